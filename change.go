@@ -1,0 +1,155 @@
+package holdfast
+
+import (
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Op is what an entry does to its item. Numbers are journaled.
+type Op uint8
+
+// The operations. Everything that an account is comes from these two on items; a collection is an item too (name "").
+const (
+	OpPut    Op = 1 // the item is there, with these octets and properties, all of them
+	OpDelete Op = 2 // the item is gone; its versions are kept
+)
+
+// MaxGroup is the most entries that one group takes. Larger work (an import, a rewind, the COPY of a tree) is done in several groups, so
+// that one person never stalls the writer.
+const MaxGroup = 1000
+
+// Entry is one mutation of one item, before it is committed. It is whole: it says everything about the item after it, so that it can be
+// applied even where earlier ones are missing.
+type Entry struct {
+	ID          ID // random; the same in every copy of the journal
+	Op          Op
+	Kind        Kind
+	Collection  ID
+	Name        string // "" is the collection itself
+	ContentType string
+	Body        []byte
+	Blob        *Blob // instead of Body
+	Properties  Properties
+	Actor       Actor
+	At          time.Time // to the microsecond, UTC
+
+	// Index is derived from the octets by who understands them (vcard, ical). It is not journaled: it can always be derived again.
+	Index Index
+	// If is judged inside the commit.
+	If Precondition
+
+	// Set by Group.Seal.
+	More      uint32 // how many entries of the group follow
+	ETag      Hash   // SHA-256 of the octets; zero for OpDelete
+	Size      int64
+	PropsHash Hash // zero: no properties
+	PropsRaw  []byte
+	Hash      Hash // the canonical entry's
+}
+
+// Index is what queries need to know of a resource's octets.
+type Index struct {
+	UID    string // unique among the live members of a collection
+	T0, T1 int64  // reserved for time ranges: Unix seconds of first start and last end
+	Months []byte // reserved: bitmap of the months that it touches
+}
+
+// Existence is a demand on whether an item is there.
+type Existence uint8
+
+// The demands.
+const (
+	Whatever Existence = iota
+	Absent             // If-None-Match: *
+	Present            // If-Match: *
+)
+
+// Precondition is judged against the item's current state inside the commit, so that nothing can come between.
+type Precondition struct {
+	Exists    Existence
+	Match     []Hash // If-Match: the current ETag is one of these
+	NoneMatch []Hash // If-None-Match: the current ETag is none of these
+	Seq       uint64 // the item is still as this change left it; 0: no demand. For read-modify-write inside the core.
+}
+
+// IsZero tells whether nothing is demanded.
+func (p Precondition) IsZero() bool {
+	return p.Exists == Whatever && len(p.Match) == 0 && len(p.NoneMatch) == 0 && p.Seq == 0
+}
+
+// Check judges the precondition against the current ETag and seq of an item that is live or not.
+func (p Precondition) Check(live bool, etag Hash, seq uint64) bool {
+	switch {
+	case p.Exists == Absent && live, p.Exists == Present && !live:
+		return false
+	case len(p.Match) > 0 && (!live || !slices.Contains(p.Match, etag)):
+		return false
+	case live && slices.Contains(p.NoneMatch, etag):
+		return false
+	case p.Seq != 0 && p.Seq != seq:
+		return false
+	}
+	return true
+}
+
+// Condition is one condition of an If header (RFC 4918 section 10.4) on one item.
+type Condition struct {
+	Not        bool
+	Collection ID
+	Name       string
+	Const      bool   // a condition already decided by who parsed it (an unknown lock token): Value is its truth
+	Value      bool   //
+	ETag       *Hash  // the item is live and has this ETag …
+	Seq        uint64 // … or the collection's last change is this one (a sync token as state token)
+}
+
+// Group is what is committed at once: all or nothing, with consecutive seqs, under one account.
+type Group struct {
+	Account ID
+	Entries []Entry
+	If      [][]Condition // the If header: one of the lists holds, every condition of it; empty: no demand
+	// MaxOctets is the account's allowance of live octets after the group; 0: none. A group that does not grow the account always passes.
+	MaxOctets int64
+}
+
+// Change is a committed entry.
+type Change struct {
+	Entry
+	Account ID
+	Epoch   uint64
+	Seq     uint64
+	Prev    uint64 // seq of the item's version before; 0: none
+	Item    uint64
+	Chain   Hash // chain(Seq)
+}
+
+// GroupEnd is the seq of the last change of the change's group. No restore, watermark or token stops inside a group.
+func (c *Change) GroupEnd() uint64 { return c.Seq + uint64(c.More) }
+
+// Receipt is what a commit returns: the promise.
+type Receipt struct {
+	Account ID
+	Epoch   uint64
+	Seq     uint64   // the group's last
+	Hash    Hash     // the chain at Seq
+	Copies  []string // who holds it durably: "engine", then vaults by name
+	Policy  string   // the policy that was met: "engine", "engine+local"
+	Replay  bool     // the octets were there already: a retry met its own write, nothing was added
+}
+
+// String returns the receipt as a dictionary of RFC 9651, the value of the header Holdfast-Receipt.
+func (r Receipt) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "epoch=%d, seq=%d, hash=:%s:, copies=(", r.Epoch, r.Seq, base64.StdEncoding.EncodeToString(r.Hash[:]))
+	for i, c := range r.Copies {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(`"` + c + `"`)
+	}
+	b.WriteString(`), policy="` + r.Policy + `"`)
+	return b.String()
+}

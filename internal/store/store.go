@@ -1,0 +1,171 @@
+// Package store is the contract of engines: the databases that hold journals and current state.
+//
+// It is a contract of outcomes. Package storetest has one test for each clause and runs them over every engine:
+//
+//	S1   a commit is all or nothing
+//	S2   success survives a power cut
+//	S3   preconditions (If-Match, If-None-Match, If, UID conflict, quota, logins) are judged inside the commit
+//	S4   an account's seq is gapless, in commit order
+//	S5   every committed change is in the outbox until each vault has it
+//	S6   ChangesSince misses nothing, tombstones and paging included
+//	S7   a snapshot is one moment
+//	S8   a second writer is fenced
+//	S9   error kinds are equal across engines
+//	S10  digests are equal across engines
+//
+// Engines know nothing of formats: what queries need to know of octets comes with the entry ([holdfast.Index]). They do read the records of
+// accounts and collections, because logins and paths are unique and only a commit can judge that.
+package store
+
+import (
+	"context"
+	"time"
+
+	"holdfast"
+)
+
+// Engine is one store. All methods may be called from many goroutines.
+type Engine interface {
+	// Commit makes the group durable and visible, whole or not at all, and returns once a power cut cannot undo it. g must be sealed; the engine
+	// keeps no reference to it. The first commit of an account must hold its root collection and its record (see [NewAccount] in core).
+	//
+	// Errors by kind: PreconditionFailed (an Entry.If or Group.If does not hold; for If-Match on an absent item NotFound, which keeps phones
+	// from dropping the edit), UIDConflict (Ref: the name of the resource that has the UID), Exists (Ref: a path or login that is taken), NotFound
+	// (account or collection unknown or gone), Quota, TooLarge (more than MaxGroup entries), Invalid, Full, Unavailable, Fenced.
+	//
+	// A put whose precondition fails although the live item holds these very octets and properties, last written by this very actor, is a
+	// retry that meets its own write: the receipt names the change that did it (Replay), and nothing is added. This holds for groups of one entry.
+	Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error)
+
+	// Snapshot opens a read of one moment: everything acknowledged before the call is in it. It must be closed, within MaxSnapshot.
+	Snapshot(ctx context.Context) (Snapshot, error)
+
+	// Observe records what devices have seen, the newest of each (device, collection) winning. It is durable some time later; it is never a
+	// change and shows in no digest.
+	Observe(ctx context.Context, s []holdfast.Sighting) error
+
+	Outbox
+
+	// Check reads the whole store and verifies it: structure, chains, sums and, if octets is set, the hash of every body. It reports findings
+	// through report and goes on; the error is for what kept it from checking.
+	Check(ctx context.Context, octets bool, report func(Finding)) error
+
+	// Info tells what the engine is and how it fares.
+	Info() Info
+
+	// Close waits for running commits and lets go. Nothing acknowledged depends on it.
+	Close() error
+}
+
+// MaxSnapshot is how long a snapshot may live. A longer one would keep a write-ahead log from being reset.
+const MaxSnapshot = 5 * time.Second
+
+// Snapshot is a read of one moment. It is used by one goroutine at a time. Slices handed to callbacks are valid until the callback
+// returns, unless cloned.
+type Snapshot interface {
+	Directory
+	Tree
+	History
+	Close()
+}
+
+// Directory finds accounts.
+type Directory interface {
+	// AccountByLogin returns the id of the account that has the login, or had it: former logins are aliases for ever. login is canonical (ParseLogin).
+	AccountByLogin(login string) (holdfast.ID, error)
+	// Account returns an account by its id.
+	Account(id holdfast.ID) (holdfast.Account, error)
+	// Accounts returns up to limit accounts by ascending id, above after.
+	Accounts(after holdfast.ID, limit int) ([]holdfast.Account, error)
+	// Sightings returns what the devices of all accounts have seen in this account's collections.
+	Sightings(account holdfast.ID) ([]holdfast.Sighting, error)
+}
+
+// Tree is the current state.
+type Tree interface {
+	// Collections returns the collections of an account by ascending id, those that are gone included.
+	Collections(account holdfast.ID) ([]holdfast.Collection, error)
+	// Collection returns one collection, gone or not.
+	Collection(id holdfast.ID) (holdfast.Collection, error)
+	// Child returns the live collection called name in the live collection parent.
+	Child(parent holdfast.ID, name string) (holdfast.Collection, error)
+	// Resource returns one live resource, by name. name "" is the collection's own entry.
+	Resource(collection holdfast.ID, name string, f Fields) (holdfast.Resource, error)
+	// ByUID returns the live resource that has the UID.
+	ByUID(collection holdfast.ID, uid string) (holdfast.Resource, error)
+	// List calls fn with up to limit live members by ascending name (octet order), above after. limit 0: all. The collection's own entry is left out.
+	List(collection holdfast.ID, after string, limit int, f Fields, fn func(*holdfast.Resource) error) error
+	// ChangesSince calls fn with the items of a collection that changed after seq: each once, as it is now, tombstones included, by ascending
+	// seq; at most limit of them (0: all). The collection's own entry is left out. more tells that the limit cut it: the seq of the last item
+	// is then the place to go on from.
+	ChangesSince(collection holdfast.ID, seq uint64, limit int, f Fields, fn func(*holdfast.Resource) error) (more bool, err error)
+}
+
+// Fields says what a read needs beyond the index: what is not asked for may be left empty.
+type Fields uint8
+
+// What can be asked for.
+const (
+	WithBody  Fields = 1 << iota // Body or Blob
+	WithProps                    // Properties
+	WithType                     // ContentType and Device
+)
+
+// History is what was.
+type History interface {
+	// Head returns the account's newest point.
+	Head(account holdfast.ID) (Head, error)
+	// Chain returns the epoch and hash of the account's chain at seq.
+	Chain(account holdfast.ID, seq uint64) (Head, error)
+	// Changes calls fn with the account's changes above after, by ascending seq, at most limit of them (0: all); bodies only if WithBody is in f.
+	Changes(account holdfast.ID, after uint64, limit int, f Fields, fn func(*holdfast.Change) error) error
+	// Versions calls fn with all changes of one item, newest first.
+	Versions(collection holdfast.ID, name string, f Fields, fn func(*holdfast.Change) error) error
+	// ResourceAt returns a resource as it was at seq; NotFound where it was not there or was deleted.
+	ResourceAt(collection holdfast.ID, name string, seq uint64, f Fields) (holdfast.Resource, error)
+	// ListAt is List as of seq. Its cost grows with the collection and with what changed since.
+	ListAt(collection holdfast.ID, seq uint64, f Fields, fn func(*holdfast.Resource) error) error
+	// Digest returns the account's digest at seq; 0: now, which costs O(collections). An earlier one is made by walking back.
+	Digest(account holdfast.ID, seq uint64) (holdfast.Digest, error)
+}
+
+// Head is a point of an account's journal.
+type Head struct {
+	Epoch, Seq uint64
+	Chain      holdfast.Hash
+}
+
+// Position is a point in the stream of a store's batches.
+type Position struct {
+	Batch uint64
+	Hash  holdfast.Hash // binds all batches up to this one
+}
+
+// Outbox hands committed changes to vaults, in commit order.
+type Outbox interface {
+	// Pending calls fn with what is committed above the vault's mark, whole batches in order, until limit changes are passed or nothing is
+	// left. A vault that was never confirmed has everything pending.
+	Pending(ctx context.Context, vault string, limit int, fn func(Position, *holdfast.Change) error) error
+	// Confirm records that the vault holds everything up to p. Marks never go backwards; one that is lost in a power cut is harmless.
+	Confirm(ctx context.Context, vault string, p Position) error
+}
+
+// Finding is one thing that Check found wrong.
+type Finding struct {
+	Account    holdfast.ID
+	Collection holdfast.ID
+	Name       string
+	Seq        uint64
+	What       string // one sentence
+}
+
+// Info tells what an engine is and how it fares.
+type Info struct {
+	Engine   string      // "sqlite 3.54.0", "memory"
+	Store    holdfast.ID // the identity of the store
+	Position Position    // the newest batch
+	Accounts int64
+	Octets   int64 // on disk
+	ReadOnly bool  // the disk is full
+	Failed   error // not nil: the engine stopped; the process should exit and start again
+}
