@@ -1,0 +1,80 @@
+package davxml
+
+import "unicode/utf8"
+
+// appendText appends character data. CR is written as a reference, because a reader turns a plain one into LF; '>' is
+// always escaped, so that ]]> cannot appear; what XML 1.0 cannot carry becomes U+FFFD.
+func appendText(dst []byte, s string) []byte {
+	from := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf && textPlain[c] {
+			i++
+			continue
+		}
+		esc, n := escape(s[i:])
+		if esc == "" {
+			i += n
+			continue
+		}
+		dst = append(dst, s[from:i]...)
+		dst = append(dst, esc...)
+		i += n
+		from = i
+	}
+	return append(dst, s[from:]...)
+}
+
+// appendAttrText appends the value of an attribute that stands in double quotation marks. Tab and line ends are
+// written as references, because a reader turns plain ones into spaces.
+func appendAttrText(dst []byte, s string) []byte {
+	from := 0
+	for i := 0; i < len(s); {
+		var esc string
+		n := 1
+		switch c := s[i]; {
+		case c == '"':
+			esc = "&#34;"
+		case c == '\t':
+			esc = "&#9;"
+		case c == '\n':
+			esc = "&#10;"
+		case c >= utf8.RuneSelf || !textPlain[c]:
+			esc, n = escape(s[i:])
+		}
+		if esc != "" {
+			dst = append(dst, s[from:i]...)
+			dst = append(dst, esc...)
+			from = i + n
+		}
+		i += n
+	}
+	return append(dst, s[from:]...)
+}
+
+// textPlain holds the ASCII characters that stand for themselves in text.
+var textPlain = func() (t [utf8.RuneSelf]bool) {
+	for c := range t {
+		t[c] = c >= 0x20 && c != '<' && c != '>' && c != '&' || c == '\t' || c == '\n'
+	}
+	return t
+}()
+
+// escape gives what to write for the first character of s, "" for the character itself, and its length.
+func escape(s string) (string, int) {
+	switch s[0] {
+	case '<':
+		return "&lt;", 1
+	case '>':
+		return "&gt;", 1
+	case '&':
+		return "&amp;", 1
+	case '\r':
+		return "&#13;", 1
+	}
+	r, n := utf8.DecodeRuneInString(s)
+	if r == utf8.RuneError && n == 1 || !isChar(r) {
+		return "\uFFFD", n
+	}
+	return "", n
+}
