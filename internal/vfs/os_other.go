@@ -1,0 +1,13 @@
+//go:build !linux
+
+package vfs
+
+import (
+	"errors"
+	"os"
+)
+
+// allocate: the caller writes instead.
+func allocate(f *os.File, _ int64) error {
+	return &os.PathError{Op: "allocate", Path: f.Name(), Err: errors.ErrUnsupported}
+}
