@@ -83,7 +83,7 @@ func TestSequences(t *testing.T) {
 			}
 			out.WriteString(rec.Text())
 			if err != nil {
-				out.WriteString("=> " + strings.ReplaceAll(strings.ReplaceAll(err.Error(), dir+"/", ""), dir, "."))
+				out.WriteString("=> " + strings.NewReplacer(dir+"/", "", dir, ".", filepath.Dir(dir), "..").Replace(err.Error()))
 				if vfs.IsSyncError(err) {
 					out.WriteString("  [SyncError]")
 				}
