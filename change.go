@@ -73,14 +73,20 @@ type Precondition struct {
 	Match     []Hash // If-Match: the current ETag is one of these
 	NoneMatch []Hash // If-None-Match: the current ETag is none of these
 	Seq       uint64 // the item is still as this change left it; 0: no demand. For read-modify-write inside the core.
+	// Bare demands that the item, if live, has no dead properties: a new version that was written without looking would drop them. Where only this
+	// fails, the error's Rule is RuleBare.
+	Bare bool
 }
+
+// RuleBare is the Rule of the error for a failed Precondition.Bare.
+const RuleBare = "bare"
 
 // IsZero tells whether nothing is demanded.
 func (p Precondition) IsZero() bool {
-	return p.Exists == Whatever && len(p.Match) == 0 && len(p.NoneMatch) == 0 && p.Seq == 0
+	return p.Exists == Whatever && len(p.Match) == 0 && len(p.NoneMatch) == 0 && p.Seq == 0 && !p.Bare
 }
 
-// Check judges the precondition against the current ETag and seq of an item that is live or not.
+// Check judges all but Bare against the current ETag and seq of an item that is live or not.
 func (p Precondition) Check(live bool, etag Hash, seq uint64) bool {
 	switch {
 	case p.Exists == Absent && live, p.Exists == Present && !live:
@@ -138,6 +144,7 @@ type Receipt struct {
 	Copies  []string // who holds it durably: "engine", then vaults by name
 	Policy  string   // the policy that was met: "engine", "engine+local"
 	Replay  bool     // the octets were there already: a retry met its own write, nothing was added
+	Created bool     // the group's last entry made an item that was not there before
 }
 
 // String returns the receipt as a dictionary of RFC 9651, the value of the header Holdfast-Receipt.

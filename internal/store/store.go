@@ -60,8 +60,8 @@ type Engine interface {
 // MaxSnapshot is how long a snapshot may live. A longer one would keep a write-ahead log from being reset.
 const MaxSnapshot = 5 * time.Second
 
-// Snapshot is a read of one moment. It is used by one goroutine at a time. Slices handed to callbacks are valid until the callback
-// returns, unless cloned.
+// Snapshot is a read of one moment. It is used by one goroutine at a time. What its methods return belongs to the caller; the Body of what
+// is handed to a callback is valid until the callback returns, unless cloned.
 type Snapshot interface {
 	Directory
 	Tree

@@ -1,0 +1,144 @@
+// Package core is the one door: every read and every write of every face and duty goes through [Service].
+//
+// It checks rights, judges octets before they are stored, cuts large work into groups, keeps what devices have seen, and speaks sync tokens. Faces import
+// core, never store, journal or vault; the few types of the store that they need stand here under their own names.
+package core
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/store"
+)
+
+// Fields says what a read needs beyond the index.
+type Fields = store.Fields
+
+// What can be asked for.
+const (
+	WithBody  = store.WithBody
+	WithProps = store.WithProps
+	WithType  = store.WithType
+)
+
+// Judge decides whether octets may be stored in a collection, and derives what queries need. It answers with an error of kind Invalid or
+// TooLarge whose Rule is the RFC's precondition. It must not keep or change body.
+type Judge func(c *holdfast.Collection, name, contentType string, body []byte) (holdfast.Kind, holdfast.Index, error)
+
+// Limits bound what one principal can ask for. Zero values mean the defaults.
+type Limits struct {
+	Resource     int64         // octets of one resource; default 10 MiB
+	Quota        int64         // live octets of one account; default 0: none
+	Devices      int           // devices of one account; default 200
+	Collections  int           // live collections of one account; default 1000
+	SeenInterval time.Duration // how long sightings are gathered; default 5 minutes
+	DirectoryTTL time.Duration // how long a cached account may be old, where other nodes write; default 30 s
+	Directory    int           // accounts cached; default 20,000
+}
+
+func (l Limits) withDefaults() Limits {
+	def(&l.Resource, 10<<20)
+	def(&l.Devices, 200)
+	def(&l.Collections, 1000)
+	def(&l.SeenInterval, 5*time.Minute)
+	def(&l.DirectoryTTL, 30*time.Second)
+	def(&l.Directory, 20_000)
+	return l
+}
+
+func def[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
+
+// Options wires a Service.
+type Options struct {
+	Engine store.Engine
+	Judges map[holdfast.CollectionType]Judge // a type without one takes no resources
+	Clock  clock.Clock
+	Random io.Reader // nil: the system's
+	Log    *slog.Logger
+	Limits Limits
+}
+
+// Service is the core of one store. All methods may be called from many goroutines.
+type Service struct {
+	engine store.Engine
+	judges map[holdfast.CollectionType]Judge
+	clock  clock.Clock
+	random io.Reader
+	log    *slog.Logger
+	limits Limits
+
+	dir   directory
+	seen  sightings
+	acked atomic.Int64
+	doubt atomic.Int64
+}
+
+// New wires a service over an open engine. The caller closes the service before the engine.
+func New(o Options) *Service {
+	s := &Service{engine: o.Engine, judges: o.Judges, clock: o.Clock, random: o.Random, log: o.Log, limits: o.Limits.withDefaults()}
+	if s.clock == nil {
+		s.clock = clock.System
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.dir.init(s.limits.Directory)
+	s.seen.init()
+	return s
+}
+
+// Limits returns the limits in force.
+func (s *Service) Limits() Limits { return s.limits }
+
+// Now returns the service's time, UTC.
+func (s *Service) Now() time.Time { return s.clock.Now().UTC() }
+
+// Run does the service's regular work until ctx ends: it writes gathered sightings down.
+func (s *Service) Run(ctx context.Context) {
+	for {
+		t := s.clock.NewTimer(s.limits.SeenInterval)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C():
+			s.flushSeen(ctx)
+		}
+	}
+}
+
+// Close writes down what was gathered. Nothing acknowledged depends on it.
+func (s *Service) Close(ctx context.Context) { s.flushSeen(ctx) }
+
+// Stats are the service's counters.
+type Stats struct {
+	Acknowledged int64 // groups committed since the start
+	InDoubt      int64 // requests refused because a device had seen more than the store has
+	Accounts     int64
+	Engine       store.Info
+}
+
+// Stats returns the counters as they are.
+func (s *Service) Stats() Stats {
+	i := s.engine.Info()
+	return Stats{Acknowledged: s.acked.Load(), InDoubt: s.doubt.Load(), Accounts: i.Accounts, Engine: i}
+}
+
+// Check verifies the whole store, see [store.Engine].
+func (s *Service) Check(ctx context.Context, octets bool, report func(store.Finding)) error {
+	return s.engine.Check(ctx, octets, report)
+}
+
+func fail(op string, kind holdfast.ErrorKind, ref, text string) error {
+	return &holdfast.Error{Op: "core." + op, Kind: kind, Ref: ref, Text: text}
+}

@@ -1,0 +1,176 @@
+package core
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/store"
+)
+
+// Person is what a request needs to know of an account before it touches the store: its record, its devices, its token key, and where its
+// collections hang. It is shared and must not be changed.
+type Person struct {
+	holdfast.Account
+	Devices  []holdfast.DeviceRecord // live ones
+	tokenKey []byte
+	tree     map[holdfast.ID]holdfast.Collection // live ones; only what their own entries say, not their counts
+	paths    map[pathKey]holdfast.ID
+}
+
+type pathKey struct {
+	parent holdfast.ID
+	name   string
+}
+
+// DeviceBySecret returns the device whose app password has this SHA-256.
+func (p *Person) DeviceBySecret(secret holdfast.Hash) (holdfast.DeviceRecord, bool) {
+	for _, d := range p.Devices {
+		if d.Secret == secret { // of 128 random bits: comparing hashes in variable time tells nothing that helps
+			return d, true
+		}
+	}
+	return holdfast.DeviceRecord{}, false
+}
+
+// Person returns an account as signing in needs it, by id, login or former login. Errors: NotFound.
+func (s *Service) Person(ctx context.Context, ref string) (*Person, error) { return s.person(ctx, ref) }
+
+// directory caches persons, so that a request costs no query to know who asks. It is dropped entry by entry when a commit touches a credential; gen
+// keeps a load that began before such a commit from being kept after it.
+type directory struct {
+	mu     sync.Mutex
+	gen    uint64
+	max    int
+	people map[holdfast.ID]cached
+	logins map[string]holdfast.ID
+}
+
+type cached struct {
+	p      *Person
+	loaded time.Time
+}
+
+func (d *directory) init(max int) {
+	d.max, d.people, d.logins = max, map[holdfast.ID]cached{}, map[string]holdfast.ID{}
+}
+
+func (d *directory) get(ref string, now time.Time, ttl time.Duration) (*Person, uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id, ok := d.logins[ref]
+	if !ok {
+		return nil, d.gen
+	}
+	c, ok := d.people[id]
+	if age := now.Sub(c.loaded); !ok || age > ttl || age < 0 {
+		return nil, d.gen
+	}
+	return c.p, d.gen
+}
+
+func (d *directory) put(ref string, p *Person, now time.Time, gen uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if gen != d.gen {
+		return
+	}
+	if len(d.people) >= d.max || len(d.logins) >= 4*d.max { // rare: forget everything rather than keep an order
+		clear(d.people)
+		clear(d.logins)
+	}
+	d.people[p.ID] = cached{p, now}
+	d.logins[ref] = p.ID
+}
+
+func (d *directory) drop(id holdfast.ID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.gen++
+	delete(d.people, id)
+}
+
+func (s *Service) person(ctx context.Context, ref string) (*Person, error) {
+	now := s.clock.Now()
+	p, gen := s.dir.get(ref, now, s.limits.DirectoryTTL)
+	if p != nil {
+		return p, nil
+	}
+	snap, err := s.engine.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer snap.Close()
+	if p, err = loadPerson(snap, ref); err != nil {
+		return nil, err
+	}
+	s.dir.put(ref, p, now, gen)
+	return p, nil
+}
+
+func loadPerson(snap store.Snapshot, ref string) (*Person, error) {
+	id, err := holdfast.ParseID(ref)
+	if err != nil {
+		login, err := holdfast.ParseLogin(ref)
+		if err != nil {
+			return nil, fail("Account", holdfast.NotFound, ref, err.Error())
+		}
+		if id, err = snap.AccountByLogin(login); err != nil {
+			return nil, err
+		}
+	}
+	p := &Person{}
+	if p.Account, err = snap.Account(id); err != nil {
+		return nil, err
+	}
+	key, err := snap.Resource(id, holdfast.RecordTokenKey, WithBody)
+	if err != nil {
+		return nil, err
+	}
+	p.tokenKey = append([]byte(nil), key.Body...)
+	err = snap.List(id, holdfast.RecordDevicePrefix, 0, WithBody, func(r *holdfast.Resource) error {
+		if !strings.HasPrefix(r.Name, holdfast.RecordDevicePrefix) {
+			return nil
+		}
+		d, err := holdfast.DecodeDevice(r.Body)
+		if err != nil {
+			return &holdfast.Error{Op: "core.Person", Kind: holdfast.Corrupt, Ref: r.Name, Err: err}
+		}
+		p.Devices = append(p.Devices, d)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, p.loadTree(snap)
+}
+
+func (p *Person) loadTree(snap store.Snapshot) error {
+	cs, err := snap.Collections(p.ID)
+	if err != nil {
+		return err
+	}
+	p.tree, p.paths = make(map[holdfast.ID]holdfast.Collection, len(cs)), make(map[pathKey]holdfast.ID, len(cs))
+	for _, c := range cs {
+		if !c.Gone {
+			p.tree[c.ID] = c
+			p.paths[pathKey{c.Parent, c.Name}] = c.ID
+		}
+	}
+	return nil
+}
+
+// walk follows names from the root as far as collections go.
+func (p *Person) walk(names []string) (c holdfast.Collection, rest []string) {
+	c = p.tree[p.ID]
+	for i, n := range names {
+		id, ok := p.paths[pathKey{c.ID, n}]
+		if !ok {
+			return c, names[i:]
+		}
+		c = p.tree[id]
+	}
+	return c, nil
+}

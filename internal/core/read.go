@@ -1,0 +1,276 @@
+package core
+
+import (
+	"context"
+	"strings"
+
+	"holdfast"
+	"holdfast/internal/store"
+)
+
+// Location is where a path leads. Rest is empty for a collection; one name is a member of Collection, which may exist or not; more names lead
+// through collections that are not there.
+type Location struct {
+	Owner      holdfast.ID
+	Collection holdfast.Collection // what its own entry says; its counts and last change may be old
+	Rest       []string
+}
+
+// Place returns the item that a location with at most one remaining name denotes.
+func (l Location) Place() Place {
+	p := Place{Owner: l.Owner, Collection: l.Collection.ID}
+	if len(l.Rest) > 0 {
+		p.Name = l.Rest[0]
+	}
+	return p
+}
+
+// Locate follows names ("addressbooks", "default", "x.vcf") from the root of owner's account, without a query in the common case. Errors: Forbidden,
+// NotFound (the account), Unavailable.
+func (s *Service) Locate(ctx context.Context, p holdfast.Principal, owner holdfast.ID, names []string) (Location, error) {
+	person, err := s.active(ctx, p, owner)
+	if err != nil {
+		return Location{}, err
+	}
+	c, rest := person.walk(names)
+	return Location{Owner: owner, Collection: c, Rest: rest}, nil
+}
+
+// active returns the owner's account if the principal may touch it and it may be used.
+func (s *Service) active(ctx context.Context, p holdfast.Principal, owner holdfast.ID) (*Person, error) {
+	if !allowed(p, owner) {
+		return nil, forbidden("Access", owner.String())
+	}
+	person, err := s.person(ctx, owner.String())
+	if err != nil {
+		return nil, err
+	}
+	if person.State != holdfast.Active {
+		return nil, fail("Access", holdfast.Unavailable, person.Email, "this account is suspended; nothing was deleted")
+	}
+	return person, nil
+}
+
+// Reader reads one account as it is at one moment, for a principal whose rights were checked. It lives inside the function given to [Service.Read].
+type Reader struct {
+	s     *Service
+	snap  store.Snapshot
+	owner *Person
+	p     holdfast.Principal
+}
+
+// Resolve finds the account that a path segment names: its immutable id, or a login, former ones included. Whoever has no right there gets the
+// same Forbidden whether the account exists or not, so that accounts cannot be guessed.
+func (s *Service) Resolve(ctx context.Context, p holdfast.Principal, segment string) (holdfast.ID, error) {
+	if segment == p.Account.String() {
+		return p.Account, nil
+	}
+	person, err := s.person(ctx, segment)
+	if err == nil && allowed(p, person.ID) {
+		return person.ID, nil
+	}
+	if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+		return holdfast.ID{}, err
+	}
+	return holdfast.ID{}, forbidden("Resolve", segment)
+}
+
+// allowed is the one place that says who may touch what: by now, each account its own.
+func allowed(p holdfast.Principal, owner holdfast.ID) bool {
+	return !owner.IsZero() && p.Account == owner
+}
+
+func forbidden(op, ref string) error {
+	return fail(op, holdfast.Forbidden, ref, "you have no right here; sign in with the account that this address belongs to")
+}
+
+// Read calls fn with a reader of one moment of owner's account. Errors: Forbidden, NotFound, Unavailable, and what fn returns.
+func (s *Service) Read(ctx context.Context, p holdfast.Principal, owner holdfast.ID, fn func(*Reader) error) error {
+	person, err := s.active(ctx, p, owner)
+	if err != nil {
+		return err
+	}
+	snap, err := s.engine.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	return fn(&Reader{s: s, snap: snap, owner: person, p: p})
+}
+
+// Owner returns the account that is read.
+func (r *Reader) Owner() holdfast.Account { return r.owner.Account }
+
+// Collections returns the account's live collections that can be reached from its root, without the root itself, parents before children.
+func (r *Reader) Collections() ([]holdfast.Collection, error) {
+	all, err := r.snap.Collections(r.owner.ID)
+	if err != nil {
+		return nil, err
+	}
+	byParent := map[holdfast.ID][]holdfast.Collection{}
+	for _, c := range all {
+		if !c.Gone && c.ID != r.owner.ID && (c.Parent != r.owner.ID || c.Type == holdfast.TypeHome) { // a copy under way hangs below the root
+			byParent[c.Parent] = append(byParent[c.Parent], c)
+		}
+	}
+	out := make([]holdfast.Collection, 0, len(all))
+	queue := []holdfast.ID{r.owner.ID}
+	for len(queue) > 0 {
+		children := byParent[queue[0]]
+		queue = queue[1:]
+		for _, c := range children {
+			out = append(out, c)
+			queue = append(queue, c.ID)
+		}
+	}
+	return out, nil
+}
+
+// Collection returns a live collection with its counts and its last change. Errors: NotFound.
+func (r *Reader) Collection(id holdfast.ID) (holdfast.Collection, error) {
+	c, err := r.snap.Collection(id)
+	switch {
+	case err != nil:
+		return c, err
+	case c.Account != r.owner.ID:
+		return c, forbidden("Read", id.String())
+	case c.Gone:
+		return c, fail("Read", holdfast.NotFound, c.Name, "this collection was deleted")
+	}
+	return c, nil
+}
+
+// Resource returns a live resource. Errors: NotFound.
+func (r *Reader) Resource(c holdfast.ID, name string, f Fields) (holdfast.Resource, error) {
+	if err := r.mine(c); err != nil {
+		return holdfast.Resource{}, err
+	}
+	return r.snap.Resource(c, name, f)
+}
+
+// List calls fn with the live members of a collection by ascending name, above after; limit 0: all.
+func (r *Reader) List(c holdfast.ID, after string, limit int, f Fields, fn func(*holdfast.Resource) error) error {
+	if err := r.mine(c); err != nil {
+		return err
+	}
+	return r.snap.List(c, after, limit, f, fn)
+}
+
+// mine keeps a reader inside the account whose rights were checked, and out of the root's records.
+func (r *Reader) mine(id holdfast.ID) error {
+	if id == r.owner.ID {
+		return forbidden("Read", id.String())
+	}
+	if _, ok := r.owner.tree[id]; ok {
+		return nil
+	}
+	_, err := r.Collection(id) // made after the directory was read
+	return err
+}
+
+// Token returns the collection's sync token as of the reader's moment. It serves as CTag too: equal tokens, equal collections.
+func (r *Reader) Token(c *holdfast.Collection) string {
+	return r.tokenAt(c.ID, c.Epoch, c.Seq, c.Chain)
+}
+
+func (r *Reader) tokenAt(c holdfast.ID, epoch, seq uint64, chain holdfast.Hash) string {
+	t := syncToken{collection: c, epoch: epoch, seq: seq}
+	copy(t.check[:], chain[:])
+	return t.text(r.owner.tokenKey)
+}
+
+// Changes answers a sync-collection report (RFC 6578): it calls fn with the members that changed since the token, tombstones included, each once;
+// an empty token lists all live members. limit 0: all. It returns the token to go on from; more tells that the limit cut the answer.
+//
+// Errors: BadToken for a token that this collection never handed out. InDoubt for one that it did hand out but whose history this store does
+// not have: the device has seen more than we hold, and must not be told to list anew.
+func (r *Reader) Changes(c *holdfast.Collection, token string, limit int, f Fields, fn func(*holdfast.Resource) error) (next string, more bool, err error) {
+	var from syncToken
+	if token != "" {
+		if from, err = r.checkToken(c, token); err != nil {
+			return "", false, err
+		}
+	}
+	if err := r.mine(c.ID); err != nil {
+		return "", false, err
+	}
+	last := uint64(0)
+	more, err = r.snap.ChangesSince(c.ID, from.seq, limit, f, func(x *holdfast.Resource) error {
+		last = x.Seq
+		if token == "" && x.State == holdfast.Tombstone {
+			return nil
+		}
+		return fn(x)
+	})
+	if err != nil {
+		return "", false, err
+	}
+	r.saw(c, from, token == "" && !more)
+	if !more {
+		return r.Token(c), false, nil
+	}
+	head, err := r.snap.Chain(r.owner.ID, last)
+	if err != nil {
+		return "", false, err
+	}
+	return r.tokenAt(c.ID, head.Epoch, last, head.Chain), true, nil
+}
+
+// TokenSeq returns the seq of a sync token given as a state token in an If header (RFC 6578 section 5); ok is false where it can never match.
+func (r *Reader) TokenSeq(c *holdfast.Collection, token string) (seq uint64, ok bool) {
+	t, err := r.checkToken(c, token)
+	return t.seq, err == nil
+}
+
+func (r *Reader) checkToken(c *holdfast.Collection, token string) (syncToken, error) {
+	t, ok := parseToken(r.owner.tokenKey, token)
+	if !ok || t.collection != c.ID {
+		return t, &holdfast.Error{Op: "core.Changes", Kind: holdfast.BadToken, Ref: c.Name, Rule: "valid-sync-token",
+			Text: "this sync token was not handed out for this collection; ask without one"}
+	}
+	head, err := r.snap.Chain(r.owner.ID, t.seq)
+	if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+		return t, err
+	}
+	if err != nil || !strings.HasPrefix(string(head.Chain[:]), string(t.check[:])) {
+		r.s.doubt.Add(1)
+		r.s.log.Error("a device presented an authentic sync token whose history this store does not have: the store may be older than what the device has seen",
+			"account", r.owner.Email, "collection", c.Name, "device", r.p.Device, "epoch", t.epoch, "seq", t.seq, "head", r.owner.Seq)
+		return t, fail("Changes", holdfast.InDoubt, c.Name, "this server may lack changes that your device has seen; nothing is listed until that is settled")
+	}
+	return t, nil
+}
+
+// SawListing records that the principal's device was given a full listing of the collection.
+func (r *Reader) SawListing(c *holdfast.Collection) { r.saw(c, syncToken{}, true) }
+
+func (r *Reader) saw(c *holdfast.Collection, presented syncToken, full bool) {
+	x := holdfast.Sighting{Account: c.Account, Collection: c.ID, Device: r.p.Device, Full: full}
+	switch {
+	case full:
+		x.Epoch, x.Seq, x.Chain = c.Epoch, c.Seq, c.Chain
+	case presented.seq == 0:
+		return // a first page: nothing was confirmed yet
+	default:
+		x.Epoch, x.Seq = presented.epoch, presented.seq
+		copy(x.Chain[:], presented.check[:])
+	}
+	r.s.Saw(x)
+}
+
+// Usage returns the account's live octets and its allowance (0: none), for RFC 4331.
+func (r *Reader) Usage() (used, quota int64, err error) {
+	cs, err := r.snap.Collections(r.owner.ID)
+	for _, c := range cs {
+		if c.ID != r.owner.ID {
+			used += c.Octets
+		}
+	}
+	return used, r.s.limits.Quota, err
+}
+
+// Digest returns the account's digest at seq; 0: now.
+func (r *Reader) Digest(seq uint64) (holdfast.Digest, error) { return r.snap.Digest(r.owner.ID, seq) }
+
+// History gives the account's past: its versions, listings and digests at any seq.
+func (r *Reader) History() store.History { return r.snap }

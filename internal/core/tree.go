@@ -1,0 +1,186 @@
+package core
+
+import (
+	"context"
+
+	"holdfast"
+)
+
+// NewCollection is what MakeCollection makes.
+type NewCollection struct {
+	Owner      holdfast.ID
+	Parent     holdfast.ID
+	Name       string
+	Type       holdfast.CollectionType
+	Components []string
+	Properties holdfast.Properties
+	Conditions Conditions
+}
+
+// MakeCollection makes a collection (MKCOL, RFC 5689). Errors: Exists, NotFound (the parent), Forbidden (a type that does not belong there), TooLarge.
+func (s *Service) MakeCollection(ctx context.Context, p holdfast.Principal, n NewCollection) (holdfast.ID, holdfast.Receipt, error) {
+	id := holdfast.NewID(s.random)
+	parent, err := s.target(ctx, p, Place{Owner: n.Owner, Collection: n.Parent, Name: n.Name})
+	if err != nil {
+		return id, holdfast.Receipt{}, err
+	}
+	if err := s.mayHold(ctx, &parent, n.Owner, n.Name, n.Type); err != nil {
+		return id, holdfast.Receipt{}, err
+	}
+	rec := holdfast.CollectionRecord{Parent: n.Parent, Name: n.Name, Type: n.Type, Components: n.Components}
+	e := s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, id, "", rec.Encode(), n.Properties)
+	r, err := s.commit(ctx, &holdfast.Group{Account: n.Owner, Entries: []holdfast.Entry{e}, If: n.Conditions})
+	return id, r, err
+}
+
+// mayHold says whether a collection of a type may hang in a parent: address books in the home of address books and nowhere else (RFC 6352
+// section 5.2: they do not nest), calendars likewise (RFC 4791 section 4.2), folders in the home of files or in folders.
+func (s *Service) mayHold(ctx context.Context, parent *holdfast.Collection, owner holdfast.ID, name string, t holdfast.CollectionType) error {
+	if err := holdfast.CheckName(name); err != nil {
+		return fail("MakeCollection", holdfast.Invalid, name, err.Error())
+	}
+	home := ""
+	if parent.Type == holdfast.TypeHome && parent.Parent == owner {
+		home = parent.Name
+	}
+	ok := false
+	switch t {
+	case holdfast.TypeAddressbook:
+		ok = home == holdfast.HomeAddressbooks
+	case holdfast.TypeCalendar:
+		ok = home == holdfast.HomeCalendars
+	case holdfast.TypeFolder:
+		ok = home == holdfast.HomeFiles || parent.Type == holdfast.TypeFolder
+	}
+	if !ok {
+		return &holdfast.Error{Op: "core.MakeCollection", Kind: holdfast.Forbidden, Ref: name, Rule: "collection-location-ok",
+			Text: "a " + string(t) + " cannot be made in " + parent.Name}
+	}
+	person, err := s.person(ctx, owner.String())
+	if err == nil && len(person.tree) > s.limits.Collections {
+		err = fail("MakeCollection", holdfast.TooLarge, name, "this account has as many collections as it may")
+	}
+	return err
+}
+
+// Transfer is a COPY or MOVE (RFC 4918 sections 9.8, 9.9).
+type Transfer struct {
+	From, To   Place // To.Name is the new name; To.Collection its parent. From.Name "" is a whole collection
+	Overwrite  bool
+	Shallow    bool // COPY with Depth 0: a collection without its members
+	Conditions Conditions
+}
+
+// Move moves a resource or collection within one account, in one commit. What stood at the destination is deleted in the same commit, and kept in history. The
+// receipt's Created tells whether nothing stood there. Errors: NotFound, PreconditionFailed (Overwrite is false and something is there), Forbidden, Invalid,
+// UIDConflict.
+func (s *Service) Move(ctx context.Context, p holdfast.Principal, t Transfer) (holdfast.Receipt, error) {
+	var receipt holdfast.Receipt
+	to, err := s.ends(ctx, p, t)
+	if err != nil {
+		return receipt, err
+	}
+	err = s.retry(ctx, func() error {
+		src, err := s.fetch(ctx, t.From, everything)
+		if err != nil {
+			return err
+		}
+		g := &holdfast.Group{Account: t.From.Owner, If: t.Conditions}
+		made, err := s.clear(ctx, p, g, t)
+		if err != nil {
+			return err
+		}
+		if t.From.Name == "" {
+			err = s.moveCollection(ctx, p, g, t, &to, &src)
+		} else {
+			err = s.moveResource(p, g, t, &to, &src)
+		}
+		if err != nil {
+			return err
+		}
+		receipt, err = s.commit(ctx, g)
+		receipt.Created = made
+		return err
+	})
+	return receipt, err
+}
+
+func (s *Service) moveResource(p holdfast.Principal, g *holdfast.Group, t Transfer, to *holdfast.Collection, src *holdfast.Resource) error {
+	kind, index, err := s.judge(to, t.To.Name, src.ContentType, src.Body)
+	if err != nil {
+		return err
+	}
+	del := s.entry(p.Actor(), holdfast.OpDelete, src.Kind, t.From.Collection, t.From.Name, nil, nil)
+	del.If.Seq = src.Seq
+	put := s.entry(p.Actor(), holdfast.OpPut, kind, t.To.Collection, t.To.Name, src.Body, src.Properties)
+	put.ContentType, put.Blob, put.Index = src.ContentType, src.Blob, index
+	g.Entries = append(g.Entries, del, put)
+	return nil
+}
+
+func (s *Service) moveCollection(ctx context.Context, p holdfast.Principal, g *holdfast.Group, t Transfer, to *holdfast.Collection, src *holdfast.Resource) error {
+	rec, err := holdfast.DecodeCollection(src.Body)
+	if err != nil {
+		return &holdfast.Error{Op: "core.Move", Kind: holdfast.Corrupt, Ref: t.From.Name, Err: err}
+	}
+	if rec.Type == holdfast.TypeHome || rec.Type == holdfast.TypeRoot {
+		return fail("Move", holdfast.Forbidden, rec.Name, "the home of an account's collections cannot be moved")
+	}
+	if err := s.mayHold(ctx, to, t.To.Owner, t.To.Name, rec.Type); err != nil {
+		return err
+	}
+	rec.Parent, rec.Name = t.To.Collection, t.To.Name
+	put := s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, t.From.Collection, "", rec.Encode(), src.Properties)
+	put.If.Seq = src.Seq
+	g.Entries = append(g.Entries, put)
+	return nil
+}
+
+// ends checks the rights on both ends and returns the destination's parent.
+func (s *Service) ends(ctx context.Context, p holdfast.Principal, t Transfer) (holdfast.Collection, error) {
+	if _, err := s.target(ctx, p, t.From); err != nil {
+		return holdfast.Collection{}, err
+	}
+	if t.From.Owner != t.To.Owner {
+		return holdfast.Collection{}, forbidden("Move", t.To.Name)
+	}
+	if err := holdfast.CheckName(t.To.Name); err != nil {
+		return holdfast.Collection{}, fail("Move", holdfast.Invalid, t.To.Name, err.Error())
+	}
+	if t.From == t.To {
+		return holdfast.Collection{}, fail("Move", holdfast.Forbidden, t.To.Name, "source and destination are the same")
+	}
+	return s.target(ctx, p, t.To)
+}
+
+// clear adds to a group what deletes the item at the destination, if there is one. made tells that there was none.
+func (s *Service) clear(ctx context.Context, p holdfast.Principal, g *holdfast.Group, t Transfer) (made bool, err error) {
+	snap, err := s.engine.Snapshot(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer snap.Close()
+	at, kind := t.To, holdfast.KindCollection
+	c, err := snap.Child(t.To.Collection, t.To.Name)
+	if err == nil {
+		at = Place{t.To.Owner, c.ID, ""}
+	} else if holdfast.IsKind(err, holdfast.NotFound) {
+		var r holdfast.Resource
+		if r, err = snap.Resource(t.To.Collection, t.To.Name, 0); holdfast.IsKind(err, holdfast.NotFound) {
+			return true, nil
+		}
+		kind = r.Kind
+	}
+	switch {
+	case err != nil:
+		return false, err
+	case !t.Overwrite:
+		return false, preconditionFailed(t.To.Name)
+	case c.Type == holdfast.TypeHome:
+		return false, fail("Move", holdfast.Forbidden, c.Name, "the home of an account's collections cannot be replaced")
+	case at == t.From:
+		return false, fail("Move", holdfast.Forbidden, t.To.Name, "source and destination are the same")
+	}
+	g.Entries = append(g.Entries, s.entry(p.Actor(), holdfast.OpDelete, kind, at.Collection, at.Name, nil, nil))
+	return false, nil
+}

@@ -1,0 +1,228 @@
+package core
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"holdfast"
+)
+
+// maxRetries bounds how often a read-modify-write is tried anew because another change came between.
+const maxRetries = 8
+
+// retry runs fn again while it fails because another change came between its read and its write.
+func (s *Service) retry(ctx context.Context, fn func() error) error {
+	var err error
+	for range maxRetries {
+		if err = fn(); !holdfast.IsKind(err, holdfast.PreconditionFailed) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return err
+}
+
+// commit seals and commits a group and completes its receipt. It is the only caller of the engine's Commit.
+func (s *Service) commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error) {
+	g.Seal()
+	r, err := s.engine.Commit(ctx, g)
+	for i := range g.Entries {
+		if g.Entries[i].Kind <= holdfast.KindCollection {
+			s.dir.drop(g.Account) // also on error: what is not known is read anew
+			break
+		}
+	}
+	if err != nil {
+		return r, err
+	}
+	s.acked.Add(1)
+	r.Copies, r.Policy = []string{"engine"}, "engine"
+	return r, nil
+}
+
+// Place names an item: a member of a collection, or (Name "") the collection itself.
+type Place struct {
+	Owner      holdfast.ID
+	Collection holdfast.ID
+	Name       string
+}
+
+// Conditions are what a request demands beside its own precondition: its If header, resolved.
+type Conditions = [][]holdfast.Condition
+
+// PutRequest is a PUT of one resource.
+type PutRequest struct {
+	Place
+	ContentType string
+	Body        []byte
+	If          holdfast.Precondition
+	Conditions  Conditions
+}
+
+// Put stores a resource's octets, verbatim. Dead properties of the resource stay. The receipt's Created tells a new resource from a new version.
+//
+// Errors: Forbidden, NotFound (the collection), Invalid (Rule: the RFC's precondition), TooLarge, PreconditionFailed, UIDConflict (Ref: the other's name),
+// Quota, Full, Unavailable.
+func (s *Service) Put(ctx context.Context, p holdfast.Principal, q PutRequest) (holdfast.Receipt, holdfast.Hash, error) {
+	var receipt holdfast.Receipt
+	var etag holdfast.Hash
+	c, err := s.target(ctx, p, q.Place)
+	if err != nil {
+		return receipt, etag, err
+	}
+	kind, index, err := s.judge(&c, q.Name, q.ContentType, q.Body)
+	if err != nil {
+		return receipt, etag, err
+	}
+	put := func(props holdfast.Properties, seq uint64) error {
+		e := s.entry(p.Actor(), holdfast.OpPut, kind, c.ID, q.Name, q.Body, props)
+		e.ContentType, e.Index, e.If = q.ContentType, index, q.If
+		if seq != 0 {
+			e.If.Seq = seq
+		}
+		e.If.Bare = seq == 0
+		g := &holdfast.Group{Account: q.Owner, Entries: []holdfast.Entry{e}, If: q.Conditions, MaxOctets: s.limits.Quota}
+		var err error
+		receipt, err = s.commit(ctx, g)
+		etag = g.Entries[0].ETag
+		return err
+	}
+	if err = put(nil, 0); ruleOf(err) == holdfast.RuleBare {
+		err = s.putKeeping(ctx, q.Place, put)
+	}
+	return receipt, etag, err
+}
+
+// putKeeping puts a new version of a resource that has dead properties, which the version keeps. The resource's seq is demanded too, so that a
+// PROPPATCH between is not lost; where one was, it is tried again.
+func (s *Service) putKeeping(ctx context.Context, at Place, put func(holdfast.Properties, uint64) error) error {
+	var last uint64
+	var err error
+	for range maxRetries {
+		r, e := s.fetch(ctx, at, WithProps)
+		if holdfast.IsKind(e, holdfast.NotFound) {
+			r.Seq, e = 0, nil
+		}
+		if e != nil {
+			return e
+		}
+		if r.Seq == last && last != 0 {
+			return err // nothing came between: the request's own condition failed
+		}
+		last = r.Seq
+		if err = put(r.Properties, r.Seq); !holdfast.IsKind(err, holdfast.PreconditionFailed) {
+			return err
+		}
+	}
+	return err
+}
+
+func ruleOf(err error) string {
+	var e *holdfast.Error
+	if errors.As(err, &e) {
+		return e.Rule
+	}
+	return ""
+}
+
+// target checks that the principal may write at the place, and returns its collection.
+func (s *Service) target(ctx context.Context, p holdfast.Principal, at Place) (holdfast.Collection, error) {
+	person, err := s.active(ctx, p, at.Owner)
+	if err != nil {
+		return holdfast.Collection{}, err
+	}
+	c, ok := person.tree[at.Collection]
+	if !ok {
+		return c, fail("Write", holdfast.NotFound, at.Name, "there is no such collection")
+	}
+	if c.ID == at.Owner {
+		return c, forbidden("Write", at.Name)
+	}
+	return c, nil
+}
+
+func (s *Service) judge(c *holdfast.Collection, name, contentType string, body []byte) (holdfast.Kind, holdfast.Index, error) {
+	if err := holdfast.CheckName(name); err != nil {
+		return 0, holdfast.Index{}, fail("Put", holdfast.Invalid, name, err.Error())
+	}
+	if int64(len(body)) > s.limits.Resource {
+		return 0, holdfast.Index{}, &holdfast.Error{Op: "core.Put", Kind: holdfast.TooLarge, Ref: name, Rule: "max-resource-size",
+			Text: fmt.Sprintf("a resource has at most %d octets, this one has %d", s.limits.Resource, len(body))}
+	}
+	judge := s.judges[c.Type]
+	if judge == nil {
+		return 0, holdfast.Index{}, fail("Put", holdfast.Forbidden, name, "a "+string(c.Type)+" takes no resources here")
+	}
+	return judge(c, name, contentType, body)
+}
+
+// Delete makes a resource a tombstone; its versions are kept. Errors: NotFound, PreconditionFailed, Forbidden.
+func (s *Service) Delete(ctx context.Context, p holdfast.Principal, at Place, pre holdfast.Precondition, cond Conditions) (holdfast.Receipt, error) {
+	c, err := s.target(ctx, p, at)
+	if err != nil {
+		return holdfast.Receipt{}, err
+	}
+	if at.Name == "" && c.Type == holdfast.TypeHome {
+		return holdfast.Receipt{}, fail("Delete", holdfast.Forbidden, c.Name, "the home of an account's collections cannot be deleted")
+	}
+	r, err := s.fetch(ctx, at, 0)
+	if err != nil {
+		return holdfast.Receipt{}, err
+	}
+	e := s.entry(p.Actor(), holdfast.OpDelete, r.Kind, at.Collection, at.Name, nil, nil)
+	e.If = pre
+	return s.commit(ctx, &holdfast.Group{Account: at.Owner, Entries: []holdfast.Entry{e}, If: cond})
+}
+
+// SetProperties changes the dead properties of a resource or (Name "") a collection by fn, all or nothing. fn may be called again where another change
+// came between. Errors: NotFound, PreconditionFailed, TooLarge, Forbidden, and what fn returns.
+func (s *Service) SetProperties(ctx context.Context, p holdfast.Principal, at Place, cond Conditions, fn func(holdfast.Properties) (holdfast.Properties, error)) (holdfast.Receipt, error) {
+	var receipt holdfast.Receipt
+	if _, err := s.target(ctx, p, at); err != nil {
+		return receipt, err
+	}
+	var last uint64
+	for range maxRetries {
+		r, err := s.fetch(ctx, at, everything)
+		if err != nil || r.Seq == last {
+			return receipt, cmp.Or(err, preconditionFailed(at.Name))
+		}
+		last = r.Seq
+		props, err := fn(r.Properties)
+		if err != nil {
+			return receipt, err
+		}
+		if len(props) > holdfast.MaxProperties || len(props.Encode()) > holdfast.MaxPropertiesBytes {
+			return receipt, fail("SetProperties", holdfast.TooLarge, at.Name, fmt.Sprintf("a resource has at most %d properties of %d octets in all", holdfast.MaxProperties, holdfast.MaxPropertiesBytes))
+		}
+		e := s.entry(p.Actor(), holdfast.OpPut, r.Kind, at.Collection, at.Name, r.Body, props)
+		e.ContentType, e.Blob, e.Index = r.ContentType, r.Blob, holdfast.Index{UID: r.UID}
+		e.If.Seq = r.Seq
+		receipt, err = s.commit(ctx, &holdfast.Group{Account: at.Owner, Entries: []holdfast.Entry{e}, If: cond})
+		if !holdfast.IsKind(err, holdfast.PreconditionFailed) {
+			return receipt, err
+		}
+	}
+	return receipt, preconditionFailed(at.Name)
+}
+
+func preconditionFailed(ref string) error {
+	return fail("Write", holdfast.PreconditionFailed, ref, "a condition of the request does not hold")
+}
+
+// everything about one item.
+const everything = WithBody | WithProps | WithType
+
+// fetch reads one live item. Errors: NotFound.
+func (s *Service) fetch(ctx context.Context, at Place, f Fields) (holdfast.Resource, error) {
+	snap, err := s.engine.Snapshot(ctx)
+	if err != nil {
+		return holdfast.Resource{}, err
+	}
+	defer snap.Close()
+	return snap.Resource(at.Collection, at.Name, f)
+}
