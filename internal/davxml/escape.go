@@ -4,7 +4,7 @@ import "unicode/utf8"
 
 // appendText appends character data. CR is written as a reference, because a reader turns a plain one into LF; '>' is
 // always escaped, so that ]]> cannot appear; what XML 1.0 cannot carry becomes U+FFFD.
-func appendText(dst []byte, s string) []byte {
+func appendText[T string | []byte](dst []byte, s T) []byte {
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -61,7 +61,7 @@ var textPlain = func() (t [utf8.RuneSelf]bool) {
 }()
 
 // escape gives what to write for the first character of s, "" for the character itself, and its length.
-func escape(s string) (string, int) {
+func escape[T string | []byte](s T) (string, int) {
 	switch s[0] {
 	case '<':
 		return "&lt;", 1
@@ -72,7 +72,7 @@ func escape(s string) (string, int) {
 	case '\r':
 		return "&#13;", 1
 	}
-	r, n := utf8.DecodeRuneInString(s)
+	r, n := utf8.DecodeRuneInString(string(s[:min(len(s), utf8.UTFMax)]))
 	if r == utf8.RuneError && n == 1 || !isChar(r) {
 		return "\uFFFD", n
 	}

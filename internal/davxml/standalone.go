@@ -17,14 +17,7 @@ func (e *Element) AppendStandalone(dst []byte) []byte {
 	e.markNeeded(e, need)
 	dst = append(dst, '<')
 	dst = appendQName(dst, e.prefix, e.Name.Local)
-	// The scope's order is the reverse of the body's; only the innermost declaration of a prefix counts.
-	seen := map[string]bool{}
-	for b := e.scope; b != nil; b = b.up {
-		if !seen[b.prefix] && (b.depth == e.depth || need[b]) {
-			dst = b.append(dst)
-		}
-		seen[b.prefix] = true
-	}
+	dst = e.scope.appendAll(dst, func(b *binding) bool { return b.depth == e.depth || need[b] })
 	if _, has := e.Attr(NSXML, "lang"); !has && e.Lang != "" {
 		dst = append(dst, ` xml:lang="`...)
 		dst = append(appendAttrText(dst, e.Lang), '"')
@@ -75,6 +68,19 @@ func markPrefixes(text string, mark func(string)) {
 	}
 }
 
+// appendAll writes the chosen declarations of a scope in the order of the body. The scope holds at most
+// Limits.Namespaces of them, so the recursion is shallow.
+func (b *binding) appendAll(dst []byte, chosen func(*binding) bool) []byte {
+	if b == nil {
+		return dst
+	}
+	dst = b.up.appendAll(dst, chosen)
+	if chosen(b) {
+		dst = b.append(dst)
+	}
+	return dst
+}
+
 // append writes the declaration as an attribute.
 func (b *binding) append(dst []byte) []byte {
 	if b.prefix == "" {
@@ -91,9 +97,7 @@ func (b *binding) append(dst []byte) []byte {
 func (e *Element) appendInner(dst []byte) []byte {
 	dst = append(dst, '<')
 	dst = appendQName(dst, e.prefix, e.Name.Local)
-	for b := e.scope; b != nil && b.depth == e.depth; b = b.up {
-		dst = b.append(dst)
-	}
+	dst = e.scope.appendAll(dst, func(b *binding) bool { return b.depth == e.depth })
 	return e.appendRest(dst)
 }
 
