@@ -224,4 +224,3 @@ func search(vs []*version, seq uint64) int {
 	})
 	return n
 }
-

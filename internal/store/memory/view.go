@@ -173,12 +173,13 @@ func (v *version) resource(f store.Fields) *holdfast.Resource {
 	return r
 }
 
-// change returns the change as it was journaled: what is not journaled is left out, so that nobody leans on it.
+// change returns the change as it was journaled: what is not journaled is left out, so that nobody leans on it. A blob's name stays, asked for or
+// not: it is part of the canonical entry, and without it the chain could not be verified.
 func (v *version) change(f store.Fields) *holdfast.Change {
 	c := v.Change
 	c.Index, c.If = holdfast.Index{}, holdfast.Precondition{}
 	if f&store.WithBody == 0 {
-		c.Body, c.Blob = nil, nil
+		c.Body = nil
 	}
 	return &c
 }
