@@ -21,7 +21,9 @@ type PropSet struct {
 }
 
 // Asks reports whether the property is named, by prop or by include.
-func (p PropSet) Asks(n Name) bool { return slices.Contains(p.Names, n) || slices.Contains(p.Include, n) }
+func (p PropSet) Asks(n Name) bool {
+	return slices.Contains(p.Names, n) || slices.Contains(p.Include, n)
+}
 
 // Element gives the element that names the property, nil where none does.
 func (p PropSet) Element(n Name) *Element {
