@@ -171,11 +171,11 @@ func (d *Disk) Clone() *Disk {
 	return c
 }
 
-// begin counts an operation. The caller holds mu. It returns ErrPowerOff when
-// the machine is off already. cut says that this very operation is the last: it
+// begin counts an operation. The caller holds mu and has seen that its handle is
+// of this generation. The error is ErrPowerOff when the power went before. cut says that this very operation is the last: it
 // is to be issued, and to fail with ErrPowerOff.
-func (d *Disk) begin(gen int, what string, args ...any) (cut bool, err error) {
-	if d.off || gen != d.gen {
+func (d *Disk) begin(what string, args ...any) (cut bool, err error) {
+	if d.off {
 		return false, ErrPowerOff
 	}
 	d.ops++

@@ -127,7 +127,7 @@ func (f *file) change(what string, c change) error {
 	if err := f.d.room(int64(len(f.n.cur)), c.off+int64(len(c.data))); err != nil {
 		return err
 	}
-	cut, err := f.d.begin(f.gen, "%s %s %d at %d", what, f.name, len(c.data), c.off)
+	cut, err := f.d.begin("%s %s %d at %d", what, f.name, len(c.data), c.off)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (f *file) sync() error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	cut, err := f.d.begin(f.gen, "sync %s", f.name)
+	cut, err := f.d.begin("sync %s", f.name)
 	if err != nil || cut { // cut: anything between nothing and all was flushed
 		return ErrPowerOff
 	}

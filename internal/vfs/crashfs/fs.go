@@ -86,7 +86,7 @@ func (d *Disk) open(name string, flag int, perm fs.FileMode) (*node, error) {
 	case n != nil && n.mode.IsDir():
 		return nil, syscall.EISDIR
 	case n == nil:
-		cut, err := d.begin(d.gen, "create %s", name)
+		cut, err := d.begin("create %s", name)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +94,7 @@ func (d *Disk) open(name string, flag int, perm fs.FileMode) (*node, error) {
 		d.issueName(nameOp{child: n, dir: dir, name: base})
 		return n, ended(cut)
 	case flag&vfs.O_TRUNC != 0 && len(n.cur) > 0:
-		cut, err := d.begin(d.gen, "truncate %s to 0", name)
+		cut, err := d.begin("truncate %s to 0", name)
 		if err != nil {
 			return nil, err
 		}
@@ -129,7 +129,7 @@ func (f diskFS) Rename(oldname, newname string) error {
 	case n.mode.IsDir() && d.contains(n, dir):
 		return fail("rename", newname, syscall.EINVAL)
 	}
-	cut, err := d.begin(d.gen, "rename %s -> %s", oldname, newname)
+	cut, err := d.begin("rename %s -> %s", oldname, newname)
 	if err != nil {
 		return fail("rename", oldname, err)
 	}
@@ -163,7 +163,7 @@ func (f diskFS) Link(oldname, newname string) error {
 	if err != nil {
 		return fail("link", newname, err)
 	}
-	cut, err := d.begin(d.gen, "link %s -> %s", oldname, newname)
+	cut, err := d.begin("link %s -> %s", oldname, newname)
 	if err != nil {
 		return fail("link", oldname, err)
 	}
@@ -187,7 +187,7 @@ func (f diskFS) Remove(name string) error {
 	case len(n.curNames) > 0:
 		return fail("remove", name, syscall.ENOTEMPTY)
 	}
-	cut, err := d.begin(d.gen, "remove %s", name)
+	cut, err := d.begin("remove %s", name)
 	if err != nil {
 		return fail("remove", name, err)
 	}
@@ -212,7 +212,7 @@ func (f diskFS) Mkdir(name string, perm fs.FileMode) error {
 	if err != nil {
 		return fail("mkdir", name, err)
 	}
-	cut, err := d.begin(d.gen, "mkdir %s", name)
+	cut, err := d.begin("mkdir %s", name)
 	if err != nil {
 		return fail("mkdir", name, err)
 	}
@@ -241,7 +241,7 @@ func (d *Disk) syncDir(name string) error {
 	if !n.mode.IsDir() {
 		return syscall.ENOTDIR
 	}
-	cut, err := d.begin(d.gen, "sync directory %s", name)
+	cut, err := d.begin("sync directory %s", name)
 	if err != nil || cut {
 		return ErrPowerOff
 	}
