@@ -31,7 +31,8 @@ func ParseETag(s string) (ETag, error) {
 	return t, nil
 }
 
-// cutETag reads an entity tag at the beginning of s and gives what follows.
+// cutETag reads an entity tag at the beginning of s and gives what follows. A space may stand in it, as in the tags of
+// RFC 2616, which the examples of RFC 4918 use.
 func cutETag(s string) (t ETag, rest string, ok bool) {
 	s, t.Weak = strings.CutPrefix(s, "W/")
 	if !strings.HasPrefix(s, `"`) {
@@ -42,7 +43,7 @@ func cutETag(s string) (t ETag, rest string, ok bool) {
 		case c == '"':
 			t.Opaque = s[1:i]
 			return t, s[i+1:], true
-		case c < 0x21 || c == 0x7F:
+		case c < 0x20 || c == 0x7F:
 			return t, s, false
 		}
 	}
