@@ -1,0 +1,160 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is every setting of Holdfast, with its value.
+type Config struct {
+	Data           string
+	Listen         string
+	AdminListen    string
+	FirstVault     string
+	PublicURL      string
+	HTTPWithoutTLS bool
+	Volatile       bool
+	TrustedProxies []netip.Prefix
+
+	TLS      TLS
+	ACME     ACME
+	Log      Log
+	Limits   Limits
+	Timeouts Timeouts
+	Doctor   Doctor
+
+	RetryAfter   time.Duration
+	SeenInterval time.Duration
+	DirectoryTTL time.Duration
+	SetupLink    time.Duration
+	DeviceLink   time.Duration
+	SessionIdle  time.Duration
+
+	// File is the configuration file that was read; empty: none.
+	File string
+	// Sources tells by key where its value came from: "default", "flag --listen", "environment HOLDFAST_LISTEN", "file /etc/holdfast.toml".
+	Sources map[string]string
+}
+
+// TLS is a certificate in files (PEM).
+type TLS struct{ Cert, Key string }
+
+// ACME is how certificates are got by themselves (RFC 8555).
+type ACME struct {
+	Domains   []string
+	Email     string
+	Directory string // URL of the authority's directory
+	Root      string // file (PEM) of the authority's root certificates; empty: the system's
+	KeyID     string // external account binding (RFC 8555 section 7.3.4)
+	Key       string // secret
+	HTTPPort  int    // where the HTTP-01 challenge is answered; 0: it is not used
+	Resolver  string // HOST:PORT of a name server for own look-ups; empty: the system's
+}
+
+// Log is how much is logged to standard error, and in which form.
+type Log struct {
+	Level  string // debug, info, warn, error
+	Format string // auto, text, json
+}
+
+// Limits bound what clients can ask for.
+type Limits struct {
+	Resource              int64 // octets
+	Quota                 int64 // octets, 0: none
+	Devices               int
+	Collections           int
+	Connections           int
+	ConnectionsPerAddress int
+	Headers               int64 // octets
+	Import                int64 // octets
+	DirectoryCache        int
+}
+
+// Timeouts bound how long others can make us wait.
+type Timeouts struct {
+	Headers  time.Duration // the whole head of a request
+	Stall    time.Duration // between two octets of a body, either way
+	Body     time.Duration // the whole body of a request
+	Idle     time.Duration // an open connection without a request
+	Shutdown time.Duration
+	Control  time.Duration // a command waits so long for a server that starts or stops
+}
+
+// Doctor is what the checks of the machine measure and when they warn.
+type Doctor struct {
+	Fsyncs    int           // how many are timed
+	FsyncFast time.Duration // a median below is suspicious
+	FsyncSlow time.Duration // a median above is a warning
+	FreeWarn  int64         // octets
+	FreeFail  int64         // octets
+	Lookup    time.Duration // for DNS and HTTP
+}
+
+// Key is one setting.
+type Key struct {
+	Name    string // in the file: "timeouts.idle"
+	Flag    string // on the command line of serve; empty: none
+	Default string // as it would be written in the environment
+	Help    string
+	Secret  bool
+	Value   any // points into the Config
+}
+
+// Keys returns the table of all settings, each bound to c's field.
+func (c *Config) Keys() []Key {
+	return []Key{
+		{Name: "data", Flag: "data", Default: "./holdfast-data", Value: &c.Data, Help: "the data `DIR`ectory"},
+		{Name: "listen", Flag: "listen", Default: "127.0.0.1:8420", Value: &c.Listen, Help: "`ADDRESS`:port for phones, programs and pages"},
+		{Name: "admin_listen", Flag: "admin-listen", Default: "127.0.0.1:8421", Value: &c.AdminListen, Help: "`ADDRESS`:port for /livez, /readyz and /metrics; \"none\" for none"},
+		{Name: "first_vault", Flag: "first-vault", Default: "none", Value: &c.FirstVault, Help: "where the first vault is made; vaults come in a later version, so only \"none\""},
+		{Name: "public_url", Flag: "public-url", Default: "", Value: &c.PublicURL, Help: "the `URL` under which others reach this server, as behind a proxy"},
+		{Name: "http_without_tls", Flag: "http-without-tls", Default: "false", Value: &c.HTTPWithoutTLS, Help: "allow plain HTTP beyond this machine: passwords can then be read on the way"},
+		{Name: "volatile", Flag: "volatile", Default: "false", Value: &c.Volatile, Help: "allow a data directory in memory (tmpfs), which a restart of the machine empties"},
+		{Name: "trusted_proxy", Flag: "trusted-proxy", Default: "", Value: &c.TrustedProxies, Help: "`CIDR` of a reverse proxy whose Forwarded headers are believed; may be repeated"},
+
+		{Name: "tls.cert", Flag: "tls-cert", Default: "", Value: &c.TLS.Cert, Help: "`FILE` with the certificate chain (PEM)"},
+		{Name: "tls.key", Flag: "tls-key", Default: "", Value: &c.TLS.Key, Help: "`FILE` with the certificate's private key (PEM)"},
+		{Name: "acme.domain", Flag: "acme", Default: "", Value: &c.ACME.Domains, Help: "get certificates for this `DOMAIN` by ACME, and agree to the authority's terms; may be repeated"},
+		{Name: "acme.email", Default: "", Value: &c.ACME.Email, Help: "where the authority may write to"},
+		{Name: "acme.directory", Default: "https://acme-v02.api.letsencrypt.org/directory", Value: &c.ACME.Directory, Help: "URL of the authority's directory"},
+		{Name: "acme.root", Default: "", Value: &c.ACME.Root, Help: "file (PEM) with the root that the authority's own URL is verified by; empty: the system's"},
+		{Name: "acme.key_id", Default: "", Value: &c.ACME.KeyID, Help: "id of an external account binding"},
+		{Name: "acme.key", Default: "", Value: &c.ACME.Key, Secret: true, Help: "key of an external account binding"},
+		{Name: "acme.http_port", Default: "0", Value: &c.ACME.HTTPPort, Help: "port where the HTTP-01 challenge is answered; 0: only TLS-ALPN-01, on the listen address"},
+		{Name: "acme.resolver", Default: "", Value: &c.ACME.Resolver, Help: "HOST:PORT of a name server for look-ups of ACME; empty: the system's"},
+
+		{Name: "log.level", Default: "info", Value: &c.Log.Level, Help: "debug, info, warn or error"},
+		{Name: "log.format", Default: "auto", Value: &c.Log.Format, Help: "text, json, or auto: text on a terminal, otherwise JSON"},
+
+		{Name: "limits.resource", Default: "10MiB", Value: &c.Limits.Resource, Help: "octets of one contact, event or note"},
+		{Name: "limits.quota", Default: "0", Value: &c.Limits.Quota, Help: "live octets of one account; 0: no limit"},
+		{Name: "limits.devices", Default: "200", Value: &c.Limits.Devices, Help: "devices of one account"},
+		{Name: "limits.collections", Default: "1000", Value: &c.Limits.Collections, Help: "collections of one account"},
+		{Name: "limits.connections", Default: "4096", Value: &c.Limits.Connections, Help: "open connections in all"},
+		{Name: "limits.connections_per_address", Default: "256", Value: &c.Limits.ConnectionsPerAddress, Help: "open connections of one address; loopback and trusted proxies are free of it"},
+		{Name: "limits.headers", Default: "64KiB", Value: &c.Limits.Headers, Help: "octets of the head of one request"},
+		{Name: "limits.import", Default: "1GiB", Value: &c.Limits.Import, Help: "octets of one imported file"},
+		{Name: "limits.directory_cache", Default: "20000", Value: &c.Limits.DirectoryCache, Help: "accounts kept ready in memory"},
+
+		{Name: "timeouts.headers", Default: "10s", Value: &c.Timeouts.Headers, Help: "for the whole head of a request"},
+		{Name: "timeouts.stall", Default: "30s", Value: &c.Timeouts.Stall, Help: "between two octets of a body, either way"},
+		{Name: "timeouts.body", Default: "15m", Value: &c.Timeouts.Body, Help: "for the whole body of a request"},
+		{Name: "timeouts.idle", Default: "2m", Value: &c.Timeouts.Idle, Help: "of an open connection without a request"},
+		{Name: "timeouts.shutdown", Default: "10s", Value: &c.Timeouts.Shutdown, Help: "for running requests when the server is told to stop"},
+		{Name: "timeouts.control", Default: "5s", Value: &c.Timeouts.Control, Help: "how long a command waits for a server that is starting or stopping"},
+
+		{Name: "retry_after", Default: "5m", Value: &c.RetryAfter, Help: "what Retry-After says when nothing better is known"},
+		{Name: "seen_interval", Default: "5m", Value: &c.SeenInterval, Help: "how long it is gathered what devices have seen, before it is written down"},
+		{Name: "directory_ttl", Default: "30s", Value: &c.DirectoryTTL, Help: "how old a cached account may be"},
+		{Name: "setup_link", Default: "30m", Value: &c.SetupLink, Help: "how long the set-up link is valid"},
+		{Name: "device_link", Default: "10m", Value: &c.DeviceLink, Help: "how long the link to a new device's page is valid"},
+		{Name: "session_idle", Default: "336h", Value: &c.SessionIdle, Help: "how long a sign-in to the pages lasts without use"},
+
+		{Name: "doctor.fsyncs", Default: "60", Value: &c.Doctor.Fsyncs, Help: "how many fsyncs the doctor times"},
+		{Name: "doctor.fsync_fast", Default: "15us", Value: &c.Doctor.FsyncFast, Help: "a median below this is suspicious: no drive is so fast"},
+		{Name: "doctor.fsync_slow", Default: "50ms", Value: &c.Doctor.FsyncSlow, Help: "a median above this is slow"},
+		{Name: "doctor.free_warn", Default: "2GiB", Value: &c.Doctor.FreeWarn, Help: "free octets below which the doctor warns"},
+		{Name: "doctor.free_fail", Default: "200MiB", Value: &c.Doctor.FreeFail, Help: "free octets below which the doctor fails"},
+		{Name: "doctor.lookup", Default: "5s", Value: &c.Doctor.Lookup, Help: "for one look-up of DNS or HTTP"},
+	}
+}
