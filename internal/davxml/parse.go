@@ -137,23 +137,35 @@ func (p *parser) item() error {
 	return p.startTag()
 }
 
-// declaration passes the XML declaration, which may only stand at the very beginning. What it says of the encoding
-// was heard before.
+// declaration passes the XML declaration, which may only stand at the very beginning: version, encoding, standalone,
+// in this order. What it says of the encoding was heard before.
 func (p *parser) declaration() error {
 	if !strings.HasPrefix(p.s, "<?xml") || len(p.s) < 6 || !isSpace(p.s[5]) {
 		return nil
 	}
-	end := strings.Index(p.s, "?>")
-	if end < 0 {
-		return p.errorf(Malformed, 0, "the XML declaration does not end")
+	p.pos = len("<?xml")
+	for space := p.skipSpace(); !strings.HasPrefix(p.s[p.pos:], "?>"); space = p.skipSpace() {
+		if !space || len(p.attrs) == 3 {
+			return p.errorf(Malformed, p.pos, "the XML declaration is malformed")
+		}
+		if err := p.attribute(); err != nil {
+			return err
+		}
 	}
-	version := strings.TrimLeft(p.s[5:end], " \t\r\n")
-	version, ok := strings.CutPrefix(version, "version")
-	version = strings.TrimLeft(version, " \t\r\n=")
-	if !ok || len(version) < 3 || version[1:3] != "1." || version[0] != '"' && version[0] != '\'' {
+	p.pos += 2
+	order := []string{"version", "encoding", "standalone"}
+	for i, a := range p.attrs {
+		for len(order) > 0 && order[0] != a.local && i > 0 {
+			order = order[1:]
+		}
+		if len(order) == 0 || order[0] != a.local || a.prefix != "" {
+			return p.errorf(Malformed, a.at, "%q does not belong there in the XML declaration", short(a.local))
+		}
+		order = order[1:]
+	}
+	if len(p.attrs) == 0 || !strings.HasPrefix(p.attrs[0].value, "1.") {
 		return p.errorf(Malformed, 0, "the XML declaration does not say version 1.0")
 	}
-	p.pos = end + 2
 	return nil
 }
 
@@ -169,6 +181,9 @@ func (p *parser) instruction() error {
 	n := strings.Index(p.s[end:], "?>")
 	if n < 0 {
 		return p.errorf(Malformed, start, "a processing instruction does not end")
+	}
+	if n > 0 && !isSpace(p.s[end]) {
+		return p.errorf(Malformed, start, "the name of a processing instruction holds a character that does not belong there")
 	}
 	p.pos = end + n + 2
 	return nil
