@@ -2,6 +2,8 @@ package core
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +35,14 @@ func (p *Person) DeviceBySecret(secret holdfast.Hash) (holdfast.DeviceRecord, bo
 		}
 	}
 	return holdfast.DeviceRecord{}, false
+}
+
+// Key derives a secret of 32 octets that belongs to this account and to one purpose, from the account's token key: it is the same after a restart and a restore,
+// and tells nothing about the secrets of other purposes.
+func (p *Person) Key(purpose string) []byte {
+	m := hmac.New(sha256.New, p.tokenKey)
+	m.Write([]byte("holdfast key for\n" + purpose))
+	return m.Sum(nil)
 }
 
 // Person returns an account as signing in needs it, by id, login or former login. Errors: NotFound.
