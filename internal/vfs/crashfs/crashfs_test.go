@@ -351,3 +351,27 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// TestTruncationIsOneStep: an unsynced truncation never leaves holes in what it
+// would have cut off.
+func TestTruncationIsOneStep(t *testing.T) {
+	full := bytes.Repeat([]byte{7}, 9000)
+	seen := map[int]int{}
+	for seed := range uint64(300) {
+		d := crashfs.New(crashfs.Options{})
+		must(t, vfs.WriteFileAtomic(d.FS(), "/f", full, 0o600))
+		f, err := d.FS().OpenFile("/f", vfs.O_RDWR, 0)
+		must(t, err)
+		must(t, f.Truncate(100))
+		d.PowerCut(rand.New(rand.NewPCG(seed, 0)))
+		got, err := vfs.ReadFile(d.FS(), "/f")
+		must(t, err)
+		if !bytes.Equal(got, full[:len(got)]) {
+			t.Fatalf("seed %d: holes in what was left", seed)
+		}
+		seen[len(got)]++
+	}
+	if len(seen) != 2 || seen[100] == 0 || seen[9000] == 0 {
+		t.Errorf("sizes seen: %v", seen)
+	}
+}

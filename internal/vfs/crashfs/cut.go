@@ -205,14 +205,34 @@ func (k *cutter) torn(c change) change {
 }
 
 // sectors builds an image in which each sector has one of the states that it
-// went through, and the size is one of the sizes that the file went through. A
-// disk that reorders and merges its queue can leave exactly this.
+// went through by writes, as a disk can leave it that reorders and merges its
+// queue. A truncation writes no sectors: it is a step of the file system, which
+// happens as a whole or not at all.
 func (k *cutter) sectors(img []byte, pending []change) []byte {
+	for len(pending) > 0 {
+		n := slices.IndexFunc(pending, func(c change) bool { return c.data == nil })
+		switch {
+		case n < 0:
+			return k.mixSectors(img, pending)
+		case n > 0:
+			img = k.mixSectors(img, pending[:n])
+		}
+		if k.rng.IntN(2) == 0 {
+			img = pending[n].apply(img)
+		}
+		pending = pending[n+1:]
+	}
+	return img
+}
+
+// mixSectors does it for writes alone. The size is one of the sizes that the
+// file went through.
+func (k *cutter) mixSectors(img []byte, writes []change) []byte {
 	states := map[int64][][]byte{} // the later states of each sector touched
 	sizes := []int64{int64(len(img))}
 	work := slices.Clone(img)
-	for _, c := range pending {
-		lo, hi := c.span(int64(len(work)))
+	for _, c := range writes {
+		lo, hi := min(c.off, int64(len(work))), c.off+int64(len(c.data))
 		work = c.apply(work)
 		sizes = append(sizes, int64(len(work)))
 		for s := lo / sectorSize; s*sectorSize < hi; s++ {
@@ -235,14 +255,6 @@ func (k *cutter) sectors(img []byte, pending []change) []byte {
 		copy(at, states[s][k.rng.IntN(len(states[s]))])
 	}
 	return out
-}
-
-// span returns the octets that the change touches in a file of the given size.
-func (c change) span(size int64) (lo, hi int64) {
-	if c.data == nil {
-		return min(c.off, size), max(c.off, size)
-	}
-	return min(c.off, size), c.off + int64(len(c.data))
 }
 
 // sector returns a copy of sector s, zeros where the file ends.

@@ -16,12 +16,20 @@
 //
 // A sync of a file makes its content and size durable, and nothing about its
 // name. A sync of a directory makes the names inside of it durable, not the
-// content of the files and not the directory's own name. A rename is one step:
-// at no time both names, at no time none. A sector of 512 octets is written as
-// a whole, except that the end of a torn prefix falls on any octet. Octets
-// outside of a write are safe ([Options.GarbageSectors] takes that away). What
-// was durable never rots. This is what POSIX promises, and less than what
-// common file systems do; code that survives here survives there.
+// content of the files and not the directory's own name.
+//
+// A rename is one step: at no time both names, at no time none. A truncation is
+// one step: the size changes or it does not, and what was not cut off keeps its
+// octets. SQLite relies on that: it truncates a WAL that it has copied into the
+// database and does not sync the truncation; a WAL left with holes would bring
+// old pages back.
+//
+// A sector of 512 octets is written as a whole, except that the end of a torn
+// prefix falls on any octet. Octets outside of a write are safe
+// ([Options.GarbageSectors] takes that away). What was durable never rots.
+//
+// This is less than what common journaling file systems do on a disk that keeps
+// its word: they also keep an order that code should not rely on.
 //
 // # Controls
 //
