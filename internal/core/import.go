@@ -1,0 +1,237 @@
+package core
+
+import (
+	"context"
+	"strings"
+
+	"holdfast"
+	"holdfast/internal/store"
+)
+
+// Finding is one thing that [Service.Check] found wrong.
+type Finding = store.Finding
+
+// ByUID returns the live resource that has the UID. Errors: NotFound.
+func (r *Reader) ByUID(c holdfast.ID, uid string) (holdfast.Resource, error) {
+	if err := r.mine(c); err != nil {
+		return holdfast.Resource{}, err
+	}
+	return r.snap.ByUID(c, uid)
+}
+
+// Inspect is Read for the operator, who may take out every account, a suspended one too. It never serves a face that others reach. Errors: NotFound
+// (the account), and what fn returns.
+func (s *Service) Inspect(ctx context.Context, owner holdfast.ID, fn func(*Reader) error) error {
+	person, err := s.person(ctx, owner.String())
+	if err != nil {
+		return err
+	}
+	snap, err := s.engine.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	return fn(&Reader{s: s, snap: snap, owner: person, p: holdfast.Principal{Account: owner}})
+}
+
+// Outcome is what became of one item of [Service.PutMany].
+type Outcome uint8
+
+// The outcomes.
+const (
+	Refused  Outcome = iota // see Err
+	Created                 // it was not there
+	Same                    // these very octets were there
+	Replaced                // other octets with this UID were there; they are kept in history
+)
+
+// Item is one resource for [Service.PutMany].
+type Item struct {
+	Name        string // where it goes if its UID is not there yet and the name is free
+	Other       string // where it goes if Name is taken
+	ContentType string
+	Body        []byte
+}
+
+// ItemResult is what became of an item.
+type ItemResult struct {
+	Outcome Outcome
+	Name    string // where it is
+	UID     string
+	Err     error // of kind Invalid, TooLarge, UIDConflict, Exists, Quota
+}
+
+// PutManyRequest is a part of an import.
+type PutManyRequest struct {
+	Owner      holdfast.ID
+	Collection holdfast.ID
+	Items      []Item // at most MaxGroup
+	Replace    bool   // other octets with the same UID are replaced rather than refused
+	DryRun     bool   // judge, commit nothing
+}
+
+// PutMany stores many resources with one commit, or with several where an item stands in another's way. Each is judged as Put would judge it; one that is
+// refused does not keep the others back. A resource is found again by its UID, so what was stored already is not stored twice: an import that was cut short
+// is simply run again.
+//
+// The error is of what kept it from going on: Forbidden, NotFound, Unavailable, Full. results then says what was done before.
+func (s *Service) PutMany(ctx context.Context, p holdfast.Principal, q PutManyRequest) (results []ItemResult, err error) {
+	c, err := s.target(ctx, p, Place{Owner: q.Owner, Collection: q.Collection})
+	if err != nil {
+		return nil, err
+	}
+	if len(q.Items) > holdfast.MaxGroup {
+		return nil, fail("PutMany", holdfast.TooLarge, c.Name, "too many items at once")
+	}
+	m := many{s: s, p: p, q: q, c: c, results: make([]ItemResult, len(q.Items)), uids: map[string]bool{}, names: map[string]bool{}}
+	for i := range q.Items {
+		if err := m.add(ctx, i); err != nil {
+			return m.results, err
+		}
+	}
+	return m.results, m.flush(ctx)
+}
+
+// many is one run of PutMany: a group that grows until an item needs what the group holds.
+type many struct {
+	s       *Service
+	p       holdfast.Principal
+	q       PutManyRequest
+	c       holdfast.Collection
+	results []ItemResult
+	group   []holdfast.Entry
+	index   []int // of each entry's item
+	uids    map[string]bool
+	names   map[string]bool
+}
+
+func (m *many) add(ctx context.Context, i int) error {
+	x := m.q.Items[i]
+	kind, index, err := m.s.judge(&m.c, x.Name, x.ContentType, x.Body)
+	if err != nil {
+		m.results[i].Err = err
+		return nil
+	}
+	m.results[i].UID = index.UID
+	if m.uids[index.UID] || m.names[x.Name] || m.names[x.Other] {
+		if err := m.flush(ctx); err != nil {
+			return err
+		}
+	}
+	e := m.s.entry(m.p.Actor(), holdfast.OpPut, kind, m.c.ID, x.Name, x.Body, nil)
+	e.ContentType, e.Index = x.ContentType, index
+	ok, err := m.place(ctx, i, &e)
+	if err != nil || !ok {
+		return err
+	}
+	m.group, m.index = append(m.group, e), append(m.index, i)
+	m.uids[index.UID], m.names[e.Name] = true, true
+	return nil
+}
+
+// place decides where the item goes, if it goes anywhere.
+func (m *many) place(ctx context.Context, i int, e *holdfast.Entry) (bool, error) {
+	snap, err := m.s.engine.Snapshot(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer snap.Close()
+	r := &m.results[i]
+	old, err := snap.ByUID(m.c.ID, e.Index.UID)
+	switch {
+	case err == nil && old.ETag == holdfast.HashOf(e.Body):
+		r.Outcome, r.Name = Same, old.Name
+		return false, nil
+	case err == nil && !m.q.Replace:
+		r.Err = &holdfast.Error{Op: "core.PutMany", Kind: holdfast.UIDConflict, Ref: old.Name, Rule: "no-uid-conflict",
+			Text: "another version of this contact is there already, as " + old.Name}
+		return false, nil
+	case err == nil:
+		r.Outcome, r.Name, e.Name = Replaced, old.Name, old.Name
+		full, err := snap.Resource(m.c.ID, old.Name, WithProps)
+		e.Properties, e.If.Seq = full.Properties, full.Seq
+		return true, err
+	case !holdfast.IsKind(err, holdfast.NotFound):
+		return false, err
+	}
+	e.If.Exists = holdfast.Absent
+	for _, name := range []string{e.Name, m.q.Items[i].Other} {
+		_, err := snap.Resource(m.c.ID, name, 0)
+		if holdfast.IsKind(err, holdfast.NotFound) && holdfast.CheckName(name) == nil {
+			r.Outcome, r.Name, e.Name = Created, name, name
+			return true, nil
+		}
+		if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+			return false, err
+		}
+	}
+	r.Err = fail("PutMany", holdfast.Exists, e.Name, "another contact has this name already")
+	return false, nil
+}
+
+// flush commits what is gathered. Where the group fails for the sake of one item, each is tried alone.
+func (m *many) flush(ctx context.Context) error {
+	entries, index := m.group, m.index
+	m.group, m.index = nil, nil
+	clear(m.uids)
+	clear(m.names)
+	if len(entries) == 0 || m.q.DryRun {
+		return nil
+	}
+	err := m.commit(ctx, entries)
+	if err == nil || !ofOne(err) {
+		m.refuse(index, err)
+		return err
+	}
+	if len(entries) == 1 {
+		m.refuse(index, err)
+		return nil
+	}
+	for k := range entries {
+		err := m.commit(ctx, entries[k:k+1])
+		m.refuse(index[k:k+1], err)
+		if err != nil && !ofOne(err) {
+			m.refuse(index[k+1:], err)
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *many) commit(ctx context.Context, entries []holdfast.Entry) error {
+	g := &holdfast.Group{Account: m.q.Owner, Entries: append([]holdfast.Entry(nil), entries...), MaxOctets: m.s.limits.Quota}
+	_, err := m.s.commit(ctx, g)
+	return err
+}
+
+func (m *many) refuse(index []int, err error) {
+	if err == nil {
+		return
+	}
+	for _, i := range index {
+		m.results[i].Outcome, m.results[i].Err = Refused, err
+	}
+}
+
+// ofOne tells whether an error of a commit is about one of its items, so that the others may still go.
+func ofOne(err error) bool {
+	switch holdfast.KindOf(err) {
+	case holdfast.PreconditionFailed, holdfast.UIDConflict, holdfast.Exists, holdfast.Quota, holdfast.Invalid, holdfast.TooLarge:
+		return true
+	}
+	return false
+}
+
+// PathOf returns the path of a collection in its account's tree, "addressbooks/default"; empty for one that cannot be reached from the root.
+func (r *Reader) PathOf(id holdfast.ID) string {
+	var names []string
+	for id != r.owner.ID {
+		c, err := r.snap.Collection(id)
+		if err != nil || c.Gone || c.Name == "" || len(names) > 100 {
+			return ""
+		}
+		names = append([]string{c.Name}, names...)
+		id = c.Parent
+	}
+	return strings.Join(names, "/")
+}
