@@ -1,7 +1,6 @@
 package davxml
 
 import (
-	"errors"
 	"io"
 	"strings"
 	"unicode/utf16"
@@ -122,11 +121,4 @@ func fromUTF16(s string, low int) (string, error) {
 
 func errBadUTF16(read string) error {
 	return errorAt(Malformed, read, len(read), "the body is not valid UTF-16")
-}
-
-// IsTooLarge reports whether the error says that a body or header is over its bound, so that a caller that answers
-// 413 may also close the connection instead of reading the rest.
-func IsTooLarge(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && (e.Kind == TooLarge || e.Kind == HeaderTooLarge)
 }

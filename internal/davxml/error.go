@@ -94,3 +94,10 @@ func short(s string) string {
 	}
 	return s[:cut] + "…"
 }
+
+// IsTooLarge reports whether the error says that a body or header is over its bound, so that a caller that answers
+// 413 may also close the connection instead of reading the rest.
+func IsTooLarge(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Kind == TooLarge || e.Kind == HeaderTooLarge)
+}

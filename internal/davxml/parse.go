@@ -1,7 +1,6 @@
 package davxml
 
 import (
-	"errors"
 	"io"
 	"strings"
 )
@@ -281,5 +280,3 @@ func (p *parser) endTag() error {
 	p.pos = start + end + 1
 	return nil
 }
-
-var errNoSemicolon = errors.New("a reference that begins with & has no semicolon; write &amp; for the character itself")

@@ -48,13 +48,6 @@ func asked(t *testing.T, tag, rest string, lim Limits) string {
 	case "R:addressbook-query":
 		var q AddressbookQuery
 		q, err = ParseAddressbookQuery(e, lim)
-		for _, p := range q.Filter.Props {
-			for _, f := range p.Params {
-				if f.Text != nil {
-					defer func(m TextMatch) { t.Logf("param text %+v", m) }(*f.Text)
-				}
-			}
-		}
 		v = fmt.Sprintf("%v %d %+v", q.Data != nil, q.Limit, q.Filter)
 	}
 	if err != nil {
@@ -181,5 +174,17 @@ func TestPropPatchAmplification(t *testing.T) {
 	body := `<propertyupdate xmlns="DAV:" xmlns:Z="` + strings.Repeat("u", 1000) + `"><set><prop>` + strings.Repeat("<Z:a/>", 1000) + `</prop></set></propertyupdate>`
 	if _, err := ParsePropPatch(mustParse(t, body), Limits{Octets: 100_000}); !IsTooLarge(err) {
 		t.Errorf("got %v, want too large", err)
+	}
+}
+
+func TestParamFilterText(t *testing.T) {
+	e := mustParse(t, `<R:addressbook-query`+reqNS+`><R:filter><R:prop-filter name="TEL"><R:param-filter name="TYPE"><R:text-match match-type="equals">home</R:text-match></R:param-filter></R:prop-filter></R:filter></R:addressbook-query>`)
+	q, err := ParseAddressbookQuery(e, Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := TextMatch{Text: "home", Type: Equals, Collation: DefaultCollation}
+	if got := q.Filter.Props[0].Params[0].Text; got == nil || *got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

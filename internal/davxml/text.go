@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 )
 
+var errNoSemicolon = errors.New("a reference that begins with & has no semicolon; write &amp; for the character itself")
+
 // textRun collects the character data between two tags. Comments, CDATA sections and references cut it into pieces;
 // as long as there is one plain piece, nothing is copied.
 type textRun struct {

@@ -160,6 +160,7 @@ func TestWriterNamespaces(t *testing.T) {
 	w.Int(-7)
 	w.End()
 	w.Empty(Name{"urn:&", "x"})
+	w.Empty(Name{"urn:a", "again"}) // its prefix went out of scope with x
 	w.End()
 	if err := w.Flush(); err != nil {
 		t.Fatal(err)
@@ -168,7 +169,7 @@ func TestWriterNamespaces(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v in %s", err, w.Bytes())
 	}
-	want := `<{DAV:}prop><{urn:a}x {urn:b}y="\"<" {` + NSXML + `}lang="en"><{urn:a}z></><{urn:c}z></><none>]]>` + "\r\uFFFD" + `</>-7</><{urn:&}x></></>`
+	want := `<{DAV:}prop><{urn:a}x {urn:b}y="\"<" {` + NSXML + `}lang="en"><{urn:a}z></><{urn:c}z></><none>]]>` + "\r\uFFFD" + `</>-7</><{urn:&}x></><{urn:a}again></></>`
 	if got := dump(e); got != want {
 		t.Errorf("got\n%s\nwant\n%s\nfrom %s", got, want, w.Bytes())
 	}
