@@ -1,0 +1,70 @@
+package auth
+
+import (
+	"context"
+	"net/http"
+
+	"holdfast"
+	"holdfast/internal/core"
+)
+
+// Challenge is the value of the header WWW-Authenticate that belongs to every 401 of a DAV face (RFC 7617).
+const Challenge = `Basic realm="Holdfast", charset="UTF-8"`
+
+// Basic tells which account and device a DAV request comes from, by its Authorization header (RFC 7617).
+//
+// Errors: Unauthorized (answer 401 with [Challenge]) if the header is missing or does not fit; this answer may come late, see [Slowdown]. Unavailable (503
+// and Retry-After; never a 4xx, which some clients take as an order to forget the account) if the account is suspended, if too many wrong attempts wait already, or if the
+// store cannot be read. A right app password is never delayed.
+func (s *Service) Basic(r *http.Request) (holdfast.Principal, error) {
+	login, password, ok := r.BasicAuth()
+	if !ok {
+		return holdfast.Principal{}, fail("Basic", holdfast.Unauthorized, "sign in with your user name and this device's app password")
+	}
+	person, device, err := s.device(r.Context(), login, password)
+	if err != nil {
+		return holdfast.Principal{}, err
+	}
+	at := s.proxy.addr(r)
+	if device.ID.IsZero() {
+		return holdfast.Principal{}, s.refuse(r.Context(), subject(person, login, at))
+	}
+	if person.State != holdfast.Active {
+		return holdfast.Principal{}, suspended("Basic")
+	}
+	s.devices.succeeded(person.ID, at)
+	p := holdfast.Principal{Account: person.ID, Device: device.ID}
+	s.core.Saw(holdfast.Sighting{Account: p.Account, Device: p.Device})
+	return p, nil
+}
+
+// device finds the device that an app password belongs to. A zero device means that name and password do not fit; person is nil if there is no such account.
+func (s *Service) device(ctx context.Context, login, password string) (*core.Person, holdfast.DeviceRecord, error) {
+	person, err := s.core.Person(ctx, login)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return nil, holdfast.DeviceRecord{}, nil
+	}
+	if err != nil {
+		return nil, holdfast.DeviceRecord{}, err // not a 401: nothing is known about the password
+	}
+	hash, ok := HashAppPassword(password)
+	if !ok {
+		return person, holdfast.DeviceRecord{}, nil
+	}
+	d, _ := person.DeviceBySecret(hash)
+	return person, d, nil
+}
+
+// refuse answers a wrong app password, late if there were many.
+func (s *Service) refuse(ctx context.Context, who who) error {
+	s.log.Info("an app password was refused", "account", who.account, "known", who.exists, "addr", who.addr)
+	if err := s.devices.wait(ctx, who, s.devices.charge(who)); err != nil {
+		return err
+	}
+	return fail("Basic", holdfast.Unauthorized,
+		"user name and app password do not fit; each device has an app password of its own, which the page Devices makes (the password of the pages does not work here)")
+}
+
+func suspended(op string) error {
+	return fail(op, holdfast.Unavailable, "this account is suspended; nothing was deleted, and devices keep what they hold")
+}
