@@ -7,10 +7,11 @@ import "unicode/utf8"
 func appendText[T string | []byte](dst []byte, s T) []byte {
 	from := 0
 	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf && textPlain[c] {
+		for i < len(s) && textPlain[s[i]] {
 			i++
-			continue
+		}
+		if i == len(s) {
+			break
 		}
 		esc, n := escape(s[i:])
 		if esc == "" {
@@ -39,7 +40,7 @@ func appendAttrText(dst []byte, s string) []byte {
 			esc = "&#9;"
 		case c == '\n':
 			esc = "&#10;"
-		case c >= utf8.RuneSelf || !textPlain[c]:
+		case !textPlain[c]:
 			esc, n = escape(s[i:])
 		}
 		if esc != "" {
@@ -53,8 +54,8 @@ func appendAttrText(dst []byte, s string) []byte {
 }
 
 // textPlain holds the ASCII characters that stand for themselves in text.
-var textPlain = func() (t [utf8.RuneSelf]bool) {
-	for c := range t {
+var textPlain = func() (t [256]bool) {
+	for c := range utf8.RuneSelf {
 		t[c] = c >= 0x20 && c != '<' && c != '>' && c != '&' || c == '\t' || c == '\n'
 	}
 	return t

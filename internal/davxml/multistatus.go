@@ -55,17 +55,36 @@ func (m *Multistatus) Reset(out io.Writer) {
 // says 200 with no properties, which is what RFC 8144 asks for where return=minimal leaves nothing.
 func (m *Multistatus) Response(href string) {
 	m.upTo(inMultistatus)
-	m.Start(DResponse)
-	m.Element(DHref, href)
+	m.startResponse(href)
 	m.at, m.stats = inResponse, 0
+}
+
+// startResponse and what stands around properties are written as literals: a listing has little else in it.
+func (m *Multistatus) startResponse(href string) {
+	if m.err != nil {
+		return
+	}
+	m.buf = append(m.buf, `<D:response><D:href>`...)
+	m.buf = appendText(m.buf, href)
+	m.buf = append(m.buf, `</D:href>`...)
+	m.push(DResponse)
+}
+
+// push notes an element of DAV: that was written as a literal.
+func (m *Multistatus) push(n Name) {
+	m.open = append(m.open, openTag{n, "D", len(m.extra)})
 }
 
 // Propstat begins a group of properties that share a status; the properties are written next. The conditions become
 // its DAV:error. It must stand inside a Response, and there only once for each status.
 func (m *Multistatus) Propstat(status int, conds ...Condition) {
 	m.upTo(inResponse)
-	m.Start(DPropstat)
-	m.Start(DProp)
+	if m.err != nil {
+		return
+	}
+	m.buf = append(m.buf, `<D:propstat><D:prop>`...)
+	m.push(DPropstat)
+	m.push(DProp)
 	m.at, m.status = inProp, status
 	m.conds = append(m.conds[:0], conds...)
 	m.stats++
@@ -75,8 +94,7 @@ func (m *Multistatus) Propstat(status int, conds ...Condition) {
 // member that a sync-collection reports as deleted, or 507 for a listing that is not complete (RFC 6578, section 3.6).
 func (m *Multistatus) Status(href string, status int, conds ...Condition) {
 	m.upTo(inMultistatus)
-	m.Start(DResponse)
-	m.Element(DHref, href)
+	m.startResponse(href)
 	m.writeStatus(status)
 	m.writeConditions(conds)
 	m.End()
@@ -127,10 +145,12 @@ func (m *Multistatus) upTo(to place) {
 		return
 	}
 	if m.at == inProp {
-		m.End()
+		m.buf = append(m.buf, `</D:prop>`...)
+		m.pop()
 		m.writeStatus(m.status)
 		m.writeConditions(m.conds)
-		m.End()
+		m.buf = append(m.buf, `</D:propstat>`...)
+		m.pop()
 		m.at = inResponse
 	}
 	if m.at == inResponse && to < inResponse {
