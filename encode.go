@@ -49,6 +49,13 @@ func (e *Entry) seal(buf []byte) []byte {
 	return buf
 }
 
+// CanonicalHash returns the hash of the entry as Seal left it, or as it was read back from an engine or a vault; collection is where it lies.
+func (e *Entry) CanonicalHash(collection ID) Hash {
+	c := *e
+	c.Collection = collection
+	return sha256.Sum256(c.appendCanonical(make([]byte, 0, 512)))
+}
+
 // appendCanonical appends the canonical form of a sealed entry: the octets by their hash, so that a history without bodies can be verified.
 func (e *Entry) appendCanonical(b []byte) []byte {
 	b = append(b, tagEntry...)

@@ -1,0 +1,265 @@
+package sqlite
+
+import (
+	"crypto/rand"
+
+	"holdfast"
+	"holdfast/internal/store"
+)
+
+// transaction applies the groups of one batch. Each group is judged entry by entry against what the transaction has written so far; a group of several
+// entries runs inside a savepoint, a group of one is judged whole before it writes.
+type transaction struct {
+	e        *Engine
+	c        *conn
+	batch    uint64
+	hash     holdfast.Hash
+	lsn      int64
+	ends     []store.GroupEnd
+	touched  []*head
+	accounts int
+}
+
+// applyAll applies each group, leaving refusals in the group, and then writes the counts of what was touched. An error is one of SQLite.
+func (t *transaction) applyAll(batch []*waiting) error {
+	for _, w := range batch {
+		w.receipt, w.err = holdfast.Receipt{}, nil
+		if err := t.applyGroup(w); err != nil {
+			return err
+		}
+	}
+	for _, h := range t.touched {
+		if err := t.flush(h); err != nil {
+			return err
+		}
+	}
+	if len(t.ends) == 0 {
+		return nil
+	}
+	t.hash = store.BatchHash(t.e.pos.Hash, t.ends)
+	return t.c.run(qSetBatch, t.batch, t.hash)
+}
+
+// forget drops from the writer's memory what the transaction may have changed in it.
+func (t *transaction) forget() {
+	if t.lsn == t.e.lsn {
+		return // nothing was written
+	}
+	for _, h := range t.touched {
+		t.e.heads.drop(h.id)
+	}
+}
+
+func (t *transaction) applyGroup(w *waiting) error {
+	h, err := t.open(w.g)
+	if err != nil {
+		return t.refuse(w, h, false, err)
+	}
+	several := len(w.g.Entries) > 1
+	if several {
+		if err := t.flush(h); err != nil {
+			return err
+		}
+		if err := t.c.run(qSavepoint); err != nil {
+			return err
+		}
+	}
+	if err := t.applyEntries(w, h); err != nil {
+		return t.refuse(w, h, several, err)
+	}
+	if several {
+		if err := t.c.run(qSavepointEnd); err != nil {
+			return err
+		}
+	}
+	h.fresh = false
+	if !w.receipt.Replay {
+		t.ends = append(t.ends, store.GroupEnd{Account: h.id, Chain: h.chain})
+	}
+	return nil
+}
+
+// refuse answers a group with a judgement, or passes an error of SQLite on.
+func (t *transaction) refuse(w *waiting, h *head, savepoint bool, err error) error {
+	if !store.IsJudgement(err) {
+		return err
+	}
+	w.receipt, w.err = holdfast.Receipt{}, err
+	if h == nil || !savepoint {
+		return nil
+	}
+	if h.fresh {
+		t.accounts--
+	}
+	t.e.heads.drop(h.id) // its flushed state is in the database
+	if err := t.c.run(qSavepointBack); err != nil {
+		return err
+	}
+	return t.c.run(qSavepointEnd)
+}
+
+// open returns the head of the group's account; for a new account an empty one that is not stored yet.
+func (t *transaction) open(g *holdfast.Group) (*head, error) {
+	h, err := t.e.heads.get(t.c, g.Account)
+	if err != nil {
+		return nil, err
+	}
+	if h == nil {
+		if !store.CreatesAccount(g) {
+			return nil, store.Err("Commit", holdfast.NotFound, g.Account.String(), "there is no such account")
+		}
+		h = &head{id: g.Account, epoch: 1, colls: map[holdfast.ID]*collection{}, byKey: map[int64]*collection{}}
+	}
+	t.touched = append(t.touched, h)
+	return h, nil
+}
+
+// applyEntries judges the group and applies it.
+func (t *transaction) applyEntries(w *waiting, h *head) error {
+	if err := t.judgeIf(w.g, h); err != nil {
+		return err
+	}
+	before := h.octets
+	if h.acct == 0 {
+		if err := t.createAccount(h); err != nil {
+			return err
+		}
+	}
+	for i := range w.g.Entries {
+		e := &w.g.Entries[i]
+		old, coll, err := t.judge(w.g, h, e)
+		if err != nil {
+			if r, ok := t.replay(w.g, h, e, coll, old, err); ok {
+				w.receipt = r
+				return nil
+			}
+			return err
+		}
+		if w.g.MaxOctets > 0 && len(w.g.Entries) == 1 && !fits(w.g, h.octets+growth(e, old), before) {
+			return overQuota(w.g)
+		}
+		if err := t.write(h, coll, e, old); err != nil {
+			return err
+		}
+		w.receipt.Created = e.Op == holdfast.OpPut && !old.live()
+	}
+	if !fits(w.g, h.octets, before) {
+		return overQuota(w.g)
+	}
+	w.receipt.Account, w.receipt.Epoch, w.receipt.Seq, w.receipt.Hash = h.id, h.epoch, h.seq, h.chain
+	return nil
+}
+
+func fits(g *holdfast.Group, after, before int64) bool {
+	return g.MaxOctets <= 0 || after <= g.MaxOctets || after <= before
+}
+
+func overQuota(g *holdfast.Group) error {
+	return store.Err("Commit", holdfast.Quota, g.Account.String(), "the account's allowance is used up; delete something or ask for more")
+}
+
+// growth is what the entry adds to the account's live octets.
+func growth(e *holdfast.Entry, old item) int64 {
+	if e.Name == "" {
+		return 0
+	}
+	n := int64(0)
+	if e.Op == holdfast.OpPut {
+		n = e.Size
+	}
+	if old.live() {
+		n -= old.size
+	}
+	return n
+}
+
+func (t *transaction) createAccount(h *head) error {
+	if _, err := t.c.one(qInsertAccount, func(s Stmt) { h.acct = s.Int(0) }, h.id); err != nil {
+		return err
+	}
+	nonce := make([]byte, 16)
+	rand.Read(nonce)
+	t.accounts++
+	h.fresh = true
+	t.e.heads.accounts[h.id] = h
+	return t.c.run(qInsertEpoch, h.acct, h.epoch, nonce)
+}
+
+// write stores an entry that was judged: the change, the item, the collection's counts in memory.
+func (t *transaction) write(h *head, coll *collection, e *holdfast.Entry, old item) error {
+	h.dirty = true
+	if e.Kind == holdfast.KindCollection {
+		var err error
+		if coll, err = t.placeCollection(h, coll, e); err != nil {
+			return err
+		}
+	}
+	if e.Kind == holdfast.KindAccount && e.Op == holdfast.OpPut {
+		if err := t.claimLogin(h, e); err != nil {
+			return err
+		}
+	}
+	h.seq++
+	h.chain = holdfast.ChainHash(h.id, h.epoch, h.seq, h.chain, e.Hash)
+	t.lsn++
+	now := next(h, e, old, t.lsn)
+	if err := t.insertChange(h, coll, e, old, now); err != nil {
+		return err
+	}
+	if err := t.putItem(coll, now); err != nil {
+		return err
+	}
+	coll.count(h, e.Name, old, now)
+	return nil
+}
+
+// next is the item after the entry.
+func next(h *head, e *holdfast.Entry, old item, lsn int64) item {
+	now := item{name: e.Name, seq: h.seq, lsn: lsn, kind: e.Kind, at: e.At.UnixMicro(), made: old.made, item: old.item}
+	if e.Op == holdfast.OpDelete {
+		now.state = holdfast.Tombstone
+		return now
+	}
+	now.etag, now.phash, now.size, now.uid = e.ETag, e.PropsHash, e.Size, e.Index.UID
+	if !old.live() {
+		h.items++
+		now.item, now.made = h.items, now.at
+	}
+	return now
+}
+
+// count brings the collection's counts and sum, and its last change, up to date.
+func (c *collection) count(h *head, name string, old, now item) {
+	if old.seq != 0 {
+		c.sum = c.sum.Sub(old.hash(c.id))
+	}
+	c.sum = c.sum.Add(now.hash(c.id))
+	c.seq, c.epoch, c.chain, c.dirty = h.seq, h.epoch, h.chain, true
+	if name == "" {
+		return
+	}
+	if old.live() {
+		c.items, c.octets, h.octets = c.items-1, c.octets-old.size, h.octets-old.size
+	}
+	if now.live() {
+		c.items, c.octets, h.octets = c.items+1, c.octets+now.size, h.octets+now.size
+	}
+}
+
+// flush writes the counts of an account's collections that changed.
+func (t *transaction) flush(h *head) error {
+	if !h.dirty {
+		return nil
+	}
+	for _, c := range h.colls {
+		if !c.dirty {
+			continue
+		}
+		if err := t.c.run(qUpdateCounts, c.key, c.seq, c.epoch, c.chain, c.items, c.octets, holdfast.Hash(c.sum)); err != nil {
+			return err
+		}
+		c.dirty = false
+	}
+	h.dirty = false
+	return nil
+}

@@ -1,0 +1,69 @@
+package sqlite
+
+import (
+	"time"
+)
+
+// Sizes of the write-ahead log, in pages.
+const (
+	// restartShare is how much of the log must be in the database file before the writer is held for the rest.
+	restartShare = 0.75
+	// checkpointPause is the shortest time between two looks at the log.
+	checkpointPause = 20 * time.Millisecond
+)
+
+func (e *Engine) wakeCheckpointer() {
+	if e.o.inline {
+		return
+	}
+	select {
+	case e.kick <- struct{}{}:
+	default:
+	}
+}
+
+// checkpointLoop moves pages from the log into the database file while the writer goes on. SQLite starts the log anew only when all of it was
+// moved and nobody reads from it, which a busy writer would never let happen: so, once most of it is moved, the writer waits for the short rest.
+func (e *Engine) checkpointLoop() {
+	defer e.done.Done()
+	for {
+		select {
+		case <-e.quit:
+			return
+		case <-e.kick:
+		}
+		if err := e.checkpointStep(); err != nil {
+			e.classify(err, false)
+		}
+		t := e.o.Clock.NewTimer(checkpointPause)
+		select {
+		case <-e.quit:
+			t.Stop()
+			return
+		case <-t.C():
+		}
+	}
+}
+
+// checkpointStep does one round: a passive checkpoint if the log is long enough, and its end under the writer's lock if that lets the log restart.
+func (e *Engine) checkpointStep() error {
+	if e.failure() != nil || e.logPages() < int64(e.o.WALPages) {
+		return nil
+	}
+	pages, moved, err := e.checkpoint()
+	if err != nil || pages < int64(e.o.WALPages) || float64(moved) < restartShare*float64(pages) {
+		return err
+	}
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	_, _, err = e.checkpoint()
+	return err
+}
+
+// checkpoint moves what it can without waiting for anybody. It returns the pages in the log and how many of them are moved.
+func (e *Engine) checkpoint() (pages, moved int64, err error) {
+	e.ckptMu.Lock()
+	defer e.ckptMu.Unlock()
+	_, err = e.ckpt.one(qCheckpoint, func(s Stmt) { pages, moved = s.Int(1), s.Int(2) })
+	return pages, moved, err
+}

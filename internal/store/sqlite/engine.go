@@ -1,0 +1,314 @@
+package sqlite
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/store"
+)
+
+// FileName is the database's name in the data directory.
+const FileName = "holdfast.db"
+
+// minVersion is the oldest SQLite that is used: before it, a race could corrupt a WAL that was being reset.
+const minVersion = 3_051_003
+
+// applicationID marks the file as ours: "HFdb".
+const applicationID = 0x48466462
+
+// Options says where the engine is and what it may use. Zero values mean the defaults.
+type Options struct {
+	Dir    string      // the data directory; the caller holds its lease
+	Driver Driver      // default Zombiezen
+	Path   string      // the database file instead of Dir/holdfast.db, for drivers with files of their own
+	Store  holdfast.ID // the identity of the store; on creation zero means a random one, later zero means any
+	Create bool        // make a new database where there is none; otherwise that is refused
+	Clock  clock.Clock
+	Random io.Reader
+	Log    *slog.Logger
+
+	Readers  int   // connections for reading; default 4
+	CacheKiB int   // page cache of the writer; readers have a quarter; default 8192
+	Ballast  int64 // octets kept aside for the day when the disk is full; default 16 MiB, negative: none
+	WALPages int   // pages in the log before a checkpoint; default 1000
+
+	inline bool     // tests: no goroutines of its own; the caller drives commit and checkpoint
+	extra  []string // tests: PRAGMAs before all others
+}
+
+func (o Options) withDefaults() Options {
+	if o.Driver == nil {
+		o.Driver = Zombiezen{}
+	}
+	if o.Path == "" {
+		o.Path = filepath.Join(o.Dir, FileName)
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	def(&o.Readers, 4)
+	def(&o.CacheKiB, 8192)
+	def(&o.WALPages, 1000)
+	if o.Ballast == 0 {
+		o.Ballast = 16 << 20
+	}
+	return o
+}
+
+func def(p *int, v int) {
+	if *p == 0 {
+		*p = v
+	}
+}
+
+// Engine is an open store.
+type Engine struct {
+	o       Options
+	store   holdfast.ID
+	version string
+
+	queue chan *waiting
+	quit  chan struct{}
+	done  sync.WaitGroup
+
+	writer  sync.Mutex // held by whoever writes: a batch, a checkpoint's end, an observation
+	w       *conn
+	heads   *heads
+	pos     store.Position
+	lsn     int64
+	ckpt    *conn
+	ckptMu  sync.Mutex
+	kick    chan struct{}
+	readers chan *conn // idle ones; nil stands for one that is not open yet
+	closed  atomic.Bool
+
+	accounts atomic.Int64
+	batch    atomic.Pointer[store.Position]
+	failed   atomic.Pointer[error]
+	full     fullDisk
+}
+
+var _ store.Engine = (*Engine)(nil)
+
+//go:embed schema*.sql
+var schemas embed.FS
+
+// Open opens the store, or makes it where Options.Create says so. What a crash left in the write-ahead log is recovered by this.
+func Open(ctx context.Context, o Options) (*Engine, error) {
+	o = o.withDefaults()
+	if !o.inline {
+		_, err := os.Stat(o.Path)
+		if errors.Is(err, os.ErrNotExist) && !o.Create {
+			return nil, store.Err("Open", holdfast.NotFound, o.Path, "there is no database; a new one is not made over lost data")
+		}
+	}
+	e := &Engine{o: o, queue: make(chan *waiting, maxBatch), quit: make(chan struct{}), kick: make(chan struct{}, 1), heads: newHeads()}
+	if err := e.open(); err != nil {
+		e.closeConns()
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	e.full.init(o.Dir, o.Ballast, o.Clock, o.Log)
+	if !o.inline {
+		e.done.Add(2)
+		go e.writeLoop()
+		go e.checkpointLoop()
+	}
+	return e, nil
+}
+
+func (e *Engine) open() (err error) {
+	if e.w, err = openConn(e.o.Driver, e.o.Path, e.o.CacheKiB, e.o.extra...); err != nil {
+		return err
+	}
+	if err = e.checkVersion(); err != nil {
+		return err
+	}
+	if err = e.migrate(); err != nil {
+		return err
+	}
+	if err = e.load(); err != nil {
+		return err
+	}
+	if e.ckpt, err = openConn(e.o.Driver, e.o.Path, 256, e.o.extra...); err != nil {
+		return err
+	}
+	e.readers = make(chan *conn, e.o.Readers)
+	for range e.o.Readers {
+		e.readers <- nil
+	}
+	return nil
+}
+
+func (e *Engine) checkVersion() error {
+	v, err := e.w.text("SELECT sqlite_version()")
+	if err != nil {
+		return err
+	}
+	e.version = v
+	n, part := 0, 0
+	for _, s := range strings.SplitN(v, ".", 3) {
+		if part, err = strconv.Atoi(s); err != nil {
+			return fmt.Errorf("SQLite's version %q: %w", v, err)
+		}
+		n = n*1000 + part
+	}
+	if n < minVersion {
+		return fmt.Errorf("SQLite %s can corrupt a write-ahead log; at least 3.51.3 is needed", v)
+	}
+	return nil
+}
+
+// migrate brings the schema forward, one numbered file after the other, each in one transaction with the number that it leads to.
+func (e *Engine) migrate() error {
+	v, err := e.w.text("PRAGMA user_version")
+	if err != nil {
+		return err
+	}
+	have, _ := strconv.Atoi(v)
+	if have == 0 {
+		if err := e.w.Exec("PRAGMA application_id=" + strconv.Itoa(applicationID)); err != nil {
+			return err
+		}
+	} else if id, err := e.w.text("PRAGMA application_id"); err != nil || id != strconv.Itoa(applicationID) {
+		return fmt.Errorf("this is not a Holdfast database (application id %s): %w", id, err)
+	}
+	files, err := schemas.ReadDir(".")
+	if err != nil {
+		return err
+	}
+	if have > len(files) {
+		return fmt.Errorf("the database has schema %d, this program knows up to %d: a newer Holdfast wrote it", have, len(files))
+	}
+	for n := have + 1; n <= len(files); n++ {
+		sql, err := schemas.ReadFile(fmt.Sprintf("schema%d.sql", n))
+		if err != nil {
+			return err
+		}
+		if err := e.step(n, string(sql)); err != nil {
+			return fmt.Errorf("schema %d: %w", n, err)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) step(n int, sql string) error {
+	if err := e.w.run(qBeginWrite); err != nil {
+		return err
+	}
+	err := e.w.Exec(sql)
+	if err == nil && n == 1 {
+		id := e.o.Store
+		if id.IsZero() {
+			id = holdfast.NewID(e.o.Random)
+		}
+		err = e.w.Exec(fmt.Sprintf("INSERT INTO store(id, sid, made, batch, hash) VALUES(1, x'%x', %d, 0, zeroblob(32))", id[:], e.o.Clock.Now().UnixMicro()))
+	}
+	if err == nil {
+		err = e.w.Exec("PRAGMA user_version=" + strconv.Itoa(n))
+	}
+	if err != nil {
+		return errors.Join(err, e.w.run(qRollback))
+	}
+	return e.w.run(qCommit)
+}
+
+// load reads what the writer keeps in mind.
+func (e *Engine) load() error {
+	found, err := e.w.one(qStore, func(s Stmt) {
+		e.store = e.w.id(s, 0)
+		e.pos = store.Position{Batch: uint64(s.Int(1)), Hash: e.w.hash(s, 2)}
+	})
+	if err != nil || !found {
+		return fmt.Errorf("the store's own row is missing: %w", err)
+	}
+	if !e.o.Store.IsZero() && e.o.Store != e.store {
+		return fmt.Errorf("the database belongs to store %s, the directory to store %s: one of them was swapped", e.store, e.o.Store)
+	}
+	last, err := e.w.text("SELECT coalesce(max(lsn),0) FROM changes")
+	if err != nil {
+		return err
+	}
+	if e.lsn, err = strconv.ParseInt(last, 10, 64); err != nil {
+		return err
+	}
+	if _, err = e.w.one(qCountAccounts, func(s Stmt) { e.accounts.Store(s.Int(0)) }); err != nil {
+		return err
+	}
+	e.publish()
+	return nil
+}
+
+func (e *Engine) publish() { p := e.pos; e.batch.Store(&p) }
+
+// Info implements [store.Engine].
+func (e *Engine) Info() store.Info {
+	i := store.Info{Engine: "sqlite " + e.version, Store: e.store, Position: *e.batch.Load(), Accounts: e.accounts.Load(), ReadOnly: e.full.is(), Failed: e.failure()}
+	for _, suffix := range []string{"", "-wal"} {
+		if fi, err := os.Stat(e.o.Path + suffix); err == nil {
+			i.Octets += fi.Size()
+		}
+	}
+	return i
+}
+
+// fail stops the engine for good: nothing is written after it. See the package's words on a failed fsync.
+func (e *Engine) fail(err error) error {
+	if e.failed.CompareAndSwap(nil, &err) {
+		e.o.Log.Error("the engine stopped: what the disk holds is not known; the process must start again", "err", err)
+	}
+	return e.stopped()
+}
+
+func (e *Engine) failure() error {
+	if p := e.failed.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (e *Engine) stopped() error {
+	return &holdfast.Error{Op: "store.Commit", Kind: holdfast.Unavailable, Text: "the store stopped after a disk error and is starting again; whether the change was stored is not known, try again", Retry: time.Minute, Err: e.failure()}
+}
+
+// Close implements [store.Engine].
+func (e *Engine) Close() error {
+	if !e.closed.CompareAndSwap(false, true) {
+		return nil
+	}
+	close(e.quit)
+	e.done.Wait()
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	return e.closeConns()
+}
+
+func (e *Engine) closeConns() error {
+	var errs []error
+	for range cap(e.readers) {
+		if c := <-e.readers; c != nil { // waits for open snapshots
+			errs = append(errs, c.Close())
+		}
+	}
+	for _, c := range []*conn{e.ckpt, e.w} {
+		if c != nil {
+			errs = append(errs, c.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,125 @@
+package sqlite
+
+// query names a statement; each connection prepares those that it uses, once.
+type query int
+
+const (
+	qBegin query = iota
+	qBeginWrite
+	qCommit
+	qRollback
+	qSavepoint
+	qSavepointEnd
+	qSavepointBack
+	qStore
+	qSetBatch
+	qAccountByID
+	qAccountByLogin
+	qAccounts
+	qCountAccounts
+	qInsertAccount
+	qInsertLogin
+	qInsertEpoch
+	qHead
+	qHeadAt
+	qCollectionsOf
+	qCollectionByID
+	qCollectionByKey
+	qChild
+	qChildKey
+	qInsertCollection
+	qUpdateCollection
+	qUpdateCounts
+	qItem
+	qUIDHolder
+	qPutItem
+	qInsertChange
+	qResource
+	qResourceByUID
+	qList
+	qSince
+	qItems
+	qChangeAt
+	qChangesAfter
+	qChangesBack
+	qOutbox
+	qMark
+	qSetMark
+	qBatchLSN
+	qSaw
+	qSightings
+	qAccountID
+	qCollectionID
+	qPart
+	qPartBody
+	qCheckpoint
+	nQueries
+)
+
+// Columns that several statements share, so that one function scans them.
+const (
+	collectionColumns = `c.coll, c.cid, c.acct, c.gone, c.made, c.seq, c.epoch, c.chain, c.items, c.octets, c.dsum, c.parent, c.name, c.type`
+	resourceColumns   = `r.name, r.seq, r.state, r.item, r.kind, r.etag, r.phash, r.size, r.at, r.made, r.uid, r.lsn`
+	changeColumns     = `h.acct, h.seq, h.epoch, h.more, h.id, h.op, h.kind, h.coll, h.name, h.prev, h.item, h.actor, h.device, h.at, h.chain, h.etag, h.size, h.ctype, h.props, h.blob, h.batch, h.lsn, h.items`
+)
+
+var queries = [nQueries]string{
+	qBegin:         `BEGIN`,
+	qBeginWrite:    `BEGIN IMMEDIATE`,
+	qCommit:        `COMMIT`,
+	qRollback:      `ROLLBACK`,
+	qSavepoint:     `SAVEPOINT g`,
+	qSavepointEnd:  `RELEASE g`,
+	qSavepointBack: `ROLLBACK TO g`,
+	qStore:         `SELECT sid, batch, hash FROM store WHERE id=1`,
+	qSetBatch:      `UPDATE store SET batch=?1, hash=?2 WHERE id=1`,
+
+	qAccountByID:    `SELECT acct FROM accounts WHERE aid=?1`,
+	qAccountByLogin: `SELECT a.aid, a.acct FROM logins l JOIN accounts a ON a.acct=l.acct WHERE l.login=?1`,
+	qAccounts:       `SELECT acct, aid FROM accounts WHERE aid>?1 ORDER BY aid LIMIT ?2`,
+	qCountAccounts:  `SELECT count(*) FROM accounts`,
+	qInsertAccount:  `INSERT INTO accounts(aid) VALUES(?1) RETURNING acct`,
+	qInsertLogin:    `INSERT INTO logins(login, acct) VALUES(?1,?2) ON CONFLICT(login) DO NOTHING`,
+	qInsertEpoch:    `INSERT INTO epochs(acct, epoch, nonce) VALUES(?1,?2,?3)`,
+	qHead:           `SELECT seq, epoch, chain, items FROM changes WHERE acct=?1 ORDER BY seq DESC LIMIT 1`,
+	qHeadAt:         `SELECT epoch, chain FROM changes WHERE acct=?1 AND seq=?2`,
+
+	qCollectionsOf:   `SELECT ` + collectionColumns + ` FROM collections c WHERE c.acct=?1 ORDER BY c.cid`,
+	qCollectionByID:  `SELECT ` + collectionColumns + ` FROM collections c WHERE c.cid=?1`,
+	qCollectionByKey: `SELECT ` + collectionColumns + ` FROM collections c WHERE c.coll=?1`,
+	qChild:           `SELECT ` + collectionColumns + ` FROM collections p JOIN collections c ON c.acct=p.acct AND c.parent=p.coll WHERE p.cid=?1 AND p.gone=0 AND c.name=?2 AND c.gone=0`,
+	qChildKey:        `SELECT coll FROM collections WHERE acct=?1 AND parent=?2 AND name=?3 AND gone=0`,
+	qInsertCollection: `INSERT INTO collections(cid, acct, parent, name, type, gone, made, seq, epoch, chain, items, octets, dsum)
+		VALUES(?1,?2,?3,?4,?5,0,?6,0,0,x'',0,0,zeroblob(32)) RETURNING coll`,
+	qUpdateCollection: `UPDATE collections SET parent=?2, name=?3, gone=?4 WHERE coll=?1`,
+	qUpdateCounts:     `UPDATE collections SET seq=?2, epoch=?3, chain=?4, items=?5, octets=?6, dsum=?7 WHERE coll=?1`,
+
+	qItem:      `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 AND r.name=?2`,
+	qUIDHolder: `SELECT name FROM resources WHERE coll=?1 AND uid=?2 AND state=0`,
+	qPutItem: `INSERT INTO resources(coll, name, seq, lsn, state, item, kind, etag, phash, size, at, made, uid) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)
+		ON CONFLICT(coll, name) DO UPDATE SET seq=?3, lsn=?4, state=?5, item=?6, kind=?7, etag=?8, phash=?9, size=?10, at=?11, made=?12, uid=?13`,
+	qInsertChange: `INSERT INTO changes(lsn, acct, seq, epoch, more, batch, id, op, kind, coll, name, prev, item, items, actor, device, at, chain, etag, size, ctype, props, blob, body)
+		VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)`,
+
+	qResource:      `SELECT ` + resourceColumns + `, c.cid, a.aid, c.gone FROM collections c JOIN accounts a ON a.acct=c.acct JOIN resources r ON r.coll=c.coll WHERE c.cid=?1 AND r.name=?2`,
+	qResourceByUID: `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 AND r.uid=?2 AND r.state=0`,
+	qList:          `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 AND r.name>?2 AND r.state<>1 ORDER BY r.name LIMIT ?3`,
+	qSince:         `SELECT ` + resourceColumns + ` FROM resources r INDEXED BY res_seq WHERE r.coll=?1 AND r.seq>?2 AND r.name<>'' ORDER BY r.seq LIMIT ?3`,
+	qItems:         `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 ORDER BY r.name`,
+
+	qChangeAt:     `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq=?2`,
+	qChangesAfter: `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq LIMIT ?3`,
+	qChangesBack:  `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq DESC`,
+	qOutbox:       `SELECT ` + changeColumns + ` FROM changes h WHERE h.lsn>?1 ORDER BY h.lsn`,
+	qMark:         `SELECT batch, hash, lsn FROM marks WHERE vault=?1`,
+	qSetMark:      `INSERT INTO marks(vault, batch, hash, lsn) VALUES(?1,?2,?3,?4) ON CONFLICT(vault) DO UPDATE SET batch=?2, hash=?3, lsn=?4 WHERE ?2>batch`,
+	qBatchLSN:     `SELECT max(lsn) FROM (SELECT lsn, batch FROM changes WHERE lsn>?1 ORDER BY lsn) WHERE batch<=?2`,
+	qSaw: `INSERT INTO seen(acct, coll, device, epoch, seq, chain, whole, at) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)
+		ON CONFLICT(acct, coll, device) DO UPDATE SET epoch=?4, seq=?5, chain=?6, whole=?7, at=?8 WHERE ?8>at OR ?8=at AND ?5>=seq`,
+	qSightings:    `SELECT coll, device, epoch, seq, chain, whole, at FROM seen WHERE acct=?1 ORDER BY device, coll`,
+	qAccountID:    `SELECT aid FROM accounts WHERE acct=?1`,
+	qCollectionID: `SELECT cid FROM collections WHERE coll=?1`,
+	qPart:         `SELECT ctype, device, props, blob FROM changes WHERE lsn=?1`,
+	qPartBody:     `SELECT ctype, device, props, blob, body FROM changes WHERE lsn=?1`,
+	qCheckpoint:   `PRAGMA wal_checkpoint(PASSIVE)`,
+}

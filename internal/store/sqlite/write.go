@@ -1,0 +1,135 @@
+package sqlite
+
+import "holdfast"
+
+// placeCollection brings the row of a collection in line with its own entry.
+func (t *transaction) placeCollection(h *head, c *collection, e *holdfast.Entry) (*collection, error) {
+	if e.Op == holdfast.OpDelete {
+		c.gone = true
+		return c, t.c.run(qUpdateCollection, c.key, c.parent, c.name, 1)
+	}
+	r, err := holdfast.DecodeCollection(e.Body)
+	if err != nil {
+		return nil, err
+	}
+	parent := int64(0)
+	if p := h.colls[r.Parent]; p != nil {
+		parent = p.key
+	}
+	if c != nil {
+		c.parent, c.name, c.gone = parent, r.Name, false
+		return c, t.c.run(qUpdateCollection, c.key, parent, r.Name, 0)
+	}
+	c = &collection{id: e.Collection, parent: parent, name: r.Name, typ: r.Type, made: e.At.UnixMicro()}
+	if _, err := t.c.one(qInsertCollection, func(s Stmt) { c.key = s.Int(0) }, c.id, h.acct, parent, r.Name, string(r.Type), c.made); err != nil {
+		return nil, err
+	}
+	h.add(c)
+	return c, nil
+}
+
+func (t *transaction) claimLogin(h *head, e *holdfast.Entry) error {
+	r, err := holdfast.DecodeAccount(e.Body)
+	if err != nil {
+		return err
+	}
+	return t.c.run(qInsertLogin, r.Email, h.acct)
+}
+
+func (t *transaction) insertChange(h *head, coll *collection, e *holdfast.Entry, old, now item) error {
+	s, err := t.c.take(qInsertChange)
+	if err != nil {
+		return err
+	}
+	defer t.c.give(qInsertChange, s)
+	ints := [...]int64{now.lsn, h.acct, int64(h.seq), int64(h.epoch), int64(e.More), int64(t.batch)}
+	for i, v := range ints {
+		s.BindInt(i+1, v)
+	}
+	s.BindBlob(7, e.ID[:])
+	s.BindInt(8, int64(e.Op))
+	s.BindInt(9, int64(e.Kind))
+	s.BindInt(10, coll.key)
+	s.BindText(11, e.Name)
+	s.BindInt(12, int64(old.seq))
+	s.BindInt(13, now.item)
+	s.BindInt(14, h.items)
+	bindID(s, 15, e.Actor.Account, e.Actor.Account == h.id)
+	bindID(s, 16, e.Actor.Device, e.Actor.Device.IsZero())
+	s.BindInt(17, now.at)
+	s.BindBlob(18, h.chain[:])
+	bindHash(s, 19, now.etag)
+	s.BindInt(20, now.size)
+	if e.ContentType == "" {
+		s.BindNull(21)
+	} else {
+		s.BindText(21, e.ContentType)
+	}
+	s.BindBlob(22, e.PropsRaw)
+	s.BindInt(23, flag(e.Blob != nil))
+	if e.Op == holdfast.OpPut && e.Blob == nil {
+		s.BindBlob(24, notNil(e.Body))
+	} else {
+		s.BindNull(24)
+	}
+	_, err = s.Step()
+	return err
+}
+
+func (t *transaction) putItem(coll *collection, x item) error {
+	s, err := t.c.take(qPutItem)
+	if err != nil {
+		return err
+	}
+	defer t.c.give(qPutItem, s)
+	s.BindInt(1, coll.key)
+	s.BindText(2, x.name)
+	s.BindInt(3, int64(x.seq))
+	s.BindInt(4, x.lsn)
+	s.BindInt(5, int64(x.state))
+	s.BindInt(6, x.item)
+	s.BindInt(7, int64(x.kind))
+	bindHash(s, 8, x.etag)
+	bindHash(s, 9, x.phash)
+	s.BindInt(10, x.size)
+	s.BindInt(11, x.at)
+	s.BindInt(12, x.made)
+	if x.uid == "" {
+		s.BindNull(13)
+	} else {
+		s.BindText(13, x.uid)
+	}
+	_, err = s.Step()
+	return err
+}
+
+func bindID(s Stmt, i int, id holdfast.ID, null bool) {
+	if null {
+		s.BindNull(i)
+		return
+	}
+	s.BindBlob(i, id[:])
+}
+
+func bindHash(s Stmt, i int, h holdfast.Hash) {
+	if h.IsZero() {
+		s.BindNull(i)
+		return
+	}
+	s.BindBlob(i, h[:])
+}
+
+func flag(v bool) int64 {
+	if v {
+		return 1
+	}
+	return 0
+}
+
+// notNil keeps an empty body from being stored as NULL.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

@@ -1,0 +1,215 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/store"
+)
+
+// Bounds of one batch: so many groups, entries and octets share one fsync.
+const (
+	maxBatch        = 256
+	maxBatchEntries = 2000
+	maxBatchOctets  = 32 << 20
+)
+
+// waiting is a group on its way to the disk.
+type waiting struct {
+	g       *holdfast.Group
+	receipt holdfast.Receipt
+	err     error
+	done    chan struct{}
+}
+
+// Commit implements [store.Engine]. It queues the group and waits for the batch that takes it. A caller who gives up before its group was taken takes
+// it back; after that it waits on, because the outcome is not known before.
+func (e *Engine) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error) {
+	if err := store.CheckGroup(g); err != nil {
+		return holdfast.Receipt{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return holdfast.Receipt{}, err
+	}
+	w := &waiting{g: g, done: make(chan struct{})}
+	if e.o.inline {
+		e.commitBatch([]*waiting{w})
+		return w.receipt, w.err
+	}
+	select {
+	case e.queue <- w:
+	case <-ctx.Done():
+		return holdfast.Receipt{}, context.Cause(ctx)
+	case <-e.quit:
+		return holdfast.Receipt{}, store.Err("Commit", holdfast.Unavailable, "", "the store is closing; try again")
+	}
+	<-w.done
+	return w.receipt, w.err
+}
+
+// writeLoop takes whatever waits, without a timer: while one batch is on its way to the disk the next one gathers.
+func (e *Engine) writeLoop() {
+	defer e.done.Done()
+	batch := make([]*waiting, 0, maxBatch)
+	for {
+		select {
+		case w := <-e.queue:
+			batch = e.gather(append(batch[:0], w))
+			e.commitBatch(batch)
+			for _, w := range batch {
+				close(w.done)
+			}
+			clear(batch)
+		case <-e.quit:
+			e.refuseRest()
+			return
+		}
+	}
+}
+
+func (e *Engine) gather(batch []*waiting) []*waiting {
+	entries, octets := 0, 0
+	for {
+		for _, x := range batch[len(batch)-1].g.Entries {
+			entries, octets = entries+1, octets+len(x.Body)
+		}
+		if len(batch) >= maxBatch || entries >= maxBatchEntries || octets >= maxBatchOctets {
+			return batch
+		}
+		select {
+		case w := <-e.queue:
+			batch = append(batch, w)
+		default:
+			return batch
+		}
+	}
+}
+
+func (e *Engine) refuseRest() {
+	for {
+		select {
+		case w := <-e.queue:
+			w.err = store.Err("Commit", holdfast.Unavailable, "", "the store is closing; try again")
+			close(w.done)
+		default:
+			return
+		}
+	}
+}
+
+// commitBatch makes all groups of a batch durable in one transaction, and leaves in each its receipt or error. If a statement fails on one of several,
+// each is tried alone, so that one cannot take the others down.
+func (e *Engine) commitBatch(batch []*waiting) {
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	err := e.try(batch)
+	if err != nil && len(batch) > 1 && e.failure() == nil && !e.full.is() {
+		e.o.Log.Warn("a batch failed; its groups are committed one by one", "groups", len(batch), "err", err)
+		for i := range batch {
+			if err := e.try(batch[i : i+1]); err != nil {
+				batch[i].receipt, batch[i].err = holdfast.Receipt{}, err
+			}
+		}
+	} else if err != nil {
+		for _, w := range batch {
+			w.receipt, w.err = holdfast.Receipt{}, err
+		}
+	}
+	e.wakeCheckpointer()
+}
+
+// try runs one transaction. An error means that nothing of the batch was stored, or, where the engine stopped, that it is not known.
+func (e *Engine) try(batch []*waiting) error {
+	if e.failure() != nil {
+		return e.stopped()
+	}
+	if err := e.full.refuse(); err != nil {
+		return err
+	}
+	if err := e.w.run(qBeginWrite); err != nil {
+		return e.classify(err, false)
+	}
+	t := &transaction{e: e, c: e.w, batch: e.pos.Batch + 1, lsn: e.lsn}
+	err := t.applyAll(batch)
+	if err != nil {
+		t.forget()
+		rerr := e.w.run(qRollback)
+		return e.classify(errors.Join(err, rerr), false)
+	}
+	if len(t.ends) == 0 { // nothing but refusals and retries: there is nothing to make durable
+		t.forget()
+		return e.classify(e.w.run(qRollback), false)
+	}
+	if err := e.w.run(qCommit); err != nil {
+		t.forget()
+		e.w.run(qRollback) // where COMMIT failed before its point the transaction is still open
+		return e.classify(err, true)
+	}
+	e.pos, e.lsn = store.Position{Batch: t.batch, Hash: t.hash}, t.lsn
+	e.accounts.Add(int64(t.accounts))
+	e.publish()
+	return nil
+}
+
+// classify turns a failed statement into the engine's answer. A full disk makes the store read-only. Any other failure of the COMMIT itself, and every
+// I/O error or corruption, stops the engine: what the disk holds is not known.
+func (e *Engine) classify(err error, committing bool) error {
+	switch {
+	case err == nil:
+		return nil
+	case e.o.Driver.IsFull(err):
+		return e.full.set(err)
+	case committing || e.o.Driver.IsBroken(err):
+		return e.fail(fmt.Errorf("disk error: %w", err))
+	}
+	return &holdfast.Error{Op: "store.Commit", Kind: holdfast.Internal, Text: "the change was not stored", Err: err}
+}
+
+// Observe implements [store.Engine].
+func (e *Engine) Observe(ctx context.Context, seen []holdfast.Sighting) error {
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	if e.failure() != nil {
+		return e.stopped()
+	}
+	if err := e.full.refuse(); err != nil {
+		return err
+	}
+	if err := e.w.run(qBeginWrite); err != nil {
+		return e.classify(err, false)
+	}
+	for _, x := range seen {
+		if err := e.observe(x); err != nil {
+			return e.classify(errors.Join(err, e.w.run(qRollback)), false)
+		}
+	}
+	if err := e.w.run(qCommit); err != nil {
+		e.w.run(qRollback)
+		return e.classify(err, true)
+	}
+	return nil
+}
+
+func (e *Engine) observe(x holdfast.Sighting) error {
+	var acct, coll int64
+	found, err := e.w.one(qAccountByID, func(s Stmt) { acct = s.Int(0) }, x.Account)
+	if err != nil || !found {
+		return err // an account that is not there has not been seen
+	}
+	if !x.Collection.IsZero() {
+		found, err = e.w.one(qCollectionByID, func(s Stmt) { coll = s.Int(0) }, x.Collection)
+		if err != nil || !found {
+			return err
+		}
+	}
+	whole := 0
+	if x.Full {
+		whole = 1
+	}
+	return e.w.run(qSaw, acct, coll, x.Device, x.Epoch, x.Seq, x.Chain, whole, x.At.UnixMicro())
+}
+
+func fromMicro(v int64) time.Time { return time.UnixMicro(v).UTC() }
