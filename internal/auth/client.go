@@ -28,7 +28,7 @@ type ClientInfo struct {
 	Addr  netip.Addr // of the client itself; invalid where it is not known, behind a Unix socket for example
 	HTTPS bool       // the client's connection is encrypted
 	Host  string     // host and port as the client typed it
-	Base  string     // "https://dav.example.org": scheme and host, and the path of --public-url, without a slash at the end
+	Base  string     // "https://dav.example.org": scheme and host, without a slash at the end
 }
 
 // ParseProxies reads the values of --trusted-proxy: networks in CIDR notation, or single addresses.
@@ -50,10 +50,10 @@ func ParseProxies(values []string) ([]netip.Prefix, error) {
 	return out, nil
 }
 
-// ParsePublicURL reads the value of --public-url: http or https, a host, no query.
+// ParsePublicURL reads the value of --public-url: http or https, a host, and no path: DAV needs the root of its host.
 func ParsePublicURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || !plainHost(u.Host) || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || !plainHost(u.Host) || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return nil, fmt.Errorf("public URL %q is not an address like https://dav.example.org", s)
 	}
 	return u, nil
@@ -74,7 +74,7 @@ func (p *Proxy) Client(r *http.Request) ClientInfo {
 	}
 	if p.Public != nil {
 		c.HTTPS, c.Host = p.Public.Scheme == "https", p.Public.Host
-		c.Base = strings.TrimSuffix(p.Public.Scheme+"://"+p.Public.Host+p.Public.EscapedPath(), "/")
+		c.Base = p.Public.Scheme + "://" + p.Public.Host
 		return c
 	}
 	if !plainHost(c.Host) {

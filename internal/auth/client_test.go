@@ -54,14 +54,14 @@ func TestClient(t *testing.T) {
 }
 
 func TestPublicURL(t *testing.T) {
-	u, err := ParsePublicURL("https://dav.example.org:8443/cloud/")
+	u, err := ParsePublicURL("https://dav.example.org:8443/")
 	must(t, err)
 	r := httptest.NewRequest("GET", "http://127.0.0.1:8420/", nil)
 	c := (&Proxy{Public: u}).Client(r)
-	if c.Base != "https://dav.example.org:8443/cloud" || !c.HTTPS || c.Host != "dav.example.org:8443" || c.Local() {
+	if c.Base != "https://dav.example.org:8443" || !c.HTTPS || c.Host != "dav.example.org:8443" || c.Local() {
 		t.Errorf("got %+v", c)
 	}
-	for _, s := range []string{"", "dav.example.org", "ftp://dav.example.org", "https://", "https://a b/", "https://u:p@dav.example.org", "https://dav.example.org/?x"} {
+	for _, s := range []string{"", "dav.example.org", "ftp://dav.example.org", "https://", "https://a b/", "https://u:p@dav.example.org", "https://dav.example.org/?x", "https://dav.example.org/cloud"} {
 		if _, err := ParsePublicURL(s); err == nil {
 			t.Errorf("%q was taken", s)
 		}

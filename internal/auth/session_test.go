@@ -109,35 +109,44 @@ func TestSetup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSetup(nil, nil, 0)
 		var mu sync.Mutex
-		var shown []string
+		var list []string
+		shown := func() []string {
+			mu.Lock()
+			defer mu.Unlock()
+			return append([]string(nil), list...)
+		}
 		go s.Run(t.Context(), func(token string, _ time.Time) {
 			mu.Lock()
 			defer mu.Unlock()
-			shown = append(shown, token)
+			list = append(list, token)
 		})
 		time.Sleep(29 * time.Minute)
-		if len(shown) != 1 || !s.Valid(shown[0]) || s.Valid("") || s.Valid(shown[0]+"a") {
-			t.Fatalf("shown %v", shown)
+		synctest.Wait()
+		first := shown()
+		if len(first) != 1 || !s.Valid(first[0]) || s.Valid("") || s.Valid(first[0]+"a") {
+			t.Fatalf("shown %v", first)
 		}
 		time.Sleep(2 * time.Minute)
-		if len(shown) != 2 || s.Valid(shown[0]) || !s.Valid(shown[1]) {
-			t.Fatalf("after the first expired: %v", shown)
+		synctest.Wait()
+		both := shown()
+		if len(both) != 2 || s.Valid(both[0]) || !s.Valid(both[1]) {
+			t.Fatalf("after the first expired: %v", both)
 		}
-		wantKind(t, s.Use(shown[0], func() error { t.Error("an expired token was used"); return nil }), holdfast.NotFound)
+		wantKind(t, s.Use(both[0], func() error { t.Error("an expired token was used"); return nil }), holdfast.NotFound)
 		broken := errors.New("broken")
-		if err := s.Use(shown[1], func() error { return broken }); !errors.Is(err, broken) || !s.Valid(shown[1]) {
+		if err := s.Use(both[1], func() error { return broken }); !errors.Is(err, broken) || !s.Valid(both[1]) {
 			t.Errorf("after a failure the token must stay good: %v", err)
 		}
 		made := 0
 		var wg sync.WaitGroup
 		for range 5 {
-			wg.Go(func() { s.Use(shown[1], func() error { made++; return nil }) })
+			wg.Go(func() { s.Use(both[1], func() error { made++; return nil }) })
 		}
 		wg.Wait()
 		if made != 1 {
 			t.Errorf("%d accounts were made", made)
 		}
-		if token, _, err := s.Token(); token != "" || err != nil || s.Valid("") || s.Valid(shown[1]) {
+		if token, _, err := s.Token(); token != "" || err != nil || s.Valid("") || s.Valid(both[1]) {
 			t.Errorf("the right did not end: %q %v", token, err)
 		}
 	})

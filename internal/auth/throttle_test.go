@@ -125,6 +125,11 @@ func TestWaitingIsBounded(t *testing.T) {
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		kinds := map[holdfast.ErrorKind]int{}
+		count := func(k holdfast.ErrorKind) int {
+			mu.Lock()
+			defer mu.Unlock()
+			return kinds[k]
+		}
 		attempt := func(addr, login string) {
 			wg.Go(func() {
 				_, err := h.basic(t.Context(), addr, login, "no")
@@ -137,22 +142,22 @@ func TestWaitingIsBounded(t *testing.T) {
 			attempt("192.0.2.1:1", alice)
 		}
 		synctest.Wait()
-		if kinds[holdfast.Unavailable] != 7 {
-			t.Errorf("3 of one account may wait, 7 must be sent away: %v", kinds)
+		if n := count(holdfast.Unavailable); n != 7 {
+			t.Errorf("3 of one account may wait, 7 must be sent away, not %d", n)
 		}
 		for i := range 10 {
 			attempt(fmt.Sprintf("192.0.2.%d:1", i+2), fmt.Sprintf("nobody%d@example.org", i))
 		}
 		synctest.Wait()
-		if kinds[holdfast.Unavailable] != 7+8 {
-			t.Errorf("5 in all may wait, 8 more must be sent away: %v", kinds)
+		if n := count(holdfast.Unavailable); n != 7+8 {
+			t.Errorf("5 in all may wait, 15 must be sent away, not %d", n)
 		}
 		if d := took(func() { _, err := h.basic(t.Context(), "192.0.2.1:1", alice, h.app); must(t, err) }); d != 0 {
 			t.Errorf("a right app password waited %v", d)
 		}
 		wg.Wait()
-		if kinds[holdfast.Unauthorized] != 5 {
-			t.Errorf("who waited must be answered: %v", kinds)
+		if n := count(holdfast.Unauthorized); n != 5 {
+			t.Errorf("5 waited and must be answered, not %d", n)
 		}
 		if h.devices.waiting != 0 {
 			t.Errorf("%d still wait", h.devices.waiting)
