@@ -24,7 +24,6 @@ var settings = []struct{ name, value, reads string }{
 	{"trusted_schema", "OFF", "0"},
 	{"wal_autocheckpoint", "0", "0"},
 	{"temp_store", "MEMORY", "2"},
-	{"mmap_size", "0", "0"},
 }
 
 // openConn opens a connection with all settings and a page cache of that many KiB.

@@ -66,7 +66,7 @@ func (t *transaction) insertChange(h *head, coll *collection, e *holdfast.Entry,
 		s.BindText(21, e.ContentType)
 	}
 	s.BindBlob(22, e.PropsRaw)
-	s.BindInt(23, flag(e.Blob != nil))
+	s.BindInt(23, bit(e.Blob != nil))
 	if e.Op == holdfast.OpPut && e.Blob == nil {
 		s.BindBlob(24, notNil(e.Body))
 	} else {
@@ -119,7 +119,7 @@ func bindHash(s Stmt, i int, h holdfast.Hash) {
 	s.BindBlob(i, h[:])
 }
 
-func flag(v bool) int64 {
+func bit(v bool) int64 {
 	if v {
 		return 1
 	}
