@@ -1,0 +1,118 @@
+package dav
+
+import (
+	"net/http"
+
+	"holdfast/internal/core"
+	"holdfast/internal/davxml"
+)
+
+// multistatus runs fn in one snapshot, spools what it answers, and sends it as a 207 after the snapshot was closed. Where anything fails, nothing
+// of it is sent, and the error becomes the status.
+func (q *request) multistatus(depth davxml.Depth, body *davxml.Element, fn func(*Query) error) error {
+	s := newSpool(q.h.o.SpoolDir)
+	defer s.close()
+	prefer := q.prefer()
+	err := q.read(func(r *core.Reader) error {
+		x := &Query{Context: q.r.Context(), Reader: r, Principal: q.p, Header: q.r.Header, Depth: depth, Prefer: prefer, Limits: q.h.o.Limits, Body: body,
+			req: q, h: q.h, m: davxml.NewMultistatus(s), until: q.h.o.Clock.Now().Add(snapshotTime)}
+		if err := q.condition4918(r); err != nil {
+			return err
+		}
+		t, err := x.target(q.place)
+		if err != nil {
+			return err
+		}
+		x.Target = t
+		if err = fn(x); err == nil {
+			err = x.err
+		}
+		if err == nil {
+			err = x.m.Close()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	h := q.w.Header()
+	h.Set("Content-Type", "application/xml; charset=utf-8")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Vary", "Brief, Prefer")
+	prefer.Representation = false
+	if depth == davxml.DepthZero || q.r.Method != "PROPFIND" {
+		prefer.DepthNoRoot = false
+	}
+	if a := prefer.Applied(); a != "" {
+		h.Set("Preference-Applied", a)
+	}
+	h.Set("DAV", q.h.davs)
+	return s.send(q, http.StatusMultiStatus)
+}
+
+// target makes the target for a place. Members are looked up with what a PROPFIND may want of one.
+func (q *Query) target(at place) (*Target, error) {
+	path := at.path
+	path.Slash = at.where != AtMember // a collection is told with its slash, however it was asked for (RFC 4918 section 5.2)
+	t := &Target{Where: at.where, Href: path.Href()}
+	if at.where&(AtPrincipal|InTree) != 0 {
+		t.Account = q.Reader.Owner()
+	}
+	switch {
+	case at.where == 0, at.where == AtMember && at.path.Slash:
+		return nil, q.req.nothing()
+	case at.where&InTree == 0:
+		return t, nil
+	}
+	c, err := q.Reader.Collection(at.loc.Collection.ID)
+	if err != nil {
+		return nil, err
+	}
+	t.Collection = &c
+	if at.where != AtMember {
+		return t, nil
+	}
+	r, err := q.Reader.Resource(c.ID, at.loc.Rest[0], core.WithProps|core.WithType)
+	if err != nil {
+		return nil, err
+	}
+	t.Resource = &r
+	return t, nil
+}
+
+// fill reads what more a set needs of a single member.
+func (q *Query) fill(t *Target, a *Ask) error {
+	if t.Resource == nil {
+		return nil
+	}
+	if need := a.Needs(t.Collection.Type); need&core.WithBody != 0 && t.Resource.Body == nil {
+		r, err := q.Reader.Resource(t.Collection.ID, t.Resource.Name, need|core.WithProps|core.WithType)
+		if err != nil {
+			return err
+		}
+		t.Resource = &r
+	}
+	return nil
+}
+
+// refer looks up a href of the request's headers or body.
+func (q *request) refer(href string) (place, error) {
+	p, err := parseRef(href, q.ours)
+	if err != nil {
+		return place{}, err
+	}
+	return q.h.lookup(q.r, q.p, p)
+}
+
+// whereOf says what a location in the tree is.
+func whereOf(loc core.Location, p Path) Where {
+	switch {
+	case len(loc.Rest) == 1:
+		return AtMember
+	case len(loc.Rest) > 1:
+		return 0
+	case len(p.Names) == 0:
+		return AtHome
+	}
+	return AtCollection
+}

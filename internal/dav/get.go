@@ -1,0 +1,161 @@
+package dav
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"net/http"
+	"slices"
+	"strings"
+
+	"holdfast"
+	"holdfast/internal/core"
+	"holdfast/internal/davxml"
+)
+
+// allow is the Allow header: what the resource of the request can be asked.
+func (q *request) allow() string {
+	const always = "OPTIONS, GET, HEAD, PROPFIND, REPORT"
+	switch q.where {
+	case AtRoot, AtPrincipals, AtPrincipal, AtHomes:
+		return always
+	case AtHome:
+		return always + ", PROPPATCH"
+	case AtCollection:
+		return always + ", PROPPATCH, POST, DELETE, COPY, MOVE"
+	case AtMember:
+		return always + ", PROPPATCH, PUT, DELETE, COPY, MOVE, MKCOL"
+	}
+	return always + ", PROPPATCH, PUT, POST, DELETE, COPY, MOVE, MKCOL"
+}
+
+// options says what this is (RFC 4918 section 9.1 of RFC 9110, section 10.1 of 4918). There is no class 2: locks are not needed where every write names the version
+// that it replaces.
+func (q *request) options() error {
+	h := q.w.Header()
+	h.Set("DAV", q.h.davs)
+	h.Set("Allow", q.allow())
+	h.Set("MS-Author-Via", "DAV")
+	h.Set("Cache-Control", "no-cache")
+	return q.done(http.StatusOK)
+}
+
+// get answers GET and HEAD: a resource's octets verbatim, or a plain list of what a collection holds, for people with a browser.
+func (q *request) get() error {
+	if err := q.exists(); err != nil {
+		return err
+	}
+	if q.where != AtMember {
+		return q.index()
+	}
+	var res holdfast.Resource
+	err := q.read(func(r *core.Reader) (err error) {
+		if err = q.condition4918(r); err == nil {
+			res, err = r.Resource(q.loc.Collection.ID, q.loc.Rest[0], core.WithBody|core.WithType)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if res.State == holdfast.Ghost || res.Body == nil && res.Size > 0 {
+		return &holdfast.Error{Op: "dav.GET", Kind: holdfast.Unavailable, Ref: res.Name, Text: "the octets of this resource are not here now; keep your copy"}
+	}
+	return q.sendResource(&res)
+}
+
+// sendResource answers with a resource. Ranges and conditions (RFC 9110) are net/http's.
+func (q *request) sendResource(res *holdfast.Resource) error {
+	kind, octets := q.h.mediaType(q.loc.Collection.Type, res), res.Body
+	h := q.w.Header()
+	if x := q.extension(); x != nil && x.Represent != nil {
+		h.Set("Vary", "Accept")
+		if k, b, ok := x.Represent(q.r.Header, res); ok {
+			kind, octets = k, b
+		}
+	}
+	h.Set("Content-Type", kind)
+	h.Set("ETag", etagText(res.ETag))
+	h.Set("Cache-Control", "private, no-cache")
+	guard(h)
+	http.ServeContent(q.w, q.r, "", res.Modified, bytes.NewReader(octets))
+	return nil
+}
+
+// guard keeps a browser from running what somebody stored, or from guessing that it could.
+func guard(h http.Header) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+}
+
+// index lists a collection as plain HTML. It is spooled as everything that lists.
+func (q *request) index() error {
+	s := newSpool(q.h.o.SpoolDir)
+	defer s.close()
+	err := q.read(func(r *core.Reader) error {
+		x := &Query{Context: q.r.Context(), Reader: r, Principal: q.p, req: q, h: q.h, until: q.h.o.Clock.Now().Add(snapshotTime)}
+		if err := q.condition4918(r); err != nil {
+			return err
+		}
+		t, err := x.target(q.place)
+		if err != nil {
+			return err
+		}
+		x.Target = t
+		return x.index(s)
+	})
+	if err != nil {
+		return err
+	}
+	h := q.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "private, no-cache")
+	h.Set("DAV", q.h.davs)
+	guard(h)
+	return s.send(q, http.StatusOK)
+}
+
+func (q *Query) index(s *spool) error {
+	fmt.Fprintf(s, "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><title>%[1]s</title><h1>%[1]s</h1><ul>\n", html.EscapeString(plainName(q.Target)))
+	item := func(href, name string) error {
+		if err := q.alive(); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(s, "<li><a href=\"%s\">%s</a>\n", html.EscapeString(href), html.EscapeString(name))
+		return err
+	}
+	t := q.Target
+	switch {
+	case t.Where == AtRoot && q.req.path.form != formBare:
+		for _, area := range []string{areaPrincipals, holdfast.HomeAddressbooks, holdfast.HomeCalendars, holdfast.HomeFiles} {
+			item(t.Href+area+"/", area)
+		}
+	case t.Where&(AtHome|AtCollection) != 0:
+		all, err := q.Reader.Collections()
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(all, func(a, b holdfast.Collection) int { return strings.Compare(a.Name, b.Name) })
+		for i := range all {
+			if all[i].Parent == t.Collection.ID {
+				item(t.Href+encodeSegment(all[i].Name)+"/", plainName(&Target{Where: AtCollection, Collection: &all[i]}))
+			}
+		}
+		err = q.Reader.List(t.Collection.ID, "", 0, 0, func(r *holdfast.Resource) error { return item(t.Href+encodeSegment(r.Name), r.Name) })
+		if err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprint(s, "</ul></html>\n")
+	return err
+}
+
+// plainName is the text of a display name.
+func plainName(t *Target) string {
+	if xml := t.Dead().Get(davxml.NSDAV, "displayname"); xml != nil {
+		if e, err := davxml.ParseBytes(xml, davxml.DefaultLimits()); err == nil && e.TrimText() != "" {
+			return e.TrimText()
+		}
+	}
+	return defaultName(t)
+}

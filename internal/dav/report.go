@@ -1,0 +1,91 @@
+package dav
+
+import (
+	"net/http"
+
+	"holdfast"
+	"holdfast/internal/davxml"
+)
+
+// groundReports are the reports that need nothing but WebDAV.
+func groundReports() []Report {
+	return []Report{
+		{Name: davxml.DSyncCollection, Where: AtCollection, Serve: serveSync},
+		{Name: davxml.DExpandProperty, Where: Everywhere, Serve: serveExpand},
+		{Name: davxml.DPrincipalMatch, Where: Everywhere &^ AtMember, Serve: servePrincipalMatch},
+		{Name: davxml.DPrincipalPropertySearch, Where: Everywhere &^ AtMember, Serve: servePrincipalSearch},
+		{Name: davxml.DPrincipalSearchPropertySet, Where: Everywhere &^ AtMember}, // not a multistatus: answered in request.report
+		{Name: davxml.DACLPrincipalPropSet, Where: Everywhere, Serve: serveACLPrincipals},
+	}
+}
+
+// report answers RFC 3253 section 3.6: the report that the root of the body names.
+func (q *request) report() error {
+	depth, err := q.depth(davxml.DepthZero)
+	if err != nil {
+		return err
+	}
+	root, err := q.xmlBody()
+	if err != nil {
+		return err
+	}
+	if root == nil {
+		return Refuse(http.StatusBadRequest, davxml.Name{}, "a REPORT says in its body which report it is")
+	}
+	if err := q.exists(); err != nil {
+		return err
+	}
+	k := kindOfPlace{where: q.where}
+	switch q.where {
+	case AtHome:
+		k.home = q.path.Area
+	case AtCollection, AtMember:
+		k.ct = q.loc.Collection.Type
+	}
+	rep := q.h.tableFor(k).reports[root.Name]
+	switch {
+	case rep == nil:
+		return Refuse(http.StatusForbidden, dSupportedReport, "the report "+short(root.Name.String())+" is not known for this resource")
+	case rep.Serve == nil:
+		return q.searchProperties(root)
+	}
+	return q.multistatus(depth, root, rep.Serve)
+}
+
+// Names that davxml does not list.
+var (
+	dSupportedReport = davxml.DSupportedReport
+	dGrantOnly       = davxml.Name{Space: davxml.NSDAV, Local: "grant-only"}
+	dNoInvert        = davxml.Name{Space: davxml.NSDAV, Local: "no-invert"}
+)
+
+// serveSync answers RFC 6578. The levels 1 and infinite are the same, as the collections that it is offered for hold no others.
+func serveSync(q *Query) error {
+	t := q.Target
+	if !syncs(q, t) {
+		return Refuse(http.StatusForbidden, dSupportedReport, "this collection cannot be synchronised by sync-collection")
+	}
+	sc, err := davxml.ParseSyncCollection(q.Body, q.Limits)
+	if err != nil {
+		return err
+	}
+	if sc.Level == davxml.LevelUnsaid && q.Depth == davxml.DepthZero {
+		return q.Body.Errorf("DAV:sync-collection holds no DAV:sync-level")
+	}
+	ask := q.Ask(sc.Props)
+	next, more, err := q.Reader.Changes(t.Collection, sc.Token, sc.Limit, ask.Needs(t.Collection.Type), func(r *holdfast.Resource) error {
+		if r.State == holdfast.Tombstone {
+			q.Status(t.Href+encodeSegment(r.Name), http.StatusNotFound)
+			return q.alive()
+		}
+		return ask.Respond(q.Member(r))
+	})
+	if err != nil {
+		return err
+	}
+	if more { // section 3.6: what is left out is told, with the token to go on from
+		q.Status(t.Href, http.StatusInsufficientStorage, davxml.Condition{Name: davxml.DNumberOfMatchesWithinLimits})
+	}
+	q.SyncToken(next)
+	return nil
+}

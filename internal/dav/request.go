@@ -1,0 +1,254 @@
+package dav
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/core"
+	"holdfast/internal/davxml"
+)
+
+// request is one request on its way.
+type request struct {
+	h *Handler
+	w http.ResponseWriter
+	r *http.Request
+	p holdfast.Principal
+	place
+	dest   *place // of COPY and MOVE
+	posted bool   // the path is the collection in which a member is made
+}
+
+// place is a path that was looked up.
+type place struct {
+	path  Path
+	where Where         // 0: below a collection that is not there
+	owner holdfast.ID   // zero above accounts
+	loc   core.Location // InTree
+}
+
+// locate looks the request's path up.
+func (q *request) locate() (err error) {
+	q.place, err = q.h.lookup(q.r, q.p, q.path)
+	return err
+}
+
+// lookup finds out what a path leads to, as far as collections go.
+func (h *Handler) lookup(r *http.Request, p holdfast.Principal, path Path) (place, error) {
+	at := place{path: path}
+	switch {
+	case path.Area == "":
+		at.where = AtRoot
+		return at, nil
+	case path.User == "" && path.form != formWeb:
+		at.where = AtHomes
+		if path.Area == areaPrincipals {
+			at.where = AtPrincipals
+		}
+		return at, nil
+	}
+	at.owner = p.Account
+	var err error
+	if path.User != "" {
+		if at.owner, err = h.o.Core.Resolve(r.Context(), p, path.User); err != nil {
+			return at, err
+		}
+	}
+	if path.Area == areaPrincipals {
+		at.where = AtPrincipal
+		return at, nil
+	}
+	if at.loc, err = h.o.Core.Locate(r.Context(), p, at.owner, slices.Concat([]string{path.Area}, path.Names)); err != nil {
+		return at, err
+	}
+	if at.loc.Collection.Type == holdfast.TypeRoot {
+		return at, &holdfast.Error{Op: "dav.lookup", Kind: holdfast.Corrupt, Ref: path.Area, Text: "a home of this account is missing"}
+	}
+	at.where = whereOf(at.loc, path)
+	return at, nil
+}
+
+// exists refuses a place below collections that are not there.
+func (q *request) exists() error {
+	if q.where == 0 || q.where == AtMember && q.path.Slash {
+		return q.nothing()
+	}
+	return nil
+}
+
+func (q *request) nothing() error {
+	return &holdfast.Error{Op: "dav." + q.r.Method, Kind: holdfast.NotFound, Ref: q.path.Href()}
+}
+
+// extension is the one that knows the collection of the request, or of its destination; nil for none.
+func (q *request) extension() *Extension {
+	at := &q.place
+	if q.dest != nil {
+		at = q.dest
+	}
+	return q.h.extensionFor(at.loc.Collection.Type, at.path.Area)
+}
+
+func (h *Handler) extensionFor(ct holdfast.CollectionType, home string) *Extension {
+	for i := range h.o.Extensions {
+		if x := &h.o.Extensions[i]; ct != "" && ct == x.Type || ct == holdfast.TypeHome && x.Home != "" && home == x.Home {
+			return x
+		}
+	}
+	return nil
+}
+
+// read opens one moment of the account that the request is about; above accounts, of the one who asks.
+func (q *request) read(fn func(*core.Reader) error) error {
+	owner := q.owner
+	if owner.IsZero() {
+		owner = q.p.Account
+	}
+	return q.h.o.Core.Read(q.r.Context(), q.p, owner, fn)
+}
+
+// ours tells whether a host is this server: the one that the request was sent to, or one that the options name.
+func (q *request) ours(host string) bool {
+	same := func(a, b string) bool { return strings.EqualFold(bareHost(a), bareHost(b)) }
+	return same(host, q.r.Host) || slices.ContainsFunc(q.h.o.Hosts, func(h string) bool { return same(host, h) })
+}
+
+// bareHost leaves out the ports that need not be said. Behind a proxy that ends TLS the scheme tells nothing.
+func bareHost(h string) string {
+	h = strings.TrimSuffix(h, ".")
+	if s, ok := strings.CutSuffix(h, ":443"); ok {
+		return s
+	}
+	return strings.TrimSuffix(h, ":80")
+}
+
+// receipt tells a client what was promised.
+func (q *request) receipt(r holdfast.Receipt) { q.w.Header().Set("Holdfast-Receipt", r.String()) }
+
+// done ends an answer without a body.
+func (q *request) done(status int) error {
+	if status != http.StatusNoContent {
+		q.w.Header().Set("Content-Length", "0")
+	}
+	q.w.WriteHeader(status)
+	return nil
+}
+
+func madeOr(made bool) int {
+	if made {
+		return http.StatusCreated
+	}
+	return http.StatusNoContent
+}
+
+// depth reads the Depth header.
+func (q *request) depth(unsaid davxml.Depth) (davxml.Depth, error) {
+	return davxml.ParseDepth(q.r.Header.Get("Depth"), unsaid)
+}
+
+// prefer reads Prefer, and Brief, which says return=minimal in older words.
+func (q *request) prefer() davxml.Prefer {
+	p := davxml.ParsePrefer(q.r.Header.Values("Prefer"))
+	if !p.Representation && strings.EqualFold(q.r.Header.Get("Brief"), "t") {
+		p.Minimal = true
+	}
+	return p
+}
+
+// xmlBody reads the request's body as XML; nil for an empty one.
+func (q *request) xmlBody() (*davxml.Element, error) {
+	if err := q.identity(); err != nil {
+		return nil, err
+	}
+	b := q.body()
+	defer b.done()
+	root, err := davxml.Parse(b, q.h.o.Limits)
+	if errors.Is(err, davxml.ErrEmpty) {
+		return nil, nil
+	}
+	return root, err
+}
+
+// identity refuses bodies that are compressed: nobody here would unpack them.
+func (q *request) identity() error {
+	if e := q.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return Refuse(http.StatusUnsupportedMediaType, davxml.Name{}, "bodies are taken without a content encoding only")
+	}
+	return nil
+}
+
+// body reads the request's body under a deadline that moves on with each piece, so that a client that stops sending holds nothing for long.
+type body struct {
+	q    *request
+	rc   *http.ResponseController
+	last time.Time
+}
+
+func (q *request) body() *body {
+	b := &body{q: q, rc: http.NewResponseController(q.w)}
+	b.last = q.h.o.Clock.Now().Add(q.h.o.BodyTotal)
+	return b
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	at := b.q.h.o.Clock.Now().Add(b.q.h.o.BodyIdle)
+	if at.After(b.last) {
+		at = b.last
+	}
+	b.rc.SetReadDeadline(at) // a writer that knows no deadlines is a test's
+	return b.q.r.Body.Read(p)
+}
+
+// done lifts the deadline: the server watches the connection while the request is answered, and a deadline would end the request.
+func (b *body) done() { b.rc.SetReadDeadline(time.Time{}) }
+
+// octets reads a body of at most limit octets.
+func (q *request) octets(limit int64) ([]byte, error) {
+	if err := q.identity(); err != nil {
+		return nil, err
+	}
+	tooLarge := &holdfast.Error{Op: "dav." + q.r.Method, Kind: holdfast.TooLarge, Rule: "max-resource-size", Text: "this resource is larger than what is taken here"}
+	if q.r.ContentLength > limit {
+		return nil, tooLarge
+	}
+	b := q.body()
+	defer b.done()
+	if n := q.r.ContentLength; n >= 0 {
+		buf := make([]byte, n)
+		if _, err := io.ReadFull(b, buf); err != nil {
+			return nil, cutShort(err)
+		}
+		return buf, nil
+	}
+	buf, err := io.ReadAll(io.LimitReader(b, limit+1))
+	switch {
+	case err != nil:
+		return nil, cutShort(err)
+	case int64(len(buf)) > limit:
+		return nil, tooLarge
+	}
+	return buf, nil
+}
+
+// cutShort says that a body did not come whole. Nothing of it is stored.
+func cutShort(err error) error {
+	var mbe *http.MaxBytesError
+	switch {
+	case errors.As(err, &mbe):
+		return Refuse(http.StatusRequestEntityTooLarge, davxml.Name{}, "the body is larger than what is taken here")
+	case isTimeout(err):
+		return Refuse(http.StatusRequestTimeout, davxml.Name{}, "the body came too slowly and was cut; nothing was stored")
+	}
+	return Refuse(http.StatusBadRequest, davxml.Name{}, "the body did not come whole; nothing was stored")
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
