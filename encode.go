@@ -60,7 +60,7 @@ func (e *Entry) CanonicalHash(collection ID) Hash {
 func (e *Entry) appendCanonical(b []byte) []byte {
 	b = append(b, tagEntry...)
 	b = append(b, e.ID[:]...)
-	b = append(b, byte(e.Op), byte(e.Kind), flag(e.Blob != nil))
+	b = append(b, byte(e.Op), byte(e.Kind), bit(e.Blob != nil))
 	b = appendNumber(b, uint64(e.More))
 	b = append(b, e.Collection[:]...)
 	b = appendField(b, []byte(e.Name))
@@ -152,7 +152,7 @@ func StateHash(account ID, cs []CollectionSum) Hash {
 	for _, c := range cs {
 		b = append(b, c.ID[:]...)
 		b = append(b, c.Parent[:]...)
-		b = append(b, flag(c.Gone))
+		b = append(b, bit(c.Gone))
 		b = appendNumber(b, uint64(c.Items))
 		b = appendNumber(b, uint64(c.Octets))
 		b = append(b, c.Sum[:]...)
@@ -160,7 +160,7 @@ func StateHash(account ID, cs []CollectionSum) Hash {
 	return sha256.Sum256(b)
 }
 
-func flag(v bool) byte {
+func bit(v bool) byte {
 	if v {
 		return 1
 	}

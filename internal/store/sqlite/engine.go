@@ -186,14 +186,14 @@ func (e *Engine) migrate() error {
 			return err
 		}
 	} else if id, err := e.w.text("PRAGMA application_id"); err != nil || id != strconv.Itoa(applicationID) {
-		return fmt.Errorf("this is not a Holdfast database (application id %s): %w", id, err)
+		return errors.Join(store.Err("Open", holdfast.Invalid, e.o.Path, "this is a database of another program (application id "+id+")"), err)
 	}
 	files, err := schemas.ReadDir(".")
 	if err != nil {
 		return err
 	}
 	if have > len(files) {
-		return fmt.Errorf("the database has schema %d, this program knows up to %d: a newer Holdfast wrote it", have, len(files))
+		return store.Err("Open", holdfast.Invalid, e.o.Path, fmt.Sprintf("the database has schema %d, this program knows up to %d: a newer Holdfast wrote it; start that one", have, len(files)))
 	}
 	for n := have + 1; n <= len(files); n++ {
 		sql, err := schemas.ReadFile(fmt.Sprintf("schema%d.sql", n))
@@ -238,7 +238,7 @@ func (e *Engine) load() error {
 		return fmt.Errorf("the store's own row is missing: %w", err)
 	}
 	if !e.o.Store.IsZero() && e.o.Store != e.store {
-		return fmt.Errorf("the database belongs to store %s, the directory to store %s: one of them was swapped", e.store, e.o.Store)
+		return store.Err("Open", holdfast.Forbidden, e.o.Path, fmt.Sprintf("the database belongs to store %s, the directory to store %s: one of them was swapped", e.store, e.o.Store))
 	}
 	last, err := e.w.text("SELECT coalesce(max(lsn),0) FROM changes")
 	if err != nil {
