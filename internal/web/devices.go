@@ -1,0 +1,183 @@
+package web
+
+import (
+	"html/template"
+	"net/http"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/auth"
+	"holdfast/internal/core"
+)
+
+// deviceRow is a row of the device list.
+type deviceRow struct {
+	ID       string
+	Name     string
+	Created  time.Time
+	LastSeen time.Time
+	Seen     []seenLine
+}
+
+func (s *Server) devices(w http.ResponseWriter, r *http.Request) {
+	x, ok := s.signedIn(w, r)
+	if !ok {
+		return
+	}
+	rows, err := s.rows(r, x)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.show(w, r, http.StatusOK, "devices", s.private(x, "Devices", struct {
+		Rows    []deviceRow
+		Revoked string
+	}{rows, r.FormValue("revoked")}))
+}
+
+// rows reads the device list. It looks only at collections that devices sync by now: address books.
+func (s *Server) rows(r *http.Request, x auth.Session) ([]deviceRow, error) {
+	devices, err := s.Core.Devices(r.Context(), x.Person.ID)
+	if err != nil {
+		return nil, err
+	}
+	var books []holdfast.Collection
+	err = s.Core.Read(r.Context(), x.Principal(), x.Person.ID, func(rd *core.Reader) error {
+		books, err = addressBooks(rd)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]deviceRow, len(devices))
+	for i := range devices {
+		d := &devices[i]
+		rows[i] = deviceRow{ID: d.ID.String(), Name: d.Name, Created: d.Created, LastSeen: d.LastSeen}
+		for j := range books {
+			rows[i].Seen = append(rows[i].Seen, seen(&books[j], d))
+		}
+	}
+	return rows, nil
+}
+
+func (s *Server) deviceForm(w http.ResponseWriter, r *http.Request) {
+	if x, ok := s.signedIn(w, r); ok {
+		s.showDeviceForm(w, r, x, http.StatusOK, "", "")
+	}
+}
+
+func (s *Server) showDeviceForm(w http.ResponseWriter, r *http.Request, x auth.Session, status int, name, problem string) {
+	v := s.private(x, "Add a device", struct {
+		Name  string
+		First bool
+		Local bool
+	}{name, len(x.Person.Devices) == 0, s.Proxy.Client(r).Local()})
+	v.Problem = problem
+	s.show(w, r, status, "device-new", v)
+}
+
+// deviceDo adds a device. The answer is a redirect, so that loading the page anew adds no second one.
+func (s *Server) deviceDo(w http.ResponseWriter, r *http.Request) {
+	x, ok := s.signedIn(w, r)
+	if !ok {
+		return
+	}
+	name := r.PostFormValue("name")
+	app, err := auth.NewAppPassword(s.Random)
+	var d holdfast.DeviceRecord
+	if err == nil {
+		d, _, err = s.Core.AddDevice(r.Context(), x.Principal().Actor(), x.Person.ID, name, app.Hash)
+	}
+	if err != nil {
+		status, text := s.describe(w, r, err)
+		s.showDeviceForm(w, r, x, status, name, text)
+		return
+	}
+	s.links.add(link{account: x.Person.ID, device: d.ID, name: d.Name, login: x.Person.Email, password: app.Text})
+	http.Redirect(w, r, "/devices/"+d.ID.String()+"/added", http.StatusSeeOther)
+}
+
+// deviceAdded shows a new device's app password and QR code, for as long as its link is good.
+func (s *Server) deviceAdded(w http.ResponseWriter, r *http.Request) {
+	x, ok := s.signedIn(w, r)
+	if !ok {
+		return
+	}
+	id, _ := holdfast.ParseID(r.PathValue("id"))
+	l, ok := s.links.of(x.Person.ID, id)
+	if !ok {
+		s.problem(w, r, http.StatusNotFound, "This is not shown again", trouble{
+			Text: "An app password is shown for ten minutes after its device was added. If it did not get to the device in time, revoke that device and add it again.",
+			Link: "/devices", LinkText: "To the devices"})
+		return
+	}
+	client := s.Proxy.Client(r)
+	url := client.Base + "/d/" + l.token
+	code, err := qrCode(url)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.show(w, r, http.StatusOK, "device-added", s.private(x, "Set up "+l.name, struct {
+		Name    string
+		URL     string
+		QR      template.HTML
+		Manual  manual
+		Expires time.Time
+		Opened  bool
+		Local   bool
+		HTTPS   bool
+	}{l.name, url, code, manualOf(client, l), l.expires, l.owner != "", client.Local(), client.HTTPS}))
+}
+
+// manual is what a person types where nothing else works.
+type manual struct{ Server, Address, Login, Password string }
+
+func manualOf(c auth.ClientInfo, l link) manual {
+	return manual{Server: c.Host, Address: c.Base + "/dav/", Login: l.login, Password: l.password}
+}
+
+// device finds the device that a path names. If there is none it has already answered.
+func (s *Server) device(w http.ResponseWriter, r *http.Request, x auth.Session) (deviceRow, bool) {
+	rows, err := s.rows(r, x)
+	if err != nil {
+		s.fail(w, r, err)
+		return deviceRow{}, false
+	}
+	for _, d := range rows {
+		if d.ID == r.PathValue("id") {
+			return d, true
+		}
+	}
+	s.problem(w, r, http.StatusNotFound, "This device is not in your list", trouble{
+		Text: "It may have been revoked already.", Link: "/devices", LinkText: "To the devices"})
+	return deviceRow{}, false
+}
+
+func (s *Server) revokeForm(w http.ResponseWriter, r *http.Request) {
+	x, ok := s.signedIn(w, r)
+	if !ok {
+		return
+	}
+	if d, ok := s.device(w, r, x); ok {
+		s.show(w, r, http.StatusOK, "device-revoke", s.private(x, "Revoke "+d.Name, d))
+	}
+}
+
+func (s *Server) revokeDo(w http.ResponseWriter, r *http.Request) {
+	x, ok := s.signedIn(w, r)
+	if !ok {
+		return
+	}
+	d, ok := s.device(w, r, x)
+	if !ok {
+		return
+	}
+	id, _ := holdfast.ParseID(d.ID)
+	s.links.drop(id)
+	if _, err := s.Core.RevokeDevice(r.Context(), x.Principal().Actor(), x.Person.ID, id); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/devices?revoked="+template.URLQueryEscaper(d.Name), http.StatusSeeOther)
+}

@@ -1,0 +1,154 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"holdfast"
+	"holdfast/internal/core"
+)
+
+// words are the functions of the templates.
+func (s *Server) words() template.FuncMap {
+	return template.FuncMap{
+		"when":  func(t time.Time) template.HTML { return when(t, s.Now()) },
+		"until": until,
+		"count": count,
+	}
+}
+
+// when writes a time with how long ago it was. The server does not know the reader's time zone; UTC is always said.
+func when(t, now time.Time) template.HTML {
+	if t.IsZero() {
+		return "never"
+	}
+	text := t.UTC().Format("2 Jan 2006 15:04 UTC")
+	if a := ago(now.Sub(t)); a != "" {
+		text += " (" + a + ")"
+	}
+	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + text + `</time>`)
+}
+
+// until writes a moment that is near.
+func until(t time.Time) template.HTML {
+	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + t.UTC().Format("15:04 UTC") + `</time>`)
+}
+
+func ago(d time.Duration) string {
+	switch {
+	case d < 0:
+		return ""
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return count(int64(d/time.Minute), "minute", "minutes") + " ago"
+	case d < 48*time.Hour:
+		return count(int64(d/time.Hour), "hour", "hours") + " ago"
+	default:
+		return count(int64(d/(24*time.Hour)), "day", "days") + " ago"
+	}
+}
+
+// count writes a number with its noun: "1 contact", "1,204 contacts".
+func count(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(n) + " " + many
+}
+
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// sentence makes a sentence of an error's text: a capital at its beginning, a full stop at its end.
+func sentence(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	if n > 0 && unicode.IsLower(r) {
+		s = string(unicode.ToUpper(r)) + s[n:]
+	}
+	if s != "" && !strings.HasSuffix(s, ".") {
+		s += "."
+	}
+	return s
+}
+
+// Copy is a place that holds the data. The overview shows a card for each.
+type Copy struct {
+	Place    string    // "this server's disk"
+	Domain   string    // what fails together: "this machine"
+	Verified time.Time // when its octets were last compared with their hashes; zero: never
+	Note     string    // one sentence
+}
+
+// stateLine says in one line how safe the data is: a shape, words, and a time.
+type stateLine struct {
+	Level string // "ok", "caution" or "danger": never "ok" for what is weak or not known
+	Word  string
+	Text  string
+	At    time.Time
+}
+
+// copies returns where the data lies. Without vaults that is one place.
+func (s *Server) copies() []Copy {
+	if s.Copies != nil {
+		return s.Copies()
+	}
+	return []Copy{{Place: "This server's disk", Domain: "this machine", Note: "Every change is on the disk before a device is told that it is stored."}}
+}
+
+// state says what can be said by now: how many places, and that copies in vaults are not there yet.
+func (s *Server) state() *stateLine {
+	n := len(s.copies())
+	if n <= 1 {
+		return &stateLine{Level: "caution", Word: "One copy", Text: "Stored in 1 place (this server's disk). No vault yet.", At: s.Now()}
+	}
+	return &stateLine{Level: "caution", Word: "Not proved", Text: fmt.Sprintf("Stored in %d places. No restore was proved yet.", n), At: s.Now()}
+}
+
+// seenLine is what a device has seen of one collection, in words.
+type seenLine struct {
+	Collection string
+	Text       string
+	At         time.Time // zero: never
+	Level      string    // "ok", "" or "caution"
+}
+
+// seen tells what a device has seen of a collection, from what it last showed us: a token of its last sync, or that it was given a full list.
+func seen(c *holdfast.Collection, d *core.Device) seenLine {
+	line := seenLine{Collection: collectionLabel(c), Text: "never synced"}
+	for _, x := range d.Seen {
+		if x.Collection != c.ID {
+			continue
+		}
+		line.At = x.At
+		switch {
+		case x.Seq > c.Seq && x.Epoch >= c.Epoch:
+			line.Text, line.Level = "this device has seen changes that the server does not have; last synced", "caution"
+		case x.Seq < c.Seq:
+			line.Text = "behind: there are newer changes than those that it confirmed"
+		case x.Full:
+			line.Text, line.Level = "up to date: it was given the full list as of", "ok"
+		default:
+			line.Text, line.Level = "up to date as of", "ok"
+		}
+	}
+	return line
+}
+
+// collectionLabel returns a collection's display name, or the name in its path.
+func collectionLabel(c *holdfast.Collection) string {
+	if text := plainText(c.Properties.Get("DAV:", "displayname")); text != "" {
+		return text
+	}
+	return c.Name
+}
