@@ -168,7 +168,7 @@ func TestParseLogin(t *testing.T) {
 			t.Errorf("%q: %q, %v", in, got, err)
 		}
 	}
-	for _, in := range []string{"", "alice", "@x", "a@", "a@b@c", "a/b@c", "a:b@c", "..@c", "a b@c", "a\x00@c", "a@.b", strings.Repeat("a", 250) + "@b.c", "a\xff@b", "a%2f@b"} {
+	for _, in := range []string{"", "alice", "@x", "a@", "a@b@c", "a/b@c", "a:b@c", "..@c", "a b@c", "a\x00@c", "a@.b", strings.Repeat("a", 251) + "@b.c", "a\xff@b", "a%2f@b"} {
 		if got, err := ParseLogin(in); err == nil {
 			t.Errorf("%q is accepted as %q", in, got)
 		}
