@@ -1,6 +1,7 @@
 package vcard
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,7 +22,8 @@ import (
 //
 // Lost on the way from 3.0 to 4.0: fractions of a second in dates, CHARSET
 // parameters, the choice between several spellings of one thing
-// (X-ANNIVERSARY becomes ANNIVERSARY and returns as X-ABDATE), and blank lines.
+// (X-ANNIVERSARY, X-EVOLUTION-ANNIVERSARY and X-MS-ANNIVERSARY become
+// ANNIVERSARY and return as X-ABDATE), and blank lines.
 //
 // Lost on the way from 4.0 to 3.0: that a TEL was a URI (its number and
 // extension stay, as text), the media type of a data: URI where no 3.0 TYPE
@@ -96,7 +98,7 @@ func (c *converter) gone(i int) bool { return c.props[i].name == "" }
 
 // insert puts properties behind index i.
 func (c *converter) insert(i int, ps ...prop) {
-	c.props = append(c.props[:i+1], append(ps, c.props[i+1:]...)...)
+	c.props = slices.Insert(c.props, max(0, i+1), ps...)
 }
 
 // labelOf returns the meaning of Apple's label of a property, in lower case:

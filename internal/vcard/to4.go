@@ -5,7 +5,7 @@ import "strings"
 // to4 rewrites a card of version 3.0 as 4.0.
 func (c *converter) to4() {
 	var labels []prop
-	sortAs := ""
+	sortAs, hasN := "", c.has("N")
 	for i := range c.props {
 		p := &c.props[i]
 		if p.name == "" {
@@ -50,7 +50,7 @@ func (c *converter) to4() {
 			labels = append(labels, *p)
 			c.remove(i)
 		case "SORT-STRING":
-			if c.has("N") {
+			if hasN {
 				sortAs = unescape(p.value)
 				c.remove(i)
 			}
@@ -257,26 +257,28 @@ func zoneTo4(p *prop) {
 // labelsTo4 moves delivery labels into the addresses with the same types; a
 // label without an address gets an empty one.
 func (c *converter) labelsTo4(labels []prop) {
+	if len(labels) == 0 {
+		return
+	}
+	free := map[string][]int{} // addresses without a label, by their types
+	for i := range c.props {
+		if p := &c.props[i]; p.is("ADR") && p.param("LABEL") == "" {
+			free[typeSet(p)] = append(free[typeSet(p)], i)
+		}
+	}
+	var alone []prop
 	for _, lab := range labels {
 		text := paramEncode(unescape(lab.value))
-		if p := c.addressFor(&lab); p != nil {
-			p.add("LABEL", text)
+		if at := free[typeSet(&lab)]; len(at) > 0 {
+			free[typeSet(&lab)] = at[1:]
+			c.props[at[0]].add("LABEL", text)
 			continue
 		}
 		adr := prop{group: lab.group, name: "ADR", params: lab.params, value: ";;;;;;"}
 		adr.add("LABEL", text)
-		c.insert(len(c.props)-2, adr)
+		alone = append(alone, adr)
 	}
-}
-
-func (c *converter) addressFor(lab *prop) *prop {
-	for i := range c.props {
-		p := &c.props[i]
-		if p.is("ADR") && p.param("LABEL") == "" && typeSet(p) == typeSet(lab) {
-			return p
-		}
-	}
-	return nil
+	c.insert(len(c.props)-2, alone...)
 }
 
 // typeSet gives TYPE values in one comparable form.

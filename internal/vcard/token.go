@@ -370,19 +370,24 @@ func (lx *lexer) oneParam(s string) (Param, int, *SyntaxError) {
 	}
 	if s[i] != ';' && s[i] != ':' || p.Name == "" || p.Bare && p.Raw == "" {
 		if lx.lax {
-			return Param{}, i + strings.IndexAny(s[i:], ";:"), laxEnd(s[i:])
+			return laxParam(s)
 		}
 		return p, 0, &SyntaxError{0, BadParam, "A parameter has no name or an unexpected character in its name."}
 	}
 	return p, i, nil
 }
 
-// laxEnd is the error of a broken parameter list that never reaches a value.
-func laxEnd(s string) *SyntaxError {
-	if strings.ContainsAny(s, ";:") {
-		return nil
+// laxParam takes what stands before the next semicolon or colon as a type,
+// and nothing as no parameter.
+func laxParam(s string) (Param, int, *SyntaxError) {
+	n := strings.IndexAny(s, ";:")
+	if n < 0 {
+		return Param{}, 0, &SyntaxError{0, NoColon, "The line has no colon between name and value."}
 	}
-	return &SyntaxError{0, NoColon, "The line has no colon between name and value."}
+	if strings.Trim(s[:n], " \t") == "" {
+		return Param{}, n, nil
+	}
+	return Param{Name: "TYPE", Raw: paramEncode(s[:n])}, n, nil
 }
 
 // valueList measures a comma-separated list of parameter values.
