@@ -83,7 +83,8 @@ func (s *Server) claimed(w http.ResponseWriter, r *http.Request) (link, bool) {
 		return link{}, false
 	}
 	if owner != l.owner {
-		http.SetCookie(w, &http.Cookie{Name: deviceCookie, Value: l.owner, Path: "/d/" + l.token, Expires: l.expires, HttpOnly: true,
+		age := int(l.expires.Sub(s.Now())/time.Second) + 1 // not Expires: a phone's clock may be wrong
+		http.SetCookie(w, &http.Cookie{Name: deviceCookie, Value: l.owner, Path: "/d/" + l.token, MaxAge: age, HttpOnly: true,
 			Secure: s.Proxy.Client(r).HTTPS, SameSite: http.SameSiteLaxMode})
 		s.Log.Info("a device's link was opened", "account", l.account, "device", l.device, "addr", s.Proxy.Client(r).Addr)
 	}

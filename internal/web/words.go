@@ -135,7 +135,7 @@ func seen(c *holdfast.Collection, d *core.Device) seenLine {
 		case x.Seq > c.Seq && x.Epoch >= c.Epoch:
 			line.Text, line.Level = "this device has seen changes that the server does not have; last synced", "caution"
 		case x.Seq < c.Seq:
-			line.Text = "behind: there are newer changes than those that it confirmed"
+			line.Text = "behind: there are newer changes than those that it confirmed, as of"
 		case x.Full:
 			line.Text, line.Level = "up to date: it was given the full list as of", "ok"
 		default:

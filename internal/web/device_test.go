@@ -1,0 +1,299 @@
+package web
+
+import (
+	"encoding/xml"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/core"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+func TestDeviceLink(t *testing.T) {
+	h := newHouse(t, nil)
+	h.account()
+	owner := h.browser().signIn()
+	id, link, app := owner.addDevice("Alice's \"phone\" <3")
+	phone, thief := h.browser(), h.browser()
+	phone.header.Set("User-Agent", "Mozilla/5.0 (Linux; Android 15; Pixel 8)")
+
+	for _, ahead := range []http.Header{{"Sec-Purpose": {"prefetch"}}, {"Purpose": {"prefetch"}}} {
+		b := h.browser()
+		b.header = ahead
+		if a := b.get(link); a.StatusCode != 204 {
+			t.Errorf("a prefetch got %d", a.StatusCode)
+		}
+	}
+	if a := thief.do(http.MethodHead, link, nil); a.StatusCode != 204 {
+		t.Errorf("HEAD got %d", a.StatusCode)
+	}
+
+	a := phone.get(link)
+	a.want(t, 200, app, alice, link+"/holdfast.mobileconfig", "Set up Alice&#39;s &#34;phone&#34; &lt;3")
+	if a.Header.Get("Referrer-Policy") != "no-referrer" {
+		t.Error("the link could leak by Referer")
+	}
+	if strings.Index(a.text, "h-android") > strings.Index(a.text, "h-apple") {
+		t.Error("on an Android phone its way must stand first")
+	}
+	for _, path := range []string{link, link + "/holdfast.mobileconfig"} {
+		thief.get(path).want(t, 410, "Another browser has opened this link before", "revoke this device now")
+		if a := thief.get(path); strings.Contains(a.text, app) {
+			t.Error("a second browser sees the app password")
+		}
+	}
+	phone.get(link).want(t, 200, app)
+	owner.get("/devices/"+id+"/added").want(t, 200, "The link was opened on a device", app)
+	h.browser().get("/devices/"+id+"/added").want(t, 200, "Sign in")
+
+	profile := phone.get(link + "/holdfast.mobileconfig")
+	if profile.Header.Get("Content-Type") != profileType || profile.Header.Get("Cache-Control") != "no-store" || !strings.Contains(profile.text, app) {
+		t.Errorf("profile: %v", profile.Header)
+	}
+
+	h.clock.Advance(10 * time.Minute)
+	phone.get(link).want(t, 404, "works for ten minutes")
+	owner.get("/devices/"+id+"/added").want(t, 404, "not shown again")
+	if len(h.web.links.list) != 0 {
+		t.Error("an expired app password stays in memory")
+	}
+}
+
+// TestAppPasswordWorks: what the page shows signs a device in; after revoking it does not.
+func TestAppPasswordWorks(t *testing.T) {
+	h := newHouse(t, nil)
+	account := h.account()
+	b := h.browser().signIn()
+	id, link, app := b.addDevice("Laptop")
+	r, _ := http.NewRequest("PROPFIND", "http://example.org/dav/", nil)
+	r.SetBasicAuth(alice, app)
+	p, err := h.auth.Basic(r)
+	if err != nil || p.Account != account || p.Device.String() != id {
+		t.Fatalf("%v %v", p, err)
+	}
+	b.get("/devices").want(t, 200, "Laptop", "21 Nov 2026 04:00 UTC (just now)", "never synced")
+	b.get("/devices/"+id+"/revoke").want(t, 200, "Revoke “Laptop”?", "cannot come back", "Nothing is deleted")
+	a := b.post("/devices/" + id + "/revoke")
+	a.want(t, 200, "“Laptop” is revoked", "There is none yet")
+	if _, err := h.auth.Basic(r); !holdfast.IsKind(err, holdfast.Unauthorized) {
+		t.Errorf("a revoked device signs in: %v", err)
+	}
+	h.browser().get(link).want(t, 404)
+	b.post("/devices/"+id+"/revoke").want(t, 404, "may have been revoked already")
+}
+
+// TestOthersDevices: nobody sees or revokes another account's device.
+func TestOthersDevices(t *testing.T) {
+	h := newHouse(t, nil)
+	h.account()
+	hash, err := h.auth.HashPassword(t.Context(), "", password)
+	must(t, err)
+	_, _, err = h.core.CreateAccount(t.Context(), holdfast.Actor{}, "bob@example.org", hash)
+	must(t, err)
+	id, _, _ := h.browser().signIn().addDevice("Alice's phone")
+	bob := h.browser()
+	bob.post("/signin", "email", "bob@example.org", "password", password).want(t, 200)
+	bob.get("/devices/"+id+"/added").want(t, 404)
+	bob.get("/devices/"+id+"/revoke").want(t, 404)
+	bob.post("/devices/"+id+"/revoke").want(t, 404)
+	if a := bob.get("/devices"); strings.Contains(a.text, "Alice") {
+		t.Error("Bob sees Alice's device")
+	}
+	h.browser().signIn().get("/devices").want(t, 200, "Alice&#39;s phone")
+}
+
+func TestSeenInWords(t *testing.T) {
+	c := holdfast.Collection{ID: holdfast.ID{1}, Epoch: 2, Seq: 40}
+	c.Name = "default"
+	saw := func(epoch, seq uint64, full bool) *core.Device {
+		return &core.Device{Seen: []holdfast.Sighting{{Collection: holdfast.ID{9}, Seq: 99}, {Collection: c.ID, Epoch: epoch, Seq: seq, Full: full, At: start}}}
+	}
+	for _, x := range []struct {
+		d           *core.Device
+		text, level string
+	}{
+		{&core.Device{}, "never synced", ""},
+		{saw(2, 40, false), "up to date as of", "ok"},
+		{saw(1, 40, false), "up to date as of", "ok"},
+		{saw(2, 40, true), "up to date: it was given the full list as of", "ok"},
+		{saw(2, 39, false), "behind: there are newer changes than those that it confirmed, as of", ""},
+		{saw(2, 39, true), "behind: there are newer changes than those that it confirmed, as of", ""},
+		{saw(2, 41, false), "this device has seen changes that the server does not have; last synced", "caution"},
+	} {
+		if got := seen(&c, x.d); got.Text != x.text || got.Level != x.level || got.Collection != "default" {
+			t.Errorf("%+v: %+v", x.d.Seen, got)
+		}
+	}
+	c.Properties = holdfast.Properties{}.With("DAV:", "displayname", []byte(`<x:displayname xmlns:x="DAV:">Friends &amp; co</x:displayname>`))
+	if got := seen(&c, &core.Device{}).Collection; got != "Friends & co" {
+		t.Errorf("label %q", got)
+	}
+}
+
+func TestDAVx5Link(t *testing.T) {
+	for base, want := range map[string]string{
+		"https://dav.example.org":      "davx5://a%20b%2Bc%40example.org:ab-cd@dav.example.org/dav/",
+		"https://dav.example.org:8443": "davx5://a%20b%2Bc%40example.org:ab-cd@dav.example.org:8443/dav/",
+		"http://[2001:db8::1]:8420":    "carddav://a%20b%2Bc%40example.org:ab-cd@[2001:db8::1]:8420/dav/",
+	} {
+		s, err := parseServer(base)
+		must(t, err)
+		got := s.davxLink("a b+c@example.org", "ab-cd")
+		u, err := url.Parse(got)
+		if got != want || err != nil || u.User.Username() != "a b+c@example.org" {
+			t.Errorf("%s: %s %v", base, got, err)
+		}
+	}
+}
+
+// TestProfile compares with a golden file, and reads the profile back as a property list.
+func TestProfile(t *testing.T) {
+	id := holdfast.ID{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
+	s, err := parseServer("https://dav.example.org:8443")
+	must(t, err)
+	const login = "o'hara&<söns>@example.org" // no login may look so; a profile must stand it all the same
+	got := s.profile(id, login, "abcd-efgh")
+	golden := filepath.Join("testdata", "profile.mobileconfig")
+	if *update {
+		must(t, os.WriteFile(golden, got, 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	must(t, err)
+	if string(got) != string(want) {
+		t.Errorf("the profile differs from %s:\n%s", golden, got)
+	}
+	if again := s.profile(id, login, "abcd-efgh"); string(again) != string(got) {
+		t.Error("two profiles differ")
+	}
+	root := readPlist(t, got).(map[string]any)
+	payload := root["PayloadContent"].([]any)[0].(map[string]any)
+	for key, want := range map[string]any{"PayloadType": "com.apple.carddav.account", "CardDAVHostName": "dav.example.org", "CardDAVPort": 8443, "CardDAVUseSSL": true,
+		"CardDAVUsername": login, "CardDAVPassword": "abcd-efgh", "CardDAVPrincipalURL": "/dav/principals/" + id.String() + "/", "PayloadVersion": 1} {
+		if payload[key] != want {
+			t.Errorf("%s is %v, want %v", key, payload[key], want)
+		}
+	}
+	if root["PayloadType"] != "Configuration" || root["PayloadUUID"] == payload["PayloadUUID"] || root["PayloadIdentifier"] == payload["PayloadIdentifier"] {
+		t.Errorf("root %v", root)
+	}
+	other, _ := parseServer("https://other.example.org")
+	if x := readPlist(t, other.profile(id, login, "x")).(map[string]any); x["PayloadUUID"] == root["PayloadUUID"] {
+		t.Error("two servers share a profile's UUID")
+	}
+	if x := readPlist(t, s.profile(id, login, "another")).(map[string]any); x["PayloadUUID"] != root["PayloadUUID"] || x["PayloadIdentifier"] != root["PayloadIdentifier"] {
+		t.Error("a second install does not replace the first")
+	}
+	plain, _ := parseServer("http://localhost")
+	p := readPlist(t, plain.profile(id, login, "x")).(map[string]any)["PayloadContent"].([]any)[0].(map[string]any)
+	if p["CardDAVUseSSL"] != false || p["CardDAVPort"] != 80 {
+		t.Errorf("plain HTTP: %v", p)
+	}
+}
+
+// TestUUID5 checks the making against the example of RFC 9562, appendix A.4, whose namespace is that of DNS names.
+func TestUUID5(t *testing.T) {
+	old := space
+	defer func() { space = old }()
+	space = [16]byte{0x6b, 0xa7, 0xb8, 0x10, 0x9d, 0xad, 0x11, 0xd1, 0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8}
+	if got := uuid5("www.example.com"); got != "2ED6657D-E927-568B-95E1-2665A8AEA6A2" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// readPlist reads a property list, strictly.
+func readPlist(t *testing.T, b []byte) any {
+	t.Helper()
+	d := xml.NewDecoder(strings.NewReader(string(b)))
+	for {
+		token, err := d.Token()
+		must(t, err)
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local != "plist" {
+			return plistValue(t, d, e)
+		}
+	}
+}
+
+func plistValue(t *testing.T, d *xml.Decoder, e xml.StartElement) any {
+	t.Helper()
+	var list []any
+	text, key, values := "", "", map[string]any{}
+	for {
+		token, err := d.Token()
+		must(t, err)
+		switch x := token.(type) {
+		case xml.CharData:
+			text += string(x)
+		case xml.StartElement:
+			v := plistValue(t, d, x)
+			switch {
+			case e.Name.Local == "array":
+				list = append(list, v)
+			case x.Name.Local == "key":
+				key = v.(string)
+			default:
+				values[key] = v
+			}
+		case xml.EndElement:
+			switch e.Name.Local {
+			case "dict":
+				return values
+			case "array":
+				return list
+			case "true", "false":
+				return e.Name.Local == "true"
+			case "integer":
+				var n int
+				_, err := fmt.Sscan(text, &n)
+				must(t, err)
+				return n
+			case "string", "key":
+				return text
+			}
+			t.Fatalf("a property list has no %s", e.Name.Local)
+		}
+	}
+}
+
+func TestLinksAreBounded(t *testing.T) {
+	l := newLinks(func() time.Time { return start }, nil, time.Minute)
+	first := l.add(link{account: holdfast.ID{1}, device: holdfast.ID{1}})
+	for i := range 50 {
+		l.add(link{account: holdfast.ID{1}, device: holdfast.ID{2, byte(i)}})
+	}
+	if len(l.list) != maxLinksForAccount {
+		t.Errorf("one account has %d links", len(l.list))
+	}
+	if _, found, _ := l.claim(first.token, ""); found {
+		t.Error("the oldest link was not the one that went")
+	}
+	if _, ok := l.of(holdfast.ID{1}, holdfast.ID{2, 49}); !ok {
+		t.Error("the newest link is gone")
+	}
+	for i := range 2 * maxLinks {
+		l.add(link{account: holdfast.NewID(nil), device: holdfast.ID{3, byte(i), byte(i >> 8)}})
+	}
+	if len(l.list) > maxLinks {
+		t.Errorf("%d links", len(l.list))
+	}
+}
+
+func TestQRCode(t *testing.T) {
+	code, err := qrCode("https://dav.example.org/d/abcdefghijklmnopqrstuvwxyz")
+	must(t, err)
+	// Version 4 has 33 modules, and 4 of border on each side. The finder pattern in the corner begins with 7 black modules.
+	if s := string(code); !strings.Contains(s, `viewBox="0 0 41 41"`) || !strings.Contains(s, `d="M4 4h7v1h-7z`) {
+		t.Errorf("%s", s)
+	}
+	if _, err := qrCode(strings.Repeat("x", 5000)); err == nil {
+		t.Error("a text that does not fit must be an error")
+	}
+}
