@@ -139,7 +139,9 @@ func (m *mender) read(lines []string, depth int) *Refusal {
 		}
 		m.placeOrphans()
 		if l.Is("END") {
-			m.ended = true
+			if m.ended = isEnd("END:" + l.Value); !m.ended {
+				m.say("removed an END that ends no vCard")
+			}
 			continue
 		}
 		if r := m.take(&l, depth); r != nil {
