@@ -1,0 +1,216 @@
+package carddav_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"holdfast/internal/davxml"
+)
+
+func TestMultigetAnswersEachHrefAsGiven(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	card := vcf("3.0", "UID:1", "N:;;;;", "FN:<Ada> & \"Co\"", "NOTE:Zoë")
+	etag := s.put(s.book+"a%20b.vcf", card)
+	id := s.ada.ID.String()
+	good := []string{
+		s.book + "a%20b.vcf",
+		"/dav/addressbooks/ada@example.org/default/a%20b.vcf",
+		"/dav/addressbooks/ada%40example.org/default/%61%20b.vcf",
+		"/remote.php/dav/addressbooks/users/ada@example.org/default/a%20b.vcf",
+		"/remote.php/dav/addressbooks/users/" + id + "/default/a%20b.vcf",
+		"https://cloud.example.org" + s.book + "a%20b.vcf",
+		"http://cloud.example.org/dav/addressbooks/ada@example.org/default/a%20b.vcf",
+		s.book + "a%20b.vcf", // twice
+	}
+	bob := "/dav/addressbooks/" + s.bob.ID.String() + "/default/"
+	s.put(bob+"secret.vcf", vcf("3.0", "UID:s", "FN:Secret"), "Test-As: bob")
+	s.do("MKCOL", "/dav/addressbooks/"+id+"/other/", "")
+	s.put("/dav/addressbooks/"+id+"/other/o.vcf", vcf("3.0", "UID:o", "FN:Other"))
+	bad := []string{
+		s.book + "missing.vcf", s.book, strings.TrimSuffix(s.book, "/"), s.book + "a%20b.vcf/",
+		bob + "secret.vcf", bob + "nothing.vcf", "/dav/addressbooks/nobody@example.org/default/a.vcf",
+		"/dav/addressbooks/" + id + "/other/o.vcf", "/dav/addressbooks/" + id + "/default/../other/o.vcf", "/dav/addressbooks/" + id + "/default%2Fa%20b.vcf",
+		"https://elsewhere.example.net" + s.book + "a%20b.vcf", "/etc/passwd", "a%20b.vcf", "mailto:a@b", "%zz", "/dav/principals/" + id + "/", "urn:uuid:1",
+		s.book + "a%00b.vcf", s.book + "%ff.vcf",
+	}
+	all := append(slices.Clone(good), bad...)
+	got := s.report(s.book, multiget(plain, all...))
+	if len(got) != len(all) {
+		t.Fatalf("%d answers for %d hrefs", len(got), len(all))
+	}
+	for i, r := range got {
+		if r.Href != all[i] {
+			t.Errorf("answer %d is under %q, asked was %q", i, r.Href, all[i])
+		}
+		if i < len(good) {
+			if r.data() != string(card) || r.etag() != etag || r.Status != "" {
+				t.Errorf("%s: data %q, ETag %s, status %q", r.Href, r.data(), r.etag(), r.Status)
+			}
+		} else if r.Status != "HTTP/1.1 404 Not Found" || len(r.Stats) != 0 {
+			t.Errorf("%s: status %q, %d propstats: whoever asks may learn nothing of it", r.Href, r.Status, len(r.Stats))
+		}
+	}
+}
+
+func TestMultigetAtACardAndWithoutHrefs(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
+	s.put(s.book+"b.vcf", vcf("3.0", "UID:2", "FN:Bea"))
+	got := s.report(s.book+"a.vcf", multiget(plain, s.book+"a.vcf", s.book+"b.vcf"))
+	if len(got) != 2 || got[0].data() == "" || got[0].Href != s.book+"a.vcf" || got[1].Status != "HTTP/1.1 404 Not Found" {
+		t.Errorf("at a card: %+v", got)
+	}
+	if got := s.report(s.book, multiget(plain)); len(got) != 0 {
+		t.Errorf("no hrefs: %+v", got)
+	}
+	got = s.report(s.book+"b.vcf", query(plain, `<CR:filter><CR:prop-filter name="FN"><CR:text-match>bea</CR:text-match></CR:prop-filter></CR:filter>`))
+	if len(got) != 1 || got[0].Href != s.book+"b.vcf" || got[0].data() == "" {
+		t.Errorf("a query at a card: %+v", got)
+	}
+	if got = s.report(s.book+"a.vcf", query(plain, `<CR:filter><CR:prop-filter name="FN"><CR:text-match>bea</CR:text-match></CR:prop-filter></CR:filter>`)); len(got) != 0 {
+		t.Errorf("a query at a card that does not match: %+v", got)
+	}
+}
+
+func TestMultigetLimits(t *testing.T) {
+	s := newServer(t, davxml.Limits{Hrefs: 3})
+	if a := s.do("REPORT", s.book, multiget(plain, "/a", "/b", "/c", "/d")); a.code != http.StatusRequestEntityTooLarge {
+		t.Errorf("four hrefs where three are allowed: %d", a.code)
+	}
+	for _, body := range []string{"", "<a/>", "<CR:addressbook-multiget", multiget("<prop><CR:address-data><CR:prop/></CR:address-data></prop>", "/a")} {
+		if a := s.do("REPORT", s.book, body); a.code != http.StatusBadRequest && a.code != http.StatusForbidden {
+			t.Errorf("%.40q: %d %s", body, a.code, a.body)
+		}
+	}
+}
+
+func TestMultigetConverts(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	three := vcf("3.0", "UID:1", "N:Lovelace;Ada;;;", "FN:Ada Lovelace", "TEL;TYPE=cell:+44 1")
+	four := vcf("4.0", "UID:2", "N:Hopper;Grace;;;", "FN:Grace Hopper", "TEL;TYPE=cell:+1 2")
+	etags := []string{s.put(s.book+"3.vcf", three), s.put(s.book+"4.vcf", four)}
+	ask := func(attr string, headers ...string) []response {
+		t.Helper()
+		got := s.report(s.book, multiget(`<prop><getetag/><CR:address-data `+attr+`/></prop>`, s.book+"3.vcf", s.book+"4.vcf"), headers...)
+		for i, r := range got {
+			if r.etag() != etags[i] {
+				t.Errorf("%s %s: the ETag is %s, that of the stored octets is %s", attr, r.Href, r.etag(), etags[i])
+			}
+			want := ""
+			if strings.Contains(r.data(), "VERSION:4.0") {
+				want = "4.0"
+			}
+			if v := r.Stats[0].Prop.Data.Version; v != want {
+				t.Errorf("%s %s: announced as version %q", attr, r.Href, v)
+			}
+		}
+		return got
+	}
+	for _, c := range []struct {
+		attr, agent  string
+		want3, want4 string // version that each comes in
+	}{
+		{``, "", "3.0", "4.0"},
+		{`content-type="text/vcard"`, "", "3.0", "4.0"},
+		{`version="3.0"`, "", "3.0", "3.0"},
+		{`content-type="text/vcard" version="4.0"`, "", "4.0", "4.0"},
+		{``, "iOS/17.4 (21E219) dataaccessd/1.0", "3.0", "3.0"},
+	} {
+		got := ask(c.attr, "User-Agent: "+c.agent)
+		for i, want := range []string{c.want3, c.want4} {
+			if !strings.HasPrefix(got[i].data(), "BEGIN:VCARD\r\nVERSION:"+want+"\r\n") {
+				t.Errorf("%q by %q: %s is %q, want version %s", c.attr, c.agent, got[i].Href, got[i].data(), want)
+			}
+		}
+		if c.want3 == "3.0" && got[0].data() != string(three) || c.want4 == "4.0" && got[1].data() != string(four) {
+			t.Errorf("%q by %q: the stored octets changed", c.attr, c.agent)
+		}
+	}
+	for _, attr := range []string{`version="2.1"`, `content-type="application/vcard+json" version="4.0"`} {
+		a := s.do("REPORT", s.book, multiget(`<prop><CR:address-data `+attr+`/></prop>`, s.book+"3.vcf"))
+		if a.code != http.StatusForbidden || !strings.Contains(a.body, "CR:supported-address-data") {
+			t.Errorf("%s: %d %s", attr, a.code, a.body)
+		}
+	}
+}
+
+func TestPartialData(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "N:Lovelace;Ada;;;", "FN:Ada Lovelace", "item1.TEL;TYPE=cell:+44 1", "EMAIL:ada@example.org", "NOTE:x"))
+	for _, c := range []struct{ props, want string }{
+		{`<CR:allprop/>`, "N:Lovelace;Ada;;;|FN:Ada Lovelace|item1.TEL;TYPE=cell:+44 1|EMAIL:ada@example.org|NOTE:x|"},
+		{`<CR:prop name="email"/>`, "FN:Ada Lovelace|EMAIL:ada@example.org|"},
+		{`<CR:prop name="TEL" novalue="yes"/><CR:prop name="N" novalue="no"/>`, "N:Lovelace;Ada;;;|FN:Ada Lovelace|item1.TEL;TYPE=cell:|"},
+		{`<CR:prop name="X-NONE"/>`, "FN:Ada Lovelace|"},
+	} {
+		for _, body := range []string{multiget(`<prop><CR:address-data>`+c.props+`</CR:address-data></prop>`, s.book+"a.vcf"),
+			query(`<prop><CR:address-data>`+c.props+`</CR:address-data></prop>`, "")} {
+			want := "BEGIN:VCARD|VERSION:3.0|UID:1|" + c.want + "END:VCARD|"
+			if got := strings.ReplaceAll(s.report(s.book, body)[0].data(), "\r\n", "|"); got != want {
+				t.Errorf("%s gives %s, want %s", c.props, got, want)
+			}
+		}
+	}
+}
+
+// TestAddressDataOutsideReports: PROPFIND must not answer it (RFC 6352 section 10.4), not even where it is named.
+func TestAddressDataOutsideReports(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
+	for _, body := range []string{"", `<propfind ` + space + `><propname/></propfind>`, `<propfind ` + space + `><prop><CR:address-data/></prop></propfind>`} {
+		a := s.do("PROPFIND", s.book+"a.vcf", body, "Depth: 0")
+		if a.code != http.StatusMultiStatus || strings.Contains(a.body, "BEGIN:VCARD") || strings.Contains(body, "propname") && strings.Contains(a.body, "address-data") {
+			t.Errorf("%s: %d %s", body, a.code, a.body)
+		}
+	}
+}
+
+func TestQueryLimit(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	for i := range 5 {
+		s.put(fmt.Sprintf("%s%d.vcf", s.book, i), vcf("3.0", fmt.Sprintf("UID:%d", i), "FN:Ada", fmt.Sprintf("NOTE:%d", i%2)))
+	}
+	odd := `<CR:filter><CR:prop-filter name="NOTE"><CR:text-match>1</CR:text-match></CR:prop-filter></CR:filter>`
+	for _, c := range []struct {
+		rest  string
+		found int
+		cut   bool
+	}{
+		{"", 5, false},
+		{`<CR:limit><CR:nresults>5</CR:nresults></CR:limit>`, 5, false},
+		{`<CR:limit><CR:nresults>4</CR:nresults></CR:limit>`, 4, true},
+		{odd + `<CR:limit><CR:nresults>2</CR:nresults></CR:limit>`, 2, false},
+		{odd + `<CR:limit><CR:nresults>1</CR:nresults></CR:limit>`, 1, true},
+	} {
+		got := s.report(s.book, query(plain, c.rest), "Depth: 1")
+		last := got[len(got)-1]
+		if cut := last.Status == "HTTP/1.1 507 Insufficient Storage"; cut != c.cut {
+			t.Fatalf("%s: cut %v: %+v", c.rest, cut, last)
+		}
+		if c.cut {
+			if last.Href != s.book || !strings.Contains(last.Error.Inner, "number-of-matches-within-limits") {
+				t.Errorf("%s: the cut is told as %+v", c.rest, last)
+			}
+			got = got[:len(got)-1]
+		}
+		if len(got) != c.found {
+			t.Errorf("%s: %d found, want %d", c.rest, len(got), c.found)
+		}
+	}
+	if a := s.do("REPORT", s.book, query(plain, `<CR:limit><CR:nresults>0</CR:nresults></CR:limit>`)); a.code != http.StatusBadRequest {
+		t.Errorf("a limit of nothing: %d", a.code)
+	}
+}
+
+func TestQueryDepth(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
+	for _, h := range []string{"Depth: 0", "Depth: 1", "Depth: infinity", "Nothing: 1"} {
+		if got := s.report(s.book, query(plain, ""), h); len(got) != 1 || got[0].Href != s.book+"a.vcf" {
+			t.Errorf("%s: %+v", h, got)
+		}
+	}
+}
