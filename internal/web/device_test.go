@@ -8,9 +8,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"rsc.io/qr"
 
 	"holdfast"
 	"holdfast/internal/core"
@@ -83,7 +87,7 @@ func TestAppPasswordWorks(t *testing.T) {
 	b.get("/devices").want(t, 200, "Laptop", "21 Nov 2026 04:00 UTC (just now)", "never synced")
 	b.get("/devices/"+id+"/revoke").want(t, 200, "Revoke “Laptop”?", "cannot come back", "Nothing is deleted")
 	a := b.post("/devices/" + id + "/revoke")
-	a.want(t, 200, "“Laptop” is revoked", "There is none yet")
+	a.want(t, 200, "The device is revoked", "There is none yet")
 	if _, err := h.auth.Basic(r); !holdfast.IsKind(err, holdfast.Unauthorized) {
 		t.Errorf("a revoked device signs in: %v", err)
 	}
@@ -118,18 +122,18 @@ func TestSeenInWords(t *testing.T) {
 		return &core.Device{Seen: []holdfast.Sighting{{Collection: holdfast.ID{9}, Seq: 99}, {Collection: c.ID, Epoch: epoch, Seq: seq, Full: full, At: start}}}
 	}
 	for _, x := range []struct {
-		d           *core.Device
-		text, level string
+		d                 *core.Device
+		text, tail, level string
 	}{
-		{&core.Device{}, "never synced", ""},
-		{saw(2, 40, false), "up to date as of", "ok"},
-		{saw(1, 40, false), "up to date as of", "ok"},
-		{saw(2, 40, true), "up to date: it was given the full list as of", "ok"},
-		{saw(2, 39, false), "behind: there are newer changes than those that it confirmed, as of", ""},
-		{saw(2, 39, true), "behind: there are newer changes than those that it confirmed, as of", ""},
-		{saw(2, 41, false), "this device has seen changes that the server does not have; last synced", "caution"},
+		{&core.Device{}, "never synced", "", ""},
+		{saw(2, 40, false), "up to date as of", "", "ok"},
+		{saw(1, 40, false), "up to date as of", "", "ok"},
+		{saw(2, 40, true), "up to date as of", ", when it was given the full list", "ok"},
+		{saw(2, 39, false), "behind: last synced", "; newer changes wait for it", ""},
+		{saw(2, 39, true), "behind: last synced", "; newer changes wait for it", ""},
+		{saw(2, 41, false), "last synced", "; it has seen changes that this server does not have", "caution"},
 	} {
-		if got := seen(&c, x.d); got.Text != x.text || got.Level != x.level || got.Collection != "default" {
+		if got := seen(&c, x.d); got.Text != x.text || got.Tail != x.tail || got.Level != x.level || got.Collection != "default" {
 			t.Errorf("%+v: %+v", x.d.Seen, got)
 		}
 	}
@@ -289,9 +293,29 @@ func TestLinksAreBounded(t *testing.T) {
 func TestQRCode(t *testing.T) {
 	code, err := qrCode("https://dav.example.org/d/abcdefghijklmnopqrstuvwxyz")
 	must(t, err)
-	// Version 4 has 33 modules, and 4 of border on each side. The finder pattern in the corner begins with 7 black modules.
-	if s := string(code); !strings.Contains(s, `viewBox="0 0 41 41"`) || !strings.Contains(s, `d="M4 4h7v1h-7z`) {
-		t.Errorf("%s", s)
+	want, err := qr.Encode("https://dav.example.org/d/abcdefghijklmnopqrstuvwxyz", qr.M)
+	must(t, err)
+	drawn := map[[2]int]bool{}
+	for _, m := range regexp.MustCompile(`M(\d+) (\d+)h(\d+)v1h-(\d+)z`).FindAllStringSubmatch(string(code), -1) {
+		x, _ := strconv.Atoi(m[1])
+		y, _ := strconv.Atoi(m[2])
+		n, _ := strconv.Atoi(m[3])
+		for i := range n {
+			drawn[[2]int{x + i, y}] = true
+		}
+		if m[3] != m[4] {
+			t.Errorf("a run of %s goes back by %s", m[3], m[4])
+		}
+	}
+	for y := range want.Size + 2*quiet {
+		for x := range want.Size + 2*quiet {
+			if drawn[[2]int{x, y}] != want.Black(x-quiet, y-quiet) {
+				t.Errorf("the module %d,%d is wrong", x, y)
+			}
+		}
+	}
+	if !strings.Contains(string(code), fmt.Sprintf(`viewBox="0 0 %d %[1]d"`, want.Size+2*quiet)) {
+		t.Errorf("%s", code)
 	}
 	if _, err := qrCode(strings.Repeat("x", 5000)); err == nil {
 		t.Error("a text that does not fit must be an error")

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"cmp"
 	"html/template"
 	"net/http"
+	"slices"
 	"time"
 
 	"holdfast"
@@ -31,8 +33,8 @@ func (s *Server) devices(w http.ResponseWriter, r *http.Request) {
 	}
 	s.show(w, r, http.StatusOK, "devices", s.private(x, "Devices", struct {
 		Rows    []deviceRow
-		Revoked string
-	}{rows, r.FormValue("revoked")}))
+		Revoked bool
+	}{rows, r.FormValue("revoked") != ""}))
 }
 
 // rows reads the device list. It looks only at collections that devices sync by now: address books.
@@ -57,6 +59,7 @@ func (s *Server) rows(r *http.Request, x auth.Session) ([]deviceRow, error) {
 			rows[i].Seen = append(rows[i].Seen, seen(&books[j], d))
 		}
 	}
+	slices.SortFunc(rows, func(a, b deviceRow) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name)) })
 	return rows, nil
 }
 
@@ -179,5 +182,5 @@ func (s *Server) revokeDo(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	http.Redirect(w, r, "/devices?revoked="+template.URLQueryEscaper(d.Name), http.StatusSeeOther)
+	http.Redirect(w, r, "/devices?revoked=1", http.StatusSeeOther)
 }

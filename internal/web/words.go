@@ -17,12 +17,13 @@ import (
 func (s *Server) words() template.FuncMap {
 	return template.FuncMap{
 		"when":  func(t time.Time) template.HTML { return when(t, s.Now()) },
+		"at":    func(t time.Time) template.HTML { return when(t, time.Time{}) },
 		"until": until,
 		"count": count,
 	}
 }
 
-// when writes a time with how long ago it was. The server does not know the reader's time zone; UTC is always said.
+// when writes a time and, if now is later, how long ago it was. The server does not know the reader's time zone; UTC is always said.
 func when(t, now time.Time) template.HTML {
 	if t.IsZero() {
 		return "never"
@@ -118,7 +119,8 @@ func (s *Server) state() *stateLine {
 // seenLine is what a device has seen of one collection, in words.
 type seenLine struct {
 	Collection string
-	Text       string
+	Text       string    // … and the time, and
+	Tail       string    // what follows
 	At         time.Time // zero: never
 	Level      string    // "ok", "" or "caution"
 }
@@ -133,11 +135,11 @@ func seen(c *holdfast.Collection, d *core.Device) seenLine {
 		line.At = x.At
 		switch {
 		case x.Seq > c.Seq && x.Epoch >= c.Epoch:
-			line.Text, line.Level = "this device has seen changes that the server does not have; last synced", "caution"
+			line.Text, line.Tail, line.Level = "last synced", "; it has seen changes that this server does not have", "caution"
 		case x.Seq < c.Seq:
-			line.Text = "behind: there are newer changes than those that it confirmed, as of"
+			line.Text, line.Tail = "behind: last synced", "; newer changes wait for it"
 		case x.Full:
-			line.Text, line.Level = "up to date: it was given the full list as of", "ok"
+			line.Text, line.Tail, line.Level = "up to date as of", ", when it was given the full list", "ok"
 		default:
 			line.Text, line.Level = "up to date as of", "ok"
 		}
