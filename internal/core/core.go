@@ -80,7 +80,7 @@ type Service struct {
 	dir   directory
 	seen  sightings
 	acked atomic.Int64
-	doubt atomic.Int64
+	doubt doubts
 }
 
 // New wires a service over an open engine. The caller closes the service before the engine.
@@ -124,14 +124,17 @@ func (s *Service) Close(ctx context.Context) { s.flushSeen(ctx) }
 type Stats struct {
 	Acknowledged int64 // groups committed since the start
 	InDoubt      int64 // requests refused because a device had seen more than the store has
-	Accounts     int64
-	Engine       store.Info
+	// AccountsInDoubt is of how many accounts this was so.
+	AccountsInDoubt int64
+	Accounts        int64
+	Engine          store.Info
 }
 
 // Stats returns the counters as they are.
 func (s *Service) Stats() Stats {
 	i := s.engine.Info()
-	return Stats{Acknowledged: s.acked.Load(), InDoubt: s.doubt.Load(), Accounts: i.Accounts, Engine: i}
+	requests, accounts := s.doubt.count()
+	return Stats{Acknowledged: s.acked.Load(), InDoubt: requests, AccountsInDoubt: accounts, Accounts: i.Accounts, Engine: i}
 }
 
 // Check verifies the whole store, see [store.Engine].

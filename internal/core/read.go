@@ -233,7 +233,7 @@ func (r *Reader) checkToken(c *holdfast.Collection, token string) (syncToken, er
 		return t, err
 	}
 	if err != nil || !strings.HasPrefix(string(head.Chain[:]), string(t.check[:])) {
-		r.s.doubt.Add(1)
+		r.s.doubt.add(r.owner.ID)
 		r.s.log.Error("a device presented an authentic sync token whose history this store does not have: the store may be older than what the device has seen",
 			"account", r.owner.Email, "collection", c.Name, "device", r.p.Device, "epoch", t.epoch, "seq", t.seq, "head", r.owner.Seq)
 		return t, fail("Changes", holdfast.InDoubt, c.Name, "this server may lack changes that your device has seen; nothing is listed until that is settled")
