@@ -21,6 +21,8 @@ type Config struct {
 	Log      Log
 	Limits   Limits
 	Timeouts Timeouts
+	Engine   Engine
+	SignIn   SignIn
 	Doctor   Doctor
 
 	RetryAfter   time.Duration
@@ -28,7 +30,7 @@ type Config struct {
 	DirectoryTTL time.Duration
 	SetupLink    time.Duration
 	DeviceLink   time.Duration
-	SessionIdle  time.Duration
+	SessionFor   time.Duration
 
 	// File is the configuration file that was read; empty: none.
 	File string
@@ -73,11 +75,31 @@ type Limits struct {
 // Timeouts bound how long others can make us wait.
 type Timeouts struct {
 	Headers  time.Duration // the whole head of a request
-	Stall    time.Duration // between two octets of a body, either way
+	Stall    time.Duration // of a request's body, between two octets
 	Body     time.Duration // the whole body of a request
+	Write    time.Duration // a client that does not read
 	Idle     time.Duration // an open connection without a request
 	Shutdown time.Duration
 	Control  time.Duration // a command waits so long for a server that starts or stops
+}
+
+// Engine is how the database uses the machine.
+type Engine struct {
+	Readers  int   // connections
+	Cache    int64 // octets of the writer's page cache
+	Ballast  int64 // octets kept aside for the day when the disk is full
+	WALPages int   // pages in the log before a checkpoint
+}
+
+// SignIn says how failed sign-ins are slowed down, and what a password's hash costs.
+type SignIn struct {
+	Free       int           // failures that cost nothing
+	FirstDelay time.Duration // after them, doubled by each further one
+	MaxDelay   time.Duration
+	Forgive    time.Duration // one failure is forgotten after each such time
+	KnownFor   time.Duration // how long an address is known after a success
+	HashMemory int64         // octets
+	HashPasses int
 }
 
 // Doctor is what the checks of the machine measure and when they warn.
@@ -137,8 +159,9 @@ func (c *Config) Keys() []Key {
 		{Name: "limits.directory_cache", Default: "20000", Value: &c.Limits.DirectoryCache, Help: "accounts kept ready in memory"},
 
 		{Name: "timeouts.headers", Default: "10s", Value: &c.Timeouts.Headers, Help: "for the whole head of a request"},
-		{Name: "timeouts.stall", Default: "30s", Value: &c.Timeouts.Stall, Help: "between two octets of a body, either way"},
-		{Name: "timeouts.body", Default: "15m", Value: &c.Timeouts.Body, Help: "for the whole body of a request"},
+		{Name: "timeouts.stall", Default: "30s", Value: &c.Timeouts.Stall, Help: "a request's body that stops for so long is cut"},
+		{Name: "timeouts.write", Default: "1m", Value: &c.Timeouts.Write, Help: "a client that does not read its answer for so long is cut"},
+		{Name: "timeouts.body", Default: "10m", Value: &c.Timeouts.Body, Help: "for the whole body of a request"},
 		{Name: "timeouts.idle", Default: "2m", Value: &c.Timeouts.Idle, Help: "of an open connection without a request"},
 		{Name: "timeouts.shutdown", Default: "10s", Value: &c.Timeouts.Shutdown, Help: "for running requests when the server is told to stop"},
 		{Name: "timeouts.control", Default: "5s", Value: &c.Timeouts.Control, Help: "how long a command waits for a server that is starting or stopping"},
@@ -148,7 +171,20 @@ func (c *Config) Keys() []Key {
 		{Name: "directory_ttl", Default: "30s", Value: &c.DirectoryTTL, Help: "how old a cached account may be"},
 		{Name: "setup_link", Default: "30m", Value: &c.SetupLink, Help: "how long the set-up link is valid"},
 		{Name: "device_link", Default: "10m", Value: &c.DeviceLink, Help: "how long the link to a new device's page is valid"},
-		{Name: "session_idle", Default: "336h", Value: &c.SessionIdle, Help: "how long a sign-in to the pages lasts without use"},
+		{Name: "session_for", Default: "720h", Value: &c.SessionFor, Help: "how long a sign-in to the pages lasts"},
+
+		{Name: "engine.readers", Default: "4", Value: &c.Engine.Readers, Help: "connections to the database for reading"},
+		{Name: "engine.cache", Default: "8MiB", Value: &c.Engine.Cache, Help: "octets of the database's page cache"},
+		{Name: "engine.ballast", Default: "16MiB", Value: &c.Engine.Ballast, Help: "octets kept aside for the day when the disk is full"},
+		{Name: "engine.wal_pages", Default: "1000", Value: &c.Engine.WALPages, Help: "pages in the write-ahead log before a checkpoint"},
+
+		{Name: "signin.free", Default: "3", Value: &c.SignIn.Free, Help: "failed sign-ins that cost nothing"},
+		{Name: "signin.first_delay", Default: "250ms", Value: &c.SignIn.FirstDelay, Help: "the delay of the next one, doubled by each further"},
+		{Name: "signin.max_delay", Default: "8s", Value: &c.SignIn.MaxDelay, Help: "the longest delay"},
+		{Name: "signin.forgive", Default: "1m", Value: &c.SignIn.Forgive, Help: "one failure is forgotten after each such time"},
+		{Name: "signin.known_for", Default: "168h", Value: &c.SignIn.KnownFor, Help: "how long an address is known after a success, and hence not slowed by others' failures"},
+		{Name: "signin.hash_memory", Default: "19MiB", Value: &c.SignIn.HashMemory, Help: "octets that one hash of a password takes (argon2id)"},
+		{Name: "signin.hash_passes", Default: "2", Value: &c.SignIn.HashPasses, Help: "passes over them"},
 
 		{Name: "doctor.fsyncs", Default: "60", Value: &c.Doctor.Fsyncs, Help: "how many fsyncs the doctor times"},
 		{Name: "doctor.fsync_fast", Default: "15us", Value: &c.Doctor.FsyncFast, Help: "a median below this is suspicious: no drive is so fast"},

@@ -1,0 +1,206 @@
+package control
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"holdfast"
+)
+
+// Client calls the operations of a handler, wherever it is.
+type Client struct {
+	http *http.Client
+	// Remote tells that a server answers, rather than this process.
+	Remote bool
+	close  func()
+}
+
+// OnClose has fn called by Close: it lets go of what the client stands on.
+func (c *Client) OnClose(fn func()) { c.close = fn }
+
+// Close lets go of connections, and of what OnClose was told.
+func (c *Client) Close() {
+	c.http.CloseIdleConnections()
+	if c.close != nil {
+		c.close()
+	}
+}
+
+// Status tells how the store fares.
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	err = c.call(ctx, "GET", "/v1/status", nil, &s)
+	s.Running, s.Ready = c.Remote, s.Ready && c.Remote
+	return s, err
+}
+
+// Accounts lists all accounts.
+func (c *Client) Accounts(ctx context.Context) (list []Account, err error) {
+	err = c.call(ctx, "GET", "/v1/accounts", nil, &list)
+	return list, err
+}
+
+// CreateAccount makes an account.
+func (c *Client) CreateAccount(ctx context.Context, n NewAccount) (a Account, err error) {
+	err = c.call(ctx, "POST", "/v1/accounts", n, &a)
+	return a, err
+}
+
+// Account returns an account with what it holds.
+func (c *Client) Account(ctx context.Context, ref string) (a AccountDetail, err error) {
+	err = c.call(ctx, "GET", of(ref, ""), nil, &a)
+	return a, err
+}
+
+// SetState suspends or resumes an account.
+func (c *Client) SetState(ctx context.Context, ref string, s holdfast.AccountState) (a Account, err error) {
+	err = c.call(ctx, "POST", of(ref, "/state"), map[string]any{"state": s}, &a)
+	return a, err
+}
+
+// Rename gives an account a new login; the old one stays its alias.
+func (c *Client) Rename(ctx context.Context, ref, email string) (a Account, err error) {
+	err = c.call(ctx, "POST", of(ref, "/login"), map[string]any{"email": email}, &a)
+	return a, err
+}
+
+// Devices lists an account's devices.
+func (c *Client) Devices(ctx context.Context, ref string) (list []Device, err error) {
+	err = c.call(ctx, "GET", of(ref, "/devices"), nil, &list)
+	return list, err
+}
+
+// AddDevice makes a device and its app password.
+func (c *Client) AddDevice(ctx context.Context, ref, name string) (d NewDevice, err error) {
+	err = c.call(ctx, "POST", of(ref, "/devices"), map[string]any{"name": name}, &d)
+	return d, err
+}
+
+// RevokeDevice ends a device's right to sign in.
+func (c *Client) RevokeDevice(ctx context.Context, ref, id string) error {
+	return c.call(ctx, "DELETE", of(ref, "/devices/"+url.PathEscape(id)), nil, &struct{}{})
+}
+
+// Import sends one file and calls fn with each event. The last one is Done; without it there is an error.
+func (c *Client) Import(ctx context.Context, q ImportRequest, body io.Reader, fn func(ImportEvent)) error {
+	v := url.Values{"into": {q.Into}, "file": {q.File}, "replace": {fmt.Sprint(q.Replace)}, "dry_run": {fmt.Sprint(q.DryRun)}}
+	in, err := c.send(ctx, "POST", of(q.Account, "/import?"+v.Encode()), body)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	done := false
+	err = eachLine(in, func(e *ImportEvent) error {
+		if e.Error != nil {
+			return e.Error.Err()
+		}
+		done = done || e.Done != nil
+		fn(*e)
+		return nil
+	})
+	if err == nil && !done {
+		err = errAborted
+	}
+	return errors.Join(context.Cause(ctx), err)
+}
+
+// Export returns an account as a tar stream; see package transfer.
+func (c *Client) Export(ctx context.Context, ref string) (io.ReadCloser, error) {
+	return c.send(ctx, "GET", of(ref, "/export"), nil)
+}
+
+// Check verifies the store and calls fn with each finding.
+func (c *Client) Check(ctx context.Context, octets bool, fn func(Finding)) error {
+	in, err := c.send(ctx, "GET", fmt.Sprintf("/v1/check?octets=%t", octets), nil)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	done := false
+	err = eachLine(in, func(l *checkLine) error {
+		switch {
+		case l.Error != nil:
+			return l.Error.Err()
+		case l.Finding != nil:
+			fn(*l.Finding)
+		}
+		done = done || l.Done
+		return nil
+	})
+	if err == nil && !done {
+		err = errAborted
+	}
+	return err
+}
+
+func of(ref, rest string) string { return "/v1/accounts/" + url.PathEscape(ref) + rest }
+
+// call sends a small request and decodes its answer into out.
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	r, err := c.send(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := json.NewDecoder(r).Decode(out); err != nil {
+		return fmt.Errorf("control %s: the answer cannot be read: %w", path, err)
+	}
+	return nil
+}
+
+// send returns the body of a good answer, and the error that a bad one says.
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://holdfast"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, cause
+		}
+		return nil, &holdfast.Error{Op: "control", Kind: holdfast.Unavailable, Text: "the server that runs does not answer its control socket", Err: err}
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	var p Problem
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxJSON)).Decode(&p); err != nil || p.Kind == "" {
+		return nil, &holdfast.Error{Op: "control", Kind: holdfast.Internal, Ref: path, Text: "the server answered " + resp.Status}
+	}
+	return nil, p.Err()
+}
+
+// maxLine bounds one line of a streamed answer.
+const maxLine = 1 << 20
+
+// eachLine decodes one JSON object a line.
+func eachLine[T any](r io.Reader, fn func(*T) error) error {
+	sc := bufio.NewScanner(r)
+	sc.Buffer(nil, maxLine)
+	for sc.Scan() {
+		var v T
+		if err := json.Unmarshal(sc.Bytes(), &v); err != nil {
+			return fmt.Errorf("control: the answer cannot be read: %w", err)
+		}
+		if err := fn(&v); err != nil {
+			return err
+		}
+	}
+	return sc.Err()
+}

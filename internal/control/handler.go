@@ -1,0 +1,167 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"holdfast"
+	"holdfast/internal/core"
+)
+
+// maxJSON bounds the body of a small request.
+const maxJSON = 64 << 10
+
+// Options wires a handler.
+type Options struct {
+	Core *core.Service
+	// Hash makes the argon2id hash of a password for the pages. Its error says what is wrong with the password.
+	Hash func(ctx context.Context, login, password string) (string, error)
+	// NewSecret makes an app password, and the SHA-256 by which it is known.
+	NewSecret func() (password string, secret holdfast.Hash, err error)
+	// Status fills in what the process knows of itself: URL, since, checks. nil: nothing.
+	Status    func(*Status)
+	MaxImport int64 // octets of one imported file
+	Log       *slog.Logger
+}
+
+type handler struct {
+	Options
+	imports chan struct{} // one place for each import, export or check at a time
+}
+
+// heavy is how many imports, exports and checks may run at once.
+const heavy = 2
+
+// NewHandler returns the operations. It checks no rights: whoever reaches it may do everything.
+func NewHandler(o Options) http.Handler {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	h := &handler{Options: o, imports: make(chan struct{}, heavy)}
+	m := http.NewServeMux()
+	m.HandleFunc("GET /v1/status", answer(h.status))
+	m.HandleFunc("GET /v1/accounts", answer(h.accounts))
+	m.HandleFunc("POST /v1/accounts", answer(h.createAccount))
+	m.HandleFunc("GET /v1/accounts/{ref}", answer(h.account))
+	m.HandleFunc("POST /v1/accounts/{ref}/state", answer(h.setState))
+	m.HandleFunc("POST /v1/accounts/{ref}/login", answer(h.rename))
+	m.HandleFunc("GET /v1/accounts/{ref}/devices", answer(h.devices))
+	m.HandleFunc("POST /v1/accounts/{ref}/devices", answer(h.addDevice))
+	m.HandleFunc("DELETE /v1/accounts/{ref}/devices/{id}", answer(h.revokeDevice))
+	m.HandleFunc("POST /v1/accounts/{ref}/import", h.one(h.importFile))
+	m.HandleFunc("GET /v1/accounts/{ref}/export", h.one(h.export))
+	m.HandleFunc("GET /v1/check", h.one(h.check))
+	return m
+}
+
+// answer makes a handler of a function that returns what is encoded as JSON.
+func answer(fn func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, err := fn(r)
+		if err != nil {
+			writeProblem(w, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(v)
+	}
+}
+
+// one keeps heavy work from crowding out a server's own.
+func (h *handler) one(fn http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case h.imports <- struct{}{}:
+			defer func() { <-h.imports }()
+			fn(w, r)
+		default:
+			writeProblem(w, fail(holdfast.Unavailable, "", "other imports, exports or checks are running; try again when they are done"))
+		}
+	}
+}
+
+// decode reads the JSON body of a small request.
+func decode(r *http.Request, v any) error {
+	d := json.NewDecoder(io.LimitReader(r.Body, maxJSON))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return &holdfast.Error{Op: "control", Kind: holdfast.Invalid, Text: "the request is not what this server expects; are command and server of one version?", Err: err}
+	}
+	return nil
+}
+
+func fail(kind holdfast.ErrorKind, ref, format string, args ...any) error {
+	return &holdfast.Error{Op: "control", Kind: kind, Ref: ref, Text: fmt.Sprintf(format, args...)}
+}
+
+func (h *handler) status(r *http.Request) (any, error) {
+	s := h.Core.Stats()
+	out := Status{Engine: s.Engine.Engine, Store: s.Engine.Store, Accounts: s.Accounts, Octets: s.Engine.Octets, Acknowledged: s.Acknowledged,
+		InDoubt: s.InDoubt, Ready: s.Engine.Failed == nil, Checks: []Check{}}
+	if h.Status != nil {
+		h.Status(&out)
+	}
+	return out, nil
+}
+
+// lines writes one JSON object a line, each at once.
+type lines struct {
+	enc *json.Encoder
+	rc  *http.ResponseController
+}
+
+func newLines(w http.ResponseWriter) *lines {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	rc := http.NewResponseController(w)
+	_ = rc.EnableFullDuplex() // unsupported inside of the process, where it is not needed
+	w.WriteHeader(http.StatusOK)
+	_ = rc.Flush()
+	return &lines{json.NewEncoder(w), rc}
+}
+
+func (l *lines) write(v any) error {
+	if err := l.enc.Encode(v); err != nil {
+		return err
+	}
+	if err := l.rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+func (h *handler) check(w http.ResponseWriter, r *http.Request) {
+	out := newLines(w)
+	names := map[holdfast.ID]string{}
+	err := h.Core.Check(r.Context(), r.FormValue("octets") == "true", func(f core.Finding) {
+		x := Finding{Name: f.Name, Seq: f.Seq, What: f.What}
+		if !f.Account.IsZero() {
+			x.Account = h.name(r.Context(), names, f.Account)
+		}
+		if !f.Collection.IsZero() {
+			x.Collection = f.Collection.String()
+		}
+		_ = out.write(checkLine{Finding: &x})
+	})
+	last := checkLine{Done: err == nil}
+	if err != nil {
+		last.Error = problemOf(err)
+	}
+	_ = out.write(last)
+}
+
+// name returns an account's login, or its id where the account cannot be read.
+func (h *handler) name(ctx context.Context, names map[holdfast.ID]string, id holdfast.ID) string {
+	if n, ok := names[id]; ok {
+		return n
+	}
+	names[id] = id.String()
+	if a, err := h.Core.Account(ctx, id.String()); err == nil {
+		names[id] = a.Email
+	}
+	return names[id]
+}

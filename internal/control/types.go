@@ -1,0 +1,114 @@
+package control
+
+import (
+	"time"
+
+	"holdfast"
+	"holdfast/internal/transfer"
+)
+
+// Account is an account as commands show it.
+type Account struct {
+	ID      holdfast.ID           `json:"id"`
+	Email   string                `json:"email"`
+	State   holdfast.AccountState `json:"state"`
+	Created time.Time             `json:"created"`
+	Pages   bool                  `json:"pages"` // it has a password for the pages
+}
+
+// AccountDetail is an account with what it holds.
+type AccountDetail struct {
+	Account
+	Epoch       uint64        `json:"epoch"`
+	Seq         uint64        `json:"seq"`
+	Chain       holdfast.Hash `json:"chain"`
+	Digest      holdfast.Hash `json:"digest"` // the state part of the digest at seq
+	Octets      int64         `json:"octets"`
+	Collections []Collection  `json:"collections"`
+	Devices     []Device      `json:"devices"`
+}
+
+// Collection is a collection as commands show it.
+type Collection struct {
+	Path   string                  `json:"path"`
+	Type   holdfast.CollectionType `json:"type"`
+	Items  int64                   `json:"items"`
+	Octets int64                   `json:"octets"`
+}
+
+// Device is a row of the device list.
+type Device struct {
+	ID       holdfast.ID `json:"id"`
+	Name     string      `json:"name"`
+	Created  time.Time   `json:"created"`
+	LastSeen *time.Time  `json:"last_seen"` // null: never
+}
+
+// NewDevice is a device with its app password, which is shown this once.
+type NewDevice struct {
+	ID       holdfast.ID `json:"id"`
+	Name     string      `json:"name"`
+	Password string      `json:"password"`
+}
+
+// NewAccount is what CreateAccount takes. Without a password the account does not sign in to pages.
+type NewAccount struct {
+	Email    string `json:"email"`
+	Password string `json:"password,omitempty"`
+}
+
+// Status tells how a store fares.
+type Status struct {
+	Running      bool        `json:"running"` // a server answers, rather than this command
+	Version      string      `json:"version"`
+	PID          int         `json:"pid,omitempty"`
+	URL          string      `json:"url,omitempty"`
+	Since        *time.Time  `json:"since,omitempty"`
+	Ready        bool        `json:"ready"`
+	Checks       []Check     `json:"checks"`
+	Engine       string      `json:"engine"`
+	Store        holdfast.ID `json:"store"`
+	Accounts     int64       `json:"accounts"`
+	Octets       int64       `json:"octets"` // on disk
+	Acknowledged int64       `json:"acknowledged"`
+	InDoubt      int64       `json:"in_doubt"`
+}
+
+// Check is one line of /readyz?verbose.
+type Check struct {
+	Name   string    `json:"name"`
+	OK     bool      `json:"ok"`
+	Since  time.Time `json:"since"` // when it became so
+	Detail string    `json:"detail"`
+}
+
+// ImportRequest says where one file's contacts go.
+type ImportRequest struct {
+	Account string
+	Into    string // path of the collection
+	File    string // its name, for the report
+	Replace bool
+	DryRun  bool
+}
+
+// ImportEvent is one line of the answer to an import.
+type ImportEvent struct {
+	transfer.Event
+	Error *Problem `json:"error,omitempty"`
+}
+
+// Finding is one thing that a check of the store found wrong.
+type Finding struct {
+	Account    string `json:"account,omitempty"`
+	Collection string `json:"collection,omitempty"`
+	Name       string `json:"name,omitempty"`
+	Seq        uint64 `json:"seq,omitempty"`
+	What       string `json:"what"`
+}
+
+// checkLine is one line of the answer to a check.
+type checkLine struct {
+	Finding *Finding `json:"finding,omitempty"`
+	Done    bool     `json:"done,omitempty"`
+	Error   *Problem `json:"error,omitempty"`
+}
