@@ -5,12 +5,13 @@ import (
 	"slices"
 
 	"holdfast"
+	"holdfast/internal/store"
 )
 
 // Commit implements [store.Engine]. The rules are judged in this order: the group's form; the account; Group.If; then entry by entry its collection, its
 // precondition, its own rules; the allowance last. The first that fails is the answer.
 func (e *Engine) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error) {
-	if err := validate(g); err != nil {
+	if err := store.CheckGroup(g); err != nil {
 		return holdfast.Receipt{}, err
 	}
 	e.mu.Lock()
@@ -34,7 +35,10 @@ func (e *Engine) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receip
 		tx.undo()
 		return holdfast.Receipt{}, err
 	}
-	return receipt(tx.publish(), false), nil
+	last := tx.publish()
+	r := receipt(last, false)
+	r.Created = last.Op == holdfast.OpPut && (last.Prev == 0 || a.changes[last.Prev-1].Op == holdfast.OpDelete)
+	return r, nil
 }
 
 // receipt is the promise for a group that ends with v.
@@ -153,6 +157,9 @@ func (tx *commit) judge(c *collection, en *holdfast.Entry) error {
 			return fail(holdfast.NotFound, en.Name, "There is no such resource.")
 		}
 		return fail(holdfast.PreconditionFailed, en.Name, "The resource is not as the request demands.")
+	}
+	if it := now.item(c, en.Name); en.If.Bare && live && !it.PropsHash.IsZero() {
+		return &holdfast.Error{Op: "store.Commit", Kind: holdfast.PreconditionFailed, Ref: en.Name, Rule: holdfast.RuleBare, Text: "The resource has properties."}
 	}
 	switch {
 	case en.Op == holdfast.OpDelete && !live:

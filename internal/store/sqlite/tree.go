@@ -59,7 +59,7 @@ func (s *snapshot) accountID(acct int64) (id holdfast.ID, err error) {
 	return id, err
 }
 
-// whole completes a collection by its own entry. One that is gone keeps the record that it had last, without properties.
+// whole completes a collection by its own entry. One that is gone keeps what it had last.
 func (s *snapshot) whole(r *collection, account holdfast.ID, acct int64) (holdfast.Collection, error) {
 	c := holdfast.Collection{ID: r.id, Account: account, Gone: r.gone, Seq: r.seq, Epoch: r.epoch, Chain: r.chain, Items: r.items, Octets: r.octets, Made: fromMicro(r.made)}
 	own := item{}
@@ -79,9 +79,7 @@ func (s *snapshot) whole(r *collection, account holdfast.ID, acct int64) (holdfa
 		if c.CollectionRecord, err = holdfast.DecodeCollection(ch.Body); err != nil {
 			return c, &holdfast.Error{Op: "store.Collection", Kind: holdfast.Corrupt, Ref: r.id.String(), Err: err}
 		}
-		if !r.gone {
-			c.Properties = ch.Properties
-		}
+		c.Properties = ch.Properties
 		break
 	}
 	return c, nil
