@@ -168,3 +168,5 @@ func multiget(prop string, hrefs ...string) string {
 func query(prop, rest string) string {
 	return fmt.Sprintf(`<CR:addressbook-query %s>%s%s</CR:addressbook-query>`, space, prop, rest)
 }
+
+func (s *server) principal() holdfast.Principal { return holdfast.Principal{Account: s.ada.ID} }

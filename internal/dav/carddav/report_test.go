@@ -214,3 +214,23 @@ func TestQueryDepth(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatXMLCannotCarry: octets that a report could not give back as they came are refused when they come.
+func TestWhatXMLCannotCarry(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	var all []rune
+	for r := rune(0); r < 0xa0; r++ {
+		all = append(all, r)
+	}
+	all = append(all, 0x2028, 0xfdd0, 0xfffd, 0xfffe, 0xffff, 0x1fffe, 0x1f600, 0x10ffff, 0xfeff)
+	for _, r := range all {
+		card := vcf("3.0", "UID:1", "FN:Ada", "NOTE:x"+string(r)+"y")
+		a := s.do("PUT", s.book+"x.vcf", string(card), "Content-Type: text/vcard")
+		if a.code == http.StatusForbidden {
+			continue
+		}
+		if got := s.report(s.book, multiget(plain, s.book+"x.vcf"))[0].data(); got != string(card) {
+			t.Errorf("U+%04X was taken (%d), and came back as %q", r, a.code, got)
+		}
+	}
+}
