@@ -116,7 +116,7 @@ var queries = [nQueries]string{
 	qBatchLSN:     `SELECT max(lsn) FROM (SELECT lsn, batch FROM changes WHERE lsn>?1 ORDER BY lsn) WHERE batch<=?2`,
 	qSaw: `INSERT INTO seen(acct, coll, device, epoch, seq, chain, whole, at) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)
 		ON CONFLICT(acct, coll, device) DO UPDATE SET epoch=?4, seq=?5, chain=?6, whole=?7, at=?8 WHERE ?8>at OR ?8=at AND ?5>=seq`,
-	qSightings:    `SELECT coll, device, epoch, seq, chain, whole, at FROM seen WHERE acct=?1 ORDER BY device, coll`,
+	qSightings:    `SELECT coll, device, epoch, seq, chain, whole, at FROM seen WHERE acct=?1`,
 	qAccountID:    `SELECT aid FROM accounts WHERE acct=?1`,
 	qCollectionID: `SELECT cid FROM collections WHERE coll=?1`,
 	qPart:         `SELECT ctype, device, props, blob FROM changes WHERE lsn=?1`,

@@ -30,7 +30,7 @@ CREATE TABLE collections(
   gone INTEGER NOT NULL, made INTEGER NOT NULL, seq INTEGER NOT NULL, epoch INTEGER NOT NULL, chain BLOB NOT NULL,
   items INTEGER NOT NULL, octets INTEGER NOT NULL, dsum BLOB NOT NULL) STRICT;
 CREATE UNIQUE INDEX coll_path ON collections(acct, parent, name) WHERE gone=0;
-CREATE INDEX coll_acct ON collections(acct);
+CREATE INDEX coll_acct ON collections(acct, cid);
 
 -- The index into the journal: what is now. state 0 live, 1 tombstone, 2 ghost. name '' is the collection itself. t0, t1, months: for time queries.
 CREATE TABLE resources(

@@ -1,0 +1,264 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/store"
+	"holdfast/internal/vfs/crashfs"
+)
+
+// simulated opens the engine on a simulated disk, with one account.
+func simulated(t *testing.T, o crashfs.Options) (*world, *Engine, *person) {
+	t.Helper()
+	w := newWorld(t, 1, o, ncruces{})
+	e, err := w.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	w.createPerson(e)
+	return w, e, w.people[0]
+}
+
+func put(w *world, e *Engine, p *person, name string, size int) (holdfast.Receipt, error) {
+	g := &holdfast.Group{Account: p.id, Entries: []holdfast.Entry{w.entry(holdfast.OpPut, holdfast.KindAddress, p.book, name, make([]byte, size))}}
+	g.Seal()
+	return e.Commit(context.Background(), g)
+}
+
+// TestAFailedSyncStopsTheEngine: after it nothing may be acknowledged, although later syncs would say yes.
+func TestAFailedSyncStopsTheEngine(t *testing.T) {
+	w, e, p := simulated(t, crashfs.Options{})
+	if _, err := put(w, e, p, "before", 10); err != nil {
+		t.Fatal(err)
+	}
+	w.disk.FailSync(1)
+	for range 3 {
+		_, err := put(w, e, p, "after", 10)
+		if !holdfast.IsKind(err, holdfast.Unavailable) {
+			t.Fatalf("got %v: a change was acknowledged, or refused as if nothing had happened", err)
+		}
+	}
+	if e.Info().Failed == nil {
+		t.Error("Info does not say that the engine failed")
+	}
+	if err := e.Observe(t.Context(), []holdfast.Sighting{{Account: p.id}}); err == nil {
+		t.Error("it still writes")
+	}
+}
+
+func TestAFullDiskMakesTheStoreReadOnlyUntilThereIsRoom(t *testing.T) {
+	w := newWorld(t, 1, crashfs.Options{}, ncruces{})
+	now := clock.NewFake(time.Unix(1e9, 0))
+	e, err := Open(t.Context(), Options{Path: w.sql.URI("/holdfast.db"), Driver: ncruces{}, Readers: 1, CacheKiB: 256, Ballast: -1, inline: true, Clock: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	w.createPerson(e)
+	p := w.people[0]
+	w.disk.SetCapacity(400 << 10)
+	stored := 0
+	for ; stored < 100; stored++ {
+		if _, err = put(w, e, p, fmt.Sprint(stored), 8<<10); err != nil {
+			break
+		}
+	}
+	if !holdfast.IsKind(err, holdfast.Full) || !e.Info().ReadOnly || e.Info().Failed != nil {
+		t.Fatalf("after %d puts: %v, %+v", stored, err, e.Info())
+	}
+	if _, err := put(w, e, p, "small", 1); !holdfast.IsKind(err, holdfast.Full) {
+		t.Errorf("read-only means read-only: %v", err)
+	}
+	snap, err := e.Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	if err := snap.List(p.book, "", 0, store.WithBody, func(*holdfast.Resource) error { n++; return nil }); err != nil || n != stored {
+		t.Errorf("%d of %d can be read: %v", n, stored, err)
+	}
+	snap.Close()
+	w.disk.SetCapacity(0)
+	now.Advance(recheck)
+	if _, err := put(w, e, p, "again", 1); err != nil {
+		t.Errorf("there is room again: %v", err)
+	}
+}
+
+func TestOpenRefusesWhatIsNotItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Open(t.Context(), Options{Dir: dir}); !holdfast.IsKind(err, holdfast.NotFound) {
+		t.Errorf("a database that is missing must not be made anew: %v", err)
+	}
+	e, err := Open(t.Context(), Options{Dir: dir, Create: true, Ballast: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Close()
+	if _, err := Open(t.Context(), Options{Dir: dir, Store: holdfast.NewID(nil), Ballast: -1}); !holdfast.IsKind(err, holdfast.Forbidden) {
+		t.Errorf("another store's database: %v", err)
+	}
+	alter := func(sql string) {
+		t.Helper()
+		c, err := openConn(Zombiezen{}, filepath.Join(dir, FileName), 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.Exec(sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alter("PRAGMA user_version=999")
+	if _, err := Open(t.Context(), Options{Dir: dir, Ballast: -1}); !holdfast.IsKind(err, holdfast.Invalid) {
+		t.Errorf("a newer schema: %v", err)
+	}
+	alter("PRAGMA user_version=1")
+	alter("PRAGMA application_id=1")
+	if _, err := Open(t.Context(), Options{Dir: dir, Ballast: -1}); !holdfast.IsKind(err, holdfast.Invalid) {
+		t.Errorf("another program's database: %v", err)
+	}
+}
+
+// TestTheLogIsResetUnderLoad: a writer that never rests must not make the write-ahead log grow for ever.
+func TestTheLogIsResetUnderLoad(t *testing.T) {
+	dir := t.TempDir()
+	e, err := Open(t.Context(), Options{Dir: dir, Create: true, Ballast: -1, WALPages: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	w := newWorld(t, 1, crashfs.Options{}, ncruces{})
+	w.createPerson(e)
+	largest := int64(0)
+	for i := range 3000 {
+		if _, err := put(w, e, w.people[0], fmt.Sprint(i%50), 4000); err != nil {
+			t.Fatal(err)
+		}
+		fi, err := os.Stat(filepath.Join(dir, FileName+"-wal"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if err == nil {
+			largest = max(largest, fi.Size())
+		}
+	}
+	if largest > 20<<20 { // all that was written is over 60 MiB
+		t.Errorf("the log grew to %d octets", largest)
+	}
+}
+
+// TestPlans reads the plan of every query: none may read a whole table, whose cost would grow with what everybody stores.
+func TestPlans(t *testing.T) {
+	e, err := Open(t.Context(), Options{Dir: t.TempDir(), Create: true, Ballast: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	allowed := []query{qCountAccounts} // once, at start
+	for q := qStore; q < qCheckpoint; q++ {
+		s, err := e.w.Prepare("EXPLAIN QUERY PLAN " + queries[q])
+		if err != nil {
+			t.Fatalf("%s: %v", queries[q], err)
+		}
+		for {
+			row, err := s.Step()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !row {
+				break
+			}
+			plan := s.Text(3)
+			bad := strings.HasPrefix(plan, "SCAN") && !strings.Contains(plan, "CONSTANT") && !strings.Contains(plan, "subquery") || strings.Contains(plan, "TEMP B-TREE")
+			if bad && !slices.Contains(allowed, q) {
+				t.Errorf("%s\n\t%s", queries[q], plan)
+			}
+		}
+		s.Close()
+	}
+}
+
+func TestCheckFindsWhatWasTamperedWith(t *testing.T) {
+	for name, sql := range map[string]string{
+		"an octet":          `UPDATE changes SET body=x'00' WHERE name='1'`,
+		"a name":            `UPDATE changes SET name='9' WHERE name='1'`,
+		"a time":            `UPDATE changes SET at=at+1 WHERE name='1'`,
+		"a chain":           `UPDATE changes SET chain=zeroblob(32) WHERE name='1'`,
+		"a missing change":  `DELETE FROM changes WHERE name='1'`,
+		"a missing item":    `DELETE FROM resources WHERE name='1'`,
+		"an item too many":  `INSERT INTO resources SELECT coll,'x',seq+1000,lsn,state,item,kind,etag,phash,size,at,made,NULL,t0,t1,months FROM resources WHERE name='1'`,
+		"an ETag":           `UPDATE resources SET etag=zeroblob(32) WHERE name='1'`,
+		"a hidden deletion": `UPDATE resources SET state=1 WHERE name='1'`,
+		"a count":           `UPDATE collections SET items=items+1`,
+		"a sum":             `UPDATE collections SET dsum=zeroblob(32)`,
+		"a version's link":  `UPDATE changes SET prev=1 WHERE name='2'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := Open(t.Context(), Options{Dir: t.TempDir(), Create: true, Ballast: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Close()
+			w := newWorld(t, 1, crashfs.Options{}, ncruces{})
+			w.createPerson(e)
+			for i := range 3 {
+				if _, err := put(w, e, w.people[0], fmt.Sprint(i), 100); err != nil {
+					t.Fatal(err)
+				}
+			}
+			findings := 0
+			look := func() {
+				t.Helper()
+				if err := e.Check(t.Context(), true, func(f store.Finding) { findings++ }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if look(); findings != 0 {
+				t.Fatal("findings before anything was done")
+			}
+			if err := e.w.Exec(sql); err != nil {
+				t.Fatal(err)
+			}
+			if look(); findings == 0 {
+				t.Error("it was not noticed")
+			}
+		})
+	}
+}
+
+// TestOneBadGroupTakesNoOtherDown puts a group whose statement fails into a batch with good ones.
+func TestOneBadGroupTakesNoOtherDown(t *testing.T) {
+	w, e, p := simulated(t, crashfs.Options{})
+	if err := e.w.Exec("CREATE TRIGGER t BEFORE INSERT ON changes WHEN NEW.name='bad' BEGIN SELECT RAISE(ABORT, 'no'); END"); err != nil {
+		t.Fatal(err)
+	}
+	var batch []*waiting
+	for _, name := range []string{"a", "bad", "b"} {
+		g := &holdfast.Group{Account: p.id, Entries: []holdfast.Entry{w.entry(holdfast.OpPut, holdfast.KindAddress, p.book, name, []byte(name))}}
+		g.Seal()
+		batch = append(batch, &waiting{g: g})
+	}
+	e.commitBatch(batch)
+	if batch[0].err != nil || batch[2].err != nil || !holdfast.IsKind(batch[1].err, holdfast.Internal) {
+		t.Errorf("%v, %v, %v", batch[0].err, batch[1].err, batch[2].err)
+	}
+	if e.Info().Failed != nil {
+		t.Error("the engine stopped for a statement")
+	}
+	if err := e.Check(t.Context(), true, func(f store.Finding) { t.Errorf("%+v", f) }); err != nil {
+		t.Error(err)
+	}
+}
