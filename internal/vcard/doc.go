@@ -30,8 +30,9 @@
 //	collate.go  the three collations
 //	project.go  Project, PropSel
 //	write.go    composing and folding of new lines
-//	convert.go  Convert; to4.go and to3.go hold the two directions
+//	convert.go  Convert; to4.go and to3.go hold the two directions, dates.go
+//	            the forms of dates and times
 //	split.go    Split, Piece
 //	mend.go     Mend; lax.go reads broken lines, qp.go decodes old encodings,
-//	            from21.go converts version 2.1
+//	            from21.go converts version 2.1, complete.go adds what is missing
 package vcard
