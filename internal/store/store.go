@@ -77,7 +77,7 @@ type Directory interface {
 	Account(id holdfast.ID) (holdfast.Account, error)
 	// Accounts returns up to limit accounts by ascending id, above after.
 	Accounts(after holdfast.ID, limit int) ([]holdfast.Account, error)
-	// Sightings returns what the devices of all accounts have seen in this account's collections.
+	// Sightings returns what the devices of all accounts have seen in this account's collections, by collection and device.
 	Sightings(account holdfast.ID) ([]holdfast.Sighting, error)
 }
 

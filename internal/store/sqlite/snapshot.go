@@ -1,9 +1,11 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"holdfast"
@@ -174,6 +176,9 @@ func (s *snapshot) Sightings(account holdfast.ID) ([]holdfast.Sighting, error) {
 			Seq: uint64(x.Int(3)), Chain: s.c.hash(x, 4), Full: x.Int(5) != 0, At: fromMicro(x.Int(6))})
 		return nil
 	}, key)
+	slices.SortFunc(out, func(a, b holdfast.Sighting) int {
+		return cmp.Or(a.Collection.Compare(b.Collection), a.Device.Compare(b.Device))
+	})
 	return out, err
 }
 
