@@ -131,6 +131,9 @@ func (o Options) writeData(w *davxml.Writer, q *dav.Query, t *dav.Target, ask *d
 			q.Fail(err)
 			return
 		}
+		if q.Data == nil {
+			q.Data = f // for the members that follow
+		}
 	}
 	body := t.Resource.Body
 	if f.made == t.Resource && f.body != nil {

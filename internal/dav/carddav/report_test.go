@@ -234,3 +234,31 @@ func TestWhatXMLCannotCarry(t *testing.T) {
 		}
 	}
 }
+
+// TestDataInSyncCollection: Thunderbird asks the ground's report for address data.
+func TestDataInSyncCollection(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	cards := [][]byte{vcf("3.0", "UID:1", "N:;;;;", "FN:Ada"), vcf("4.0", "UID:2", "FN:Bea"), vcf("3.0", "UID:3", "N:;;;;", "FN:Cleo")}
+	for i, c := range cards {
+		s.put(fmt.Sprintf("%s%d.vcf", s.book, i), c)
+	}
+	ask := func(attr string) string {
+		return `<sync-collection ` + space + `><sync-token/><sync-level>1</sync-level><prop><getetag/><CR:address-data` + attr + `/></prop></sync-collection>`
+	}
+	for attr, version := range map[string]string{``: "", ` version="3.0"`: "3.0", ` version="4.0"`: "4.0"} {
+		got := s.report(s.book, ask(attr))
+		if len(got) != len(cards) {
+			t.Fatalf("%s: %d of %d came", attr, len(got), len(cards))
+		}
+		for i, r := range got {
+			stored := string(cards[i])
+			if version == "" && r.data() != stored || version != "" && !strings.Contains(r.data(), "VERSION:"+version+"\r\n") ||
+				strings.Contains(stored, "VERSION:"+version) && r.data() != stored {
+				t.Errorf("%s: %s is %q", attr, r.Href, r.data())
+			}
+		}
+	}
+	if a := s.do("REPORT", s.book, ask(` version="2.1"`)); a.code != http.StatusForbidden || !strings.Contains(a.body, "CR:supported-address-data") {
+		t.Errorf("a version that is not known: %d %s", a.code, a.body)
+	}
+}

@@ -34,25 +34,35 @@ func world(t *testing.T) transcripts.World {
 	return transcripts.World{Handler: h, Start: "/", Login: account.Email, Base: base}
 }
 
-// TestTranscripts replays every client against the real handler.
-func TestTranscripts(t *testing.T) {
+// load reads every transcript.
+func load(t *testing.T) []*transcripts.Transcript {
+	t.Helper()
 	files, err := texts.ReadDir("testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
+	var all []*transcripts.Transcript
 	for _, f := range files {
-		t.Run(strings.TrimSuffix(f.Name(), ".txt"), func(t *testing.T) {
-			text, err := texts.ReadFile(path.Join("testdata", f.Name()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !strings.Contains(string(text), "# Source of facts: ") {
-				t.Error("the head does not say where the facts are from")
-			}
-			tr, err := transcripts.Parse(f.Name(), string(text))
-			if err != nil {
-				t.Fatal(err)
-			}
+		text, err := texts.ReadFile(path.Join("testdata", f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "\n# Source of facts: ") {
+			t.Errorf("the head of %s does not say where the facts are from", f.Name())
+		}
+		tr, err := transcripts.Parse(f.Name(), string(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, tr)
+	}
+	return all
+}
+
+// TestTranscripts replays every client against the real handler.
+func TestTranscripts(t *testing.T) {
+	for _, tr := range load(t) {
+		t.Run(strings.TrimSuffix(tr.Name, ".txt"), func(t *testing.T) {
 			if err := tr.Replay(world(t)); err != nil {
 				t.Error(err)
 			}
