@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"holdfast/internal/control"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) appPasswordCommand() *cobra.Command {
+	c := group(&cobra.Command{
+		Use:   "app-password",
+		Short: "Add and revoke devices: each has an app password of its own",
+		Long: `A phone or program signs in with the account's name and an app password that is its own. The list of
+app passwords is the list of devices; a lost device is locked out by revoking its app password.`,
+		Example: `  holdfast app-password add alice@example.org --name "Pixel 8"
+  holdfast app-password list alice@example.org
+  holdfast app-password revoke alice@example.org ID`,
+	})
+	c.AddCommand(a.appPasswordAdd(), a.appPasswordList(), a.appPasswordRevoke())
+	return c
+}
+
+func (a *app) appPasswordAdd() *cobra.Command {
+	var name string
+	c := &cobra.Command{
+		Use:   "add EMAIL --name NAME",
+		Short: "Add a device and show its app password, this once",
+		Args:  args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			if name == "" {
+				return usage(cmd, errors.New("give the device a name with --name"))
+			}
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+				d, err := cl.AddDevice(ctx, list[0], name)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON("app-password", d)
+				}
+				a.say("The app password of %q for %s; it is shown only now:\n", d.Name, list[0])
+				a.printf("%s\n", d.Password)
+				return nil
+			})
+		},
+	}
+	c.Flags().StringVar(&name, "name", "", "what its owner calls the device")
+	return c
+}
+
+func (a *app) appPasswordList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list EMAIL",
+		Short: "List an account's devices",
+		Args:  args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+				devices, err := cl.Devices(ctx, list[0])
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON("app-password.list", map[string]any{"devices": devices})
+				}
+				return a.deviceTable(list[0], devices)
+			})
+		},
+	}
+}
+
+func (a *app) deviceTable(email string, devices []control.Device) error {
+	if len(devices) == 0 {
+		a.say("%s has no device yet; `holdfast app-password add` makes an app password for one.\n", email)
+		return nil
+	}
+	var rows [][]string
+	for _, d := range devices {
+		seen := "never"
+		if d.LastSeen != nil {
+			seen = day(*d.LastSeen)
+		}
+		rows = append(rows, []string{d.Name, day(d.Created), seen, d.ID.String()})
+	}
+	return a.table("DEVICE ADDED SEEN ID", rows)
+}
+
+func (a *app) appPasswordRevoke() *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke EMAIL ID",
+		Short: "End a device's right to sign in, at once",
+		Args:  args(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+				if err := cl.RevokeDevice(ctx, list[0], list[1]); err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON("app-password.revoke", map[string]any{"id": list[1], "revoked": true})
+				}
+				a.printf("The device %s of %s cannot sign in any more. What it sent is kept.\n", list[1], list[0])
+				return nil
+			})
+		},
+	}
+}

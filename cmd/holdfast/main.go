@@ -1,0 +1,125 @@
+// Command holdfast is the whole service: `holdfast serve` runs it, the other commands look after it.
+//
+// Each command stands in a file of its own: it parses, calls, prints. While a server runs, commands go through the control socket in its data directory;
+// otherwise they take the directory's exclusive lease and do the same work themselves (see store.go). Only this package names a concrete engine.
+//
+// Exit status: 0 fine, 1 a negative finding, 2 usage, 3 refused for safety, 4 unreachable or busy, 5 inconclusive.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"holdfast/internal/config"
+
+	"github.com/spf13/cobra"
+)
+
+func main() { os.Exit(run()) }
+
+// run is main without the exit.
+func run() int {
+	keepPrivate()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	root := a.root()
+	root.SetArgs(os.Args[1:])
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitFine
+	}
+	code := exitCode(err)
+	if text := sentence(err); text != "" {
+		fmt.Fprintln(a.stderr, "holdfast: "+text)
+	}
+	return code
+}
+
+// app is what commands share: the streams, the environment, and the flags that each takes.
+type app struct {
+	environ        []string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	json           bool
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "holdfast",
+		Short: "Contacts, calendars and files on a server of your own that can prove that it gives them back",
+		Long: `Holdfast keeps the contacts, calendars, notes and files of people and their phones.
+
+Without any configuration, "holdfast serve" keeps its data in ./holdfast-data, listens on this
+machine alone, and prints a link with which you create the first account.
+
+Settings come from flags, then from HOLDFAST_* in the environment, then from DATA/holdfast.toml:
+"holdfast config print" shows each with its source. While a server runs, commands speak to it through
+its data directory; otherwise they open the data themselves. Give every command the same --data.`,
+		Example: `  holdfast serve
+  holdfast account add alice@example.org
+  holdfast app-password add alice@example.org --name "Pixel 8"
+  holdfast import alice@example.org --into addressbooks/default contacts.vcf`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	config.AddDataFlags(root.PersistentFlags())
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	root.AddGroup(&cobra.Group{ID: "run", Title: "Run the service:"}, &cobra.Group{ID: "people", Title: "People and devices:"},
+		&cobra.Group{ID: "data", Title: "Data in and out:"}, &cobra.Group{ID: "other", Title: "Other:"})
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("run", a.serveCommand(), a.statusCommand(), a.doctorCommand(), a.configCommand())
+	add("people", a.accountCommand(), a.appPasswordCommand())
+	add("data", a.importCommand(), a.exportCommand())
+	add("other", a.versionCommand(), a.completionCommand())
+	root.SetHelpCommandGroupID("other")
+	return root
+}
+
+// args turns a wrong number of arguments into an error of usage.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, list []string) error {
+		if err := check(cmd, list); err != nil {
+			return usage(cmd, err)
+		}
+		return nil
+	}
+}
+
+func usage(cmd *cobra.Command, err error) error {
+	return &exitError{code: exitUsage, text: fmt.Sprintf("%v; see `%s --help`", err, cmd.CommandPath())}
+}
+
+// load reads the configuration of a command.
+func (a *app) load(cmd *cobra.Command) (*config.Config, error) {
+	c, err := config.Load(config.Source{Flags: cmd.Flags(), Environ: a.environ})
+	if err != nil {
+		return nil, &exitError{code: exitUsage, text: oneLine(err)}
+	}
+	return c, nil
+}
+
+// group is a command that only holds others.
+func group(c *cobra.Command) *cobra.Command {
+	c.Args = args(cobra.NoArgs)
+	c.RunE = func(cmd *cobra.Command, _ []string) error {
+		return usage(cmd, errors.New("say what to do: one of its commands is missing"))
+	}
+	return c
+}

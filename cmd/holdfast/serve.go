@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+
+	"holdfast/internal/auth"
+	"holdfast/internal/clock"
+	"holdfast/internal/config"
+	"holdfast/internal/control"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the service",
+		Long: `Run the service until it is told to stop (Ctrl-C, SIGTERM).
+
+When it is ready it prints one line with its address, and, while no account exists, a link with which
+you create the first one. The link is valid for 30 minutes; then a new one is printed.
+
+Plain HTTP is served to this machine alone. To let phones in, give it a certificate (--tls-cert, --tls-key),
+let it get one by itself (--acme), or put it behind a reverse proxy (--trusted-proxy, --public-url).`,
+		Example: `  holdfast serve
+  holdfast serve --data /srv/holdfast --listen :443 --acme cloud.example.org
+  holdfast serve --listen 127.0.0.1:8420 --trusted-proxy 127.0.0.1 --public-url https://cloud.example.org`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.load(cmd)
+			if err != nil {
+				return err
+			}
+			return a.serve(cmd.Context(), cfg)
+		},
+	}
+	config.AddServeFlags(c.Flags())
+	return c
+}
+
+// server is a running service.
+type server struct {
+	a       *app
+	c       *config.Config
+	log     *slog.Logger
+	store   *opened
+	setup   *auth.Setup
+	proxy   *auth.Proxy
+	tls     *certificates // nil: plain HTTP
+	health  *health
+	metrics *metrics
+
+	public, admin, control net.Listener
+	url                    string
+	since                  time.Time
+
+	servers []*http.Server
+	failed  chan error // what ends the service before it is told to
+}
+
+// serve runs the service until ctx ends or something it cannot go on without fails.
+func (a *app) serve(ctx context.Context, c *config.Config) error {
+	if c.BeyondLoopback() && !c.HasTLS() && !c.HTTPWithoutTLS {
+		return refused("%s can be reached from other machines, and without TLS every password could be read on the way: give --tls-cert and --tls-key, or --acme DOMAIN, "+
+			"or listen on 127.0.0.1 behind a proxy; --http-without-tls allows it all the same", c.Listen)
+	}
+	s := &server{a: a, c: c, log: a.logger(c), failed: make(chan error, 8), since: clock.System.Now().UTC()}
+	store, err := openStore(ctx, c, toServe, s.log)
+	if err != nil {
+		return err
+	}
+	s.store = store
+	defer s.store.close()
+	if err := s.start(ctx); err != nil {
+		s.stop()
+		return err
+	}
+	return s.wait(ctx)
+}
+
+// start opens every door and says so, once all are open.
+func (s *server) start(ctx context.Context) (err error) {
+	if s.c.FirstVault == "none" {
+		s.log.Info("no vault: this version keeps one copy, on one disk; take exports to another one")
+	}
+	if err := s.makeProxy(); err != nil {
+		return err
+	}
+	if s.tls, err = newCertificates(ctx, s.c, s.log); err != nil {
+		return err
+	}
+	if err := s.listen(); err != nil {
+		return err
+	}
+	s.url = s.c.PublicURL
+	if s.url == "" {
+		s.url = openableURL(s.public.Addr(), s.c, s.tls)
+	}
+	s.store.auth = newAuth(s.c, s.store.core, s.proxy, s.log)
+	s.setup = auth.NewSetup(nil, nil, s.c.SetupLink)
+	s.health = newHealth(s)
+	s.metrics = newMetrics(s)
+	face, err := s.face()
+	if err != nil {
+		return err
+	}
+	go s.store.core.Run(ctx)
+	go s.watch(ctx)
+	s.run(s.control, control.NewServer(s.store.handler(s.c, s.status, s.log)))
+	if s.admin != nil {
+		s.run(s.admin, s.adminServer())
+	}
+	s.run(s.public, s.publicServer(face))
+	if s.tls != nil {
+		if err := s.tls.manage(ctx, s.public.Addr()); err != nil {
+			return err
+		}
+	}
+	s.announce(ctx)
+	return nil
+}
+
+func (s *server) makeProxy() error {
+	s.proxy = &auth.Proxy{Trusted: s.c.TrustedProxies, Log: s.log}
+	if s.c.PublicURL == "" {
+		return nil
+	}
+	u, err := url.Parse(s.c.PublicURL)
+	s.proxy.Public = u
+	return err
+}
+
+func (s *server) listen() (err error) {
+	if s.public, err = net.Listen("tcp", s.c.Listen); err != nil {
+		return &exitError{exitBusy, fmt.Sprintf("cannot listen on %s (%v); is another server running there? Choose another address with --listen", s.c.Listen, oneLine(err))}
+	}
+	s.public = newDoor(s.public, s.c)
+	if s.c.AdminListen != "none" {
+		if s.admin, err = net.Listen("tcp", s.c.AdminListen); err != nil {
+			return &exitError{exitBusy, fmt.Sprintf("cannot listen on %s (%v); choose another address with --admin-listen, or none", s.c.AdminListen, oneLine(err))}
+		}
+	}
+	s.control, err = control.Listen(s.c.Data)
+	return err
+}
+
+// run serves one listener; if that ends by itself, so does the service.
+func (s *server) run(l net.Listener, h *http.Server) {
+	h.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelDebug) // broken handshakes and the like
+	s.servers = append(s.servers, h)
+	go func() {
+		serve := h.Serve
+		if h.TLSConfig != nil {
+			serve = func(l net.Listener) error { return h.ServeTLS(l, "", "") } // speaks HTTP/2 too
+		}
+		if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("listening on %s ended: %w", l.Addr(), err)
+		}
+	}()
+}
+
+// announce tells people and the supervisor that the service is ready.
+func (s *server) announce(ctx context.Context) {
+	s.log.Info("ready", "url", s.url, "data", s.c.Data, "store", s.store.id.Store, "engine", s.store.engine.Info().Engine, "version", version().Version, "config", s.c.File)
+	s.a.printf("holdfast: ready %s\n", s.url)
+	if s.store.core.Stats().Accounts > 0 {
+		s.setup.Close()
+	} else {
+		go s.showSetup(ctx)
+	}
+	notify(s.log, "READY=1\nSTATUS=ready at "+s.url)
+}
+
+// showSetup prints the set-up link, and a new one whenever the last expired, until there is an account.
+func (s *server) showSetup(ctx context.Context) {
+	err := s.setup.Run(ctx, func(token string, _ time.Time) {
+		if s.store.core.Stats().Accounts > 0 { // made on the command line
+			s.setup.Close()
+			return
+		}
+		s.a.printf("holdfast: setup %s/setup/%s\n", s.url, token)
+	})
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("no set-up link could be made; create the first account with `holdfast account add`", "err", err)
+	}
+}
+
+// wait returns when the service is told to stop, or has failed.
+func (s *server) wait(ctx context.Context) error {
+	var err error
+	select {
+	case <-ctx.Done():
+		s.log.Info("stopping")
+	case err = <-s.failed:
+		s.log.Error("stopping after a failure", "err", err)
+	}
+	notify(s.log, "STOPPING=1")
+	s.stop()
+	if err != nil {
+		return &exitError{exitNegative, "the service stopped: " + oneLine(err) + "; what was acknowledged is safe, start it again"}
+	}
+	s.log.Info("stopped")
+	return nil
+}
+
+// stop lets running requests end, for a bounded time.
+func (s *server) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), s.c.Timeouts.Shutdown)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, h := range s.servers {
+		all.Go(func() {
+			if err := h.Shutdown(ctx); err != nil {
+				_ = h.Close() // whoever is still there was not answered, and knows it
+			}
+		})
+	}
+	all.Wait()
+	for _, l := range []net.Listener{s.public, s.admin, s.control} {
+		if l != nil {
+			_ = l.Close() // those that no server took over; others are closed already
+		}
+	}
+	if s.tls != nil {
+		s.tls.close()
+	}
+}
+
+// engineWatch is how often it is asked whether the engine still works.
+const engineWatch = 200 * time.Millisecond
+
+// watch ends the process soon after the engine stopped: only a new start can tell what the disk holds.
+func (s *server) watch(ctx context.Context) {
+	t := clock.System.NewTicker(engineWatch)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C():
+			if err := s.store.engine.Info().Failed; err != nil {
+				s.failed <- err
+				return
+			}
+		}
+	}
+}
+
+// status adds what the server knows of itself.
+func (s *server) status(out *control.Status) {
+	out.Version, out.PID, out.URL, out.Since = version().Version, os.Getpid(), s.url, &s.since
+	out.Ready, out.Checks = s.health.look()
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+
+	"holdfast/internal/control"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Tell how the service fares",
+		Long: `Tell how the service fares.
+
+The exit status is 0 if the service runs and is ready, 1 if it runs and is not ready, and 4 if it does not run; what is
+known of its data is printed all the same.`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+				s, err := cl.Status(ctx)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					err = a.printJSON("status", s)
+				} else {
+					a.showStatus(s)
+				}
+				switch {
+				case err != nil:
+					return err
+				case !s.Running:
+					return &exitError{code: exitBusy}
+				case !s.Ready:
+					return &exitError{code: exitNegative}
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func (a *app) showStatus(s control.Status) {
+	if s.Running {
+		a.printf("Holdfast %s runs at %s since %s (process %d)\n", s.Version, s.URL, day(*s.Since), s.PID)
+	} else {
+		a.printf("Holdfast does not run; `holdfast serve` starts it\n")
+	}
+	a.printf("  store         %s, %s, %s, %s\n", s.Store, s.Engine, octets(s.Octets), count(s.Accounts, "account"))
+	a.printf("  copies        1, in 1 failure domain: vaults come in a later version\n")
+	if s.Running {
+		a.printf("  acknowledged  %s since the start\n", count(s.Acknowledged, "change"))
+	}
+	for _, c := range s.Checks {
+		word := "ok  "
+		if !c.OK {
+			word = "FAIL"
+		}
+		a.printf("  %s  %-8s %s (since %s)\n", word, c.Name, c.Detail, day(c.Since))
+	}
+}

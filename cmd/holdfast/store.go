@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/auth"
+	"holdfast/internal/clock"
+	"holdfast/internal/config"
+	"holdfast/internal/control"
+	"holdfast/internal/core"
+	"holdfast/internal/store"
+	"holdfast/internal/store/sqlite"
+	"holdfast/internal/vfs"
+)
+
+// opened is a store that this process owns.
+type opened struct {
+	id     identity
+	engine store.Engine
+	core   *core.Service
+	auth   *auth.Service
+	lease  *vfs.Lease
+}
+
+// purpose says what a store is opened for.
+type purpose int
+
+const (
+	toUse   purpose = iota // it must be there
+	toMake                 // an empty directory may become one
+	toServe                // likewise, and memory is no place for it
+)
+
+// openStore takes the lease of the data directory and opens the store in it. It never makes a store over something that is there.
+func openStore(ctx context.Context, c *config.Config, why purpose, log *slog.Logger) (*opened, error) {
+	found, err := survey(c.Data)
+	if err != nil {
+		return nil, err
+	}
+	if found != ours && why == toUse {
+		return nil, &exitError{exitBusy, fmt.Sprintf("there is no store in %s; `holdfast serve` makes one, or --data names another directory", c.Data)}
+	}
+	if (found != ours || why == toServe) && vfs.Volatile(c.Data) && !c.Volatile {
+		return nil, refused("%s lies in memory (%s): a restart of the machine would empty it. Choose a disk with --data, or say --volatile if you mean it",
+			c.Data, vfs.Filesystem(c.Data))
+	}
+	if found == missing {
+		if err := vfs.MkdirDurable(vfs.OS, c.Data, 0o700); err != nil {
+			return nil, refused("the data directory cannot be made: %v", err)
+		}
+	}
+	o := &opened{}
+	if o.lease, err = vfs.AcquireLease(vfs.OS, filepath.Join(c.Data, leaseName)); err != nil {
+		if errors.Is(err, vfs.ErrLocked) {
+			return nil, &holdfast.Error{Op: "open", Kind: holdfast.Busy, Ref: c.Data, Text: oneLine(err) + "; stop that process first", Err: vfs.ErrLocked}
+		}
+		return nil, refused("the data directory cannot be used: %v", err)
+	}
+	if err := o.open(ctx, c, log); err != nil {
+		o.close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// open does what needs the lease.
+func (o *opened) open(ctx context.Context, c *config.Config, log *slog.Logger) error {
+	if _, err := vfs.RemoveTemps(vfs.OS, c.Data); err != nil {
+		return fmt.Errorf("open %s: %w", c.Data, err)
+	}
+	var err error
+	o.id, err = readIdentity(c.Data)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := survey(c.Data); err != nil { // somebody was here since
+			return err
+		}
+		o.id = identity{Format: identityFormat, Store: holdfast.NewID(nil), Created: clock.System.Now().UTC().Truncate(time.Second), New: true}
+		err = o.id.write(c.Data)
+	}
+	if err != nil {
+		return err
+	}
+	e, err := sqlite.Open(ctx, sqlite.Options{Dir: c.Data, Store: o.id.Store, Create: o.id.New, Log: log,
+		Readers: c.Engine.Readers, CacheKiB: int(c.Engine.Cache >> 10), Ballast: c.Engine.Ballast, WALPages: c.Engine.WALPages})
+	if err != nil {
+		return o.explain(c, err)
+	}
+	o.engine = e
+	if got := e.Info().Store; got != o.id.Store {
+		return refused("%s is marked as store %s, but its database is store %s: two data directories were mixed. Nothing was changed", c.Data, o.id.Store, got)
+	}
+	if o.id.New {
+		if e.Info().Accounts > 0 {
+			return refused("%s is marked as new, but its database has accounts: it may be half of a copy. Nothing was changed", c.Data)
+		}
+		o.id.New = false
+		if err := o.id.write(c.Data); err != nil {
+			return err
+		}
+		log.Info("a new store was made", "dir", c.Data, "store", o.id.Store)
+	}
+	o.core = core.New(core.Options{Engine: e, Judges: judges(c), Log: log, Limits: core.Limits{Resource: c.Limits.Resource, Quota: c.Limits.Quota,
+		Devices: c.Limits.Devices, Collections: c.Limits.Collections, SeenInterval: c.SeenInterval, DirectoryTTL: c.DirectoryTTL, Directory: c.Limits.DirectoryCache}})
+	return nil
+}
+
+// explain turns an engine's refusal to open into what to do.
+func (o *opened) explain(c *config.Config, err error) error {
+	switch holdfast.KindOf(err) {
+	case holdfast.NotFound:
+		return refused("%s is marked as a store, but its database is missing; it is not made anew over lost data. Is the right disk mounted? Otherwise restore %s", c.Data, sqlite.FileName)
+	case holdfast.Invalid, holdfast.Forbidden, holdfast.Fenced:
+		return refused("%s", sentence(err))
+	}
+	return err
+}
+
+// close lets go of everything that was opened.
+func (o *opened) close() {
+	if o.core != nil {
+		o.core.Close(context.Background())
+	}
+	if o.engine != nil {
+		_ = o.engine.Close() // nothing acknowledged depends on it
+	}
+	_ = o.lease.Release()
+}
+
+// handler returns the operations over an opened store.
+func (o *opened) handler(c *config.Config, status func(*control.Status), log *slog.Logger) http.Handler {
+	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, Status: status, MaxImport: c.Limits.Import, Log: log,
+		NewSecret: func() (string, holdfast.Hash, error) {
+			p, err := auth.NewAppPassword(nil)
+			return p.Text, p.Hash, err
+		}})
+}

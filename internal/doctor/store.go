@@ -1,0 +1,110 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"holdfast/internal/control"
+)
+
+// connect asks for the store once.
+func (d *doctor) connect(ctx context.Context) error {
+	if !d.asked {
+		d.asked = true
+		if d.opened, d.done, d.err = d.o.Connect(ctx); d.err == nil {
+			d.status, d.err = d.opened.Status(ctx)
+		}
+	}
+	return d.err
+}
+
+func (d *doctor) store(ctx context.Context) Check {
+	if !d.there {
+		return ok("not looked at: there is no store yet")
+	}
+	if err := d.connect(ctx); err != nil {
+		return unknown("the store cannot be asked: "+err.Error(), "If a server runs, look at its log; otherwise do what the sentence says.")
+	}
+	s := d.status
+	var bad []string
+	for _, c := range s.Checks {
+		if !c.OK {
+			bad = append(bad, c.Name+": "+c.Detail)
+		}
+	}
+	if len(bad) > 0 {
+		return failed(strings.Join(bad, "; "), "The service does not do all of its work.", "Look at its log.")
+	}
+	detail := fmt.Sprintf("%s, %d accounts, %d MiB", s.Engine, s.Accounts, s.Octets>>20)
+	if s.Running && s.Since != nil {
+		detail += fmt.Sprintf("; a server runs since %s and recovered its log when it started", s.Since.UTC().Format("2006-01-02 15:04 MST"))
+	} else {
+		detail += "; no server runs, and the log of the last one was recovered now"
+	}
+	if s.InDoubt > 0 {
+		return failed(fmt.Sprintf("%s; %d requests showed that a device has seen more than this store has", detail, s.InDoubt),
+			"The store may be older than what phones have: an old copy was put in place.", "Find out which copy is newest before anything is written; the log names the accounts.")
+	}
+	return ok(detail)
+}
+
+// listed is how many findings a detail names.
+const listed = 5
+
+func (d *doctor) integrity(ctx context.Context) Check {
+	if !d.there {
+		return ok("not looked at: there is no store yet")
+	}
+	if err := d.connect(ctx); err != nil {
+		return unknown("the store cannot be asked", "See above.")
+	}
+	n := 0
+	var lines []string
+	err := d.opened.Check(ctx, d.o.Octets, func(f control.Finding) {
+		if n++; len(lines) < listed {
+			lines = append(lines, describe(f))
+		}
+	})
+	what := "structure, chains and digests"
+	if d.o.Octets {
+		what += ", and the hash of every body"
+	}
+	switch {
+	case n > 0:
+		if n > len(lines) {
+			lines = append(lines, fmt.Sprintf("and %d more", n-len(lines)))
+		}
+		return failed(strings.Join(lines, "; "), "Stored data is damaged, or was changed by something else than Holdfast.",
+			"Stop the server, copy the data directory aside as it is, and look at the disk's health before anything is repaired.")
+	case err != nil:
+		return unknown("the check did not come to its end: "+err.Error(), "Run it again.")
+	}
+	return ok(what + " fit together")
+}
+
+func describe(f control.Finding) string {
+	var at []string
+	if f.Account != "" {
+		at = append(at, "account "+f.Account)
+	}
+	if f.Collection != "" {
+		at = append(at, "collection "+f.Collection)
+	}
+	if f.Name != "" {
+		at = append(at, f.Name)
+	}
+	if f.Seq != 0 {
+		at = append(at, fmt.Sprintf("change %d", f.Seq))
+	}
+	if len(at) == 0 {
+		return f.What
+	}
+	return strings.Join(at, ", ") + ": " + f.What
+}
+
+// copies says how far one accident reaches. Vaults are not built yet, and that is not good news.
+func (d *doctor) copies(context.Context) Check {
+	return warn("1 copy in 1 failure domain", "If this disk or this house is lost, everything is lost with it.",
+		"Until vaults come, in a later version, take exports to another place: holdfast export EMAIL --to FILE.zip")
+}
