@@ -74,6 +74,19 @@ func (w *Writer) Step() (int, error) {
 	if w.pending == nil {
 		w.pending = w.choose()
 	}
+	return w.try()
+}
+
+// Create is Step for a new contact.
+func (w *Writer) Create() (int, error) {
+	if w.pending == nil {
+		w.pending = w.create()
+	}
+	return w.try()
+}
+
+// try sends what is pending.
+func (w *Writer) try() (int, error) {
 	a, err := w.send(w.pending)
 	if err != nil {
 		return 0, err
@@ -99,6 +112,10 @@ func (w *Writer) choose() *change {
 			return ch
 		}
 	}
+	return w.create()
+}
+
+func (w *Writer) create() *change {
 	w.next++
 	return &change{at: len(w.items), item: Item{UID: UID(w.stream, w.next), Version: 1}}
 }

@@ -1,0 +1,137 @@
+// Command bench measures Holdfast with the load of phones, beside what this machine can do at best: a bare handler of net/http that stores nothing, and the
+// disk's own fdatasync. All of it runs side by side in one run, and each figure stands with its goal and its share of the limit. The client shares the
+// cores with the server, as it does in every figure here.
+//
+// With -peers it measures Radicale and Xandikos with the same load, where they are installed.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"holdfast/sim/load"
+	"holdfast/sim/server"
+)
+
+// options are the flags.
+type options struct {
+	quick, json, peers, million bool
+	bin, dir, only              string
+	serveBare                   bool
+	peerContacts                int
+
+	each     time.Duration // of one run of PUTs
+	contacts []int         // sizes of address books
+	accounts int           // of the idle server
+	rounds   int           // of sync-collection
+}
+
+func main() {
+	var o options
+	flag.BoolVar(&o.quick, "quick", false, "shorter: less exact, within 30 seconds")
+	flag.BoolVar(&o.json, "json", false, "print one JSON object instead of a table")
+	flag.BoolVar(&o.peers, "peers", false, "measure Radicale and Xandikos too, if they are installed")
+	flag.IntVar(&o.peerContacts, "peer-contacts", 1000, "contacts in the peers' address books")
+	flag.BoolVar(&o.million, "million", false, "also ten changes among 1,000,000 contacts: some minutes more")
+	flag.StringVar(&o.bin, "bin", "", "the `PROGRAM` to measure; default: it is built")
+	flag.StringVar(&o.dir, "dir", "", "where data is written; default: a temporary `DIR`ectory. It should be on the disk that is of interest")
+	flag.StringVar(&o.only, "only", "", "measure only these, of limits,put,phone,idle,peers (`LIST` with commas)")
+	flag.BoolVar(&o.serveBare, "serve-bare", false, "be the bare handler (the benchmark starts it itself)")
+	flag.Parse()
+	if err := run(&o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(o *options) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if o.serveBare {
+		return serveBare(ctx)
+	}
+	o.each, o.contacts, o.accounts, o.rounds = 3*time.Second, []int{10_000, 100_000}, 1000, 101
+	if o.quick {
+		o.each, o.contacts, o.rounds = time.Second, []int{10_000}, 31
+	}
+	if o.million {
+		o.contacts = append(o.contacts, 1_000_000)
+	}
+	dir, err := os.MkdirTemp(o.dir, "holdfast-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b := &bench{options: o, dir: dir, report: newReport()}
+	if b.bin = o.bin; b.bin == "" {
+		b.note("building")
+		if b.bin, err = server.Build(ctx, dir); err != nil {
+			return err
+		}
+	}
+	if err := b.all(ctx); err != nil {
+		return err
+	}
+	b.report.end()
+	return b.report.print(os.Stdout, o.json)
+}
+
+// bench is one run.
+type bench struct {
+	*options
+	bin    string
+	dir    string
+	report *report
+}
+
+// note tells how far it is, beside the result.
+func (b *bench) note(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "bench: "+format+"\n", args...)
+}
+
+func (b *bench) all(ctx context.Context) error {
+	for _, part := range []struct {
+		name string
+		run  func(context.Context) error
+		skip bool
+	}{{"limits", b.limits, false}, {"put", b.puts, false}, {"phone", b.phones, false}, {"idle", b.idle, false}, {"peers", b.allPeers, !b.peers}} {
+		if part.skip || b.only != "" && !contains(b.only, part.name) {
+			continue
+		}
+		b.note("%s", part.name)
+		if err := part.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return nil
+}
+
+// start runs Holdfast on a data directory of its own.
+func (b *bench) start(ctx context.Context, name string) (*server.Server, error) {
+	return server.Start(ctx, server.Options{Bin: b.bin, Data: filepath.Join(b.dir, name)})
+}
+
+// writers connects one writer for each account.
+func writers(ctx context.Context, addr string, accounts []load.Account, strict bool) ([]*load.Writer, error) {
+	list := make([]*load.Writer, len(accounts))
+	for i, a := range accounts {
+		c, err := load.Dial(ctx, addr, time.Now().Add(time.Hour))
+		if err != nil {
+			return nil, err
+		}
+		list[i] = load.NewWriter(c, a, uint64(time.Now().UnixNano()), uint64(i))
+		list[i].Strict = strict
+	}
+	return list, nil
+}
+
+func hangUp(list []*load.Writer) {
+	for _, w := range list {
+		w.Conn.Close()
+	}
+}
