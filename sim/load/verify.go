@@ -110,3 +110,6 @@ func (w *Writer) VerifyListing() error {
 	}
 	return nil
 }
+
+// IsPending tells whether the change whose answer never came is one of this contact.
+func (w *Writer) IsPending(uid string) bool { return w.pending != nil && w.pending.item.UID == uid }

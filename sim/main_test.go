@@ -1,0 +1,129 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"holdfast/sim/load"
+	"holdfast/sim/server"
+)
+
+var (
+	seedFlag  = flag.Uint64("sim.seed", 0, "repeat the choices of a run; 0: new ones")
+	killsFlag = flag.Int("sim.kills", 20, "how often the server is killed under load")
+)
+
+// place is where the program is built, once for all tests, and where they keep their data. It is removed at the end.
+var place struct {
+	dir string
+	bin func() (string, error)
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "holdfast-sim-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	place.dir = dir
+	place.bin = sync.OnceValues(func() (string, error) { return server.Build(context.Background(), dir) })
+	return m.Run()
+}
+
+// seed returns the seed of a test, and tells how to use it again.
+func seed(t *testing.T) uint64 {
+	s := *seedFlag
+	if s == 0 {
+		s = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d; repeat with: go test ./sim -run %s -sim.seed %d", s, t.Name(), s)
+	return s
+}
+
+// ci tells whether nothing may be passed over.
+func ci() bool { return os.Getenv("CI") == "true" }
+
+// passOver skips a test for want of something that the machine should have; continuous integration must have it.
+func passOver(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if ci() {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// program returns the built program.
+func program(t *testing.T) string {
+	t.Helper()
+	bin, err := place.bin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+// start runs the program until the test ends.
+func start(t *testing.T, o server.Options) *server.Server {
+	t.Helper()
+	if o.Bin == "" {
+		o.Bin = program(t)
+	}
+	if o.Data == "" {
+		o.Data = t.TempDir() + "/data"
+	}
+	s, err := server.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Kill(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Log("the end of its log:\n" + s.LogTail())
+		}
+	})
+	return s
+}
+
+func people(t *testing.T, s *server.Server, n int) []load.Account {
+	t.Helper()
+	list, err := s.AddAccounts(t.Context(), "p", n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func dial(t *testing.T, s *server.Server) *load.Conn {
+	t.Helper()
+	c, err := load.Dial(t.Context(), s.Addr, time.Now().Add(5*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// broken returns the broken promises among errors. Others are those of a server that was killed.
+func broken(errs []error) error {
+	var bad []error
+	for _, err := range errs {
+		if errors.Is(err, load.ErrBroken) {
+			bad = append(bad, err)
+		}
+	}
+	return errors.Join(bad...)
+}
