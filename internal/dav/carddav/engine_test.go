@@ -1,10 +1,54 @@
 package carddav_test
 
 import (
+	"context"
 	"testing"
 
+	"holdfast"
 	"holdfast/internal/store"
 	"holdfast/internal/store/memory"
 )
 
-func newEngine(testing.TB) store.Engine { return memory.New() }
+// newEngine is the model of an engine, made strict: what was not asked for is not there.
+func newEngine(testing.TB) store.Engine { return strict{memory.New()} }
+
+type strict struct{ store.Engine }
+
+func (e strict) Snapshot(ctx context.Context) (store.Snapshot, error) {
+	s, err := e.Engine.Snapshot(ctx)
+	return strictSnapshot{s}, err
+}
+
+type strictSnapshot struct{ store.Snapshot }
+
+func strip(r *holdfast.Resource, f store.Fields) {
+	if f&store.WithBody == 0 {
+		r.Body, r.Blob = nil, nil
+	}
+	if f&store.WithProps == 0 {
+		r.Properties = nil
+	}
+	if f&store.WithType == 0 {
+		r.ContentType = ""
+	}
+}
+
+func (s strictSnapshot) Resource(c holdfast.ID, name string, f store.Fields) (holdfast.Resource, error) {
+	r, err := s.Snapshot.Resource(c, name, f)
+	strip(&r, f)
+	return r, err
+}
+
+func (s strictSnapshot) List(c holdfast.ID, after string, limit int, f store.Fields, fn func(*holdfast.Resource) error) error {
+	return s.Snapshot.List(c, after, limit, f, func(r *holdfast.Resource) error {
+		strip(r, f)
+		return fn(r)
+	})
+}
+
+func (s strictSnapshot) ChangesSince(c holdfast.ID, seq uint64, limit int, f store.Fields, fn func(*holdfast.Resource) error) (bool, error) {
+	return s.Snapshot.ChangesSince(c, seq, limit, f, func(r *holdfast.Resource) error {
+		strip(r, f)
+		return fn(r)
+	})
+}

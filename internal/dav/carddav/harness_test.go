@@ -23,14 +23,19 @@ type server struct {
 	h        http.Handler
 	core     *core.Service
 	ada, bob holdfast.Account
-	book     string // of ada, canonical
+	device   holdfast.ID // of ada; zero: none
+	book     string      // of ada, canonical
 }
 
 func newServer(t testing.TB, limits davxml.Limits) *server {
+	return newServerWith(t, limits, carddav.Judge(carddav.Options{MaxResource: 100_000}))
+}
+
+func newServerWith(t testing.TB, limits davxml.Limits, judge core.Judge) *server {
 	t.Helper()
 	o := carddav.Options{MaxResource: 100_000}
 	s := &server{t: t}
-	s.core = core.New(core.Options{Engine: newEngine(t), Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: carddav.Judge(o)},
+	s.core = core.New(core.Options{Engine: newEngine(t), Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judge},
 		Limits: core.Limits{Resource: 100_000}})
 	s.ada, s.bob = s.account("ada@example.org"), s.account("bob@example.org")
 	s.h = dav.New(dav.Options{Core: s.core, Extensions: []dav.Extension{carddav.Extension(o)}, SpoolDir: t.TempDir(), Limits: limits,
@@ -38,7 +43,7 @@ func newServer(t testing.TB, limits davxml.Limits) *server {
 			if r.Header.Get("Test-As") == "bob" {
 				return holdfast.Principal{Account: s.bob.ID}, nil
 			}
-			return holdfast.Principal{Account: s.ada.ID}, nil
+			return s.principal(), nil
 		}})
 	s.book = "/dav/addressbooks/" + s.ada.ID.String() + "/default/"
 	return s
@@ -169,4 +174,6 @@ func query(prop, rest string) string {
 	return fmt.Sprintf(`<CR:addressbook-query %s>%s%s</CR:addressbook-query>`, space, prop, rest)
 }
 
-func (s *server) principal() holdfast.Principal { return holdfast.Principal{Account: s.ada.ID} }
+func (s *server) principal() holdfast.Principal {
+	return holdfast.Principal{Account: s.ada.ID, Device: s.device}
+}

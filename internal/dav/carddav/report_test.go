@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast"
 	"holdfast/internal/davxml"
 )
 
@@ -260,5 +261,69 @@ func TestDataInSyncCollection(t *testing.T) {
 	}
 	if a := s.do("REPORT", s.book, ask(` version="2.1"`)); a.code != http.StatusForbidden || !strings.Contains(a.body, "CR:supported-address-data") {
 		t.Errorf("a version that is not known: %d %s", a.code, a.body)
+	}
+}
+
+// TestUnconvertible: a stored card that cannot be made in the version that is asked for is told by name, and costs the others nothing. The judge keeps such
+// cards out; this is for those that an older judge let in.
+func TestUnconvertible(t *testing.T) {
+	lax := func(*holdfast.Collection, string, string, []byte) (holdfast.Kind, holdfast.Index, error) {
+		return holdfast.KindAddress, holdfast.Index{UID: holdfast.NewID(nil).String()}, nil
+	}
+	s := newServerWith(t, davxml.Limits{}, lax)
+	const broken = "BEGIN:VCARD\r\nVERSION:3.0\r\nthis line has no name\r\nEND:VCARD\r\n"
+	s.put(s.book+"bad.vcf", []byte(broken))
+	s.put(s.book+"good.vcf", vcf("3.0", "UID:1", "N:;;;;", "FN:Ada"))
+	const four = `<prop><getetag/><CR:address-data version="4.0"/></prop>`
+	for _, body := range []string{multiget(four, s.book+"bad.vcf", s.book+"good.vcf"), query(four, "")} {
+		got := s.report(s.book, body)
+		if len(got) != 2 || got[0].Status != "HTTP/1.1 415 Unsupported Media Type" || !strings.Contains(got[0].Error.Inner, "supported-address-data-conversion") || len(got[0].Stats) != 0 {
+			t.Errorf("the broken card: %+v", got[0])
+		}
+		if !strings.Contains(got[1].data(), "VERSION:4.0") {
+			t.Errorf("the other card: %+v", got[1])
+		}
+	}
+	if got := s.report(s.book, multiget(plain, s.book+"bad.vcf")); got[0].data() != broken {
+		t.Errorf("as it is stored: %q", got[0].data())
+	}
+	if got := s.report(s.book, query(plain, `<CR:filter><CR:prop-filter name="X"><CR:is-not-defined/></CR:prop-filter></CR:filter>`)); len(got) != 1 || got[0].Href != s.book+"good.vcf" {
+		t.Errorf("a filter over a card that cannot be read: %+v", got)
+	}
+	if a := s.do("GET", s.book+"bad.vcf", "", "Accept: text/vcard;version=4.0"); a.body != broken {
+		t.Errorf("GET: %d %q", a.code, a.body)
+	}
+}
+
+// TestQueryIsSeen: a query that lists everything is evidence of what the device has seen; one that chooses is not.
+func TestQueryIsSeen(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	d, _, err := s.core.AddDevice(t.Context(), s.principal().Actor(), s.ada.ID, "Phone", holdfast.HashOf([]byte("x")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.device = d.ID
+	seen := func() (full int) {
+		devices, err := s.core.Devices(t.Context(), s.ada.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range devices[0].Seen {
+			if x.Full {
+				full++
+			}
+		}
+		return full
+	}
+	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
+	s.put(s.book+"b.vcf", vcf("3.0", "UID:2", "FN:Bea"))
+	s.report(s.book, query(plain, `<CR:filter><CR:prop-filter name="FN"/></CR:filter>`))
+	s.report(s.book, query(plain, `<CR:limit><CR:nresults>1</CR:nresults></CR:limit>`))
+	if n := seen(); n != 0 {
+		t.Errorf("%d full listings were noted, none was given", n)
+	}
+	s.report(s.book, query(plain, ``))
+	if n := seen(); n != 1 {
+		t.Errorf("%d full listings were noted, one was given", n)
 	}
 }
