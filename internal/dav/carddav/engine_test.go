@@ -2,7 +2,6 @@ package carddav_test
 
 import (
 	"context"
-	"testing"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -10,16 +9,22 @@ import (
 )
 
 // newEngine is the model of an engine, made strict: what was not asked for is not there.
-func newEngine(testing.TB) store.Engine { return strict{memory.New()} }
+func newEngine() *strict { return &strict{Engine: memory.New()} }
 
-type strict struct{ store.Engine }
-
-func (e strict) Snapshot(ctx context.Context) (store.Snapshot, error) {
-	s, err := e.Engine.Snapshot(ctx)
-	return strictSnapshot{s}, err
+type strict struct {
+	store.Engine
+	row func() // called for each row of a listing
 }
 
-type strictSnapshot struct{ store.Snapshot }
+func (e *strict) Snapshot(ctx context.Context) (store.Snapshot, error) {
+	s, err := e.Engine.Snapshot(ctx)
+	return strictSnapshot{s, e}, err
+}
+
+type strictSnapshot struct {
+	store.Snapshot
+	e *strict
+}
 
 func strip(r *holdfast.Resource, f store.Fields) {
 	if f&store.WithBody == 0 {
@@ -41,6 +46,9 @@ func (s strictSnapshot) Resource(c holdfast.ID, name string, f store.Fields) (ho
 
 func (s strictSnapshot) List(c holdfast.ID, after string, limit int, f store.Fields, fn func(*holdfast.Resource) error) error {
 	return s.Snapshot.List(c, after, limit, f, func(r *holdfast.Resource) error {
+		if s.e.row != nil {
+			s.e.row()
+		}
 		strip(r, f)
 		return fn(r)
 	})

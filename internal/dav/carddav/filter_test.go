@@ -1,9 +1,13 @@
 package carddav_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast/internal/davxml"
 )
@@ -81,6 +85,9 @@ func TestQueryFilters(t *testing.T) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s %s finds %v, want %s", c.attr, c.filter, got, c.want)
 		}
+		if n := len(s.report(s.book, query(`<prop><getetag/></prop>`, `<CR:filter`+c.attr+`>`+c.filter+`</CR:filter>`))); n != len(got) {
+			t.Errorf("%s %s finds %d without data, %d with", c.attr, c.filter, n, len(got))
+		}
 	}
 	for _, c := range []struct {
 		filter string
@@ -102,5 +109,37 @@ func TestQueryFilters(t *testing.T) {
 		if a.code != c.code || c.rule != "" && !strings.Contains(a.body, "<"+c.rule) {
 			t.Errorf("%.80s: %d %s, want %d %s", c.filter, a.code, a.body, c.code, c.rule)
 		}
+	}
+}
+
+// TestSearchEnds: a search that finds nothing for too long, or that nobody waits for, lets go of its snapshot, and is answered as a fault of the moment.
+func TestSearchEnds(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	for i := range 200 {
+		s.put(fmt.Sprintf("%s%03d.vcf", s.book, i), vcf("3.0", fmt.Sprintf("UID:%d", i), "FN:Ada"))
+	}
+	nothing := query(plain, `<CR:filter><CR:prop-filter name="X-NONE"/></CR:filter>`)
+	rows := 0
+	s.engine.row = func() {
+		rows++
+		s.clock.Advance(50 * time.Millisecond)
+	}
+	a := s.do("REPORT", s.book, nothing)
+	if a.code != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || rows == 200 {
+		t.Errorf("a slow search: %d after %d rows, %s", a.code, rows, a.body)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	rows = 0
+	s.engine.row = func() {
+		rows++
+		cancel()
+	}
+	s.h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("REPORT", s.book, strings.NewReader(nothing)).WithContext(ctx))
+	if rows == 0 || rows == 200 {
+		t.Errorf("a search that nobody waits for looked at %d of 200 cards", rows)
+	}
+	s.engine.row = nil
+	if got := s.report(s.book, nothing); len(got) != 0 {
+		t.Errorf("%+v", got)
 	}
 }

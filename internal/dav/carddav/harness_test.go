@@ -9,8 +9,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast"
+	"holdfast/internal/clock"
 	"holdfast/internal/core"
 	"holdfast/internal/dav"
 	"holdfast/internal/dav/carddav"
@@ -22,6 +24,8 @@ type server struct {
 	t        testing.TB
 	h        http.Handler
 	core     *core.Service
+	engine   *strict
+	clock    *clock.Fake
 	ada, bob holdfast.Account
 	device   holdfast.ID // of ada; zero: none
 	book     string      // of ada, canonical
@@ -33,9 +37,9 @@ func newServer(t testing.TB, limits davxml.Limits) *server {
 
 func newServerWith(t testing.TB, limits davxml.Limits, judge core.Judge) *server {
 	t.Helper()
-	o := carddav.Options{MaxResource: 100_000}
-	s := &server{t: t}
-	s.core = core.New(core.Options{Engine: newEngine(t), Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judge},
+	s := &server{t: t, engine: newEngine(), clock: clock.NewFake(time.Date(2026, 2, 1, 8, 0, 0, 0, time.UTC))}
+	o := carddav.Options{MaxResource: 100_000, Clock: s.clock}
+	s.core = core.New(core.Options{Engine: s.engine, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judge},
 		Limits: core.Limits{Resource: 100_000}})
 	s.ada, s.bob = s.account("ada@example.org"), s.account("bob@example.org")
 	s.h = dav.New(dav.Options{Core: s.core, Extensions: []dav.Extension{carddav.Extension(o)}, SpoolDir: t.TempDir(), Limits: limits,

@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"holdfast"
-	"holdfast/internal/core"
 	"holdfast/internal/dav"
 	"holdfast/internal/davxml"
 )
@@ -31,7 +30,7 @@ func (o Options) multiget(q *dav.Query) error {
 	}
 	q.Data = f
 	ask := q.Ask(m.Props)
-	needs := ask.Needs(holdfast.TypeAddressbook) | f.needs(m.Data)
+	needs := ask.Needs(holdfast.TypeAddressbook)
 	book := q.Target.Collection.ID
 	for _, href := range m.Hrefs {
 		name, ok := q.Name(href)
@@ -52,14 +51,6 @@ func (o Options) multiget(q *dav.Query) error {
 		}
 	}
 	return nil
-}
-
-// needs says what must be read so that cards can be rendered before their answer begins.
-func (f *form) needs(data *davxml.AddressData) core.Fields {
-	if data != nil {
-		return core.WithBody
-	}
-	return 0
 }
 
 // respond answers for one member, under href where it is not empty. A card that cannot be given in the form is told so by name (section 5.1.1.1).
