@@ -48,7 +48,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// AppleContacts tells whether a request comes from the Contacts of macOS or iOS: they never name a version, write 3.0, and lose photos and labels of 4.0.
+// AppleContacts tells whether a request comes from the Contacts of macOS or iOS: they never name a version, write
+// 3.0, and what they do not know of 4.0 would be gone with the next edit.
 func AppleContacts(h http.Header) bool {
 	agent := h.Get("User-Agent")
 	for _, known := range []string{"dataaccessd/", "AddressBookCore/", "AddressBookSourceSync", "AddressBook/", "CoreDAV/", "accountsd/"} {
