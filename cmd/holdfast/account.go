@@ -61,13 +61,14 @@ The password is for the pages in the browser; phones and programs get app passwo
 	}
 	c.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input")
 	c.Flags().BoolVar(&none, "no-password", false, "make an account that cannot sign in to the pages")
-	c.MarkFlagsMutuallyExclusive("password-stdin", "no-password")
 	return c
 }
 
 // newPassword gets a new password in the way that the flags say.
 func (a *app) newPassword(cmd *cobra.Command, email string, fromStdin, none bool) (string, error) {
 	switch {
+	case none && fromStdin:
+		return "", usage(cmd, errors.New("choose one, --password-stdin or --no-password"))
 	case none:
 		return "", nil
 	case fromStdin:

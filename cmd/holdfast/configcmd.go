@@ -38,7 +38,7 @@ func (a *app) configPrint() *cobra.Command {
 				return a.printJSON("config", map[string]any{"file": cfg.File, "settings": settings(cfg)})
 			}
 			for _, k := range cfg.Keys() {
-				a.printf("# %s\n", k.Help)
+				a.printf("# %s\n", plainHelp(k))
 				line := k.Name + " = " + k.TOML()
 				if k.Secret || k.Name == "data" && !strings.HasPrefix(cfg.Sources[k.Name], "file ") {
 					line = "# " + line // a masked secret is not to be read again; the file in the data directory cannot say where that is
@@ -64,7 +64,7 @@ type setting struct {
 func settings(c *config.Config) []setting {
 	var out []setting
 	for _, k := range c.Keys() {
-		s := setting{Key: k.Name, Value: k.JSON(), Source: c.Sources[k.Name], Env: k.Env(), Help: k.Help}
+		s := setting{Key: k.Name, Value: k.JSON(), Source: c.Sources[k.Name], Env: k.Env(), Help: plainHelp(k)}
 		if k.Flag != "" {
 			s.Flag = "--" + k.Flag
 		}
@@ -107,3 +107,6 @@ func (a *app) configValidate() *cobra.Command {
 	config.AddServeFlags(c.Flags())
 	return c
 }
+
+// plainHelp returns a key's help without the marks that flags need.
+func plainHelp(k config.Key) string { return strings.ReplaceAll(k.Help, "`", "") }

@@ -170,7 +170,11 @@ func (s *server) run(l net.Listener, h *http.Server) {
 
 // announce tells people and the supervisor that the service is ready.
 func (s *server) announce(ctx context.Context) {
-	s.log.Info("ready", "url", s.url, "data", s.c.Data, "store", s.store.id.Store, "engine", s.store.engine.Info().Engine, "version", version().Version, "config", s.c.File)
+	admin := "none"
+	if s.admin != nil {
+		admin = s.admin.Addr().String()
+	}
+	s.log.Info("ready", "url", s.url, "admin", admin, "data", s.c.Data, "store", s.store.id.Store, "engine", s.store.engine.Info().Engine, "version", version().Version, "config", s.c.File)
 	s.a.printf("holdfast: ready %s\n", s.url)
 	if s.store.core.Stats().Accounts > 0 {
 		s.setup.Close()

@@ -125,7 +125,7 @@ type Key struct {
 // Keys returns the table of all settings, each bound to c's field.
 func (c *Config) Keys() []Key {
 	return []Key{
-		{Name: "data", Flag: "data", Default: "./holdfast-data", Value: &c.Data, Help: "the data `DIR`ectory"},
+		{Name: "data", Flag: "data", Default: "./holdfast-data", Value: &c.Data, Help: "`DIR` that holds the data"},
 		{Name: "listen", Flag: "listen", Default: "127.0.0.1:8420", Value: &c.Listen, Help: "`ADDRESS`:port for phones, programs and pages"},
 		{Name: "admin_listen", Flag: "admin-listen", Default: "127.0.0.1:8421", Value: &c.AdminListen, Help: "`ADDRESS`:port for /livez, /readyz and /metrics; \"none\" for none"},
 		{Name: "first_vault", Flag: "first-vault", Default: "none", Value: &c.FirstVault, Help: "where the first vault is made; vaults come in a later version, so only \"none\""},

@@ -32,7 +32,7 @@ func (k Key) Env() string {
 
 // AddDataFlags adds the flags that every command takes: --data and --config.
 func AddDataFlags(fs *pflag.FlagSet) {
-	fs.String("config", "", "configuration `FILE` (default DATA/"+FileName+", if it is there)")
+	fs.String("config", "", "read settings from `FILE` (default DATA/"+FileName+", if it is there)")
 	addFlags(fs, func(k Key) bool { return k.Flag == "data" })
 }
 
@@ -207,6 +207,9 @@ func loadEnv(environ []string, keys map[string]Key) (l layer, path string, err e
 			return "", nil
 		}
 		if k, ok := byEnv[name]; ok {
+			if value == "" { // as good as unset: composed environments cannot leave one out
+				return "", nil
+			}
 			return k.Name, value
 		}
 		if k, ok := byEnv[strings.TrimSuffix(name, "_FILE")]; ok && k.Secret {

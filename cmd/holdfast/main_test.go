@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"holdfast": main}) }
+
+// TestScripts runs the sessions of testdata. Beside the commands of testscript they have:
+//
+//	start ARGS...          holdfast serve ARGS..., on free ports, in the background; sets $URL, $LISTEN, $SETUP and $ADMIN once it is ready
+//	finish [SIGNAL]        ends it and waits; its output is in serve.out and serve.err. ! finish wants it to have failed
+//	exits CODE CMD...      runs a command that must end with this exit status
+//	http METHOD URL [-u USER:PASSWORD] [-f FILE] [STATUS]    asks a server; the body is on stdout
+//	field VAR NAME         sets $VAR to a field of the JSON object on stdout
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Values["server"] = &background{vars: e.Vars}
+			e.Setenv("HOLDFAST_DATA", filepath.Join(e.WorkDir, "data"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"start": start, "finish": finish, "exits": exits, "http": request, "field": field},
+		Condition: func(cond string) (bool, error) {
+			if cond == "shm" { // memory that the test may write to
+				st, err := os.Stat("/dev/shm")
+				return err == nil && st.IsDir(), nil
+			}
+			return false, fmt.Errorf("the condition %q is not known", cond)
+		},
+	})
+}
+
+// background is the server that a script started.
+type background struct {
+	vars []string
+	cmd  *exec.Cmd
+	out  lockedBuffer
+	err  lockedBuffer
+	done chan error
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// patience is how long a server may take to be ready, or to end, on a busy machine.
+const patience = 60 * time.Second
+
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	b := ts.Value("server").(*background)
+	if neg || b.cmd != nil {
+		ts.Fatalf("usage: start ARGS..., once at a time")
+	}
+	path := ""
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if p := filepath.Join(dir, "holdfast"); path == "" {
+			if _, err := os.Stat(p); err == nil {
+				path = p
+			}
+		}
+	}
+	b.out, b.err, b.done = lockedBuffer{}, lockedBuffer{}, make(chan error, 1)
+	b.cmd = exec.Command(path, append([]string{"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)...)
+	b.cmd.Env = append(b.vars[:len(b.vars):len(b.vars)], "HOLDFAST_DATA="+ts.Getenv("HOLDFAST_DATA"), "NOTIFY_SOCKET="+ts.Getenv("NOTIFY_SOCKET"))
+	for _, k := range []string{"HOLDFAST_LOG_LEVEL", "HOLDFAST_RETRY_AFTER", "HOLDFAST_LIMITS_QUOTA"} {
+		if v := ts.Getenv(k); v != "" {
+			b.cmd.Env = append(b.cmd.Env, k+"="+v)
+		}
+	}
+	b.cmd.Dir, b.cmd.Stdout, b.cmd.Stderr = ts.MkAbs("."), &b.out, &b.err
+	ts.Check(b.cmd.Start())
+	go func(c *exec.Cmd) { b.done <- c.Wait() }(b.cmd)
+	ts.Defer(func() {
+		if b.cmd != nil {
+			_ = b.cmd.Process.Kill()
+			<-b.done
+		}
+	})
+	for until := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		select {
+		case err := <-b.done:
+			b.cmd = nil
+			ts.Fatalf("serve ended: %v\n%s", err, b.err.String())
+		default:
+		}
+		if b.ready(ts) {
+			return
+		}
+		if time.Now().After(until) {
+			ts.Fatalf("serve is not ready:\n%s", b.err.String())
+		}
+	}
+}
+
+// ready looks for the ready line, and for the set-up link where the script wants one.
+func (b *background) ready(ts *testscript.TestScript) bool {
+	ready := false
+	sc := bufio.NewScanner(strings.NewReader(b.out.String()))
+	for sc.Scan() {
+		if url, ok := strings.CutPrefix(sc.Text(), "holdfast: ready "); ok {
+			ts.Setenv("URL", url)
+			ts.Setenv("LISTEN", strings.TrimPrefix(url, "http://"))
+			ready = true
+		}
+		if url, ok := strings.CutPrefix(sc.Text(), "holdfast: setup "); ok {
+			ts.Setenv("SETUP", url)
+		}
+	}
+	for line := range strings.Lines(b.err.String()) {
+		var entry struct{ Msg, Admin string }
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "ready" {
+			ts.Setenv("ADMIN", "http://"+entry.Admin)
+		}
+	}
+	return ready
+}
+
+func finish(ts *testscript.TestScript, neg bool, args []string) {
+	b := ts.Value("server").(*background)
+	if b.cmd == nil {
+		ts.Fatalf("no server was started")
+	}
+	signal := syscall.SIGTERM
+	if len(args) > 0 {
+		signal = map[string]syscall.Signal{"INT": syscall.SIGINT, "KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM}[args[0]]
+	}
+	ts.Check(b.cmd.Process.Signal(signal))
+	var err error
+	select {
+	case err = <-b.done:
+	case <-time.After(patience):
+		ts.Fatalf("serve does not end:\n%s", b.err.String())
+	}
+	b.cmd = nil
+	ts.Check(os.WriteFile(ts.MkAbs("serve.out"), []byte(b.out.String()), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("serve.err"), []byte(b.err.String()), 0o600))
+	if neg != (err != nil) {
+		ts.Fatalf("serve ended with %v:\n%s", err, b.err.String())
+	}
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if neg || err != nil || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE CMD ARGS...")
+	}
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var x *exec.ExitError
+		if !errors.As(err, &x) {
+			ts.Fatalf("%v", err)
+		}
+		got = x.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+func request(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: http METHOD URL [-u USER:PASSWORD] [-f FILE] [STATUS]")
+	}
+	method, url, want := args[0], args[1], 0
+	var body io.Reader
+	user := ""
+	for i := 2; i < len(args); i++ {
+		switch {
+		case args[i] == "-u" && i+1 < len(args):
+			i++
+			user = args[i]
+		case args[i] == "-f" && i+1 < len(args):
+			i++
+			body = strings.NewReader(ts.ReadFile(args[i]))
+		default:
+			var err error
+			want, err = strconv.Atoi(args[i])
+			ts.Check(err)
+		}
+	}
+	r, err := http.NewRequest(method, url, body)
+	ts.Check(err)
+	if name, password, ok := strings.Cut(user, ":"); ok {
+		r.SetBasicAuth(name, password)
+	}
+	if method == "PROPFIND" {
+		r.Header.Set("Depth", "0")
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "text/vcard")
+	}
+	client := &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(r)
+	ts.Check(err)
+	defer resp.Body.Close()
+	_ = resp.Header.Write(ts.Stderr())
+	_, err = io.Copy(ts.Stdout(), resp.Body)
+	ts.Check(err)
+	if want != 0 && resp.StatusCode != want {
+		ts.Fatalf("%s %s: %s, want %d\n%s", method, url, resp.Status, want, ts.ReadFile("stdout"))
+	}
+}
+
+func field(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: field VAR NAME")
+	}
+	var object map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &object))
+	v, ok := object[args[1]]
+	if !ok {
+		ts.Fatalf("there is no field %q", args[1])
+	}
+	ts.Setenv(args[0], fmt.Sprint(v))
+}
