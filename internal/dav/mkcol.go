@@ -34,7 +34,7 @@ func (q *request) mkcol() error {
 	if err != nil {
 		return err
 	}
-	if x != nil && x.Make != nil {
+	if q.maker = x; x != nil && x.Make != nil {
 		if ops, err = x.Make(&n, ops); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,8 +21,9 @@ type request struct {
 	r *http.Request
 	p holdfast.Principal
 	place
-	dest   *place // of COPY and MOVE
-	posted bool   // the path is the collection in which a member is made
+	dest   *place     // of COPY and MOVE
+	posted bool       // the path is the collection in which a member is made
+	maker  *Extension // of the collection that a MKCOL makes
 }
 
 // place is a path that was looked up.
@@ -85,8 +87,11 @@ func (q *request) nothing() error {
 	return &holdfast.Error{Op: "dav." + q.r.Method, Kind: holdfast.NotFound, Ref: q.path.Href()}
 }
 
-// extension is the one that knows the collection of the request, or of its destination; nil for none.
+// extension is the one that knows the collection of the request, of its destination, or that it makes; nil for none.
 func (q *request) extension() *Extension {
+	if q.maker != nil {
+		return q.maker
+	}
 	at := &q.place
 	if q.dest != nil {
 		at = q.dest
@@ -213,7 +218,8 @@ func (q *request) octets(limit int64) ([]byte, error) {
 	if err := q.identity(); err != nil {
 		return nil, err
 	}
-	tooLarge := &holdfast.Error{Op: "dav." + q.r.Method, Kind: holdfast.TooLarge, Rule: "max-resource-size", Text: "this resource is larger than what is taken here"}
+	tooLarge := &holdfast.Error{Op: "dav." + q.r.Method, Kind: holdfast.TooLarge, Rule: "max-resource-size",
+		Text: "a resource has at most " + strconv.FormatInt(limit, 10) + " octets, and this one has more"}
 	if q.r.ContentLength > limit {
 		return nil, tooLarge
 	}
