@@ -89,9 +89,6 @@ func (t *Target) add(name string, modified time.Time, r io.Reader) error {
 		return err
 	}
 	_, err = io.Copy(f, r)
-	if err == nil {
-		err = f.Sync()
-	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}
@@ -158,12 +155,7 @@ func (t *Target) sync() error {
 	if t.zip != nil {
 		return errors.Join(t.zip.Close(), t.file.Sync(), t.file.Close())
 	}
-	return filepath.WalkDir(t.temp, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return err
-		}
-		return vfs.OS.SyncDir(path)
-	})
+	return syncTree(t.temp)
 }
 
 // Discard removes what was written and not committed. After Commit it does nothing.
