@@ -26,7 +26,7 @@ func (e *Engine) Check(ctx context.Context, octets bool, report func(store.Findi
 func (e *Engine) check(octets bool) (found []store.Finding) {
 	pos := store.Position{}
 	for _, b := range e.batches {
-		pos = nextPosition(pos, batchEnd{b.account.id, b.account.changes[b.to-1].Chain})
+		pos = nextPosition(pos, store.GroupEnd{Account: b.account.id, Chain: b.account.changes[b.to-1].Chain})
 		if pos != b.at {
 			found = append(found, store.Finding{Account: b.account.id, What: fmt.Sprintf("The hash of batch %d does not follow from the batches before.", b.at.Batch)})
 			pos = b.at

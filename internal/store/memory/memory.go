@@ -9,7 +9,6 @@ package memory
 
 import (
 	"context"
-	"crypto/sha256"
 	"slices"
 	"sync"
 	"time"
@@ -196,22 +195,9 @@ func (e *Engine) position() store.Position {
 	return e.batches[len(e.batches)-1].at
 }
 
-// batchEnd is what one group adds to the hash of its batch.
-type batchEnd struct {
-	account holdfast.ID
-	chain   holdfast.Hash // at the group's end
-}
-
-// nextPosition returns the point after a batch of these groups.
-func nextPosition(prev store.Position, groups ...batchEnd) store.Position {
-	h := sha256.New()
-	h.Write([]byte("holdfast batch 1\n"))
-	h.Write(prev.Hash[:])
-	for _, g := range groups {
-		h.Write(g.account[:])
-		h.Write(g.chain[:])
-	}
-	return store.Position{Batch: prev.Batch + 1, Hash: holdfast.Hash(h.Sum(nil))}
+// nextPosition returns the point after a batch of one group.
+func nextPosition(prev store.Position, g store.GroupEnd) store.Position {
+	return store.Position{Batch: prev.Batch + 1, Hash: store.BatchHash(prev.Hash, []store.GroupEnd{g})}
 }
 
 // search returns how many of vs, by ascending seq, are not above seq.

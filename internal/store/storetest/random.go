@@ -1,0 +1,5 @@
+package storetest
+
+import "testing"
+
+func Random(t *testing.T, open Open) {}
