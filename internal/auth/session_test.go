@@ -105,6 +105,24 @@ func TestWeakHashIsRenewed(t *testing.T) {
 	}
 }
 
+func TestSetupTokenExpires(t *testing.T) {
+	f := clock.NewFake(time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC))
+	s := NewSetup(f, nil, 0)
+	token, expires, err := s.Token()
+	must(t, err)
+	if again, _, _ := s.Token(); again != token || !expires.Equal(f.Now().Add(30*time.Minute)) {
+		t.Errorf("the token changed before its time, or ends at %v", expires)
+	}
+	f.Advance(30*time.Minute - time.Second)
+	if !s.Valid(token) {
+		t.Error("the token ended early")
+	}
+	f.Advance(time.Second)
+	if s.Valid(token) {
+		t.Error("the token did not end")
+	}
+}
+
 func TestSetup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSetup(nil, nil, 0)
@@ -140,7 +158,7 @@ func TestSetup(t *testing.T) {
 		made := 0
 		var wg sync.WaitGroup
 		for range 5 {
-			wg.Go(func() { s.Use(both[1], func() error { made++; return nil }) })
+			wg.Go(func() { s.Use(both[1], func() error { made++; time.Sleep(time.Second); return nil }) })
 		}
 		wg.Wait()
 		if made != 1 {

@@ -18,7 +18,7 @@ type Setup struct {
 	random io.Reader
 	keep   time.Duration
 
-	using   sync.Mutex // held while an account is made: one link makes one account
+	using   chan struct{} // holds one while an account is made: one link makes one account
 	mu      sync.Mutex
 	token   string
 	expires time.Time
@@ -32,7 +32,7 @@ func NewSetup(c clock.Clock, random io.Reader, keep time.Duration) *Setup {
 	if c == nil {
 		c = clock.System
 	}
-	return &Setup{clock: c, random: orSystem(random), keep: keep, done: make(chan struct{})}
+	return &Setup{clock: c, random: orSystem(random), keep: keep, using: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // Token returns the token that is good now and until when, a new one if there is none or the last one expired. It is empty after the first account was made.
@@ -84,8 +84,8 @@ func (s *Setup) Valid(token string) bool {
 // Use runs fn, which makes the first account, if the token is good; if fn succeeds the right ends. Of two uses at the same time one gets NotFound. Errors:
 // NotFound (wrong, expired or used), and what fn returns.
 func (s *Setup) Use(token string, fn func() error) error {
-	s.using.Lock()
-	defer s.using.Unlock()
+	s.using <- struct{}{}
+	defer func() { <-s.using }()
 	if !s.Valid(token) {
 		return fail("Setup", holdfast.NotFound, "this set-up link is not good, or not any more")
 	}

@@ -165,6 +165,44 @@ func TestWaitingIsBounded(t *testing.T) {
 	})
 }
 
+// TestWaitingForOneAccount: many addresses that attack one account take only as many places as one account has.
+func TestWaitingForOneAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{Slow: Slowdown{WaitingForEach: 3}})
+		for range 12 {
+			h.basic(t.Context(), "192.0.2.1:1", alice, "no")
+		}
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() { h.basic(t.Context(), fmt.Sprintf("198.51.100.%d:1", i), alice, "no") })
+		}
+		synctest.Wait()
+		h.devices.mu.Lock()
+		n := h.devices.waiting
+		h.devices.mu.Unlock()
+		if n != 3 {
+			t.Errorf("%d wait, want 3", n)
+		}
+		wg.Wait()
+	})
+}
+
+// TestRightAttemptsCostNothing: who signs in often and rightly is not slowed.
+func TestRightAttemptsCostNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, Options{})
+		d := took(func() {
+			for range 20 {
+				_, err := h.SignIn(t.Context(), from("192.0.2.1"), alice, password)
+				must(t, err)
+			}
+		})
+		if d != 0 {
+			t.Errorf("20 right sign-ins waited %v", d)
+		}
+	})
+}
+
 // TestAttemptsAtOnce: a hundred guesses sent together are slowed as if they came one by one.
 func TestAttemptsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

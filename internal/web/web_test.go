@@ -205,6 +205,7 @@ func TestSetupAfterCommand(t *testing.T) {
 	token, _, err := h.setup.Token()
 	must(t, err)
 	h.account()
+	h.browser().get("/setup/"+token).want(t, 404, "This server is set up")
 	h.browser().post("/setup/"+token, "email", "eve@example.org", "password", password, "again", password).want(t, 404, "This server is set up")
 	if n := h.core.Stats().Accounts; n != 1 {
 		t.Errorf("%d accounts", n)
