@@ -87,6 +87,7 @@ func Serves(path string) bool {
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := &request{h: h, w: w, r: r}
+	q.watch()
 	if strings.HasPrefix(r.URL.Path, "/.well-known/") {
 		q.redirect()
 		return

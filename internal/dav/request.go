@@ -189,9 +189,10 @@ func (q *request) identity() error {
 
 // body reads the request's body under a deadline that moves on with each piece, so that a client that stops sending holds nothing for long.
 type body struct {
-	q    *request
-	rc   *http.ResponseController
-	last time.Time
+	q     *request
+	rc    *http.ResponseController
+	last  time.Time
+	whole bool
 }
 
 func (q *request) body() *body {
@@ -200,18 +201,32 @@ func (q *request) body() *body {
 	return b
 }
 
+// watch sets the deadline before anything is read: net/http drains what a handler leaves unread, and would wait for it for ever.
+func (q *request) watch() {
+	if q.r.ContentLength != 0 {
+		http.NewResponseController(q.w).SetReadDeadline(q.h.o.Clock.Now().Add(q.h.o.BodyIdle)) // a writer that knows no deadlines is a test's
+	}
+}
+
 // Read implements io.Reader.
 func (b *body) Read(p []byte) (int, error) {
 	at := b.q.h.o.Clock.Now().Add(b.q.h.o.BodyIdle)
 	if at.After(b.last) {
 		at = b.last
 	}
-	b.rc.SetReadDeadline(at) // a writer that knows no deadlines is a test's
-	return b.q.r.Body.Read(p)
+	b.rc.SetReadDeadline(at)
+	n, err := b.q.r.Body.Read(p)
+	b.whole = b.whole || err == io.EOF
+	return n, err
 }
 
-// done lifts the deadline: the server watches the connection while the request is answered, and a deadline would end the request.
-func (b *body) done() { b.rc.SetReadDeadline(time.Time{}) }
+// done lifts the deadline once the body is whole: the server watches the connection while the request is answered, and a deadline would end the
+// request. Otherwise it stays, for what net/http drains.
+func (b *body) done() {
+	if b.whole {
+		b.rc.SetReadDeadline(time.Time{})
+	}
+}
 
 // octets reads a body of at most limit octets.
 func (q *request) octets(limit int64) ([]byte, error) {

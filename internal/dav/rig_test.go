@@ -41,7 +41,7 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func newRig(t testing.TB, options ...rigOption) *rig {
 	t.Helper()
 	g := &rig{t: t, engine: memory.New(), clock: clock.NewFake(start)}
-	co := core.Options{Engine: completed{g.engine}, Judges: testJudges(), Clock: g.clock}
+	co := core.Options{Engine: g.engine, Judges: testJudges(), Clock: g.clock}
 	do := Options{Extensions: []Extension{cards()}, SpoolDir: t.TempDir(), Authenticate: g.authenticate,
 		RequestID: func(*http.Request) string { return "request-1" }, Limits: davxml.Limits{Octets: 1 << 20}}
 	for _, f := range options {
