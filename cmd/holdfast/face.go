@@ -3,9 +3,11 @@ package main
 import (
 	"crypto/rand"
 	"encoding/base32"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
@@ -69,18 +71,37 @@ func (s *server) face() (http.Handler, error) {
 	}), nil
 }
 
-// bounded gives a page's request and answer their time; DAV bounds its own.
+// maxForm bounds what a page's form can send.
+const maxForm = 64 << 10
+
+// bounded gives a page's request and answer their time, and reads a form before any work is done for it; DAV bounds its own.
 func (s *server) bounded(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, now := http.NewResponseController(w), clock.System.Now()
 		_ = c.SetReadDeadline(now.Add(s.c.Timeouts.Stall)) // a writer that knows no deadlines is a test's
 		_ = c.SetWriteDeadline(now.Add(s.c.Timeouts.Stall + s.c.Timeouts.Write))
-		defer func() {
-			_ = c.SetReadDeadline(time.Time{})
-			_ = c.SetWriteDeadline(time.Time{})
-		}()
+		defer func() { _ = c.SetWriteDeadline(time.Time{}) }()
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil {
+			code, text := formTrouble(err)
+			w.Header().Set("Connection", "close")
+			http.Error(w, text+" Request "+idOf(r)+".", code)
+			return
+		}
+		_ = c.SetReadDeadline(time.Time{})
 		h.ServeHTTP(w, r)
 	})
+}
+
+// formTrouble says why a form could not be read.
+func formTrouble(err error) (code int, text string) {
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		return http.StatusRequestEntityTooLarge, "This form is too large."
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return http.StatusRequestTimeout, "This form came too slowly; nothing was changed."
+	}
+	return http.StatusBadRequest, "This form cannot be read; nothing was changed."
 }
 
 // front is the outermost handler: it names each request, counts it, and turns a panic into an error that is logged once.
@@ -93,16 +114,16 @@ func (s *server) front(route func(*http.Request) (http.Handler, string)) http.Ha
 		h, face := route(r)
 		out := &answer{ResponseWriter: w}
 		defer func() {
-			p := recover()
-			if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // it is compared as net/http does
+			p, begun := recover(), out.code != 0
+			if p != nil && p != http.ErrAbortHandler {
 				s.metrics.panics.Inc()
 				s.log.Error("a request made the server panic", "request", id, "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-				if out.code == 0 {
+				if !begun {
 					http.Error(out, "Something went wrong in this server, request "+id+". Nothing that was acknowledged is lost.", http.StatusInternalServerError)
 				}
 			}
 			s.finish(r, face, id, out, began)
-			if p != nil {
+			if p != nil && (begun || p == http.ErrAbortHandler) {
 				panic(http.ErrAbortHandler) // the rest of an answer that was begun must not look whole
 			}
 		}()
