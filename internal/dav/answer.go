@@ -2,10 +2,14 @@ package dav
 
 import (
 	"net/http"
+	"sync"
 
 	"holdfast/internal/core"
 	"holdfast/internal/davxml"
 )
+
+// writers keeps the memory of multistatus bodies from one answer to the next.
+var writers = sync.Pool{New: func() any { return davxml.NewMultistatus(nil) }}
 
 // multistatus runs fn in one snapshot, spools what it answers, and sends it as a 207 after the snapshot was closed. Where anything fails, nothing
 // of it is sent, and the error becomes the status.
@@ -13,9 +17,12 @@ func (q *request) multistatus(depth davxml.Depth, body *davxml.Element, fn func(
 	s := newSpool(q.h.o.SpoolDir)
 	defer s.close()
 	prefer := q.prefer()
+	m := writers.Get().(*davxml.Multistatus)
+	defer writers.Put(m)
+	m.Reset(s)
 	err := q.read(func(r *core.Reader) error {
 		x := &Query{Context: q.r.Context(), Reader: r, Principal: q.p, Header: q.r.Header, Depth: depth, Prefer: prefer, Limits: q.h.o.Limits, Body: body,
-			req: q, h: q.h, m: davxml.NewMultistatus(s), until: q.h.o.Clock.Now().Add(snapshotTime)}
+			req: q, h: q.h, m: m, until: q.h.o.Clock.Now().Add(snapshotTime)}
 		if err := q.condition4918(r); err != nil {
 			return err
 		}
