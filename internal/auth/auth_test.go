@@ -71,7 +71,7 @@ func wantKind(t *testing.T, err error, kind holdfast.ErrorKind) {
 }
 
 func TestBasic(t *testing.T) {
-	h := newHouse(t, Options{})
+	h := newHouse(t, Options{Slow: Slowdown{Free: 100}})
 	want := holdfast.Principal{Account: h.id, Device: h.device.ID}
 	for _, login := range []string{alice, "Alice@Example.ORG", " alice@example.org", h.id.String()} {
 		for _, p := range []string{h.app, strings.ReplaceAll(h.app, "-", ""), strings.ReplaceAll(h.app, "-", " "), strings.ToUpper(h.app)} {

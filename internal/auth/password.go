@@ -156,7 +156,7 @@ func (h *hasher) verify(ctx context.Context, stored, password string) (ok, renew
 	want := h.dummy
 	if stored != "" {
 		if want, err = parsePHC(stored); err != nil {
-			return false, false, &holdfast.Error{Op: "auth.SignIn", Kind: holdfast.Corrupt, Text: "the stored password hash is damaged; an operator can set a new password", Err: err}
+			return false, false, &holdfast.Error{Op: "auth.SignIn", Kind: holdfast.Corrupt, Text: "the stored password hash is damaged; tell the operator of this server", Err: err}
 		}
 	}
 	key, err := h.derive(ctx, want, len(want.key), password)
