@@ -183,7 +183,6 @@ func (q *request) fail(err error) {
 	id := ""
 	if q.h.o.RequestID != nil {
 		id = q.h.o.RequestID(q.r)
-		h.Set("X-Request-Id", id)
 	}
 	switch a.status {
 	case http.StatusUnauthorized:

@@ -24,9 +24,18 @@ import (
 // faulty is an engine that can be broken.
 type faulty struct {
 	store.Engine
-	snapshot error // what Snapshot answers
-	listing  int   // after how many members a listing fails; 0: never
-	ahead    bool  // the store lacks what the devices have seen
+	snapshot error                 // what Snapshot answers
+	listing  int                   // after how many members a listing fails; 0: never
+	ahead    bool                  // the store lacks what the devices have seen
+	commit   func(context.Context) // runs once, before the next commit
+}
+
+func (e *faulty) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error) {
+	if fn := e.commit; fn != nil {
+		e.commit = nil
+		fn(ctx)
+	}
+	return e.Engine.Commit(ctx, g)
 }
 
 func (e *faulty) Snapshot(ctx context.Context) (store.Snapshot, error) {
@@ -205,6 +214,16 @@ func TestFaultsAreLoggedOnce(t *testing.T) {
 	}
 }
 
+// What If-Unmodified-Since saw must still be there inside the commit.
+func TestUnmodifiedSinceIsJudgedInsideTheCommit(t *testing.T) {
+	g, e := newFaulty(t)
+	g.want(201, "PUT", g.files()+"x", "1")
+	e.commit = func(context.Context) { g.want(204, "PUT", g.files()+"x", "2") }
+	g.want(412, "PUT", g.files()+"x", "3", "If-Unmodified-Since: "+start.Format(http.TimeFormat))
+	e.commit = func(context.Context) { g.want(204, "PUT", g.files()+"x", "4") }
+	g.want(412, "DELETE", g.files()+"x", "", "If-Unmodified-Since: "+start.Format(http.TimeFormat))
+}
+
 // served is a rig behind a real server.
 func served(t *testing.T, options ...rigOption) (*rig, *httptest.Server) {
 	g := newRig(t, options...)
@@ -247,7 +266,10 @@ func TestBodyThatStops(t *testing.T) {
 }
 
 func TestConnectionOutlivesTheBodysDeadline(t *testing.T) {
-	g, s := served(t, func(_ *core.Options, o *Options) { o.BodyIdle = 50 * time.Millisecond; o.WriteIdle = 50 * time.Millisecond })
+	g, s := served(t, func(_ *core.Options, o *Options) {
+		o.BodyIdle = 50 * time.Millisecond
+		o.WriteIdle = 50 * time.Millisecond
+	})
 	slow := func(_ http.ResponseWriter, r *http.Request) { // a commit that takes longer than the deadline of a body
 		<-time.After(100 * time.Millisecond)
 		if r.Context().Err() != nil {

@@ -88,6 +88,9 @@ func Serves(path string) bool {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := &request{h: h, w: w, r: r}
 	q.watch()
+	if h.o.RequestID != nil {
+		w.Header().Set("X-Request-Id", h.o.RequestID(r))
+	}
 	if strings.HasPrefix(r.URL.Path, "/.well-known/") {
 		q.redirect()
 		return
@@ -137,6 +140,9 @@ func (q *request) serve() error {
 	}
 	if strings.ContainsRune(q.r.RequestURI, '#') {
 		return Refuse(http.StatusBadRequest, davxml.Name{}, "a request names no fragment")
+	}
+	if q.r.Method == http.MethodOptions && q.r.URL.Path == "*" {
+		return q.options()
 	}
 	var err error
 	if q.path, err = ParsePath(q.r.URL.EscapedPath()); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/core"
+	"holdfast/internal/davxml"
 )
 
 func TestDiscovery(t *testing.T) {
@@ -40,6 +41,9 @@ func TestOptions(t *testing.T) {
 		r := g.want(200, "OPTIONS", g.book(), "", headers...)
 		if r.Header.Get("DAV") != "1, 3, extended-mkcol, access-control, sync-collection, addressbook" {
 			t.Errorf("DAV: %q", r.Header.Get("DAV"))
+		}
+		if r := g.want(200, "OPTIONS", "*", "", headers...); r.Header.Get("DAV") == "" || r.Header.Get("X-Request-Id") != "request-1" {
+			t.Errorf("OPTIONS *: %v", r.Header)
 		}
 		if !strings.Contains(r.Header.Get("Allow"), "REPORT") || strings.Contains(r.Header.Get("Allow"), "LOCK") {
 			t.Errorf("Allow: %q", r.Header.Get("Allow"))
@@ -149,6 +153,23 @@ func TestPropfindModes(t *testing.T) {
 	r.lacks(t, "sync-collection")
 }
 
+// Phones compare the tags that a home lists with what they hold, and skip what has not changed.
+func TestTagsOfAHome(t *testing.T) {
+	g := newRig(t)
+	for range 2 {
+		token := g.token(g.book())
+		g.want(207, "PROPFIND", g.home("addressbooks"), find("CS:getctag", "D:sync-token"), "Depth: 1").has(t, "<CS:getctag>"+token+"<", "<D:sync-token>"+token+"<")
+		g.want(201, "PUT", g.files()+token[len(token)-5:], "x") // elsewhere: it wakes no address book
+		if g.token(g.book()) != token {
+			t.Error("a change elsewhere changes the tag")
+		}
+		g.want(201, "PUT", g.book()+token[len(token)-5:], card(token[len(token)-5:]))
+		if g.token(g.book()) == token {
+			t.Error("a change does not change the tag")
+		}
+	}
+}
+
 func TestQuota(t *testing.T) {
 	g := newRig(t, func(c *core.Options, _ *Options) { c.Limits.Quota = 1000 })
 	g.want(201, "PUT", g.files()+"x", strings.Repeat("x", 600))
@@ -237,6 +258,8 @@ func TestSyncCollection(t *testing.T) {
 	g.want(201, "MKCOL", g.home("addressbooks", "other"), "")
 	g.want(403, "REPORT", g.home("addressbooks", "other"), syncBody(token, "")).has(t, "<D:valid-sync-token>")
 	g.want(403, "REPORT", g.files(), syncBody("", "")).has(t, "<D:supported-report>")
+	g.want(201, "MKCOL", g.files()+"folder", "")
+	g.want(403, "REPORT", g.files()+"folder", syncBody("", "")).has(t, "<D:supported-report>")
 	g.want(400, "REPORT", b, `<D:sync-collection xmlns:D="DAV:"><D:sync-token/><D:prop/></D:sync-collection>`)
 	g.want(207, "REPORT", b, `<D:sync-collection xmlns:D="DAV:"><D:sync-token/><D:prop/></D:sync-collection>`, "Depth: 1") // as drafts of the RFC did
 	g.want(403, "REPORT", b, `<D:version-tree xmlns:D="DAV:"/>`).has(t, "<D:supported-report>")
@@ -262,6 +285,34 @@ func TestExpandProperty(t *testing.T) {
 		"<D:current-user-principal><D:response><D:href>"+PrincipalHref(g.alice.ID)+"</D:href><D:propstat><D:prop><D:displayname>alice@example.org</D:displayname>",
 		"<CR:addressbook-home-set><D:response><D:href>"+g.home("addressbooks")+"</D:href><D:propstat><D:prop><D:resourcetype><D:collection/></D:resourcetype>", "<D:nothing/>")
 	g.want(207, "REPORT", PrincipalHref(g.alice.ID), `<D:expand-property xmlns:D="DAV:"><D:property name="alternate-URI-set"><D:property name="displayname"/></D:property></D:expand-property>`).has(t, "404 Not Found")
+}
+
+// An expansion multiplies with each level; it ends somewhere.
+func TestExpansionIsBounded(t *testing.T) {
+	many := davxml.Name{Space: "urn:x", Local: "many"}
+	g := newRig(t, func(_ *core.Options, o *Options) {
+		o.Extensions = append(o.Extensions, Extension{Name: "many", Properties: []Property{{Name: many, Where: AtPrincipal, Write: func(w *davxml.Writer, _ *Query, t *Target, _ *davxml.Element) {
+			w.Start(many)
+			for range 20 {
+				w.Element(davxml.DHref, t.Href)
+			}
+			w.End()
+		}}}})
+	})
+	level := `<D:property name="many" namespace="urn:x">`
+	ask := func(n int) string {
+		return `<D:expand-property xmlns:D="DAV:">` + strings.Repeat(level, n) + `<D:property name="displayname"/>` + strings.Repeat(`</D:property>`, n) + `</D:expand-property>`
+	}
+	g.want(207, "REPORT", PrincipalHref(g.alice.ID), ask(2))
+	g.want(507, "REPORT", PrincipalHref(g.alice.ID), ask(9)).lacks(t, "multistatus")
+}
+
+// What an extension adds stays with its type of collection.
+func TestExtensionsStayApart(t *testing.T) {
+	g := newRig(t)
+	g.want(207, "PROPFIND", g.book(), find("CR:supported-address-data"), "Depth: 0").has(t, "200 OK")
+	g.want(207, "PROPFIND", g.home("calendars", "default"), find("CR:supported-address-data"), "Depth: 0").lacks(t, "200 OK")
+	g.want(207, "PROPFIND", g.home("calendars", "default"), find("D:resourcetype"), "Depth: 0").lacks(t, "CR:addressbook/>")
 }
 
 func TestPrincipalReports(t *testing.T) {
@@ -319,6 +370,10 @@ func TestSightings(t *testing.T) {
 	g.want(207, "PROPFIND", g.book(), find("D:displayname"), "Depth: 1")
 	if d := seen(); len(d.Seen) != 0 {
 		t.Errorf("a listing without ETags counts: %+v", d)
+	}
+	g.want(207, "PROPFIND", g.home("addressbooks"), find("D:getetag"), "Depth: 1")
+	if d := seen(); len(d.Seen) != 0 {
+		t.Errorf("the listing of a home counts: %+v", d)
 	}
 	g.want(207, "PROPFIND", g.book(), find("D:getetag"), "Depth: 1")
 	if d := seen(); len(d.Seen) != 1 || !d.Seen[0].Full {
