@@ -266,19 +266,16 @@ func TestBodyThatStops(t *testing.T) {
 }
 
 func TestConnectionOutlivesTheBodysDeadline(t *testing.T) {
-	g, s := served(t, func(_ *core.Options, o *Options) {
-		o.BodyIdle = 50 * time.Millisecond
-		o.WriteIdle = 50 * time.Millisecond
-	})
-	slow := func(_ http.ResponseWriter, r *http.Request) { // a commit that takes longer than the deadline of a body
-		<-time.After(100 * time.Millisecond)
-		if r.Context().Err() != nil {
-			t.Error("the deadline of the body ended the request")
-		}
-	}
-	inner := g.handler.o.Authenticate
-	g.handler.o.Authenticate = func(r *http.Request) (holdfast.Principal, error) { slow(nil, r); return inner(r) }
+	e := &faulty{}
+	short := func(_ *core.Options, o *Options) { o.BodyIdle, o.WriteIdle = 50*time.Millisecond, 50*time.Millisecond }
+	g, s := served(t, short, wrapped(func(in store.Engine) store.Engine { e.Engine = in; return e }))
 	for range 3 {
+		e.commit = func(ctx context.Context) { // a commit that takes longer than the deadline of a body
+			<-time.After(100 * time.Millisecond)
+			if ctx.Err() != nil {
+				t.Error("the deadline of the body ended the request")
+			}
+		}
 		r, _ := http.NewRequest("PUT", s.URL+g.book()+"a.vcf", strings.NewReader(card("a")))
 		r.SetBasicAuth("a", "secret")
 		a, err := s.Client().Do(r)
