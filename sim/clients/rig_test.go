@@ -60,14 +60,6 @@ func missing(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// long passes a test over in the short run that stands before each commit.
-func long(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("this takes some seconds, and the run is -short")
-	}
-}
-
 // house is the running program with one account, Alice's.
 type house struct {
 	*server.Server

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -134,16 +135,22 @@ func TestServerETagIsTheHash(t *testing.T) {
 func TestDiscovery(t *testing.T) {
 	need(t, "vdirsyncer")
 	h := newHouse(t)
-	for _, path := range []string{"/", "/.well-known/carddav", "/dav/", "/remote.php/dav/", "/dav/principals/" + alice + "/", "/dav/addressbooks/" + alice + "/"} {
+	for _, start := range []struct{ path, first, last string }{
+		{"/", "207 PROPFIND /", h.book()},
+		{"/.well-known/carddav", "301 PROPFIND /.well-known/carddav/", h.book()},
+		{"/dav/", "207 PROPFIND /dav/", h.book()},
+		{"/remote.php/dav/", "207 PROPFIND /remote.php/dav/", h.book()},
+		{"/dav/principals/" + alice + "/", "207 PROPFIND /dav/principals/" + alice + "/", h.book()},
+		{"/dav/addressbooks/" + alice + "/", "207 PROPFIND /dav/addressbooks/" + alice + "/", "/dav/addressbooks/" + alice + "/default/"},
+	} {
 		p := newProxy(t, h.url())
-		s := &syncer{t: t, dir: t.TempDir(), device: h.device("Laptop at " + path)}
-		s.configure(p.url + path)
+		s := &syncer{t: t, dir: t.TempDir(), device: h.device("Laptop at " + start.path)}
+		s.configure(p.url + start.path)
 		s.discover()
 		s.sync()
-		for _, e := range p.log() {
-			if strings.HasPrefix(e, "4") || strings.HasPrefix(e, "5") {
-				t.Logf("%s: %s", path, e)
-			}
+		log := p.log()
+		if log[0] != start.first || log[len(log)-1] != "207 PROPFIND "+start.last || slices.ContainsFunc(log, func(l string) bool { return l[0] > '3' }) {
+			t.Errorf("from %s, want to begin with %q, to end at %s, and to be refused nothing:\n%s", start.path, start.first, start.last, strings.Join(log, "\n"))
 		}
 	}
 	s := &syncer{t: t, dir: t.TempDir(), device: h.device("Laptop that was stolen")}
