@@ -265,6 +265,32 @@ func TestBodyThatStops(t *testing.T) {
 	g.want(404, "GET", g.book()+"a.vcf", "")
 }
 
+func TestBodyThatTrickles(t *testing.T) {
+	g, s := served(t, func(_ *core.Options, o *Options) { o.BodyTotal = 100 * time.Millisecond })
+	c, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "PUT %s HTTP/1.1\r\nHost: dav.example.org\r\nAuthorization: Basic YTpzZWNyZXQ=\r\nContent-Length: 1000000\r\n\r\n", g.files()+"x")
+	stop := make(chan bool)
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+				io.WriteString(c, "x") // fails once the server has enough, and then there is an answer
+			}
+		}
+	}()
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil || !strings.Contains(line, "408") {
+		t.Errorf("%q, %v", line, err)
+	}
+}
+
 func TestConnectionOutlivesTheBodysDeadline(t *testing.T) {
 	e := &faulty{}
 	short := func(_ *core.Options, o *Options) { o.BodyIdle, o.WriteIdle = 50*time.Millisecond, 50*time.Millisecond }

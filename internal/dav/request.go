@@ -171,7 +171,6 @@ func (q *request) xmlBody() (*davxml.Element, error) {
 		return nil, err
 	}
 	b := q.body()
-	defer b.done()
 	root, err := davxml.Parse(b, q.h.o.Limits)
 	if errors.Is(err, davxml.ErrEmpty) {
 		return nil, nil
@@ -187,18 +186,16 @@ func (q *request) identity() error {
 	return nil
 }
 
-// body reads the request's body under a deadline that moves on with each piece, so that a client that stops sending holds nothing for long.
+// body reads the request's body under a deadline that moves on with each piece, so that a client that stops sending holds nothing for long. At
+// the body's end net/http lifts the deadline itself.
 type body struct {
-	q     *request
-	rc    *http.ResponseController
-	last  time.Time
-	whole bool
+	q    *request
+	rc   *http.ResponseController
+	last time.Time
 }
 
 func (q *request) body() *body {
-	b := &body{q: q, rc: http.NewResponseController(q.w)}
-	b.last = q.h.o.Clock.Now().Add(q.h.o.BodyTotal)
-	return b
+	return &body{q: q, rc: http.NewResponseController(q.w), last: q.h.o.Clock.Now().Add(q.h.o.BodyTotal)}
 }
 
 // watch sets the deadline before anything is read: net/http drains what a handler leaves unread, and would wait for it for ever.
@@ -215,17 +212,7 @@ func (b *body) Read(p []byte) (int, error) {
 		at = b.last
 	}
 	b.rc.SetReadDeadline(at)
-	n, err := b.q.r.Body.Read(p)
-	b.whole = b.whole || err == io.EOF
-	return n, err
-}
-
-// done lifts the deadline once the body is whole: the server watches the connection while the request is answered, and a deadline would end the
-// request. Otherwise it stays, for what net/http drains.
-func (b *body) done() {
-	if b.whole {
-		b.rc.SetReadDeadline(time.Time{})
-	}
+	return b.q.r.Body.Read(p)
 }
 
 // octets reads a body of at most limit octets.
@@ -239,7 +226,6 @@ func (q *request) octets(limit int64) ([]byte, error) {
 		return nil, tooLarge
 	}
 	b := q.body()
-	defer b.done()
 	if n := q.r.ContentLength; n >= 0 {
 		buf := make([]byte, n)
 		if _, err := io.ReadFull(b, buf); err != nil {
