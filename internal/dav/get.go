@@ -29,7 +29,7 @@ func (q *request) allow() string {
 	return always + ", PROPPATCH, PUT, POST, DELETE, COPY, MOVE, MKCOL"
 }
 
-// options says what this is (RFC 4918 section 9.1 of RFC 9110, section 10.1 of 4918). There is no class 2: locks are not needed where every write names the version
+// options says what this is (RFC 9110 section 9.3.7, RFC 4918 section 10.1). There is no class 2: locks are not needed where every write names the version
 // that it replaces.
 func (q *request) options() error {
 	h := q.w.Header()

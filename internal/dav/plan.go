@@ -1,6 +1,7 @@
 package dav
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -81,10 +82,7 @@ func (h *Handler) makeTable(k kindOfPlace) *table {
 }
 
 func compareNames(a, b davxml.Name) int {
-	if a.Space != b.Space {
-		return slices.Compare([]string{a.Space}, []string{b.Space})
-	}
-	return slices.Compare([]string{a.Local}, []string{b.Local})
+	return cmp.Or(cmp.Compare(a.Space, b.Space), cmp.Compare(a.Local, b.Local))
 }
 
 // plan is a set of properties looked up for one kind of place.

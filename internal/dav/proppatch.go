@@ -3,6 +3,7 @@ package dav
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"holdfast"
 	"holdfast/internal/core"
@@ -77,7 +78,7 @@ func (h *Handler) refuse(t *Target, ops []davxml.PropOp, allowed []davxml.Name) 
 	props := h.tableFor(placeOf(t)).props
 	for _, op := range ops {
 		p := props[op.Name]
-		if p == nil || containsName(allowed, op.Name) {
+		if p == nil || slices.Contains(allowed, op.Name) {
 			continue
 		}
 		r := refusal{http.StatusForbidden, davxml.Condition{Name: davxml.DCannotModifyProtectedProperty}}
@@ -106,15 +107,6 @@ func refusalOf(err error) refusal {
 		return refusal{status: statusOf(e)}
 	}
 	return refusal{status: http.StatusForbidden}
-}
-
-func containsName(list []davxml.Name, n davxml.Name) bool {
-	for _, x := range list {
-		if x == n {
-			return true
-		}
-	}
-	return false
 }
 
 // propstats answers a PROPPATCH: each property is 200, or, where some were refused, those have their status and the others 424.
@@ -161,7 +153,7 @@ func writeOutcome(ops []davxml.PropOp, refused map[davxml.Name]refusal, group fu
 		if names[k] == nil {
 			order = append(order, k)
 		}
-		if !containsName(names[k], op.Name) {
+		if !slices.Contains(names[k], op.Name) {
 			names[k] = append(names[k], op.Name)
 		}
 	}
