@@ -117,7 +117,7 @@ func (s *server) front(route func(*http.Request) (http.Handler, string)) http.Ha
 			p, begun := recover(), out.code != 0
 			if p != nil && p != http.ErrAbortHandler {
 				s.metrics.panics.Inc()
-				s.log.Error("a request made the server panic", "request", id, "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				s.log.Error("a request made the server panic", "request", id, "method", r.Method, "path", web.LogPath(r.URL.Path), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				if !begun {
 					http.Error(out, "Something went wrong in this server, request "+id+". Nothing that was acknowledged is lost.", http.StatusInternalServerError)
 				}
@@ -146,7 +146,7 @@ func (s *server) finish(r *http.Request, face, id string, out *answer, began tim
 	if !s.log.Enabled(r.Context(), level) {
 		return
 	}
-	s.log.Log(r.Context(), level, "request", "request", id, "method", r.Method, "path", r.URL.Path, "status", code,
+	s.log.Log(r.Context(), level, "request", "request", id, "method", r.Method, "path", web.LogPath(r.URL.Path), "status", code,
 		"octets", out.octets, "ms", strconv.FormatFloat(float64(took.Microseconds())/1000, 'f', 3, 64), "client", s.proxy.Client(r).Addr)
 }
 

@@ -34,6 +34,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
+		Deadline:            time.Now().Add(2 * patience), // a serve that should have been refused would run for ever
 		Setup: func(e *testscript.Env) error {
 			e.Values["server"] = &background{vars: e.Vars}
 			e.Setenv("HOLDFAST_DATA", filepath.Join(e.WorkDir, "data"))
@@ -41,6 +42,9 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"start": start, "finish": finish, "exits": exits, "http": request, "field": field},
 		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Geteuid() == 0, nil
+			}
 			if cond == "shm" { // memory that the test may write to
 				st, err := os.Stat("/dev/shm")
 				return err == nil && st.IsDir(), nil

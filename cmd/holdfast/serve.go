@@ -92,6 +92,9 @@ func (s *server) start(ctx context.Context) (err error) {
 	if s.c.FirstVault == "none" {
 		s.log.Info("no vault: this version keeps one copy, on one disk; take exports to another one")
 	}
+	if s.c.BeyondLoopback() && !s.c.HasTLS() {
+		s.log.Warn("plain HTTP beyond this machine: whoever is on the way can read passwords, unless something in front encrypts", "listen", s.c.Listen)
+	}
 	if err := s.makeProxy(); err != nil {
 		return err
 	}

@@ -48,6 +48,9 @@ func openStore(ctx context.Context, c *config.Config, why purpose, log *slog.Log
 	if found != ours && why == toUse {
 		return nil, &exitError{exitBusy, fmt.Sprintf("there is no store in %s; `holdfast serve` makes one, or --data names another directory", c.Data)}
 	}
+	if owner, foreign := foreignOwner(filepath.Join(c.Data, identityName)); foreign {
+		return nil, refused("%s belongs to the user %s, who could not open what the superuser writes there; run this as that user: sudo -u %s holdfast ...", c.Data, owner, owner)
+	}
 	if (found != ours || why == toServe) && vfs.Volatile(c.Data) && !c.Volatile {
 		return nil, refused("%s lies in memory (%s): a restart of the machine would empty it. Choose a disk with --data, or say --volatile if you mean it",
 			c.Data, vfs.Filesystem(c.Data))
