@@ -75,7 +75,7 @@ type Directory interface {
 	AccountByLogin(login string) (holdfast.ID, error)
 	// Account returns an account by its id.
 	Account(id holdfast.ID) (holdfast.Account, error)
-	// Accounts returns up to limit accounts by ascending id, above after.
+	// Accounts returns up to limit accounts (0: all) by ascending id, above after.
 	Accounts(after holdfast.ID, limit int) ([]holdfast.Account, error)
 	// Sightings returns what the devices of all accounts have seen in this account's collections, by collection and device.
 	Sightings(account holdfast.ID) ([]holdfast.Sighting, error)

@@ -41,9 +41,9 @@ func (e *Engine) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receip
 	return r, nil
 }
 
-// receipt is the promise for a group that ends with v.
+// receipt is the promise for a group that ends with v. Who else holds it is for the core to add.
 func receipt(v *version, replay bool) holdfast.Receipt {
-	return holdfast.Receipt{Account: v.Account, Epoch: v.Epoch, Seq: v.Seq, Hash: v.Chain, Copies: []string{"engine"}, Policy: "engine", Replay: replay}
+	return holdfast.Receipt{Account: v.Account, Epoch: v.Epoch, Seq: v.Seq, Hash: v.Chain, Replay: replay}
 }
 
 // admit returns the account, or a new one for a group that may found it.

@@ -89,7 +89,7 @@ func (v view) list(c *collection, after string) []*version {
 // since returns the members that changed above seq, each as it is now, by seq.
 func (v view) since(c *collection, seq uint64) []*version {
 	var out []*version
-	for _, it := range c.log[search(c.log, seq):search(c.log, v.at)] {
+	for _, it := range c.log[search(c.log, min(seq, v.at)):search(c.log, v.at)] { // the log may have gone on since
 		if it.Name != "" && v.item(c, it.Name) == it {
 			out = append(out, it)
 		}

@@ -37,7 +37,7 @@ func (t *transaction) applyAll(batch []*waiting) error {
 		return nil
 	}
 	t.hash = store.BatchHash(t.e.pos.Hash, t.ends)
-	return t.c.run(qSetBatch, t.batch, t.hash)
+	return t.c.run(qInsertBatch, t.batch, t.hash, t.lsn)
 }
 
 // forget drops from the writer's memory what the transaction may have changed in it.
@@ -91,6 +91,7 @@ func (t *transaction) refuse(w *waiting, h *head, savepoint bool, err error) err
 	if h.fresh {
 		t.accounts--
 	}
+	h.dirty = false      // what it says did not happen
 	t.e.heads.drop(h.id) // its flushed state is in the database
 	if err := t.c.run(qSavepointBack); err != nil {
 		return err

@@ -83,9 +83,10 @@ type Engine struct {
 	store   holdfast.ID
 	version string
 
-	queue chan *waiting
-	quit  chan struct{}
-	done  sync.WaitGroup
+	queue   chan *waiting
+	quit    chan struct{}
+	drained chan struct{} // closed when nothing more is taken from the queue
+	done    sync.WaitGroup
 
 	writer  sync.Mutex // held by whoever writes: a batch, a checkpoint's end, an observation
 	w       *conn
@@ -118,7 +119,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 			return nil, store.Err("Open", holdfast.NotFound, o.Path, "there is no database; a new one is not made over lost data")
 		}
 	}
-	e := &Engine{o: o, queue: make(chan *waiting, maxBatch), quit: make(chan struct{}), kick: make(chan struct{}, 1), heads: newHeads()}
+	e := &Engine{o: o, queue: make(chan *waiting, maxBatch), quit: make(chan struct{}), drained: make(chan struct{}), kick: make(chan struct{}, 1), heads: newHeads()}
 	if err := e.open(); err != nil {
 		e.closeConns()
 		return nil, fmt.Errorf("sqlite: %w", err)
@@ -217,7 +218,7 @@ func (e *Engine) step(n int, sql string) error {
 		if id.IsZero() {
 			id = holdfast.NewID(e.o.Random)
 		}
-		err = e.w.Exec(fmt.Sprintf("INSERT INTO store(id, sid, made, batch, hash) VALUES(1, x'%x', %d, 0, zeroblob(32))", id[:], e.o.Clock.Now().UnixMicro()))
+		err = e.w.Exec(fmt.Sprintf("INSERT INTO store(id, sid, made) VALUES(1, x'%x', %d)", id[:], e.o.Clock.Now().UnixMicro()))
 	}
 	if err == nil {
 		err = e.w.Exec("PRAGMA user_version=" + strconv.Itoa(n))
@@ -230,21 +231,16 @@ func (e *Engine) step(n int, sql string) error {
 
 // load reads what the writer keeps in mind.
 func (e *Engine) load() error {
-	found, err := e.w.one(qStore, func(s Stmt) {
-		e.store = e.w.id(s, 0)
-		e.pos = store.Position{Batch: uint64(s.Int(1)), Hash: e.w.hash(s, 2)}
-	})
+	found, err := e.w.one(qStore, func(s Stmt) { e.store = e.w.id(s, 0) })
 	if err != nil || !found {
 		return fmt.Errorf("the store's own row is missing: %w", err)
 	}
 	if !e.o.Store.IsZero() && e.o.Store != e.store {
 		return store.Err("Open", holdfast.Forbidden, e.o.Path, fmt.Sprintf("the database belongs to store %s, the directory to store %s: one of them was swapped", e.store, e.o.Store))
 	}
-	last, err := e.w.text("SELECT coalesce(max(lsn),0) FROM changes")
-	if err != nil {
-		return err
-	}
-	if e.lsn, err = strconv.ParseInt(last, 10, 64); err != nil {
+	if _, err := e.w.one(qLastBatch, func(s Stmt) {
+		e.pos, e.lsn = store.Position{Batch: uint64(s.Int(0)), Hash: e.w.hash(s, 1)}, s.Int(2)
+	}); err != nil {
 		return err
 	}
 	if _, err = e.w.one(qCountAccounts, func(s Stmt) { e.accounts.Store(s.Int(0)) }); err != nil {
@@ -298,12 +294,22 @@ func (e *Engine) Close() error {
 	return e.closeConns()
 }
 
+// closeConns waits for open snapshots as long as one may live; a connection whose snapshot is open even then is left to the process's end.
 func (e *Engine) closeConns() error {
 	var errs []error
+	late := e.o.Clock.NewTimer(store.MaxSnapshot)
+	defer late.Stop()
 	for range cap(e.readers) {
-		if c := <-e.readers; c != nil { // waits for open snapshots
-			errs = append(errs, c.Close())
+		select {
+		case c := <-e.readers:
+			if c != nil {
+				errs = append(errs, c.Close())
+			}
+			continue
+		case <-late.C():
+			errs = append(errs, errors.New("a snapshot was not closed"))
 		}
+		break
 	}
 	for _, c := range []*conn{e.ckpt, e.w} {
 		if c != nil {

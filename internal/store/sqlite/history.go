@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"time"
 
 	"holdfast"
@@ -247,6 +248,13 @@ func (s *snapshot) ListAt(coll holdfast.ID, seq uint64, f store.Fields, fn func(
 	p, err := s.past(account, seq)
 	if err != nil {
 		return err
+	}
+	var own item
+	if _, err := s.one(qItem, func(x Stmt) { own = scanItem(s.c, x) }, key, ""); err != nil {
+		return err
+	}
+	if was, err := p.at(own); err != nil || was == nil {
+		return cmp.Or(err, store.Err("ListAt", holdfast.NotFound, coll.String(), "there was no such collection then"))
 	}
 	return s.read(qItems, func(x Stmt) error {
 		now := scanItem(s.c, x)

@@ -200,18 +200,32 @@ func (t *transaction) condition(h *head, c holdfast.Condition) (bool, error) {
 	if c.Const {
 		return c.Value, nil
 	}
-	coll := h.colls[c.Collection]
-	if coll == nil {
-		return false, nil
+	coll, err := t.anyCollection(h, c.Collection)
+	if err != nil || coll == nil {
+		return false, err
 	}
 	if c.ETag == nil {
 		return c.Seq != 0 && coll.seq == c.Seq, nil
 	}
-	if coll.gone {
-		return false, nil
-	}
 	x, err := t.item(coll, c.Name)
 	return x.live() && x.etag == *c.ETag, err
+}
+
+// anyCollection finds a collection of whatever account, as this transaction left it; nil for none.
+func (t *transaction) anyCollection(h *head, id holdfast.ID) (*collection, error) {
+	if c := h.colls[id]; c != nil {
+		return c, nil
+	}
+	var owner holdfast.ID
+	found, err := t.c.one(qOwner, func(s Stmt) { owner = t.c.id(s, 0) }, id)
+	if err != nil || !found {
+		return nil, err
+	}
+	other, err := t.e.heads.get(t.c, owner)
+	if err != nil || other == nil {
+		return nil, err
+	}
+	return other.colls[id], nil
 }
 
 // replay answers a retry that meets its own write: the precondition fails, yet the live item holds these very octets and properties, last written by

@@ -10,95 +10,69 @@ import (
 
 var errEnough = errors.New("enough")
 
-// Pending implements [store.Outbox]. The hash of each batch is made anew from the last group ends that the mark knows.
+// Pending implements [store.Outbox].
 func (e *Engine) Pending(ctx context.Context, vault string, limit int, fn func(store.Position, *holdfast.Change) error) error {
 	snap, err := e.Snapshot(ctx)
 	if err != nil {
 		return err
 	}
 	defer snap.Close()
-	return snap.(*snapshot).pending(vault, limit, fn)
-}
-
-func (s *snapshot) pending(vault string, limit int, fn func(store.Position, *holdfast.Change) error) error {
-	var from store.Position
-	var lsn int64
-	if _, err := s.one(qMark, func(x Stmt) {
-		from, lsn = store.Position{Batch: uint64(x.Int(0)), Hash: s.c.hash(x, 1)}, x.Int(2)
-	}, vault); err != nil {
-		return err
-	}
-	var rows []row // of one batch
-	n := 0
-	pass := func() error {
-		if len(rows) == 0 {
-			return nil
-		}
-		from = position(from, rows)
-		for _, x := range rows {
-			if err := fn(from, x.change); err != nil {
-				return err
-			}
-		}
-		n += len(rows)
-		rows = rows[:0]
-		if limit > 0 && n >= limit {
-			return errEnough
-		}
-		return nil
-	}
-	err := s.read(qOutbox, func(r Stmt) error {
-		account, err := s.accountID(r.Int(0))
-		if err != nil {
-			return err
-		}
-		x := scanChange(s.c, r, account)
-		if len(rows) > 0 && rows[0].batch != x.batch {
-			if err := pass(); err != nil {
-				return err
-			}
-		}
-		rows = append(rows, x)
-		return s.finish(x, withBody|store.WithProps)
-	}, lsn)
-	if err == nil {
-		err = pass()
-	}
+	err = snap.(*snapshot).pending(vault, limit, fn)
 	if errors.Is(err, errEnough) {
 		return nil
 	}
 	return err
 }
 
-const withBody = store.WithBody
-
-// position returns the position after a batch, given that before it and the batch's changes.
-func position(before store.Position, rows []row) store.Position {
-	var ends []store.GroupEnd
-	for _, x := range rows {
-		if x.change.More == 0 {
-			ends = append(ends, store.GroupEnd{Account: x.change.Account, Chain: x.change.Chain})
-		}
+func (s *snapshot) pending(vault string, limit int, fn func(store.Position, *holdfast.Change) error) error {
+	lsn := int64(0)
+	if _, err := s.one(qMark, func(x Stmt) { lsn = x.Int(0) }, vault); err != nil {
+		return err
 	}
-	return store.Position{Batch: rows[0].batch, Hash: store.BatchHash(before.Hash, ends)}
+	var at store.Position
+	n := 0
+	return s.read(qOutbox, func(r Stmt) error {
+		account, err := s.accountID(r.Int(0))
+		if err != nil {
+			return err
+		}
+		x := scanChange(s.c, r, account)
+		if x.batch != at.Batch {
+			if limit > 0 && n >= limit {
+				return errEnough
+			}
+			at.Batch = x.batch
+			if _, err := s.one(qBatch, func(b Stmt) { at.Hash = s.c.hash(b, 0) }, x.batch); err != nil {
+				return err
+			}
+		}
+		n++
+		if err := s.finish(x, withBody|store.WithProps); err != nil {
+			return err
+		}
+		return fn(at, x.change)
+	}, lsn)
 }
+
+const withBody = store.WithBody
 
 // Confirm implements [store.Outbox].
 func (e *Engine) Confirm(ctx context.Context, vault string, p store.Position) error {
 	e.writer.Lock()
 	defer e.writer.Unlock()
-	if e.failure() != nil {
-		return e.stopped()
+	if err := e.writable("Confirm"); err != nil {
+		return err
 	}
-	if p.Batch > e.pos.Batch {
-		return store.Err("Confirm", holdfast.Invalid, vault, "the vault is ahead of the store")
+	if p == (store.Position{}) {
+		return nil // before all batches: every vault is that far
 	}
-	from, lsn := int64(0), int64(0)
-	if _, err := e.w.one(qMark, func(x Stmt) { from = x.Int(2) }, vault); err != nil {
+	var have holdfast.Hash
+	found, err := e.w.one(qBatch, func(s Stmt) { have = e.w.hash(s, 0) }, p.Batch)
+	switch {
+	case err != nil:
 		return e.classify(err, false)
+	case !found || have != p.Hash:
+		return store.Err("Confirm", holdfast.Invalid, vault, "this point is not in the store's stream: the vault and the store went different ways")
 	}
-	if _, err := e.w.one(qBatchLSN, func(x Stmt) { lsn = x.Int(0) }, from, p.Batch); err != nil {
-		return e.classify(err, false)
-	}
-	return e.classify(e.w.run(qSetMark, vault, p.Batch, p.Hash, max(lsn, from)), false)
+	return e.classify(e.w.run(qSetMark, vault, p.Batch), true)
 }

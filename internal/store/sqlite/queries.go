@@ -12,7 +12,9 @@ const (
 	qSavepointEnd
 	qSavepointBack
 	qStore
-	qSetBatch
+	qInsertBatch
+	qLastBatch
+	qBatch
 	qAccountByID
 	qAccountByLogin
 	qAccounts
@@ -45,10 +47,10 @@ const (
 	qOutbox
 	qMark
 	qSetMark
-	qBatchLSN
 	qSaw
 	qSightings
 	qAccountID
+	qOwner
 	qCollectionID
 	qPart
 	qPartBody
@@ -71,8 +73,10 @@ var queries = [nQueries]string{
 	qSavepoint:     `SAVEPOINT g`,
 	qSavepointEnd:  `RELEASE g`,
 	qSavepointBack: `ROLLBACK TO g`,
-	qStore:         `SELECT sid, batch, hash FROM store WHERE id=1`,
-	qSetBatch:      `UPDATE store SET batch=?1, hash=?2 WHERE id=1`,
+	qStore:         `SELECT sid FROM store WHERE id=1`,
+	qInsertBatch:   `INSERT INTO batches(batch, hash, lsn) VALUES(?1,?2,?3)`,
+	qLastBatch:     `SELECT batch, hash, lsn FROM batches ORDER BY batch DESC LIMIT 1`,
+	qBatch:         `SELECT hash, lsn FROM batches WHERE batch=?1`,
 
 	qAccountByID:    `SELECT acct FROM accounts WHERE aid=?1`,
 	qAccountByLogin: `SELECT a.aid, a.acct FROM logins l JOIN accounts a ON a.acct=l.acct WHERE l.login=?1`,
@@ -101,7 +105,7 @@ var queries = [nQueries]string{
 	qInsertChange: `INSERT INTO changes(lsn, acct, seq, epoch, more, batch, id, op, kind, coll, name, prev, item, items, actor, device, at, chain, etag, size, ctype, props, blob, body)
 		VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)`,
 
-	qResource:      `SELECT ` + resourceColumns + `, c.cid, a.aid, c.gone FROM collections c JOIN accounts a ON a.acct=c.acct JOIN resources r ON r.coll=c.coll WHERE c.cid=?1 AND r.name=?2`,
+	qResource:      `SELECT ` + resourceColumns + `, a.aid FROM collections c JOIN accounts a ON a.acct=c.acct JOIN resources r ON r.coll=c.coll WHERE c.cid=?1 AND r.name=?2`,
 	qResourceByUID: `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 AND r.uid=?2 AND r.state=0`,
 	qList:          `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 AND r.name>?2 AND r.state<>1 ORDER BY r.name LIMIT ?3`,
 	qSince:         `SELECT ` + resourceColumns + ` FROM resources r INDEXED BY res_seq WHERE r.coll=?1 AND r.seq>?2 AND r.name<>'' ORDER BY r.seq LIMIT ?3`,
@@ -111,13 +115,13 @@ var queries = [nQueries]string{
 	qChangesAfter: `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq LIMIT ?3`,
 	qChangesBack:  `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq DESC`,
 	qOutbox:       `SELECT ` + changeColumns + ` FROM changes h WHERE h.lsn>?1 ORDER BY h.lsn`,
-	qMark:         `SELECT batch, hash, lsn FROM marks WHERE vault=?1`,
-	qSetMark:      `INSERT INTO marks(vault, batch, hash, lsn) VALUES(?1,?2,?3,?4) ON CONFLICT(vault) DO UPDATE SET batch=?2, hash=?3, lsn=?4 WHERE ?2>batch`,
-	qBatchLSN:     `SELECT max(lsn) FROM (SELECT lsn, batch FROM changes WHERE lsn>?1 ORDER BY lsn) WHERE batch<=?2`,
+	qMark:         `SELECT b.lsn FROM marks m JOIN batches b ON b.batch=m.batch WHERE m.vault=?1`,
+	qSetMark:      `INSERT INTO marks(vault, batch) VALUES(?1,?2) ON CONFLICT(vault) DO UPDATE SET batch=?2 WHERE ?2>batch`,
 	qSaw: `INSERT INTO seen(acct, coll, device, epoch, seq, chain, whole, at) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)
 		ON CONFLICT(acct, coll, device) DO UPDATE SET epoch=?4, seq=?5, chain=?6, whole=?7, at=?8 WHERE ?8>at OR ?8=at AND ?5>=seq`,
 	qSightings:    `SELECT coll, device, epoch, seq, chain, whole, at FROM seen WHERE acct=?1`,
 	qAccountID:    `SELECT aid FROM accounts WHERE acct=?1`,
+	qOwner:        `SELECT a.aid FROM collections c JOIN accounts a ON a.acct=c.acct WHERE c.cid=?1`,
 	qCollectionID: `SELECT cid FROM collections WHERE coll=?1`,
 	qPart:         `SELECT ctype, device, props, blob FROM changes WHERE lsn=?1`,
 	qPartBody:     `SELECT ctype, device, props, blob, body FROM changes WHERE lsn=?1`,

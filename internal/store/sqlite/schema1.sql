@@ -1,9 +1,10 @@
 -- Version 1. Local integers (acct, coll, lsn) never leave the engine. Times are microseconds since 1970, hashes SHA-256, ids 16 random octets.
 
--- The store's identity, and its newest batch: updated inside every batch, so that vaults can be compared with it at every start.
-CREATE TABLE store(
-  id INTEGER PRIMARY KEY CHECK(id=1), sid BLOB NOT NULL, made INTEGER NOT NULL,
-  batch INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
+-- The store's identity.
+CREATE TABLE store(id INTEGER PRIMARY KEY CHECK(id=1), sid BLOB NOT NULL, made INTEGER NOT NULL) STRICT;
+
+-- The stream: a row inside every batch, with the hash that binds it to those before and its last lsn, so that vaults can be compared with the store.
+CREATE TABLE batches(batch INTEGER PRIMARY KEY, hash BLOB NOT NULL, lsn INTEGER NOT NULL) STRICT;
 
 CREATE TABLE accounts(acct INTEGER PRIMARY KEY, aid BLOB NOT NULL UNIQUE) STRICT;
 
@@ -46,4 +47,4 @@ CREATE TABLE seen(
   whole INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(acct, coll, device)) STRICT, WITHOUT ROWID;
 
 -- How far each vault is known to have come. A mark that is too low is harmless.
-CREATE TABLE marks(vault TEXT PRIMARY KEY, batch INTEGER NOT NULL, hash BLOB NOT NULL, lsn INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE marks(vault TEXT PRIMARY KEY, batch INTEGER NOT NULL) STRICT, WITHOUT ROWID;

@@ -54,7 +54,10 @@ func (e *Engine) begin(c *conn) (_ *snapshot, err error) {
 			return nil, err
 		}
 	}
-	if err = c.run(qBegin); err != nil {
+	if err = c.run(qBegin); err == nil {
+		err = c.run(qStore) // SQLite fixes the moment of a transaction at its first read
+	}
+	if err != nil {
 		c.Close()
 		e.readers <- nil
 		return nil, err
@@ -147,7 +150,7 @@ func (s *snapshot) Accounts(after holdfast.ID, limit int) ([]holdfast.Account, e
 	err := s.read(qAccounts, func(x Stmt) error {
 		ids = append(ids, s.c.id(x, 1))
 		return nil
-	}, after, max(limit, 0))
+	}, after, noLimit(limit))
 	out := make([]holdfast.Account, len(ids))
 	for i, id := range ids {
 		if err == nil {

@@ -89,12 +89,11 @@ func (s *snapshot) whole(r *collection, account holdfast.ID, acct int64) (holdfa
 func (s *snapshot) Resource(coll holdfast.ID, name string, f store.Fields) (holdfast.Resource, error) {
 	var x item
 	var account holdfast.ID
-	var gone bool
-	found, err := s.one(qResource, func(r Stmt) { x, account, gone = scanItem(s.c, r), s.c.id(r, 13), r.Int(14) != 0 }, coll, name)
+	found, err := s.one(qResource, func(r Stmt) { x, account = scanItem(s.c, r), s.c.id(r, 12) }, coll, name)
 	if err != nil {
 		return holdfast.Resource{}, err
 	}
-	if !found || !x.live() || gone {
+	if !found || !x.live() {
 		return holdfast.Resource{}, store.Err("Resource", holdfast.NotFound, name, "there is no such resource")
 	}
 	r := x.resource(account, coll)
@@ -110,7 +109,10 @@ func (x item) resource(account, coll holdfast.ID) holdfast.Resource {
 
 // complete reads from the change what was asked for. Where buf is given, the body lies in it, and is valid until it is used again.
 func (s *snapshot) complete(r *holdfast.Resource, lsn int64, f store.Fields, buf *[]byte) error {
-	if f == 0 || r.State == holdfast.Tombstone {
+	if r.State == holdfast.Tombstone {
+		f &= store.WithType
+	}
+	if f == 0 {
 		return nil
 	}
 	q := qPart

@@ -44,10 +44,22 @@ func (e *Engine) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receip
 	case <-ctx.Done():
 		return holdfast.Receipt{}, context.Cause(ctx)
 	case <-e.quit:
-		return holdfast.Receipt{}, store.Err("Commit", holdfast.Unavailable, "", "the store is closing; try again")
+		return holdfast.Receipt{}, closing("Commit")
 	}
-	<-w.done
+	select {
+	case <-w.done:
+	case <-e.drained:
+		select {
+		case <-w.done:
+		default:
+			return holdfast.Receipt{}, closing("Commit") // it came too late and was never taken
+		}
+	}
 	return w.receipt, w.err
+}
+
+func closing(op string) error {
+	return store.Err(op, holdfast.Unavailable, "", "the store is closing; try again")
 }
 
 // writeLoop takes whatever waits, without a timer: while one batch is on its way to the disk the next one gathers.
@@ -64,7 +76,7 @@ func (e *Engine) writeLoop() {
 			}
 			clear(batch)
 		case <-e.quit:
-			e.refuseRest()
+			close(e.drained) // who still waits in the queue was not taken
 			return
 		}
 	}
@@ -84,18 +96,6 @@ func (e *Engine) gather(batch []*waiting) []*waiting {
 			batch = append(batch, w)
 		default:
 			return batch
-		}
-	}
-}
-
-func (e *Engine) refuseRest() {
-	for {
-		select {
-		case w := <-e.queue:
-			w.err = store.Err("Commit", holdfast.Unavailable, "", "the store is closing; try again")
-			close(w.done)
-		default:
-			return
 		}
 	}
 }
@@ -123,10 +123,7 @@ func (e *Engine) commitBatch(batch []*waiting) {
 
 // try runs one transaction. An error means that nothing of the batch was stored, or, where the engine stopped, that it is not known.
 func (e *Engine) try(batch []*waiting) error {
-	if e.failure() != nil {
-		return e.stopped()
-	}
-	if err := e.full.refuse(); err != nil {
+	if err := e.writable("Commit"); err != nil {
 		return err
 	}
 	if err := e.w.run(qBeginWrite); err != nil {
@@ -154,6 +151,17 @@ func (e *Engine) try(batch []*waiting) error {
 	return nil
 }
 
+// writable says why the writer, whose lock is held, must not write.
+func (e *Engine) writable(op string) error {
+	switch {
+	case e.closed.Load():
+		return closing(op)
+	case e.failure() != nil:
+		return e.stopped()
+	}
+	return e.full.refuse()
+}
+
 // classify turns a failed statement into the engine's answer. A full disk makes the store read-only. Any other failure of the COMMIT itself, and every
 // I/O error or corruption, stops the engine: what the disk holds is not known.
 func (e *Engine) classify(err error, committing bool) error {
@@ -172,10 +180,7 @@ func (e *Engine) classify(err error, committing bool) error {
 func (e *Engine) Observe(ctx context.Context, seen []holdfast.Sighting) error {
 	e.writer.Lock()
 	defer e.writer.Unlock()
-	if e.failure() != nil {
-		return e.stopped()
-	}
-	if err := e.full.refuse(); err != nil {
+	if err := e.writable("Observe"); err != nil {
 		return err
 	}
 	if err := e.w.run(qBeginWrite); err != nil {

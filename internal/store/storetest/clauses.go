@@ -349,11 +349,21 @@ func testClosed(k *kit) {
 	if err := k.h.Engine.Close(); err != nil {
 		k.Fatalf("close: %v", err)
 	}
-	e := k.h.Engine
-	_, err := e.Commit(k.Context(), k.group(k.put("a.vcf", "1")))
-	k.kind("commit after close", err, holdfast.Unavailable)
-	_, err = e.Snapshot(k.Context())
-	k.kind("snapshot after close", err, holdfast.Unavailable)
+	answers := make(chan error, 2)
+	go func() {
+		_, err := k.h.Engine.Commit(k.Context(), k.group(k.put("a.vcf", "1")))
+		answers <- err
+		_, err = k.h.Engine.Snapshot(k.Context())
+		answers <- err
+	}()
+	for _, what := range []string{"commit after close", "snapshot after close"} {
+		select {
+		case err := <-answers:
+			k.kind(what, err, holdfast.Unavailable)
+		case <-time.After(20 * time.Second):
+			k.Fatalf("%s: it hangs", what)
+		}
+	}
 	if !k.reopen() {
 		k.unverified = true // there is nothing left to ask
 		return

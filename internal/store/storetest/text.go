@@ -165,41 +165,53 @@ func cloneEntry(e holdfast.Entry) holdfast.Entry {
 }
 
 // dump returns everything that a snapshot shows, as lines.
-func dump(t testing.TB, s store.Snapshot) (lines []string) {
+func dump(t testing.TB, s store.Snapshot) []string {
 	t.Helper()
-	accounts, err := s.Accounts(holdfast.ID{}, 0)
+	lines, err := everything(s)
 	if err != nil {
-		t.Fatalf("accounts: %v", err)
-	}
-	for _, a := range accounts {
-		lines = append(lines, textAccount(a))
-		lines = append(lines, dumpAccount(t, s, a.ID)...)
+		t.Fatalf("reading everything: %v", err)
 	}
 	return lines
 }
 
-// dumpAccount returns an account: its digest, changes and collections with their members.
-func dumpAccount(t testing.TB, s store.Snapshot, id holdfast.ID) (lines []string) {
-	t.Helper()
+// everything returns all accounts that a snapshot shows, whole.
+func everything(s store.Snapshot) (lines []string, err error) {
+	accounts, err := s.Accounts(holdfast.ID{}, 0)
+	if err != nil {
+		return nil, fmt.Errorf("accounts: %w", err)
+	}
+	for _, a := range accounts {
+		lines = append(lines, textAccount(a))
+		part, err := wholeAccount(s, a.ID)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, part...)
+	}
+	return lines, nil
+}
+
+// wholeAccount returns an account: its digest, its changes, its collections with their members.
+func wholeAccount(s store.Snapshot, id holdfast.ID) (lines []string, err error) {
 	d, err := s.Digest(id, 0)
 	if err != nil {
-		t.Fatalf("digest: %v", err)
+		return nil, fmt.Errorf("digest: %w", err)
 	}
 	lines = append(lines, textDigest(d))
 	if err := s.Changes(id, 0, 0, all, func(c *holdfast.Change) error { lines = append(lines, textChange(c, all)); return nil }); err != nil {
-		t.Fatalf("changes: %v", err)
+		return nil, fmt.Errorf("changes: %w", err)
 	}
 	cs, err := s.Collections(id)
 	if err != nil {
-		t.Fatalf("collections: %v", err)
+		return nil, fmt.Errorf("collections: %w", err)
 	}
 	for _, c := range cs {
 		lines = append(lines, textCollection(c))
 		if _, err := s.ChangesSince(c.ID, 0, 0, all, func(r *holdfast.Resource) error { lines = append(lines, textResource(r, all, false)); return nil }); err != nil {
-			t.Fatalf("changes since 0: %v", err)
+			return nil, fmt.Errorf("changes since 0: %w", err)
 		}
 	}
-	return lines
+	return lines, nil
 }
 
 // sameDigests compares the digests of all accounts of two engines.
