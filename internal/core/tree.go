@@ -54,13 +54,26 @@ func (s *Service) mayHold(ctx context.Context, parent *holdfast.Collection, owne
 	}
 	if !ok {
 		return &holdfast.Error{Op: "core.MakeCollection", Kind: holdfast.Forbidden, Ref: name, Rule: "collection-location-ok",
-			Text: "a " + string(t) + " cannot be made in " + parent.Name}
+			Text: article(t) + " cannot be made in " + parent.Name}
 	}
 	person, err := s.person(ctx, owner.String())
 	if err == nil && len(person.tree) > s.limits.Collections {
 		err = fail("MakeCollection", holdfast.TooLarge, name, "this account has as many collections as it may")
 	}
 	return err
+}
+
+// article names a type of collection in a sentence.
+func article(t holdfast.CollectionType) string {
+	switch t {
+	case holdfast.TypeAddressbook:
+		return "an address book"
+	case holdfast.TypeCalendar:
+		return "a calendar"
+	case holdfast.TypeFolder:
+		return "a folder"
+	}
+	return "a home of collections"
 }
 
 // Transfer is a COPY or MOVE (RFC 4918 sections 9.8, 9.9).

@@ -155,7 +155,7 @@ func (s *Service) judge(c *holdfast.Collection, name, contentType string, body [
 	}
 	judge := s.judges[c.Type]
 	if judge == nil {
-		return 0, holdfast.Index{}, fail("Put", holdfast.Forbidden, name, "a "+string(c.Type)+" takes no resources here")
+		return 0, holdfast.Index{}, fail("Put", holdfast.Forbidden, name, article(c.Type)+" takes no resources here")
 	}
 	return judge(c, name, contentType, body)
 }
