@@ -342,24 +342,22 @@ func TestBadContacts(t *testing.T) {
 // TestBadPaths asks for what is elsewhere, under every name that could lead there.
 func TestBadPaths(t *testing.T) {
 	s := start(t, server.Options{})
-	accounts := people(t, s, 2)
+	accounts := people(t, s, 3)
 	good := newNeighbour(t, s, accounts[0])
 	a := accounts[1]
-	victim := load.NewWriter(dial(t, s), load.Account{Email: accounts[0].Email, Password: accounts[0].Password, Book: accounts[0].Book}, 1, 1)
-	for good.n.Load() == 0 {
-		time.Sleep(time.Millisecond)
+	victim := load.NewWriter(dial(t, s), accounts[2], 1, 1)
+	if r := load.Run(t.Context(), []*load.Writer{victim}, load.Bounds{Count: 10}); r.Done != 10 {
+		t.Fatal(r)
 	}
-	hisUID := load.UID(0, 0)
-	_ = victim
-	his, mine := accounts[0].Book, a.Book
+	his, mine := accounts[2].Book, a.Book
 	hisID := strings.Split(his, "/")[3]
 	myID := strings.Split(mine, "/")[3]
 	xml := `<propfind xmlns="DAV:"><allprop/></propfind>`
 	for _, p := range []struct{ name, path string }{
 		{"another's address book", his},
-		{"another's contact", his + hisUID + ".vcf"},
+		{"another's contact", his + victim.Items()[0].UID + ".vcf"},
 		{"another's home", "/dav/addressbooks/" + hisID + "/"},
-		{"another by login", "/dav/addressbooks/" + accounts[0].Email + "/default/"},
+		{"another by login", "/dav/addressbooks/" + accounts[2].Email + "/default/"},
 		{"another by ..", mine + "../../" + hisID + "/default/"},
 		{"another by %2e%2e", mine + "%2e%2e/%2e%2e/" + hisID + "/default/"},
 		{"another by %2f", "/dav/addressbooks/" + myID + "/..%2f" + hisID + "%2fdefault/"},
@@ -367,7 +365,7 @@ func TestBadPaths(t *testing.T) {
 		{"another by a backslash", "/dav/addressbooks/" + myID + `/..\` + hisID + `\default/`},
 		{"another by //", "/dav//addressbooks//" + hisID + "/default/"},
 		{"another in capitals", "/dav/addressbooks/" + strings.ToUpper(hisID) + "/default/"},
-		{"another through the other entrance", "/remote.php/dav/addressbooks/users/" + accounts[0].Email + "/default/"},
+		{"another through the other entrance", "/remote.php/dav/addressbooks/users/" + accounts[2].Email + "/default/"},
 		{"a file of the system", "/dav/addressbooks/../../../../etc/passwd"},
 		{"a file of the system by %2f", "/dav/..%2f..%2f..%2fetc%2fpasswd"},
 		{"an NUL", mine + "a%00.vcf"},
@@ -394,6 +392,14 @@ func TestBadPaths(t *testing.T) {
 				x.try(t, s)
 			}
 		})
+	}
+	if err := victim.VerifyListing(); err != nil {
+		t.Error(err)
+	}
+	for _, it := range victim.Items() {
+		if err := victim.Verify(it); err != nil {
+			t.Error(err)
+		}
 	}
 	good.check(t, s)
 }

@@ -1,5 +1,175 @@
 package main
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
 
-func (b *bench) allPeers(ctx context.Context) error { return nil }
+	"holdfast/sim/load"
+)
+
+// peer is another server, as Debian ships it, with its own defaults of durability.
+type peer struct {
+	name    string
+	command func(dir, port string) []string
+	version []string
+	// book makes the nth account's address book and returns its path.
+	book func(c *load.Conn, n int) (string, error)
+}
+
+// peers are those that are measured. Both accept every name and password like this.
+var peers = []peer{
+	{"Radicale", func(dir, port string) []string {
+		return []string{"radicale", "--config", "", "--server-hosts", "127.0.0.1:" + port, "--server-max-connections", "100", "--auth-type", "none", "--storage-filesystem-folder", dir, "--logging-level", "error"}
+	}, []string{"radicale", "--version"}, func(c *load.Conn, n int) (string, error) {
+		user := fmt.Sprintf("p%d", n)
+		return "/" + user + "/book/", mkbook(c, user, "/"+user+"/book/")
+	}},
+	{"Xandikos", func(dir, port string) []string {
+		return []string{"xandikos", "-l", "127.0.0.1", "-p", port, "-d", dir, "--defaults", "--current-user-principal", "/p"}
+	}, []string{"dpkg-query", "-W", "-f", "${Version}", "xandikos"}, func(c *load.Conn, n int) (string, error) {
+		if n == 0 {
+			return "/p/contacts/addressbook/", nil
+		}
+		path := fmt.Sprintf("/p/contacts/b%d/", n)
+		return path, mkbook(c, "p", path)
+	}},
+}
+
+// mkbook makes an address book (RFC 5689).
+func mkbook(c *load.Conn, user, path string) error {
+	const body = `<?xml version="1.0" encoding="utf-8"?><mkcol xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><set><prop>` +
+		`<resourcetype><collection/><C:addressbook/></resourcetype></prop></set></mkcol>`
+	a, err := c.Do(fmt.Appendf(nil, "MKCOL %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s",
+		path, load.Basic(user, "x"), len(body), body))
+	if err == nil && a.Status >= 300 {
+		err = fmt.Errorf("MKCOL %s: %d %.200s", path, a.Status, a.Body)
+	}
+	return err
+}
+
+func (b *bench) allPeers(ctx context.Context) error {
+	for _, p := range peers {
+		if _, err := exec.LookPath(p.command("", "")[0]); err != nil {
+			b.note("%s is not installed, so it is not measured (apt-get install %s)", p.name, strings.ToLower(p.name))
+			continue
+		}
+		if err := b.peer(ctx, p); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) peer(ctx context.Context, p peer) error {
+	name := p.name
+	if v, err := exec.CommandContext(ctx, p.version[0], p.version[1:]...).Output(); err == nil {
+		name += " " + strings.TrimSpace(string(v))
+	}
+	b.note("%s", name)
+	addr, stop, err := b.startPeer(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	accounts, err := peerAccounts(ctx, p, addr, 33)
+	if err != nil {
+		return err
+	}
+	for _, n := range []int{1, 8, 32} {
+		r, err := putRun(ctx, addr, accounts[:n], b.each, false)
+		if err != nil {
+			return err
+		}
+		f := figure{Name: fmt.Sprintf("%s, PUT, %s", name, connections(n)), Value: r.PerSecond(), Unit: "/s"}.latency(&r.Latency)
+		b.report.compare(&f, fmt.Sprintf("durable PUT, %s", connections(n)))
+		b.report.add(f)
+	}
+	return b.peerPhone(ctx, name, addr, accounts[32])
+}
+
+// peerPhone measures a new phone and ten changes, in a smaller address book: some peers would take an hour for 10,000.
+func (b *bench) peerPhone(ctx context.Context, name, addr string, a load.Account) error {
+	if err := fill(ctx, addr, a, b.peerContacts); err != nil {
+		return err
+	}
+	f, err := fetchAll(ctx, addr, a, b.peerContacts)
+	if err != nil {
+		return err
+	}
+	b.report.add(figure{Name: fmt.Sprintf("%s, %s contacts to a new phone", name, thousands(b.peerContacts)), Value: f.all.Seconds(), Unit: "s"})
+	h, err := syncTen(ctx, addr, a, 11)
+	if err != nil {
+		return err
+	}
+	b.report.add(figure{Name: fmt.Sprintf("%s, ten changes among %s, sync-collection", name, thousands(b.peerContacts)), Value: float64(h.Quantile(0.5).Nanoseconds()) / 1e6, Unit: "ms"})
+	return nil
+}
+
+// startPeer runs a peer on a free port until it answers.
+func (b *bench) startPeer(ctx context.Context, p peer) (addr string, stop func(), err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	addr = l.Addr().String()
+	l.Close() // free, unless somebody is very quick
+	_, port, _ := net.SplitHostPort(addr)
+	dir := filepath.Join(b.dir, strings.ToLower(p.name))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", nil, err
+	}
+	line := p.command(dir, port)
+	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() {
+		_ = cmd.Process.Kill() // it may be gone already
+		_ = cmd.Wait()
+	}
+	for range 200 {
+		c, err := load.Dial(ctx, addr, time.Now().Add(time.Second))
+		if err == nil {
+			c.Close()
+			return addr, stop, nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	stop()
+	return "", nil, errors.New("it does not answer")
+}
+
+func peerAccounts(ctx context.Context, p peer, addr string, n int) ([]load.Account, error) {
+	var list []load.Account
+	for i := range n {
+		c, err := load.Dial(ctx, addr, time.Now().Add(time.Minute))
+		if err != nil {
+			return nil, err
+		}
+		path, err := p.book(c, i)
+		c.Close()
+		if err != nil {
+			return nil, err
+		}
+		user, _, _ := strings.Cut(path[1:], "/")
+		list = append(list, load.Account{Email: user, Password: "x", Book: path})
+	}
+	return list, nil
+}
+
+// compare says how many times Holdfast's figure of the same run is better.
+func (r *report) compare(f *figure, ours string) {
+	i := slices.IndexFunc(r.Figures, func(x figure) bool { return x.Name == ours })
+	if i < 0 || f.Value == 0 {
+		return
+	}
+	f.Note = fmt.Sprintf("Holdfast: %.0f times", r.Figures[i].Value/f.Value)
+}

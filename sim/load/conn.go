@@ -18,9 +18,11 @@ const maxAnswer = 1 << 30
 // Conn is one connection, used by one goroutine at a time.
 type Conn struct {
 	net.Conn
-	buf  []byte // what was read; buf[at:] is not parsed yet
-	at   int
-	body []byte // decoded chunks
+	deadline time.Time
+	over     bool   // the last answer ended the connection
+	buf      []byte // what was read; buf[at:] is not parsed yet
+	at       int
+	body     []byte // decoded chunks
 }
 
 // Answer is an answer whose slices are valid until the next request on its connection.
@@ -44,11 +46,27 @@ func Dial(ctx context.Context, addr string, deadline time.Time) (*Conn, error) {
 		c.Close()
 		return nil, err
 	}
-	return &Conn{Conn: c, buf: make([]byte, 0, 16<<10)}, nil
+	return &Conn{Conn: c, deadline: deadline, buf: make([]byte, 0, 16<<10)}, nil
+}
+
+// again connects anew, to a server that ends a connection with each answer.
+func (c *Conn) again() error {
+	c.Close()
+	n, err := Dial(context.Background(), c.RemoteAddr().String(), c.deadline)
+	if err != nil {
+		return err
+	}
+	c.Conn, c.over, c.buf, c.at = n.Conn, false, c.buf[:0], 0
+	return nil
 }
 
 // Do sends the octets of one request without method HEAD and reads its answer.
 func (c *Conn) Do(request []byte) (Answer, error) {
+	if c.over {
+		if err := c.again(); err != nil {
+			return Answer{}, err
+		}
+	}
 	if _, err := c.Write(request); err != nil {
 		return Answer{}, err
 	}
@@ -81,6 +99,10 @@ func (c *Conn) Read() (Answer, error) {
 	case chunked:
 		err = c.chunks()
 		a.Body = c.body
+	case length < 0 && a.Close:
+		err = c.rest()
+		a.Body = c.buf[c.at:]
+		c.at = len(c.buf)
 	case length < 0:
 		return a, errors.New("load: an answer without a length")
 	default:
@@ -90,6 +112,7 @@ func (c *Conn) Read() (Answer, error) {
 			c.at += length
 		}
 	}
+	c.over = a.Close
 	return a, err // slices of the head stay valid where the buffer has moved: they keep the old one
 }
 
@@ -102,7 +125,7 @@ func parseHead(head []byte) (a Answer, length int, chunked bool, err error) {
 	if a.Status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return a, 0, false, fmt.Errorf("load: not a status: %.60q", line)
 	}
-	a.Head = head
+	a.Head, a.Close = head, line[7] == '0'
 	for len(rest) > 0 {
 		line, rest, _ = bytes.Cut(rest, []byte("\r\n"))
 		i := bytes.IndexByte(line, ':')
@@ -114,7 +137,7 @@ func parseHead(head []byte) (a Answer, length int, chunked bool, err error) {
 		case i == 4 && bytes.EqualFold(name, []byte("ETag")):
 			a.ETag = value
 		case i == 10 && bytes.EqualFold(name, []byte("Connection")):
-			a.Close = bytes.EqualFold(value, []byte("close"))
+			a.Close = bytes.EqualFold(value, []byte("close")) || a.Close && !bytes.EqualFold(value, []byte("keep-alive"))
 		case i == 14 && bytes.EqualFold(name, []byte("Content-Length")):
 			if length, err = strconv.Atoi(string(value)); err != nil || length < 0 || length > maxAnswer {
 				return a, 0, false, fmt.Errorf("load: Content-Length %.60q", value)
@@ -155,6 +178,17 @@ func (c *Conn) need(n int) error {
 		}
 	}
 	return nil
+}
+
+// rest reads until the server closes the connection.
+func (c *Conn) rest() error {
+	for {
+		if err := c.fill(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 }
 
 func noEOF(err error) error {

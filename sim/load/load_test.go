@@ -71,7 +71,8 @@ func TestAnswers(t *testing.T) {
 	const stream = "HTTP/1.1 100 Continue\r\n\r\n" +
 		"HTTP/1.1 201 Created\r\nEtag: \"a\"\r\nHoldfast-Receipt: epoch=1, seq=412, hash=:YQ==:\r\nContent-Length: 3\r\n\r\nabc" +
 		"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n" +
-		"HTTP/1.1 207 Multi-Status\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n"
+		"HTTP/1.1 207 Multi-Status\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n" +
+		"HTTP/1.0 200 OK\r\n\r\nuntil the end"
 	for size := 1; size < len(stream); size++ {
 		client, server := net.Pipe()
 		go func() {
@@ -92,7 +93,7 @@ func TestAnswers(t *testing.T) {
 			}
 			got = append(got, fmt.Sprintf("%d %s %d %s %t", a.Status, a.ETag, ReceiptSeq(a.Receipt), a.Body, a.Close))
 		}
-		if s := strings.Join(got, "|"); s != `100  0  false|201 "a" 412 abc false|204  0  true|207  0 hello world false` {
+		if s := strings.Join(got, "|"); s != `100  0  false|201 "a" 412 abc false|204  0  true|207  0 hello world false|200  0 until the end true` {
 			t.Fatalf("in pieces of %d: %s", size, s)
 		}
 	}
