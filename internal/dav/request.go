@@ -215,6 +215,10 @@ func (b *body) Read(p []byte) (int, error) {
 	return b.q.r.Body.Read(p)
 }
 
+// trusted is the announced length of a body up to which memory is taken before its octets came. Beyond it memory grows with what really comes, so that many
+// who announce much and send nothing cost nothing.
+const trusted = 64 << 10
+
 // octets reads a body of at most limit octets.
 func (q *request) octets(limit int64) ([]byte, error) {
 	if err := q.identity(); err != nil {
@@ -226,7 +230,7 @@ func (q *request) octets(limit int64) ([]byte, error) {
 		return nil, tooLarge
 	}
 	b := q.body()
-	if n := q.r.ContentLength; n >= 0 {
+	if n := q.r.ContentLength; n >= 0 && n <= trusted {
 		buf := make([]byte, n)
 		if _, err := io.ReadFull(b, buf); err != nil {
 			return nil, cutShort(err)
