@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,16 +11,12 @@ import (
 	"holdfast/internal/store"
 )
 
-// clauseTests are S1 to S10, as far as one goroutine can see them.
+// clauseTests are S1 to S10, as far as one goroutine can see them, without rules (S3), the outbox (S5) and changes in a collection (S6).
 var clauseTests = []clause{
 	{"S1_AGroupIsAllOrNothing", testAllOrNothing},
 	{"S1_TheCallerMayReuseItsGroup", testNoReference},
 	{"S2_AReopenedStoreHasEverything", testReopen},
 	{"S4_SeqsAreGaplessAndChained", testSeqs},
-	{"S5_TheOutboxHoldsEveryChange", testOutbox},
-	{"S5_TheOutboxPassesWholeBatches", testOutboxPages},
-	{"S5_MarksNeverGoBack", testMarks},
-	{"S5_AStrangePointIsNoMark", testStrangeMark},
 	{"S7_ASnapshotIsOneMoment", testSnapshot},
 	{"S8_ASecondWriterIsKeptOut", testSecond},
 	{"S9_AfterCloseItIsUnavailable", testClosed},
@@ -133,169 +128,6 @@ func testSeqs(k *kit) {
 			}
 		}
 	})
-}
-
-// pending returns what is pending for a vault, in lines.
-func (k *kit) pending(vault string, limit int) (lines []string) {
-	k.Helper()
-	if err := k.h.Engine.Pending(k.Context(), vault, limit, func(_ store.Position, c *holdfast.Change) error {
-		lines = append(lines, textChange(c, all))
-		return nil
-	}); err != nil {
-		k.Fatalf("pending: %v", err)
-	}
-	return lines
-}
-
-func (k *kit) confirm(vault string, p store.Position) {
-	k.Helper()
-	if err := k.h.Engine.Confirm(k.Context(), vault, p); err != nil {
-		k.Fatalf("confirm %+v: %v", p, err)
-	}
-}
-
-func testOutbox(k *kit) {
-	b := NewAccount(k, k.m, k.h.Engine, "bob@example.org")
-	k.do(k.put("a.vcf", "1"), k.put("b.vcf", "1"))
-	k.commit(k.m.Group(b.ID, k.m.Put(b.Book, "a.vcf", "", []byte("x"))))
-	k.do(k.m.Delete(k.a.Book, "a.vcf"))
-	var want []string
-	k.read(func(s store.Snapshot) {
-		add := func(id holdfast.ID, after uint64, n int) {
-			if err := s.Changes(id, after, n, all, func(c *holdfast.Change) error { want = append(want, textChange(c, all)); return nil }); err != nil {
-				k.Fatal(err)
-			}
-		}
-		add(k.a.ID, 0, 4)
-		add(b.ID, 0, 4)
-		add(k.a.ID, 4, 2)
-		add(b.ID, 4, 1)
-		add(k.a.ID, 6, 1)
-	})
-	if got := k.pending("attic", 0); !slices.Equal(got, want) {
-		k.Errorf("the outbox differs from the journals in order of their commits:\n%s", difference(got, want))
-	}
-	k.confirm("attic", k.h.Engine.Info().Position)
-	if got := k.pending("attic", 0); len(got) != 0 {
-		k.Errorf("%d changes are pending though all is confirmed", len(got))
-	}
-	if got := k.pending("cellar", 0); !slices.Equal(got, want) {
-		k.Errorf("another vault has %d changes pending, want all %d", len(got), len(want))
-	}
-	k.do(k.put("c.vcf", "1"))
-	if got := k.pending("attic", 0); len(got) != 1 {
-		k.Errorf("%d changes are pending after one more, want 1", len(got))
-	}
-	stop := errors.New("the vault is full")
-	calls := 0
-	err := k.h.Engine.Pending(k.Context(), "cellar", 0, func(store.Position, *holdfast.Change) error { calls++; return stop })
-	if !errors.Is(err, stop) || calls != 1 {
-		k.Errorf("pending: %v after %d calls, want the callback's error after 1", err, calls)
-	}
-}
-
-func testOutboxPages(k *kit) {
-	for i := range 12 {
-		var entries []holdfast.Entry
-		for j := range i%4 + 1 {
-			entries = append(entries, k.put(fmt.Sprintf("%d-%d.vcf", i, j), "1"))
-		}
-		k.do(entries...)
-	}
-	whole := k.pending("control", 0)
-	var got []string
-	var last store.Position
-	for page := 0; ; page++ {
-		from := len(got)
-		p, err := readPage(k.Context(), k.h.Engine, "attic", 3, last, &got)
-		if err != nil {
-			k.Fatal(err)
-		}
-		if len(got) == from {
-			break
-		}
-		if page > len(whole) {
-			k.Fatal("the pages never end")
-		}
-		last = p
-		k.confirm("attic", last)
-	}
-	if !slices.Equal(got, whole) {
-		k.Errorf("read in pages, the outbox is:\n%s", difference(got, whole))
-	}
-	if info := k.h.Engine.Info(); last != info.Position {
-		k.Errorf("the outbox ends at %+v, the store is at %+v", last, info.Position)
-	}
-}
-
-// readPage appends one page of the outbox to lines. It checks that the page consists of whole batches that follow from after, by their hashes, and that it stops
-// at the limit. It returns the point that the page ends at.
-func readPage(ctx context.Context, e store.Engine, vault string, limit int, after store.Position, lines *[]string) (store.Position, error) {
-	at, h, n, before := after, sha256.New(), 0, 0 // before: changes passed when the batch began
-	var open bool
-	closeBatch := func() error {
-		if sum := holdfast.Hash(h.Sum(nil)); at.Batch > after.Batch && sum != at.Hash {
-			return fmt.Errorf("batch %d has hash %v, its groups give %v", at.Batch, at.Hash, sum)
-		}
-		return nil
-	}
-	err := e.Pending(ctx, vault, limit, func(p store.Position, c *holdfast.Change) error {
-		if p != at {
-			if err := closeBatch(); err != nil {
-				return err
-			}
-			if p.Batch != at.Batch+1 || open {
-				return fmt.Errorf("batch %d follows batch %d, within a group: %t", p.Batch, at.Batch, open)
-			}
-			h = sha256.New()
-			h.Write([]byte("holdfast batch 1\n"))
-			h.Write(at.Hash[:])
-			at, before = p, n
-		}
-		if open = c.More > 0; !open {
-			h.Write(c.Account[:])
-			h.Write(c.Chain[:])
-		}
-		n++
-		*lines = append(*lines, textChange(c, all))
-		return nil
-	})
-	if err == nil {
-		err = closeBatch()
-	}
-	switch {
-	case err != nil:
-		return at, err
-	case open:
-		return at, errors.New("the page ends within a group")
-	case limit > 0 && before >= limit:
-		return at, fmt.Errorf("batch %d was passed although %d changes were, the limit being %d", at.Batch, before, limit)
-	}
-	return at, nil
-}
-
-func testMarks(k *kit) {
-	early := k.h.Engine.Info().Position
-	k.do(k.put("a.vcf", "1"))
-	late := k.h.Engine.Info().Position
-	k.confirm("attic", late)
-	k.confirm("attic", early)
-	k.confirm("attic", store.Position{})
-	if got := k.pending("attic", 0); len(got) != 0 {
-		k.Errorf("%d changes are pending again after an earlier point was confirmed", len(got))
-	}
-}
-
-// testStrangeMark: a vault that holds more than this store ever wrote tells of a lost tail. To take its point for a mark would hide the changes to come.
-func testStrangeMark(k *kit) {
-	p := k.h.Engine.Info().Position
-	for _, strange := range []store.Position{{Batch: p.Batch + 5, Hash: p.Hash}, {Batch: p.Batch, Hash: holdfast.HashOf([]byte("other"))}} {
-		k.kind("confirm of a point that is not in the stream", k.h.Engine.Confirm(k.Context(), "attic", strange), holdfast.Invalid)
-	}
-	k.do(k.put("a.vcf", "1"))
-	if got := k.pending("attic", 0); len(got) != 5 {
-		k.Errorf("%d changes are pending, want all 5", len(got))
-	}
 }
 
 func testSnapshot(k *kit) {

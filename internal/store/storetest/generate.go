@@ -2,15 +2,15 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"holdfast"
-	"holdfast/internal/store"
 )
 
 // The pools are small, so that names, UIDs, logins and octets meet each other often.
 var (
-	nameCount, uidCount, loginCount, bodyCount = 12, 8, 12, 6
+	nameCount, uidCount, loginCount, bodyCount = 16, 14, 12, 6
 
 	types = []holdfast.CollectionType{holdfast.TypeFolder, holdfast.TypeFolder, holdfast.TypeFolder, holdfast.TypeAddressbook}
 )
@@ -25,18 +25,18 @@ func (w *walk) name() string {
 func (w *walk) login() string { return fmt.Sprintf("l%d@example.org", w.rng.IntN(loginCount)) }
 
 func (w *walk) uid() string {
-	if w.chance(20) {
+	if w.chance(40) {
 		return ""
 	}
 	return fmt.Sprintf("uid-%d", w.rng.IntN(uidCount))
 }
 
-// col returns a collection: mostly one of the account's, at times another's or none.
+// col returns a collection: mostly a live one of the account's, at times one that is gone, another's or none.
 func (w *walk) col(account holdfast.ID) holdfast.ID {
-	if w.chance(2) {
+	switch {
+	case w.chance(1):
 		return w.m.ID()
-	}
-	if w.chance(3) {
+	case w.chance(2):
 		return pick(w, w.cols)
 	}
 	m := w.moment()
@@ -45,7 +45,27 @@ func (w *walk) col(account holdfast.ID) holdfast.ID {
 	if err != nil {
 		return pick(w, w.cols)
 	}
+	if w.chance(95) {
+		cs = slices.DeleteFunc(cs, func(c holdfast.Collection) bool { return c.Gone })
+	}
 	return pick(w, cs).ID
+}
+
+// member returns the name of an item: mostly of one that is there.
+func (w *walk) member(collection holdfast.ID) string {
+	m := w.moment()
+	defer m.close()
+	var names []string
+	err := m.model.List(collection, "", 0, 0, func(r *holdfast.Resource) error {
+		if r.Kind == holdfast.KindAddress {
+			names = append(names, r.Name)
+		}
+		return nil
+	})
+	if err != nil || len(names) == 0 || w.chance(10) {
+		return w.name()
+	}
+	return pick(w, names)
 }
 
 // found founds an account; its login may be taken.
@@ -119,7 +139,7 @@ func (w *walk) octets(account holdfast.ID) (n int64) {
 func (w *walk) entry(account holdfast.ID) holdfast.Entry {
 	var e holdfast.Entry
 	switch n := w.rng.IntN(100); {
-	case n < 58:
+	case n < 62:
 		e = w.m.Put(w.col(account), w.name(), w.uid(), w.body())
 		if w.chance(5) {
 			e.Blob, e.Body = &holdfast.Blob{Hash: holdfast.HashOf(e.Body), Size: int64(len(e.Body))}, nil
@@ -127,8 +147,9 @@ func (w *walk) entry(account holdfast.ID) holdfast.Entry {
 		if w.chance(10) {
 			e.Kind, e.ContentType = holdfast.KindFile, ""
 		}
-	case n < 76:
-		e = w.m.Delete(w.col(account), w.name())
+	case n < 78:
+		col := w.col(account)
+		e = w.m.Delete(col, w.member(col))
 	case n < 87:
 		id := w.col(account)
 		if w.chance(40) {
@@ -136,9 +157,9 @@ func (w *walk) entry(account holdfast.ID) holdfast.Entry {
 			w.cols = append(w.cols, id)
 		}
 		e = w.m.Collection(id, w.col(account), w.name(), pick(w, types))
-	case n < 92:
+	case n < 90:
 		e = w.m.DeleteCollection(w.col(account))
-	case n < 96:
+	case n < 95:
 		e = w.m.Record(account, w.login())
 	case n < 98:
 		e = w.m.Put(account, holdfast.RecordDevicePrefix+w.name(), "", w.body())
@@ -150,7 +171,7 @@ func (w *walk) entry(account holdfast.ID) holdfast.Entry {
 		e.Properties = holdfast.Properties{{Space: "urn:x", Local: "p", XML: fmt.Appendf(nil, "<p xmlns='urn:x'>%d</p>", w.rng.IntN(3))}}
 	}
 	e.Actor = holdfast.Actor{Account: account, Device: pick(w, w.devices)}
-	if w.chance(35) {
+	if w.chance(25) {
 		e.If = w.precondition(e)
 	}
 	return e
@@ -236,122 +257,4 @@ func (w *walk) condition(account holdfast.ID) holdfast.Condition {
 		}
 	}
 	return c
-}
-
-// question is one read, put to two snapshots.
-type question struct {
-	text string
-	ask  func(store.Snapshot) ([]string, error)
-}
-
-// question makes a random one.
-func (w *walk) question() question {
-	account := pick(w, w.accounts)
-	if w.chance(3) {
-		account = w.m.ID()
-	}
-	col, name, f, limit := w.col(account), w.name(), store.Fields(w.rng.IntN(8)), w.rng.IntN(8)
-	if w.chance(10) {
-		name = ""
-	}
-	var seq uint64
-	m := w.moment()
-	if h, err := m.model.Head(account); err == nil {
-		seq = w.rng.Uint64N(h.Seq + 2)
-	}
-	m.close()
-	text := func(format string, args ...any) string { return fmt.Sprintf(format, args...) }
-	items := func(past bool, out *[]string) func(*holdfast.Resource) error {
-		return func(r *holdfast.Resource) error { *out = append(*out, textResource(r, f, past)); return nil }
-	}
-	changes := func(out *[]string) func(*holdfast.Change) error {
-		return func(c *holdfast.Change) error { *out = append(*out, textChange(c, f)); return nil }
-	}
-	qs := []question{
-		{text("accounts above %s, %d", short(col), limit), func(s store.Snapshot) (out []string, err error) {
-			as, err := s.Accounts(col, limit)
-			for _, a := range as {
-				out = append(out, textAccount(a))
-			}
-			return out, err
-		}},
-		{text("account %s", short(account)), func(s store.Snapshot) ([]string, error) {
-			a, err := s.Account(account)
-			return []string{textAccount(a)}, err
-		}},
-		w.whose(),
-		{text("collections of %s", short(account)), func(s store.Snapshot) (out []string, err error) {
-			cs, err := s.Collections(account)
-			for _, c := range cs {
-				out = append(out, textCollection(c))
-			}
-			return out, err
-		}},
-		{text("collection %s", short(col)), func(s store.Snapshot) ([]string, error) {
-			c, err := s.Collection(col)
-			return []string{textCollection(c)}, err
-		}},
-		{text("child %q of %s", name, short(col)), func(s store.Snapshot) ([]string, error) {
-			c, err := s.Child(col, name)
-			return []string{textCollection(c)}, err
-		}},
-		{text("resource %s/%q", short(col), name), func(s store.Snapshot) ([]string, error) {
-			r, err := s.Resource(col, name, f)
-			return []string{textResource(&r, f, false)}, err
-		}},
-		w.withUID(col),
-		{text("list %s above %q, %d", short(col), name, limit), func(s store.Snapshot) (out []string, err error) {
-			err = s.List(col, name, limit, f, items(false, &out))
-			return out, err
-		}},
-		{text("changes of %s since %d, %d", short(col), seq, limit), func(s store.Snapshot) (out []string, err error) {
-			more, err := s.ChangesSince(col, seq, limit, f, items(false, &out))
-			return append(out, text("more %t", more)), err
-		}},
-		{text("head of %s", short(account)), func(s store.Snapshot) ([]string, error) {
-			h, err := s.Head(account)
-			return []string{text("%+v", h)}, err
-		}},
-		{text("chain of %s at %d", short(account), seq), func(s store.Snapshot) ([]string, error) {
-			h, err := s.Chain(account, seq)
-			return []string{text("%+v", h)}, err
-		}},
-		{text("changes of %s above %d, %d", short(account), seq, limit), func(s store.Snapshot) (out []string, err error) {
-			err = s.Changes(account, seq, limit, f, changes(&out))
-			return out, err
-		}},
-		{text("versions of %s/%q", short(col), name), func(s store.Snapshot) (out []string, err error) {
-			err = s.Versions(col, name, f, changes(&out))
-			return out, err
-		}},
-		{text("resource %s/%q at %d", short(col), name, seq), func(s store.Snapshot) ([]string, error) {
-			r, err := s.ResourceAt(col, name, seq, f)
-			return []string{textResource(&r, f, true)}, err
-		}},
-		{text("list %s at %d", short(col), seq), func(s store.Snapshot) (out []string, err error) {
-			err = s.ListAt(col, seq, f, items(true, &out))
-			return out, err
-		}},
-		{text("digest of %s at %d", short(account), seq), func(s store.Snapshot) ([]string, error) {
-			d, err := s.Digest(account, seq)
-			return []string{textDigest(d)}, err
-		}},
-	}
-	return pick(w, qs)
-}
-
-func (w *walk) whose() question {
-	login := w.login()
-	return question{"login " + login, func(s store.Snapshot) ([]string, error) {
-		id, err := s.AccountByLogin(login)
-		return []string{id.String()}, err
-	}}
-}
-
-func (w *walk) withUID(col holdfast.ID) question {
-	uid := w.uid()
-	return question{fmt.Sprintf("by UID %s/%q", short(col), uid), func(s store.Snapshot) ([]string, error) {
-		r, err := s.ByUID(col, uid)
-		return []string{textResource(&r, 0, false)}, err
-	}}
 }

@@ -1,0 +1,198 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"holdfast"
+	"holdfast/internal/store"
+)
+
+// outboxTests are S5.
+var outboxTests = []clause{
+	{"S5_TheOutboxHoldsEveryChange", testOutbox},
+	{"S5_TheOutboxPassesWholeBatches", testOutboxPages},
+	{"S5_MarksNeverGoBack", testMarks},
+	{"S5_AStrangePointIsNoMark", testStrangeMark},
+}
+
+// pending returns what is pending for a vault, in lines.
+func (k *kit) pending(vault string, limit int) (lines []string) {
+	k.Helper()
+	if err := k.h.Engine.Pending(k.Context(), vault, limit, func(_ store.Position, c *holdfast.Change) error {
+		lines = append(lines, textChange(c, all))
+		return nil
+	}); err != nil {
+		k.Fatalf("pending: %v", err)
+	}
+	return lines
+}
+
+func (k *kit) confirm(vault string, p store.Position) {
+	k.Helper()
+	if err := k.h.Engine.Confirm(k.Context(), vault, p); err != nil {
+		k.Fatalf("confirm %+v: %v", p, err)
+	}
+}
+
+func testOutbox(k *kit) {
+	k.read(func(s store.Snapshot) {
+		h, err := s.Head(k.a.ID)
+		sum := holdfast.HashOf(slices.Concat([]byte("holdfast batch 1\n"), make([]byte, 32), k.a.ID[:], h.Chain[:]))
+		if got := k.h.Engine.Info().Position; err != nil || got != (store.Position{Batch: 1, Hash: sum}) {
+			k.Errorf("after its first group the store is at %+v, want batch 1 and %v", got, sum)
+		}
+	})
+	b := NewAccount(k, k.m, k.h.Engine, "bob@example.org")
+	k.do(k.put("a.vcf", "1"), k.put("b.vcf", "1"))
+	k.commit(k.m.Group(b.ID, k.m.Put(b.Book, "a.vcf", "", []byte("x"))))
+	k.do(k.m.Delete(k.a.Book, "a.vcf"))
+	var want []string
+	k.read(func(s store.Snapshot) {
+		add := func(id holdfast.ID, after uint64, n int) {
+			if err := s.Changes(id, after, n, all, func(c *holdfast.Change) error { want = append(want, textChange(c, all)); return nil }); err != nil {
+				k.Fatal(err)
+			}
+		}
+		add(k.a.ID, 0, 4)
+		add(b.ID, 0, 4)
+		add(k.a.ID, 4, 2)
+		add(b.ID, 4, 1)
+		add(k.a.ID, 6, 1)
+	})
+	if got := k.pending("attic", 0); !slices.Equal(got, want) {
+		k.Errorf("the outbox differs from the journals in order of their commits:\n%s", difference(got, want))
+	}
+	k.confirm("attic", k.h.Engine.Info().Position)
+	if got := k.pending("attic", 0); len(got) != 0 {
+		k.Errorf("%d changes are pending though all is confirmed", len(got))
+	}
+	if got := k.pending("cellar", 0); !slices.Equal(got, want) {
+		k.Errorf("another vault has %d changes pending, want all %d", len(got), len(want))
+	}
+	k.do(k.put("c.vcf", "1"))
+	if got := k.pending("attic", 0); len(got) != 1 {
+		k.Errorf("%d changes are pending after one more, want 1", len(got))
+	}
+	stop := errors.New("the vault is full")
+	calls := 0
+	err := k.h.Engine.Pending(k.Context(), "cellar", 0, func(store.Position, *holdfast.Change) error { calls++; return stop })
+	if !errors.Is(err, stop) || calls != 1 {
+		k.Errorf("pending: %v after %d calls, want the callback's error after 1", err, calls)
+	}
+}
+
+func testOutboxPages(k *kit) {
+	for i := range 12 {
+		var entries []holdfast.Entry
+		for j := range i%4 + 1 {
+			entries = append(entries, k.put(fmt.Sprintf("%d-%d.vcf", i, j), "1"))
+		}
+		k.do(entries...)
+	}
+	whole := k.pending("control", 0)
+	var got []string
+	var last store.Position
+	for page := 0; ; page++ {
+		from := len(got)
+		p, err := readPage(k.Context(), k.h.Engine, "attic", 3, last, &got)
+		if err != nil {
+			k.Fatal(err)
+		}
+		if len(got) == from {
+			break
+		}
+		if page > len(whole) {
+			k.Fatal("the pages never end")
+		}
+		last = p
+		k.confirm("attic", last)
+	}
+	if !slices.Equal(got, whole) {
+		k.Errorf("read in pages, the outbox is:\n%s", difference(got, whole))
+	}
+	if info := k.h.Engine.Info(); last != info.Position {
+		k.Errorf("the outbox ends at %+v, the store is at %+v", last, info.Position)
+	}
+}
+
+// readPage appends one page of the outbox to lines and returns the point that the page ends at. It checks that the page consists of whole batches that follow from
+// after, by their hashes, and that it stops at the limit.
+func readPage(ctx context.Context, e store.Engine, vault string, limit int, after store.Position, lines *[]string) (store.Position, error) {
+	p := page{at: after}
+	err := e.Pending(ctx, vault, limit, func(at store.Position, c *holdfast.Change) error {
+		*lines = append(*lines, textChange(c, all))
+		return p.add(at, c)
+	})
+	if err == nil {
+		err = p.endBatch()
+	}
+	if err == nil && limit > 0 && p.before >= limit {
+		err = fmt.Errorf("batch %d was passed although %d changes were, the limit being %d", p.at.Batch, p.before, limit)
+	}
+	return p.at, err
+}
+
+// page follows the outbox as a vault does.
+type page struct {
+	at     store.Position // of the batch that is being passed
+	last   holdfast.Hash  // of the batch before
+	ends   []store.GroupEnd
+	open   bool // within a group
+	n      int  // changes passed
+	before int  // … when the batch began
+}
+
+func (p *page) add(at store.Position, c *holdfast.Change) error {
+	if at != p.at {
+		if err := p.endBatch(); err != nil {
+			return err
+		}
+		if at.Batch != p.at.Batch+1 {
+			return fmt.Errorf("batch %d follows batch %d", at.Batch, p.at.Batch)
+		}
+		p.last, p.at, p.before = p.at.Hash, at, p.n
+	}
+	if p.open = c.More > 0; !p.open {
+		p.ends = append(p.ends, store.GroupEnd{Account: c.Account, Chain: c.Chain})
+	}
+	p.n++
+	return nil
+}
+
+func (p *page) endBatch() error {
+	switch {
+	case p.open:
+		return fmt.Errorf("batch %d ends within a group", p.at.Batch)
+	case p.n > 0 && store.BatchHash(p.last, p.ends) != p.at.Hash:
+		return fmt.Errorf("batch %d has the hash %v, which its groups do not give", p.at.Batch, p.at.Hash)
+	}
+	p.ends = nil
+	return nil
+}
+
+func testMarks(k *kit) {
+	early := k.h.Engine.Info().Position
+	k.do(k.put("a.vcf", "1"))
+	late := k.h.Engine.Info().Position
+	k.confirm("attic", late)
+	k.confirm("attic", early)
+	k.confirm("attic", store.Position{})
+	if got := k.pending("attic", 0); len(got) != 0 {
+		k.Errorf("%d changes are pending again after an earlier point was confirmed", len(got))
+	}
+}
+
+// testStrangeMark: a vault that holds more than this store ever wrote tells of a lost tail. To take its point for a mark would hide the changes to come.
+func testStrangeMark(k *kit) {
+	p := k.h.Engine.Info().Position
+	for _, strange := range []store.Position{{Batch: p.Batch + 5, Hash: p.Hash}, {Batch: p.Batch, Hash: holdfast.HashOf([]byte("other"))}} {
+		k.kind("confirm of a point that is not in the stream", k.h.Engine.Confirm(k.Context(), "attic", strange), holdfast.Invalid)
+	}
+	k.do(k.put("a.vcf", "1"))
+	if got := k.pending("attic", 0); len(got) != 5 {
+		k.Errorf("%d changes are pending, want all 5", len(got))
+	}
+}
