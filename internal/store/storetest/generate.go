@@ -1,11 +1,13 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"holdfast"
+	"holdfast/internal/store"
 )
 
 // The pools are small, so that names, UIDs, logins and octets meet each other often.
@@ -20,6 +22,15 @@ func (w *walk) name() string {
 		return pick(w, []string{"ä", "e\u0301", "%2f", strings.Repeat("n", holdfast.MaxName), "Z", "a b", holdfast.RecordAccount})
 	}
 	return fmt.Sprintf("%c", 'a'+w.rng.IntN(nameCount))
+}
+
+// known is the present, as the model knows it. Whatever is made at random is made from it.
+func (w *walk) known() store.Snapshot {
+	s, err := w.model.Snapshot(context.Background())
+	if err != nil {
+		w.Fatal(err)
+	}
+	return s
 }
 
 func (w *walk) login() string { return fmt.Sprintf("l%d@example.org", w.rng.IntN(loginCount)) }
@@ -39,9 +50,8 @@ func (w *walk) col(account holdfast.ID) holdfast.ID {
 	case w.chance(2):
 		return pick(w, w.cols)
 	}
-	m := w.moment()
-	defer m.close()
-	cs, err := m.model.Collections(account)
+	m := w.known()
+	cs, err := m.Collections(account)
 	if err != nil {
 		return pick(w, w.cols)
 	}
@@ -53,10 +63,9 @@ func (w *walk) col(account holdfast.ID) holdfast.ID {
 
 // member returns the name of an item: mostly of one that is there.
 func (w *walk) member(collection holdfast.ID) string {
-	m := w.moment()
-	defer m.close()
+	m := w.known()
 	var names []string
-	err := m.model.List(collection, "", 0, 0, func(r *holdfast.Resource) error {
+	err := m.List(collection, "", 0, 0, func(r *holdfast.Resource) error {
 		if r.Kind == holdfast.KindAddress {
 			names = append(names, r.Name)
 		}
@@ -73,11 +82,8 @@ func (w *walk) found() {
 	a, g := w.m.Founding(w.login())
 	w.commit(g)
 	w.accounts, w.cols = append(w.accounts, a.ID), append(w.cols, a.ID, a.Home, a.Book)
-	if m := w.moment(); true {
-		if _, err := m.model.Account(a.ID); err != nil {
-			w.accounts = w.accounts[:len(w.accounts)-1] // refused: nothing to work with
-		}
-		m.close()
+	if _, err := w.known().Account(a.ID); err != nil {
+		w.accounts = w.accounts[:len(w.accounts)-1] // refused: nothing to work with
 	}
 }
 
@@ -127,9 +133,8 @@ func (w *walk) again(g *holdfast.Group) *holdfast.Group {
 }
 
 func (w *walk) octets(account holdfast.ID) (n int64) {
-	m := w.moment()
-	defer m.close()
-	cs, _ := m.model.Collections(account)
+	m := w.known()
+	cs, _ := m.Collections(account)
 	for _, c := range cs {
 		n += c.Octets
 	}
@@ -204,9 +209,8 @@ func (w *walk) malformed(account holdfast.ID) holdfast.Entry {
 
 // current returns the item as the model has it.
 func (w *walk) current(e holdfast.Entry) holdfast.Resource {
-	m := w.moment()
-	defer m.close()
-	r, _ := m.model.Resource(e.Collection, e.Name, 0)
+	m := w.known()
+	r, _ := m.Resource(e.Collection, e.Name, 0)
 	return r
 }
 
@@ -249,9 +253,7 @@ func (w *walk) condition(account holdfast.ID) holdfast.Condition {
 		}
 		c.ETag = &etag
 	case 2:
-		m := w.moment()
-		col, _ := m.model.Collection(c.Collection)
-		m.close()
+		col, _ := w.known().Collection(c.Collection)
 		if c.Seq = col.Seq; c.Seq == 0 || w.chance(20) {
 			c.Seq = 1 + w.rng.Uint64N(20)
 		}

@@ -24,9 +24,7 @@ func (w *walk) question() question {
 		a.name = ""
 	}
 	a.col = w.col(a.account)
-	m := w.moment()
-	defer m.close()
-	if h, err := m.model.Head(a.account); err == nil {
+	if h, err := w.known().Head(a.account); err == nil {
 		a.seq = w.rng.Uint64N(h.Seq + 2)
 	}
 	return pick(w, slices.Concat(a.directory(), a.tree(), a.history()))

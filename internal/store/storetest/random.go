@@ -85,7 +85,9 @@ func newWalk(t *testing.T, h *Harness, seed uint64) *walk {
 		w.h.Engine.Close()
 	})
 	w.devices = []holdfast.ID{{}, w.m.ID(), w.m.ID()}
-	w.found()
+	for len(w.accounts) == 0 { // a fault may come between
+		w.found()
+	}
 	return w
 }
 
@@ -295,9 +297,7 @@ func (w *walk) observe() {
 		at = at.Add(-time.Duration(w.op) * time.Millisecond).Truncate(time.Second).Add(-24 * time.Hour * time.Duration(w.op+1))
 	}
 	s := holdfast.Sighting{Account: pick(w, w.accounts), Device: pick(w, w.devices[1:]), Epoch: 1, Seq: w.rng.Uint64N(50), Full: w.chance(50), At: at}
-	m := w.moment()
-	cs, err := m.model.Collections(s.Account)
-	m.close()
+	cs, err := w.known().Collections(s.Account)
 	if err != nil {
 		w.Fatal(err)
 	}
