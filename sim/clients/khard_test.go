@@ -63,21 +63,21 @@ func TestKhard(t *testing.T) {
 	typed := "First name: Zoë\nLast name: Přikladová\nOrganisation: Example\nPhone:\n    cell: +49 30 123456\nEmail:\n    work: zoe@example.org\nNote: |\n    Two lines,\n    and a semicolon;\n"
 	here.do("new", "-a", "contacts", "-i", here.file(typed))
 	agree("after khard new", 7)
-	if out := there.do("phone", "--parsable", "Zoë"); !strings.HasPrefix(out, "+49 30 123456\tZoë Přikladová\tcell") {
+	if out := there.do("phone", "--parsable", "Přikladová"); !strings.HasPrefix(out, "+49 30 123456\tZoë Přikladová\tcell") {
 		t.Errorf("khard on the other device does not find the contact:\n%s", out)
 	}
 
-	there.do("edit", "-i", there.file(strings.ReplaceAll(typed, "123456", "654321")), "Zoë")
+	there.do("edit", "-i", there.file(strings.ReplaceAll(typed, "123456", "654321")), "Přikladová")
 	two.sync()
 	agree("after khard edit", 7)
-	if out := here.do("phone", "--parsable", "Zoë"); !strings.HasPrefix(out, "+49 30 654321\tZoë Přikladová\tcell") {
+	if out := here.do("phone", "--parsable", "Přikladová"); !strings.HasPrefix(out, "+49 30 654321\tZoë Přikladová\tcell") {
 		t.Errorf("khard on the first device does not see the edit:\n%s", out)
 	}
 	if out := here.do("list", "--parsable"); strings.Count(out, "\n") != 7 {
 		t.Errorf("khard does not read what was synced:\n%s", out)
 	}
 
-	here.do("remove", "--force", "Zoë")
+	here.do("remove", "--force", "Přikladová")
 	agree("after khard remove", 6)
 	m.everywhere(t, h, one, two)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"holdfast"
 	"holdfast/sim/server"
@@ -239,14 +241,38 @@ func (p tool) command(ctx context.Context, name string, args ...string) *exec.Cm
 	return c
 }
 
+// A program that asks a question again and again, or waits for ever, must not take the machine with it.
+const (
+	maxRun  = 3 * time.Minute
+	maxSaid = 16 << 20
+)
+
 // run runs a program to its end, and returns all that it said.
 func (p tool) run(ctx context.Context, name string, args ...string) (string, error) {
-	var out bytes.Buffer
+	ctx, cancel := context.WithTimeoutCause(ctx, maxRun, fmt.Errorf("%s did not end within %v", name, maxRun))
+	defer cancel()
+	var out said
 	c := p.command(ctx, name, args...)
-	c.Stdout, c.Stderr = &out, &out
+	c.Stdout, c.Stderr, c.WaitDelay = &out, &out, time.Second
 	err := c.Run()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	return out.String(), err
 }
+
+// said takes what a program says, within bounds: beyond them its pipe breaks.
+type said struct{ bytes.Buffer }
+
+func (s *said) Write(p []byte) (int, error) {
+	if s.Len()+len(p) > maxSaid {
+		return 0, errors.New("it talks without end")
+	}
+	return s.Buffer.Write(p)
+}
+
+// ReadFrom hides the buffer's own, which knows no bounds.
+func (s *said) ReadFrom(r io.Reader) (int64, error) { return io.Copy(struct{ io.Writer }{s}, r) }
 
 // dav sends one request as a device, and returns the status and the body.
 func (h *house) dav(d device, method, path, body string, headers ...string) (int, string) {
