@@ -65,8 +65,10 @@ func startPebble(t *testing.T) (port, directory, root string, issuers func() *x5
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("the test needs pebble, a real ACME server, and it could not be built (go install %s): %v\n%s", pebbleModule, err, out)
 	}
-	port = freePort(t)
-	api, management := "127.0.0.1:"+freePort(t), "127.0.0.1:"+freePort(t)
+	names := nameServer(t)
+	ports := freePorts(t, 3)
+	port = ports[0]
+	api, management := "127.0.0.1:"+ports[1], "127.0.0.1:"+ports[2]
 	root = filepath.Join(dir, "root.pem")
 	trusted := writeCertificate(t, root, filepath.Join(dir, "key.pem"), 1)
 	settings, err := json.Marshal(map[string]any{"pebble": map[string]any{
@@ -80,15 +82,20 @@ func startPebble(t *testing.T) (port, directory, root string, issuers func() *x5
 		t.Fatal(err)
 	}
 	var log lockedBuffer
-	pebble := exec.Command(filepath.Join(dir, "pebble"), "-strict", "-config", filepath.Join(dir, "pebble.json"), "-dnsserver", nameServer(t))
+	pebble := exec.Command(filepath.Join(dir, "pebble"), "-strict", "-config", filepath.Join(dir, "pebble.json"), "-dnsserver", names)
 	pebble.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1")
 	pebble.Stdout, pebble.Stderr = &log, &log
 	if err := pebble.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		_ = pebble.Wait()
+		close(ended)
+	}()
 	t.Cleanup(func() {
 		_ = pebble.Process.Kill()
-		_ = pebble.Wait()
+		<-ended
 		if t.Failed() {
 			t.Log(log.String())
 		}
@@ -109,6 +116,11 @@ func startPebble(t *testing.T) (port, directory, root string, issuers func() *x5
 		} else if time.Now().After(until) {
 			t.Fatalf("pebble does not answer: %v\n%s", err, log.String())
 		}
+		select {
+		case <-ended:
+			t.Fatalf("pebble ended:\n%s", log.String())
+		default:
+		}
 	}
 	return port, directory, root, func() *x509.CertPool {
 		pem, err := get("https://" + management + "/roots/0")
@@ -120,16 +132,20 @@ func startPebble(t *testing.T) (port, directory, root string, issuers func() *x5
 	}
 }
 
-// freePort returns a port of loopback that nobody has at this moment.
-func freePort(t *testing.T) string {
+// freePorts returns ports of loopback that nobody has at this moment. All are held until the last is found, so that they differ.
+func freePorts(t *testing.T, n int) []string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var out []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		out = append(out, port)
 	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	return out
 }
 
 // nameServer answers, over TCP as pebble asks, that the test's domain is this machine, and that there is nothing else.

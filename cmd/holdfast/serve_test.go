@@ -154,7 +154,7 @@ func TestPanicsAreAnswered(t *testing.T) {
 // TestAClientsIdIsNotTaken holds that a request's id is ours: the log could not be trusted otherwise.
 func TestAClientsIdIsNotTaken(t *testing.T) {
 	s, _ := started(t, testConfig(t), nil)
-	r, err := http.NewRequest("GET", s.url+"/signin", nil)
+	r, err := http.NewRequest("BREW", s.url+"/dav/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,9 +163,14 @@ func TestAClientsIdIsNotTaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	body, _ := io.ReadAll(resp.Body)
 	resp.Body.Close()
-	if id := resp.Header.Values(requestID); len(id) != 1 || len(id[0]) != 13 {
-		t.Errorf("%q", id)
+	id := resp.Header.Values(requestID)
+	if len(id) != 1 || len(id[0]) != 13 {
+		t.Fatalf("%q", id)
+	}
+	if s := string(body); !strings.Contains(s, id[0]) || strings.Contains(s, "mine") {
+		t.Errorf("the faces name another id than %s: %s", id[0], s)
 	}
 }
 

@@ -10,11 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"holdfast"
 	"holdfast/internal/core"
+	"holdfast/internal/store"
 	"holdfast/internal/store/memory"
 	"holdfast/internal/transfer"
 	"holdfast/internal/vcard"
@@ -240,6 +242,45 @@ func TestBrokenAnswers(t *testing.T) {
 		if _, err := c.Accounts(t.Context()); err == nil {
 			t.Errorf("%s: a panic was an answer", name)
 		}
+	}
+}
+
+// flaky is an engine that can be told to read no more.
+type flaky struct {
+	store.Engine
+	broken atomic.Bool
+}
+
+func (f *flaky) Snapshot(ctx context.Context) (store.Snapshot, error) {
+	if f.broken.Load() {
+		return nil, &holdfast.Error{Op: "test", Kind: holdfast.Unavailable, Text: "no more"}
+	}
+	return f.Engine.Snapshot(ctx)
+}
+
+// TestExportBreaksOff holds that an export that fails in the middle ends in an error, not in a shorter stream.
+func TestExportBreaksOff(t *testing.T) {
+	e := &flaky{Engine: memory.New()}
+	defer e.Close()
+	c := InProcess(NewHandler(Options{Core: core.New(core.Options{Engine: e, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judge}})}))
+	if _, err := c.CreateAccount(t.Context(), NewAccount{Email: "alice@example.org"}); err != nil {
+		t.Fatal(err)
+	}
+	q := ImportRequest{Account: "alice@example.org", Into: "addressbooks/default"}
+	if err := c.Import(t.Context(), q, cards(t.Context(), 1000), func(ImportEvent) {}); err != nil {
+		t.Fatal(err)
+	}
+	in, err := c.Export(t.Context(), "alice@example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	e.broken.Store(true)
+	if b, err := io.ReadAll(in); err == nil {
+		t.Errorf("%d octets looked whole", len(b))
+	}
+	if _, err := c.Export(t.Context(), "alice@example.org"); !holdfast.IsKind(err, holdfast.Unavailable) {
+		t.Errorf("an export that could not begin: %v", err)
 	}
 }
 
