@@ -69,7 +69,7 @@ func TestHostileConnections(t *testing.T) {
 		"no HTTP":        {"\x16\x03\x01\x00\x00 hello\r\n\r\n", "400"},
 		"no host":        {"GET / HTTP/1.1\r\n\r\n", "400"},
 		"two lengths":    {"POST /signin HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "400"},
-		"stalled form":   {"POST /signin HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nlogin=", "4"},
+		"stalled form":   {"POST /signin HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nlogin=", "408"},
 		"unknown method": {"BREW /dav/ HTTP/1.1\r\nHost: x\r\n\r\n", "501"},
 	} {
 		t.Run(name, func(t *testing.T) {
