@@ -16,6 +16,7 @@ import (
 
 var (
 	seedFlag  = flag.Uint64("sim.seed", 0, "repeat the choices of a run; 0: new ones")
+	binFlag   = flag.String("sim.bin", "", "test this program instead of building one")
 	killsFlag = flag.Int("sim.kills", 20, "how often the server is killed under load")
 )
 
@@ -38,7 +39,12 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	place.dir = dir
-	place.bin = sync.OnceValues(func() (string, error) { return server.Build(context.Background(), dir) })
+	place.bin = sync.OnceValues(func() (string, error) {
+		if *binFlag != "" {
+			return *binFlag, nil
+		}
+		return server.Build(context.Background(), dir)
+	})
 	return m.Run()
 }
 
