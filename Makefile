@@ -4,7 +4,7 @@
 # make bench    speed, beside the limits of this machine
 # make gate     the long sizes: 200,000 power cuts, long fuzzing
 
-COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 export CGO_ENABLED := 0
 
 .PHONY: build run test check bench gate clean

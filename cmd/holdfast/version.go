@@ -11,6 +11,9 @@ import (
 // release is the version that is being built: `go build -ldflags "-X main.release=1.2.3"` says another.
 var release = "0.1.0-dev"
 
+// commit is the source's commit, where the Makefile could tell; otherwise what the build recorded is asked.
+var commit = ""
+
 type versionInfo struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit"`
@@ -20,6 +23,10 @@ type versionInfo struct {
 
 func version() versionInfo {
 	v := versionInfo{Version: release, Commit: "unknown", Go: runtime.Version(), Engine: "sqlite " + sqlite.Version}
+	if commit != "" {
+		v.Commit = commit
+		return v
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return v
