@@ -140,7 +140,7 @@ func testSnapshot(k *kit) {
 	before := dump(k, s)
 	sub := k.m.ID()
 	k.do(k.put("a.vcf", "2"), k.m.Delete(k.a.Book, "b.vcf"), k.put("c.vcf", "1"),
-		k.m.Collection(sub, k.a.Home, "second", holdfast.TypeAddressbook), k.m.Record(k.a.ID, "new@example.org"))
+		k.m.Collection(sub, k.a.Home, "second", holdfast.TypeAddressbook), k.m.Record(k.a.ID, "new@example.org"), k.m.Record(k.a.ID, login))
 	b := NewAccount(k, k.m, k.h.Engine, "bob@example.org")
 	if now := dump(k, s); !slices.Equal(now, before) {
 		k.Errorf("a snapshot changed under its reader:\n%s", difference(now, before))
@@ -159,6 +159,9 @@ func testSnapshot(k *kit) {
 	k.kind("an account of later", err, holdfast.NotFound)
 	_, err = s.Chain(k.a.ID, 7)
 	k.kind("a seq of later", err, holdfast.NotFound)
+	if id, err := s.AccountByLogin(login); err != nil || id != k.a.ID {
+		k.Errorf("a login that was taken once more later: %v, %v", id, err)
+	}
 	if r, err := s.ByUID(k.a.Book, "uid-b.vcf"); err != nil || r.Name != "b.vcf" {
 		k.Errorf("by UID in the snapshot: %v, %v; want b.vcf, which was deleted later", r.Name, err)
 	}

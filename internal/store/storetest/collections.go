@@ -165,14 +165,17 @@ func testCollectionMove(k *kit) {
 }
 
 func testCollectionGone(k *kit) {
-	k.do(k.put("a.vcf", "1"), k.put("b.vcf", "1"))
+	k.do(k.put("b.vcf", "1"))
 	sub := k.m.ID()
+	named := k.m.Collection(k.a.Book, k.a.Home, "contacts", holdfast.TypeAddressbook)
+	named.Properties = holdfast.Properties{{Space: "DAV:", Local: "displayname", XML: []byte("<D:displayname xmlns:D='DAV:'>Friends</D:displayname>")}}
+	k.do(k.put("a.vcf", "1"), named)
 	k.do(k.m.Collection(sub, k.a.Book, "sub", holdfast.TypeFolder), k.m.Put(sub, "f", "", []byte("x")))
 	before := k.collection(k.a.Book)
 	d := k.m.DeleteCollection(k.a.Book)
 	r := k.do(d)
 	want := before
-	want.Gone, want.Seq, want.Chain, want.Modified = true, 9, r.Hash, d.At
+	want.Gone, want.Seq, want.Chain, want.Modified = true, 10, r.Hash, d.At // who looks for what to bring back sees its name and properties
 	if got := k.collection(k.a.Book); textCollection(got) != textCollection(want) {
 		k.Errorf("gone:\n%s\nwant\n%s", textCollection(got), textCollection(want))
 	}
@@ -195,7 +198,7 @@ func testCollectionGone(k *kit) {
 		k.kind("the child that is gone", err, holdfast.NotFound)
 		_, err = s.Child(k.a.Book, "sub")
 		k.kind("a child of one that is gone", err, holdfast.NotFound)
-		if v := newest(k, s, k.a.Book, ""); v.Op != holdfast.OpDelete || v.Prev != 4 || v.Item != 4 {
+		if v := newest(k, s, k.a.Book, ""); v.Op != holdfast.OpDelete || v.Prev != 7 || v.Item != 4 {
 			k.Errorf("its newest version: %s", textChange(&v, 0))
 		}
 	})
@@ -210,7 +213,8 @@ func testCollectionGone(k *kit) {
 	back := k.m.Collection(k.a.Book, k.a.ID, "back", holdfast.TypeAddressbook)
 	back.If.Exists = holdfast.Absent
 	r = k.do(back, k.put("c.vcf", "1"))
-	want.Gone, want.Parent, want.Name, want.Seq, want.Chain, want.Modified = false, k.a.ID, "back", 12, r.Hash, back.At
+	want.Gone, want.Parent, want.Name, want.Seq, want.Chain, want.Modified = false, k.a.ID, "back", 13, r.Hash, back.At
+	want.Properties = nil
 	want.Items, want.Octets = 3, want.Octets+int64(len(k.resource("c.vcf").Body))
 	if got := k.collection(k.a.Book); textCollection(got) != textCollection(want) {
 		k.Errorf("back:\n%s\nwant\n%s", textCollection(got), textCollection(want))

@@ -85,7 +85,7 @@ func newWalk(t *testing.T, h *Harness, seed uint64) *walk {
 		w.h.Engine.Close()
 	})
 	w.devices = []holdfast.ID{{}, w.m.ID(), w.m.ID()}
-	for len(w.accounts) == 0 { // a fault may come between
+	for i := 0; i < 100 && len(w.accounts) == 0; i++ { // a fault may come between
 		w.found()
 	}
 	return w
