@@ -51,10 +51,7 @@ func (e *Engine) admit(g *holdfast.Group) (*account, error) {
 	if a := e.accounts[g.Account]; a != nil {
 		return a, nil
 	}
-	first := &g.Entries[0]
-	founds := first.Kind == holdfast.KindCollection && first.Op == holdfast.OpPut && first.Collection == g.Account &&
-		slices.ContainsFunc(g.Entries, func(en holdfast.Entry) bool { return en.Kind == holdfast.KindAccount })
-	if !founds {
+	if !store.CreatesAccount(g) {
 		return nil, fail(holdfast.NotFound, g.Account.String(), "There is no such account. The first group of one begins with its root and holds its record.")
 	}
 	return &account{id: g.Account, collections: map[holdfast.ID]*collection{}}, nil

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -206,7 +207,7 @@ func testRecords(k *kit) {
 	})
 }
 
-// sightings returns those of the account, in lines and sorted.
+// sightings returns those of the account, in lines.
 func (k *kit) sightings() (lines []string) {
 	k.Helper()
 	k.read(func(s store.Snapshot) {
@@ -218,25 +219,23 @@ func (k *kit) sightings() (lines []string) {
 			lines = append(lines, textSighting(seen))
 		}
 	})
-	slices.Sort(lines)
 	return lines
 }
 
 // saw waits until the sightings of the account are these: an engine may write them some time later.
 func (k *kit) saw(want ...holdfast.Sighting) {
 	k.Helper()
-	var lines, got []string
-	for _, s := range want {
-		lines = append(lines, textSighting(s))
-	}
-	slices.Sort(lines)
+	slices.SortFunc(want, func(a, b holdfast.Sighting) int {
+		return cmp.Or(a.Collection.Compare(b.Collection), a.Device.Compare(b.Device))
+	})
+	need, got := lines(want, textSighting), []string(nil)
 	for range 200 {
-		if got = k.sightings(); slices.Equal(got, lines) {
+		if got = k.sightings(); slices.Equal(got, need) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	k.Errorf("sightings:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(lines, "\n"))
+	k.Errorf("sightings:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(need, "\n"))
 }
 
 func testSightings(k *kit) {

@@ -215,18 +215,6 @@ func (w *walk) commit(g *holdfast.Group) {
 	}
 }
 
-// outcome is what callers may rely on.
-func outcome(r holdfast.Receipt, err error) string {
-	if err == nil {
-		return fmt.Sprintf("%+v", r)
-	}
-	text := textError(err)
-	if k := holdfast.KindOf(err); k == holdfast.UIDConflict || k == holdfast.Exists {
-		text += " " + refOf(err)
-	}
-	return text
-}
-
 // settle finds out whether a group whose answer was lost is in the engine; if so, the model takes it too. In between there is nothing.
 func (w *walk) settle(g *holdfast.Group) {
 	w.Helper()

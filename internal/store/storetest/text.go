@@ -99,6 +99,23 @@ func textError(err error) string {
 	return "error " + holdfast.KindOf(err).String()
 }
 
+// outcome is the answer to a commit, as far as callers may rely on it.
+func outcome(r holdfast.Receipt, err error) string {
+	if err == nil {
+		type plain holdfast.Receipt // without its method String, which leaves fields out
+		return fmt.Sprintf("%+v", plain(r))
+	}
+	text := textError(err)
+	if k := holdfast.KindOf(err); k == holdfast.UIDConflict || k == holdfast.Exists {
+		text += " " + refOf(err)
+	}
+	var e *holdfast.Error
+	if errors.As(err, &e) && e.Rule != "" {
+		text += " " + e.Rule
+	}
+	return text
+}
+
 func refOf(err error) string {
 	var e *holdfast.Error
 	if errors.As(err, &e) {
