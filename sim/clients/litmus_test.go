@@ -18,8 +18,35 @@ var withoutFiles = map[string][]string{
 		"propget", "propremoveset", "propget", "propsetremove", "propget", "propvalnspace", "propinit", "propmanyns", "propget"},
 }
 
-// result is a line of litmus: " 3. put_get............... pass".
-var result = regexp.MustCompile(`(?m)^ *\d+\. (\w+)\.* (pass|FAIL|SKIPPED)(.*)$`)
+// result is a line of litmus: " 3. put_get............... pass". A warning breaks it: what came of the test then stands on a line without its name.
+var result = regexp.MustCompile(`^(?: *\d+\. (\w+))?\.* (pass|FAIL|SKIPPED|WARNING: .*)`)
+
+// noLocks is the one warning that may be: Holdfast has no locks, and does not say that it had.
+const noLocks = "WARNING: server does not claim Class 2 compliance"
+
+// judge reads what litmus said. Its messages may hold any octets (it prints paths that it has freed), and it overwrites lines.
+func judge(said string) (ran int, failed, warned []string) {
+	name := ""
+	for line := range strings.FieldsFuncSeq(said, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		m := result.FindStringSubmatch(strings.TrimLeft(line, " "))
+		if m == nil {
+			continue
+		}
+		if m[1] != "" {
+			name = m[1]
+		}
+		switch {
+		case m[2] == "pass":
+			ran++
+		case m[2] == "FAIL", m[2] == "SKIPPED":
+			ran++
+			failed = append(failed, name)
+		case m[2] != noLocks:
+			warned = append(warned, m[2])
+		}
+	}
+	return ran, failed, warned
+}
 
 // TestLitmus runs litmus against the real program, without its suite of locks, which Holdfast does not offer.
 func TestLitmus(t *testing.T) {
@@ -30,24 +57,10 @@ func TestLitmus(t *testing.T) {
 		t.Run(suite, func(t *testing.T) {
 			p := tool{dir: t.TempDir(), env: []string{"TESTS=" + suite}}
 			out, err := p.run(t.Context(), "litmus", "-k", h.url()+"/dav/files/"+h.id+"/", alice, d.Password)
-			out = unroll(out)
-			var ran int
-			var failed []string
-			for _, m := range result.FindAllStringSubmatch(out, -1) {
-				if ran++; m[2] != "pass" {
-					failed = append(failed, m[1])
-				}
-			}
-			warned := strings.Count(out, "WARNING") - strings.Count(out, "WARNING: server does not claim Class 2 compliance")
-			if ran != tests || warned != 0 || !slices.Equal(failed, withoutFiles[suite]) {
-				t.Errorf("%d tests (want %d), %d warnings, %v\nnot passed: %q\n      want: %q\n%s", ran, tests, warned, err, failed, withoutFiles[suite], out)
+			ran, failed, warned := judge(out)
+			if ran != tests || len(warned) > 0 || !slices.Equal(failed, withoutFiles[suite]) {
+				t.Errorf("%d tests (want %d), warned of %q, %v\nnot passed: %q\n      want: %q\n%q", ran, tests, warned, err, failed, withoutFiles[suite], out)
 			}
 		})
 	}
-}
-
-// unroll puts each test on one line: litmus overwrites the line of a test that takes a while, and breaks it for a warning.
-func unroll(out string) string {
-	out = regexp.MustCompile(`(?m)^.*\r`).ReplaceAllString(out, "")
-	return regexp.MustCompile(`(\d+\. \w+)\.* WARNING: (.*)\n *\.+ `).ReplaceAllString(out, "WARNING: $2\n$1. ")
 }
