@@ -267,6 +267,31 @@ func TestCadaverElsewhere(t *testing.T) {
 	}
 }
 
+// TestCadaverNames wants the names of all properties, of an address book and of a contact.
+func TestCadaverNames(t *testing.T) {
+	need(t, "cadaver")
+	h := newHouse(t)
+	dir := t.TempDir()
+	put(t, dir, "one.vcf", string(card(1, 0)))
+	out := h.cadaver(h.device("cadaver"), dir, h.book(), "put one.vcf\npropnames .\npropnames one.vcf\n")
+	_, out, _ = strings.Cut(out, "propnames .")
+	book, contact, _ := strings.Cut(out, "propnames one.vcf")
+	for _, name := range []string{"DAV: resourcetype", "DAV: displayname", "DAV: sync-token", "DAV: supported-report-set", "DAV: current-user-privilege-set", "DAV: owner", "DAV: acl",
+		"http://calendarserver.org/ns/ getctag", "urn:ietf:params:xml:ns:carddav supported-address-data", "urn:ietf:params:xml:ns:carddav max-resource-size"} {
+		if !strings.Contains(book, name+"\n") {
+			t.Errorf("the address book does not name %s:\n%s", name, book)
+		}
+	}
+	for _, name := range []string{"DAV: getetag", "DAV: getcontenttype", "DAV: getcontentlength", "DAV: getlastmodified", "DAV: resourcetype"} {
+		if !strings.Contains(contact, name+"\n") {
+			t.Errorf("the contact does not name %s:\n%s", name, contact)
+		}
+	}
+	if strings.Contains(contact, "address-data") {
+		t.Errorf("address-data is a property of reports alone (RFC 6352 section 10.4):\n%s", contact)
+	}
+}
+
 func put(t *testing.T, dir, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
