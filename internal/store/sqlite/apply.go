@@ -207,7 +207,7 @@ func (t *transaction) write(h *head, coll *collection, e *holdfast.Entry, old it
 	if err := t.insertChange(h, coll, e, old, now); err != nil {
 		return err
 	}
-	if err := t.putItem(coll, now); err != nil {
+	if err := t.putItem(coll, old, now); err != nil {
 		return err
 	}
 	coll.count(h, e.Name, old, now)

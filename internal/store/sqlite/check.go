@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"holdfast"
@@ -78,18 +77,6 @@ func (e *Engine) checkAccount(ctx context.Context, id holdfast.ID, octets bool, 
 		return err
 	}
 	return a.index(ctx)
-}
-
-// logPages returns the length of the write-ahead log in pages.
-func (e *Engine) logPages() int64 {
-	if e.o.inline {
-		return int64(e.o.WALPages)
-	}
-	fi, err := os.Stat(e.o.Path + "-wal")
-	if err != nil {
-		return 0
-	}
-	return fi.Size() / 4120 // a page and its frame header
 }
 
 type place struct {

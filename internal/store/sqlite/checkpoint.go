@@ -47,23 +47,28 @@ func (e *Engine) checkpointLoop() {
 
 // checkpointStep does one round: a passive checkpoint if the log is long enough, and its end under the writer's lock if that lets the log restart.
 func (e *Engine) checkpointStep() error {
-	if e.failure() != nil || e.logPages() < int64(e.o.WALPages) {
+	if e.failure() != nil {
 		return nil
 	}
-	pages, moved, err := e.checkpoint()
+	// The file tells nothing: it never shrinks, and the log starts anew within it.
+	pages, _, err := e.checkpoint(qLogPages)
+	if err != nil || pages < int64(e.o.WALPages) {
+		return err
+	}
+	pages, moved, err := e.checkpoint(qCheckpoint)
 	if err != nil || pages < int64(e.o.WALPages) || float64(moved) < restartShare*float64(pages) {
 		return err
 	}
 	e.writer.Lock()
 	defer e.writer.Unlock()
-	_, _, err = e.checkpoint()
+	_, _, err = e.checkpoint(qCheckpoint)
 	return err
 }
 
-// checkpoint moves what it can without waiting for anybody. It returns the pages in the log and how many of them are moved.
-func (e *Engine) checkpoint() (pages, moved int64, err error) {
+// checkpoint moves what it can without waiting for anybody (qCheckpoint), or nothing (qLogPages). It returns the pages in the log and how many of them are moved.
+func (e *Engine) checkpoint(q query) (pages, moved int64, err error) {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
-	_, err = e.ckpt.one(qCheckpoint, func(s Stmt) { pages, moved = s.Int(1), s.Int(2) })
+	_, err = e.ckpt.one(q, func(s Stmt) { pages, moved = s.Int(1), s.Int(2) })
 	return pages, moved, err
 }

@@ -43,7 +43,7 @@ type Options struct {
 	Readers  int   // connections for reading; default 4
 	CacheKiB int   // page cache of the writer; readers have a quarter; default 8192
 	Ballast  int64 // octets kept aside for the day when the disk is full; default 16 MiB, negative: none
-	WALPages int   // pages in the log before a checkpoint; default 1000
+	WALPages int   // pages in the log before a checkpoint; default 8000: hot pages are then copied once for many changes
 
 	inline bool     // tests: no goroutines of its own; the caller drives commit and checkpoint
 	extra  []string // tests: PRAGMAs before all others
@@ -64,7 +64,7 @@ func (o Options) withDefaults() Options {
 	}
 	def(&o.Readers, 4)
 	def(&o.CacheKiB, 8192)
-	def(&o.WALPages, 1000)
+	def(&o.WALPages, 8000)
 	if o.Ballast == 0 {
 		o.Ballast = 16 << 20
 	}

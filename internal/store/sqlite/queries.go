@@ -35,6 +35,7 @@ const (
 	qItem
 	qUIDHolder
 	qPutItem
+	qNewVersion
 	qInsertChange
 	qResource
 	qResourceByUID
@@ -55,6 +56,7 @@ const (
 	qPart
 	qPartBody
 	qCheckpoint
+	qLogPages
 	nQueries
 )
 
@@ -102,6 +104,8 @@ var queries = [nQueries]string{
 	qUIDHolder: `SELECT name FROM resources WHERE coll=?1 AND uid=?2 AND state=0`,
 	qPutItem: `INSERT INTO resources(coll, name, seq, lsn, state, item, kind, etag, phash, size, at, made, uid) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)
 		ON CONFLICT(coll, name) DO UPDATE SET seq=?3, lsn=?4, state=?5, item=?6, kind=?7, etag=?8, phash=?9, size=?10, at=?11, made=?12, uid=?13`,
+	// A new version of a live item with the same UID leaves the index of UIDs alone, which naming state or uid here would not.
+	qNewVersion: `UPDATE resources SET seq=?3, lsn=?4, kind=?5, etag=?6, phash=?7, size=?8, at=?9 WHERE coll=?1 AND name=?2`,
 	qInsertChange: `INSERT INTO changes(lsn, acct, seq, epoch, more, batch, id, op, kind, coll, name, prev, item, items, actor, device, at, chain, etag, size, ctype, props, blob, body)
 		VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)`,
 
@@ -126,4 +130,5 @@ var queries = [nQueries]string{
 	qPart:         `SELECT ctype, device, props, blob FROM changes WHERE lsn=?1`,
 	qPartBody:     `SELECT ctype, device, props, blob, body FROM changes WHERE lsn=?1`,
 	qCheckpoint:   `PRAGMA wal_checkpoint(PASSIVE)`,
+	qLogPages:     `PRAGMA wal_checkpoint(NOOP)`,
 }

@@ -76,7 +76,10 @@ func (t *transaction) insertChange(h *head, coll *collection, e *holdfast.Entry,
 	return err
 }
 
-func (t *transaction) putItem(coll *collection, x item) error {
+func (t *transaction) putItem(coll *collection, old, x item) error {
+	if old.live() && x.live() && old.state == x.state && old.uid == x.uid {
+		return t.newVersion(coll, x)
+	}
 	s, err := t.c.take(qPutItem)
 	if err != nil {
 		return err
@@ -99,6 +102,26 @@ func (t *transaction) putItem(coll *collection, x item) error {
 	} else {
 		s.BindText(13, x.uid)
 	}
+	_, err = s.Step()
+	return err
+}
+
+// newVersion is putItem where state, item, time of creation and UID stay as they are.
+func (t *transaction) newVersion(coll *collection, x item) error {
+	s, err := t.c.take(qNewVersion)
+	if err != nil {
+		return err
+	}
+	defer t.c.give(qNewVersion, s)
+	s.BindInt(1, coll.key)
+	s.BindText(2, x.name)
+	s.BindInt(3, int64(x.seq))
+	s.BindInt(4, x.lsn)
+	s.BindInt(5, int64(x.kind))
+	bindHash(s, 6, x.etag)
+	bindHash(s, 7, x.phash)
+	s.BindInt(8, x.size)
+	s.BindInt(9, x.at)
 	_, err = s.Step()
 	return err
 }
