@@ -11,6 +11,16 @@ import (
 // Commit implements [store.Engine]. The rules are judged in this order: the group's form; the account; Group.If; then entry by entry its collection, its
 // precondition, its own rules; the allowance last. The first that fails is the answer.
 func (e *Engine) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error) {
+	return e.commit(ctx, g, (*commit).publish)
+}
+
+// Try answers as Commit would, and changes nothing.
+func (e *Engine) Try(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error) {
+	return e.commit(ctx, g, (*commit).undo)
+}
+
+// commit runs a group; end says what becomes of one that passed.
+func (e *Engine) commit(ctx context.Context, g *holdfast.Group, end func(*commit)) (holdfast.Receipt, error) {
 	if err := store.CheckGroup(g); err != nil {
 		return holdfast.Receipt{}, err
 	}
@@ -27,17 +37,18 @@ func (e *Engine) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receip
 		return holdfast.Receipt{}, fail(holdfast.PreconditionFailed, "", "A condition of the request does not hold.")
 	}
 	if met := replay(a.now(), g); met != nil {
-		end := a.changes[met.GroupEnd()-1]
-		return receipt(end, true), nil
+		return receipt(a.changes[met.GroupEnd()-1], true), nil
 	}
 	tx := &commit{engine: e, account: a, before: a.now()}
 	if err := tx.run(g); err != nil {
 		tx.undo()
 		return holdfast.Receipt{}, err
 	}
-	last := tx.publish()
+	last := a.now().head()
 	r := receipt(last, false)
-	r.Created = last.Op == holdfast.OpPut && (last.Prev == 0 || a.changes[last.Prev-1].Op == holdfast.OpDelete)
+	old := a.before(last)
+	r.Created = last.Op == holdfast.OpPut && (old == nil || old.Op == holdfast.OpDelete)
+	end(tx)
 	return r, nil
 }
 
@@ -308,14 +319,13 @@ func (v *version) count(old, last *version) {
 	}
 }
 
-// publish makes the group part of the stream and returns its last change.
-func (tx *commit) publish() *version {
+// publish makes the group part of the stream.
+func (tx *commit) publish() {
 	e, a := tx.engine, tx.account
 	e.accounts[a.id] = a
 	last := a.now().head()
 	at := nextPosition(e.position(), store.GroupEnd{Account: a.id, Chain: last.Chain})
 	e.batches = append(e.batches, batch{at: at, account: a, from: int(tx.before.at), to: len(a.changes)})
-	return last
 }
 
 // undo takes the group's changes back, newest first.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -174,6 +175,9 @@ func (w *walk) entry(account holdfast.ID) holdfast.Entry {
 	}
 	if e.Op == holdfast.OpPut && w.chance(15) {
 		e.Properties = holdfast.Properties{{Space: "urn:x", Local: "p", XML: fmt.Appendf(nil, "<p xmlns='urn:x'>%d</p>", w.rng.IntN(3))}}
+	}
+	if w.chance(20) {
+		e.At = e.At.Add(-time.Duration(w.rng.IntN(1000)) * time.Second) // clocks go back
 	}
 	e.Actor = holdfast.Actor{Account: account, Device: pick(w, w.devices)}
 	if w.chance(25) {

@@ -62,6 +62,7 @@ func testOneWins(k *kit) {
 		for i := range groups {
 			groups[i] = c.make(i)
 		}
+		before := len(k.pending("control", 0))
 		errs := make([]error, writers)
 		var wg sync.WaitGroup
 		for i, g := range groups {
@@ -78,6 +79,9 @@ func testOneWins(k *kit) {
 		}
 		if wins != 1 {
 			k.Errorf("%s: %d winners, want 1", c.what, wins)
+		}
+		if added := len(k.pending("control", 0)) - before; added != len(groups[0].Entries) {
+			k.Errorf("%s: %d changes were added, want the winner's %d alone", c.what, added, len(groups[0].Entries))
 		}
 	}
 }

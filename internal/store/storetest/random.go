@@ -98,8 +98,10 @@ func pick[T any](w *walk, from []T) T { return from[w.rng.IntN(len(from))] }
 
 func (w *walk) step() {
 	switch n := w.rng.IntN(1000); {
-	case n < 560:
+	case n < 510:
 		w.commit(w.group())
+	case n < 560:
+		w.burst()
 	case n < 620:
 		if w.retry != nil {
 			w.commit(w.again(w.retry))
