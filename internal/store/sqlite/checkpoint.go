@@ -50,23 +50,25 @@ func (e *Engine) checkpointStep() error {
 	if e.failure() != nil {
 		return nil
 	}
-	// The file tells nothing: it never shrinks, and the log starts anew within it.
-	pages, _, err := e.checkpoint(qLogPages)
-	if err != nil || pages < int64(e.o.WALPages) {
+	if pages, _, err := e.log(qLogPages); err != nil || pages < int64(e.o.WALPages) {
 		return err
 	}
-	pages, moved, err := e.checkpoint(qCheckpoint)
+	pages, moved, err := e.checkpoint()
 	if err != nil || pages < int64(e.o.WALPages) || float64(moved) < restartShare*float64(pages) {
 		return err
 	}
 	e.writer.Lock()
 	defer e.writer.Unlock()
-	_, _, err = e.checkpoint(qCheckpoint)
+	_, _, err = e.checkpoint()
 	return err
 }
 
-// checkpoint moves what it can without waiting for anybody (qCheckpoint), or nothing (qLogPages). It returns the pages in the log and how many of them are moved.
-func (e *Engine) checkpoint(q query) (pages, moved int64, err error) {
+// checkpoint moves what it can without waiting for anybody. It returns the pages in the log and how many of them are moved.
+func (e *Engine) checkpoint() (pages, moved int64, err error) { return e.log(qCheckpoint) }
+
+// log runs qCheckpoint, or qLogPages, which moves nothing and tells the same. The file's size would tell nothing: it never shrinks, and the log starts anew
+// within it.
+func (e *Engine) log(q query) (pages, moved int64, err error) {
 	e.ckptMu.Lock()
 	defer e.ckptMu.Unlock()
 	_, err = e.ckpt.one(q, func(s Stmt) { pages, moved = s.Int(1), s.Int(2) })
