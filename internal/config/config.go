@@ -176,7 +176,7 @@ func (c *Config) Keys() []Key {
 		{Name: "engine.readers", Default: "4", Value: &c.Engine.Readers, Help: "connections to the database for reading"},
 		{Name: "engine.cache", Default: "8MiB", Value: &c.Engine.Cache, Help: "octets of the database's page cache"},
 		{Name: "engine.ballast", Default: "16MiB", Value: &c.Engine.Ballast, Help: "octets kept aside for the day when the disk is full"},
-		{Name: "engine.wal_pages", Default: "1000", Value: &c.Engine.WALPages, Help: "pages in the write-ahead log before a checkpoint"},
+		{Name: "engine.wal_pages", Default: "8000", Value: &c.Engine.WALPages, Help: "pages in the write-ahead log before a checkpoint"},
 
 		{Name: "signin.free", Default: "3", Value: &c.SignIn.Free, Help: "failed sign-ins that cost nothing"},
 		{Name: "signin.first_delay", Default: "250ms", Value: &c.SignIn.FirstDelay, Help: "the delay of the next one, doubled by each further"},
