@@ -4,12 +4,14 @@
 // After every refusal the suite looks whether really nothing changed, and after every test it asks the engine to check itself and builds the model once more
 // from the engine's outbox, which must give the same digests.
 //
+// Some of the random groups go in bursts, from many goroutines at once; then the suite looks for an order of them that explains every answer.
+//
 // Set HOLDFAST_SEED to run the random operations of one seed again, HOLDFAST_OPS for their number.
 //
 // # The order of rules
 //
 // A group may break several rules; engines name the same one. The order is: the form of the group and of each entry (Invalid, TooLarge); the
-// account (NotFound); Group.If; a retry that meets its own write; then entry by entry the collection (of another account: Invalid; unknown or gone: NotFound), Entry.If, a delete of
+// account (NotFound); Group.If; a retry that meets its own write; then entry by entry the collection (of another account: Invalid; unknown or gone: NotFound), Entry.If, its Bare, a delete of
 // what is not there (NotFound), a login (Exists), the rules of the item itself: for a resource the name (Exists), then the UID; for a collection its type (Invalid), the parent (Invalid, NotFound),
 // its ancestors (Invalid), then the name (Exists). The allowance comes last.
 package storetest
