@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"crypto/rand"
+	"errors"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -22,6 +23,9 @@ type transaction struct {
 
 // applyAll applies each group, leaving refusals in the group, and then writes the counts of what was touched. An error is one of SQLite.
 func (t *transaction) applyAll(batch []*waiting) error {
+	if err := t.fence(); err != nil {
+		return err
+	}
 	for _, w := range batch {
 		w.receipt, w.err = holdfast.Receipt{}, nil
 		if err := t.applyGroup(w); err != nil {
@@ -38,6 +42,21 @@ func (t *transaction) applyAll(batch []*waiting) error {
 	}
 	t.hash = store.BatchHash(t.e.pos.Hash, t.ends)
 	return t.c.run(qInsertBatch, t.batch, t.hash, t.lsn)
+}
+
+// errFenced says that another writer has been here: what this engine keeps in mind is no longer what the database says.
+var errFenced = errors.New("another process has written to this database")
+
+// fence makes sure that the newest batch is this engine's own. The transaction holds SQLite's write lock, so nobody can come between.
+func (t *transaction) fence() error {
+	var last uint64
+	if _, err := t.c.one(qLastBatch, func(s Stmt) { last = uint64(s.Int(0)) }); err != nil {
+		return err
+	}
+	if last != t.e.pos.Batch {
+		return errFenced
+	}
+	return nil
 }
 
 // forget drops from the writer's memory what the transaction may have changed in it.

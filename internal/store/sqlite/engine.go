@@ -18,6 +18,7 @@ import (
 	"holdfast"
 	"holdfast/internal/clock"
 	"holdfast/internal/store"
+	"holdfast/internal/vfs"
 )
 
 // FileName is the database's name in the data directory.
@@ -88,6 +89,7 @@ type Engine struct {
 	drained chan struct{} // closed when nothing more is taken from the queue
 	done    sync.WaitGroup
 
+	lease   *vfs.Lease
 	writer  sync.Mutex // held by whoever writes: a batch, a checkpoint's end, an observation
 	w       *conn
 	heads   *heads
@@ -120,6 +122,9 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		}
 	}
 	e := &Engine{o: o, queue: make(chan *waiting, maxBatch), quit: make(chan struct{}), drained: make(chan struct{}), kick: make(chan struct{}, 1), heads: newHeads()}
+	if err := e.lock(); err != nil {
+		return nil, err
+	}
 	if err := e.open(); err != nil {
 		e.closeConns()
 		return nil, fmt.Errorf("sqlite: %w", err)
@@ -131,6 +136,19 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		go e.checkpointLoop()
 	}
 	return e, nil
+}
+
+// lock keeps a second writer out: another process, or another engine of this one. Whoever gets past it, as a file system without locks lets him, makes the other
+// one stop at its next batch.
+func (e *Engine) lock() (err error) {
+	if e.o.Dir == "" {
+		return nil
+	}
+	e.lease, err = vfs.AcquireLease(vfs.OS, filepath.Join(e.o.Dir, FileName+".lock"))
+	if errors.Is(err, vfs.ErrLocked) {
+		return &holdfast.Error{Op: "store.Open", Kind: holdfast.Busy, Ref: e.o.Path, Text: "another process writes to this database; stop it first", Err: err}
+	}
+	return err
 }
 
 func (e *Engine) open() (err error) {
@@ -315,6 +333,9 @@ func (e *Engine) closeConns() error {
 		if c != nil {
 			errs = append(errs, c.Close())
 		}
+	}
+	if e.lease != nil {
+		errs = append(errs, e.lease.Release())
 	}
 	return errors.Join(errs...)
 }

@@ -3,8 +3,10 @@ package sqlite
 import (
 	"testing"
 
+	"holdfast"
 	"holdfast/internal/store"
 	"holdfast/internal/store/storetest"
+	"holdfast/internal/vfs/crashfs"
 )
 
 func TestContract(t *testing.T) {
@@ -24,6 +26,37 @@ func TestContract(t *testing.T) {
 			}
 			return open(t)
 		}
+		h.Second = func(t testing.TB) error {
+			e, err := Open(t.Context(), Options{Dir: dir, Ballast: -1})
+			if err == nil {
+				e.Close()
+			}
+			return err
+		}
 		return h
 	})
+}
+
+// TestASecondWriterIsFenced opens the file twice, past the lock, as a file system without locks would let it.
+func TestASecondWriterIsFenced(t *testing.T) {
+	w, first, p := simulated(t, crashfs.Options{})
+	second, err := w.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if _, err := put(w, second, p, "theirs", 1); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := put(w, first, p, "ours", 1); !holdfast.IsKind(err, holdfast.Fenced) && !holdfast.IsKind(err, holdfast.Unavailable) {
+			t.Errorf("two writers: %v", err)
+		}
+	}
+	if first.Info().Failed == nil {
+		t.Error("the fenced one goes on")
+	}
+	if err := second.Check(t.Context(), true, func(f store.Finding) { t.Errorf("%+v", f) }); err != nil {
+		t.Error(err)
+	}
 }

@@ -31,8 +31,8 @@ func (e *Engine) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receip
 	if err := store.CheckGroup(g); err != nil {
 		return holdfast.Receipt{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return holdfast.Receipt{}, err
+	if ctx.Err() != nil {
+		return holdfast.Receipt{}, gaveUp(ctx)
 	}
 	w := &waiting{g: g, done: make(chan struct{})}
 	if e.o.inline {
@@ -42,7 +42,7 @@ func (e *Engine) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receip
 	select {
 	case e.queue <- w:
 	case <-ctx.Done():
-		return holdfast.Receipt{}, context.Cause(ctx)
+		return holdfast.Receipt{}, gaveUp(ctx)
 	case <-e.quit:
 		return holdfast.Receipt{}, closing("Commit")
 	}
@@ -56,6 +56,10 @@ func (e *Engine) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receip
 		}
 	}
 	return w.receipt, w.err
+}
+
+func gaveUp(ctx context.Context) error {
+	return &holdfast.Error{Op: "store.Commit", Kind: holdfast.Unavailable, Text: "the request was given up before it was stored; try again", Err: context.Cause(ctx)}
 }
 
 func closing(op string) error {
@@ -170,6 +174,9 @@ func (e *Engine) classify(err error, committing bool) error {
 		return nil
 	case e.o.Driver.IsFull(err):
 		return e.full.set(err)
+	case errors.Is(err, errFenced):
+		e.fail(err)
+		return &holdfast.Error{Op: "store.Commit", Kind: holdfast.Fenced, Text: "another process has written to this store; this one stops", Err: err}
 	case committing || e.o.Driver.IsBroken(err):
 		return e.fail(fmt.Errorf("disk error: %w", err))
 	}
