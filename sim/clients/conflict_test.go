@@ -9,6 +9,7 @@ import (
 
 // TestConflicts edits one contact on two devices in the same round, and lets the second settle it in each way that vdirsyncer knows.
 func TestConflicts(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer")
 	for _, c := range []struct {
 		name, line string
@@ -51,6 +52,7 @@ func TestConflicts(t *testing.T) {
 
 // TestEditAgainstDelete edits a contact on one device and deletes it on the other, in the same round: the edit must come out, whoever is first.
 func TestEditAgainstDelete(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer")
 	h, m := newHouse(t), model{}
 	one, two := h.newSyncer("Laptop"), h.newSyncer("Workstation")
@@ -81,6 +83,7 @@ func TestEditAgainstDelete(t *testing.T) {
 
 // TestMergeCommand settles a conflict by a command, as people with a merge tool do.
 func TestMergeCommand(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer")
 	h, m := newHouse(t), model{}
 	merge := filepath.Join(t.TempDir(), "merge")
@@ -102,6 +105,7 @@ func TestMergeCommand(t *testing.T) {
 
 // TestUIDTwice gives two files one UID, as a copied file does: vdirsyncer sends one of them, and the server never holds both.
 func TestUIDTwice(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer")
 	h, m := newHouse(t), model{}
 	one := h.newSyncer("Laptop")

@@ -1,61 +1,28 @@
 package clients
 
 import (
-	"bufio"
-	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
-// syncUntil starts a sync and calls then when it has said that n cards are being copied. It returns how vdirsyncer ended, and all that it said.
-func (s *syncer) syncUntil(n int, then func()) (string, error) {
-	s.t.Helper()
-	c := tool{dir: s.dir}.command(s.t.Context(), "vdirsyncer", "-c", s.config(), "sync", "contacts")
-	r, w := io.Pipe()
-	c.Stdout, c.Stderr = w, w
-	if err := c.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() {
-		err := c.Wait()
-		w.Close()
-		ended <- err
-	}()
-	var said strings.Builder
-	seen := 0
-	for lines := bufio.NewScanner(r); lines.Scan(); {
-		said.WriteString(lines.Text() + "\n")
-		if strings.HasPrefix(lines.Text(), "Copying") {
-			if seen++; seen == n {
-				then()
-			}
-		}
-	}
-	if seen < n {
-		s.t.Fatalf("vdirsyncer ended after %d cards, before the %d at which it should have been disturbed:\n%s", seen, n, tail(said.String()))
-	}
-	return said.String(), <-ended
-}
-
 // TestServerIsKilled kills the server in the middle of a big sync in each direction, starts it again, and syncs again: nothing is lost, nothing doubled.
 func TestServerIsKilled(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer")
-	size := 1000
-	if testing.Short() {
-		size = 200
-	}
+	const size = 1000
 	h, m := newHouse(t), model{}
-	one, two := h.newSyncer("Laptop"), h.newSyncer("Workstation")
+	p := newProxy(t, h.url())
+	one, two := h.newSyncerAt(p.url, "Laptop"), h.newSyncerAt(p.url, "Workstation")
 	m.fill(one, 0, size)
-	for _, at := range []int{size / 5, size / 4} { // of what is left
-		if out, err := one.syncUntil(at, h.killNow); err == nil {
-			t.Fatalf("vdirsyncer was content with a server that was killed:\n%s", tail(out))
+	there := 0
+	for _, at := range []int{size / 5, size / 4} {
+		h.killedDuring(p, one, at)
+		now := len(h.export())
+		if made := now - there; made < at-1 || made > at {
+			t.Fatalf("%d contacts were acknowledged, one more was on its way when the server was killed, and %d are there", at-1, made)
 		}
-		h.restart()
-		if n := len(h.export()); n < at-1 || n >= size {
-			t.Fatalf("after the kill %d contacts are there, of %d; %d were acknowledged at least", n, size, at-1)
-		}
+		there = now
 	}
 	one.sync()
 	m.everywhere(t, h, one)
@@ -71,10 +38,7 @@ func TestServerIsKilled(t *testing.T) {
 			m.remove(two, n)
 		}
 	}
-	if out, err := two.syncUntil(size/20, h.killNow); err == nil {
-		t.Fatalf("vdirsyncer was content with a server that was killed:\n%s", tail(out))
-	}
-	h.restart()
+	h.killedDuring(p, two, size/20)
 	two.sync()
 	one.sync()
 	m.everywhere(t, h, one, two)
@@ -83,8 +47,25 @@ func TestServerIsKilled(t *testing.T) {
 	}
 }
 
+// killedDuring kills the server while the nth edit of a sync is on its way, and starts it again when vdirsyncer has given up.
+func (h *house) killedDuring(p *proxy, s *syncer, n int) {
+	h.t.Helper()
+	var killed atomic.Bool
+	p.atEdit(n, func() {
+		if err := h.Kill(); err != nil {
+			h.t.Error(err)
+		}
+		killed.Store(true)
+	})
+	if out, err := s.try("sync", "contacts"); err == nil || !killed.Load() {
+		h.t.Fatalf("vdirsyncer was content with a server that was killed (%t):\n%s", killed.Load(), tail(out))
+	}
+	h.restart()
+}
+
 // TestServerIsAway syncs while there is no server: the device keeps what it holds, and goes on afterwards.
 func TestServerIsAway(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer")
 	h, m := newHouse(t), model{}
 	one := h.newSyncer("Laptop")
@@ -132,6 +113,7 @@ func TestDeviceIsRevoked(t *testing.T) {
 
 // TestAccountIsSuspended: a suspended account's device keeps what it holds.
 func TestAccountIsSuspended(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer")
 	h, m := newHouse(t), model{}
 	one := h.newSyncer("Laptop")
@@ -151,6 +133,7 @@ func TestAccountIsSuspended(t *testing.T) {
 
 // TestRename gives the account another name: a device that is set up with the old one goes on.
 func TestRename(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer")
 	h, m := newHouse(t), model{}
 	one := h.newSyncer("Laptop")

@@ -64,6 +64,7 @@ ResourcePath=%s
 
 // TestEvolution reads, adds, edits and deletes contacts with Evolution's data server, which a device with vdirsyncer sees.
 func TestEvolution(t *testing.T) {
+	thorough(t)
 	python := needEvolution(t)
 	need(t, "vdirsyncer")
 	script, err := filepath.Abs(filepath.Join("testdata", "evolution.py"))

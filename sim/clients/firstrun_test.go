@@ -232,6 +232,7 @@ func plist(t *testing.T, text string) map[string]string {
 
 // TestImportedOctetsReachADevice is the other way in: contacts that a program exported, taken in by a command while no server runs.
 func TestImportedOctetsReachADevice(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer")
 	f := &freshRun{t: t, dir: t.TempDir(), cmd: exec.Command(program(t))}
 	f.run("account", "add", alice, "--no-password")

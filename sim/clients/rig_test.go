@@ -62,6 +62,14 @@ func missing(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
+// thorough leaves a test out of the quick run that stands before each commit (-short). The whole run has it.
+func thorough(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("left out by -short: starts other people's programs many times")
+	}
+}
+
 // house is the running program with one account, Alice's.
 type house struct {
 	*server.Server

@@ -106,6 +106,7 @@ func TestTwoDevices(t *testing.T) {
 
 // TestServerETagIsTheHash compares what devices hold with the SHA-256 that the server shows to everybody: the ETag.
 func TestServerETagIsTheHash(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer", "curl")
 	h, m := newHouse(t), model{}
 	one := h.newSyncer("Laptop")
@@ -133,6 +134,7 @@ func TestServerETagIsTheHash(t *testing.T) {
 
 // TestDiscovery watches how vdirsyncer gets from the base URL to the address book, through a proxy that writes every request down.
 func TestDiscovery(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer")
 	h := newHouse(t)
 	for _, start := range []struct{ path, first, last string }{
@@ -163,6 +165,7 @@ func TestDiscovery(t *testing.T) {
 
 // TestMetasync carries the name and the description of the address book from one device to another.
 func TestMetasync(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer")
 	h := newHouse(t)
 	one, two := h.newSyncer("Laptop"), h.newSyncer("Workstation")

@@ -2,7 +2,6 @@ package clients
 
 import (
 	"bytes"
-	"strings"
 	"sync"
 	"testing"
 )
@@ -10,6 +9,7 @@ import (
 // TestBothAtOnce lets two devices sync at the same moment, with edits of the same contacts among others: whatever order the server sees, no edit of one may be
 // overwritten unseen by the other's.
 func TestBothAtOnce(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer")
 	const size, rounds = 60, 4
 	h, m := newHouse(t), model{}
@@ -59,35 +59,21 @@ func TestBothAtOnce(t *testing.T) {
 
 // TestClientIsKilled kills vdirsyncer in the middle of its first sync: it has forgotten what it sent, and the next one doubles nothing.
 func TestClientIsKilled(t *testing.T) {
+	thorough(t)
 	need(t, "vdirsyncer")
 	h, m := newHouse(t), model{}
-	one, two := h.newSyncer("Laptop"), h.newSyncer("Workstation")
+	p := newProxy(t, h.url())
+	one, two := h.newSyncerAt(p.url, "Laptop"), h.newSyncer("Workstation")
 	m.fill(one, 0, 200)
 	c := tool{dir: one.dir}.command(t.Context(), "vdirsyncer", "-c", one.config(), "sync", "contacts")
-	var out watcher
-	out.at, out.then = 80, func() { c.Process.Kill() }
-	c.Stdout, c.Stderr = &out, &out
+	p.atEdit(80, func() { c.Process.Kill() })
 	if err := c.Run(); err == nil {
 		t.Fatal("vdirsyncer ended before it was killed")
 	}
-	if n := len(h.export()); n < 79 || n >= 200 {
+	if n := len(h.export()); n < 79 || n > 80 {
 		t.Fatalf("vdirsyncer was killed at contact 80, and %d are there", n)
 	}
 	one.sync()
 	two.sync()
 	m.everywhere(t, h, one, two)
-}
-
-// watcher calls then once it has read of so many copies.
-type watcher struct {
-	seen, at int
-	then     func()
-}
-
-func (w *watcher) Write(p []byte) (int, error) {
-	before := w.seen
-	if w.seen += strings.Count(string(p), "Copying"); before < w.at && w.seen >= w.at {
-		w.then()
-	}
-	return len(p), nil
 }

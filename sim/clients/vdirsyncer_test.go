@@ -19,8 +19,14 @@ type syncer struct {
 // newSyncer sets vdirsyncer up with an app password of its own, told no more than the server's base URL, and lets it discover the rest.
 func (h *house) newSyncer(name string, pair ...string) *syncer {
 	h.t.Helper()
+	return h.newSyncerAt(h.url(), name, pair...)
+}
+
+// newSyncerAt does so at another address, a proxy's.
+func (h *house) newSyncerAt(url, name string, pair ...string) *syncer {
+	h.t.Helper()
 	s := &syncer{t: h.t, dir: h.t.TempDir(), device: h.device(name)}
-	s.configure(h.url()+"/", pair...)
+	s.configure(url+"/", pair...)
 	s.discover()
 	return s
 }
