@@ -6,6 +6,9 @@ missing=()
 for command in "${!package[@]}"; do
 	command -v "$command" >/dev/null 2>&1 || missing+=("${package[$command]}")
 done
+[ -x /usr/libexec/evolution-addressbook-factory ] || missing+=(evolution-data-server)
+/usr/bin/python3 -c "import gi; gi.require_version('EBook', '1.2')" 2>/dev/null || missing+=(gir1.2-ebook-1.2 python3-gi)
+command -v dbus-run-session >/dev/null 2>&1 || missing+=(dbus)
 [ ${#missing[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 	echo "== installing ${missing[*]}"

@@ -27,6 +27,8 @@ import (
 func judges(c *config.Config) map[holdfast.CollectionType]core.Judge {
 	return map[holdfast.CollectionType]core.Judge{
 		holdfast.TypeAddressbook: carddav.Judge(carddav.Options{MaxResource: c.Limits.Resource}),
+		holdfast.TypeFolder:      dav.JudgeFile,
+		holdfast.TypeHome:        dav.JudgeFile,
 	}
 }
 

@@ -63,8 +63,11 @@ func (q *request) precondition() (holdfast.Precondition, error) {
 // unmodified adds what If-Unmodified-Since demands: the version that is not newer than the date must still be there inside the commit.
 func (q *request) unmodified(p *holdfast.Precondition) error {
 	v := q.r.Header.Get("If-Unmodified-Since")
+	if v == "" {
+		return nil
+	}
 	since, err := http.ParseTime(v)
-	if v == "" || err != nil || len(p.Match) > 0 || p.Exists == holdfast.Present || q.where != AtMember {
+	if err != nil || len(p.Match) > 0 || p.Exists == holdfast.Present || q.where != AtMember {
 		return nil // RFC 9110 section 13.1.4: ignored beside If-Match, and where it is no date
 	}
 	return q.read(func(r *core.Reader) error {

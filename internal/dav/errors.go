@@ -63,7 +63,7 @@ func statusOf(e *holdfast.Error) int {
 	return http.StatusInternalServerError
 }
 
-// NSHoldfast is the namespace of what error bodies say beyond the RFCs: message and request-id.
+// NSHoldfast is the namespace of what error bodies say beyond the RFCs: message, a sentence with the request's id.
 const NSHoldfast = "urn:holdfast:dav"
 
 // davRules are the preconditions that core names without a prefix and that are DAV: whatever the collection.
@@ -219,10 +219,11 @@ func errorBody(a answer, id string) []byte {
 		}
 		w.End()
 	}
-	w.Element(davxml.Name{Space: NSHoldfast, Local: "message"}, a.text)
-	if id != "" {
-		w.Element(davxml.Name{Space: NSHoldfast, Local: "request-id"}, id)
+	text := a.text
+	if id != "" { // in the sentence: some programs show the text of the whole body to their user
+		text += " (request " + id + ")"
 	}
+	w.Element(davxml.Name{Space: NSHoldfast, Local: "message"}, text)
 	w.End()
 	return w.Bytes()
 }

@@ -82,12 +82,6 @@ func (g *rig) authenticate(r *http.Request) (holdfast.Principal, error) {
 
 // testJudges take files anywhere below the home of files, and cards that begin as cards do. A card's UID is the rest of its line UID.
 func testJudges() map[holdfast.CollectionType]core.Judge {
-	file := func(c *holdfast.Collection, name, _ string, _ []byte) (holdfast.Kind, holdfast.Index, error) {
-		if c.Type == holdfast.TypeHome && c.Name != holdfast.HomeFiles {
-			return 0, holdfast.Index{}, &holdfast.Error{Op: "test.Judge", Kind: holdfast.Forbidden, Ref: name, Text: "only collections stand here"}
-		}
-		return holdfast.KindFile, holdfast.Index{}, nil
-	}
 	card := func(_ *holdfast.Collection, name, _ string, body []byte) (holdfast.Kind, holdfast.Index, error) {
 		if !bytes.HasPrefix(body, []byte("BEGIN:VCARD")) {
 			return 0, holdfast.Index{}, &holdfast.Error{Op: "test.Judge", Kind: holdfast.Invalid, Ref: name, Rule: "valid-address-data", Text: "this is not a vCard"}
@@ -96,7 +90,7 @@ func testJudges() map[holdfast.CollectionType]core.Judge {
 		uid, _, _ := strings.Cut(rest, "\r\n")
 		return holdfast.KindAddress, holdfast.Index{UID: uid}, nil
 	}
-	return map[holdfast.CollectionType]core.Judge{holdfast.TypeFolder: file, holdfast.TypeHome: file, holdfast.TypeAddressbook: card}
+	return map[holdfast.CollectionType]core.Judge{holdfast.TypeFolder: JudgeFile, holdfast.TypeHome: JudgeFile, holdfast.TypeAddressbook: card}
 }
 
 // cards is a small extension, as CardDAV is a large one.

@@ -194,7 +194,7 @@ Locking `+"`friends/one.vcf'"+`: failed:
 	same(t, "what was copied to the default address book", hashTexts(h.exported("default")), hashes(map[string][]byte{"": read(t, dir+"/one.vcf")}))
 }
 
-// TestCadaverFiles uses the home of files. This version keeps folders there, and takes no files yet: it says so by 403, before anything is stored.
+// TestCadaverFiles uses the home of files.
 func TestCadaverFiles(t *testing.T) {
 	need(t, "cadaver")
 	h := newHouse(t)
@@ -213,16 +213,15 @@ Creating `+"`docs/deep'"+`: succeeded.
 Creating `+"`nowhere/deep'"+`: failed:
 409 Conflict
 > put hello.txt
-Uploading hello.txt to `+"`/dav/files/ID/hello.txt'"+`: failed:
-403 Forbidden
+Uploading hello.txt to `+"`/dav/files/ID/hello.txt'"+`: succeeded.
 > put hello.txt docs/hello.txt
-Uploading hello.txt to `+"`/dav/files/ID/docs/hello.txt'"+`: failed:
-403 Forbidden
+Uploading hello.txt to `+"`/dav/files/ID/docs/hello.txt'"+`: succeeded.
 > copy docs papers
 Copying `+"`/dav/files/ID/docs' to `/dav/files/ID/papers'"+`:  succeeded.
 > ls papers
 Listing collection `+"`/dav/files/ID/papers/'"+`: succeeded.
 Coll: deep (0 octets)
+File: hello.txt (6 octets)
 > move papers/deep shallow
 Moving `+"`/dav/files/ID/papers/deep' to `/dav/files/ID/shallow'"+`:  succeeded.
 > rmcol docs
@@ -244,6 +243,7 @@ Coll: Žluť (0 octets)
 Coll: papers (0 octets)
 Coll: shallow (0 octets)
 Coll: with blanks (0 octets)
+File: hello.txt (6 octets)
 > pwd
 Current collection is `+"`"+`http://HOST/dav/files/ID/'.
 `)
