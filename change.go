@@ -117,7 +117,8 @@ type Group struct {
 	Account ID
 	Entries []Entry
 	If      [][]Condition // the If header: one of the lists holds, every condition of it; empty: no demand
-	// MaxOctets is the account's allowance of live octets after the group; 0: none. A group that does not grow the account always passes.
+	// MaxOctets is the account's allowance after the group: live octets in collections that are not gone, nor below one that is; 0: none. A group that does
+	// not grow the account always passes.
 	MaxOctets int64
 }
 

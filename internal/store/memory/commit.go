@@ -103,7 +103,7 @@ func replay(v view, g *holdfast.Group) *version {
 	if it == nil || en.If.Check(true, it.ETag, it.Seq) {
 		return nil
 	}
-	if it.ETag != en.ETag || it.PropsHash != en.PropsHash || it.Actor != en.Actor {
+	if it.ETag != en.ETag || !en.If.Bare && it.PropsHash != en.PropsHash || it.Actor != en.Actor {
 		return nil
 	}
 	return it

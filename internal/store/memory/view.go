@@ -123,11 +123,23 @@ func (v view) all() []*collection {
 func (v view) octets() int64 {
 	var n int64
 	for _, c := range v.collections {
-		if last := v.newest(c.log); last != nil {
+		if last := v.newest(c.log); last != nil && v.reachable(c) {
 			n += last.totals.octets
 		}
 	}
 	return n
+}
+
+// reachable tells whether neither the collection nor one above it is gone.
+func (v view) reachable(c *collection) bool {
+	for c != nil {
+		own := v.item(c, "")
+		if own == nil || own.Op == holdfast.OpDelete {
+			return false
+		}
+		c = v.collections[own.record.Parent]
+	}
+	return true
 }
 
 // digest returns the account's content in two hashes.

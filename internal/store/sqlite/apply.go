@@ -33,6 +33,7 @@ func (t *transaction) applyAll(batch []*waiting) error {
 		}
 	}
 	for _, h := range t.touched {
+		h.held = false
 		if err := t.flush(h); err != nil {
 			return err
 		}
@@ -61,11 +62,11 @@ func (t *transaction) fence() error {
 
 // forget drops from the writer's memory what the transaction may have changed in it.
 func (t *transaction) forget() {
-	if t.lsn == t.e.lsn {
-		return // nothing was written
-	}
+	wrote := t.lsn != t.e.lsn
 	for _, h := range t.touched {
-		t.e.heads.drop(h.id)
+		if h.held = false; wrote || h.acct == 0 {
+			t.e.heads.drop(h.id)
+		}
 	}
 }
 
@@ -74,7 +75,7 @@ func (t *transaction) applyGroup(w *waiting) error {
 	if err != nil {
 		return t.refuse(w, h, false, err)
 	}
-	several := len(w.g.Entries) > 1
+	several := len(w.g.Entries) > 1 || w.g.Entries[0].Kind == holdfast.KindCollection // its allowance is known only after it was applied
 	if several {
 		if err := t.flush(h); err != nil {
 			return err
@@ -130,6 +131,7 @@ func (t *transaction) open(g *holdfast.Group) (*head, error) {
 		}
 		h = &head{id: g.Account, epoch: 1, colls: map[holdfast.ID]*collection{}, byKey: map[int64]*collection{}}
 	}
+	h.held = true
 	t.touched = append(t.touched, h)
 	return h, nil
 }
@@ -199,10 +201,13 @@ func (t *transaction) createAccount(h *head) error {
 	}
 	nonce := make([]byte, 16)
 	rand.Read(nonce)
+	if err := t.c.run(qInsertEpoch, h.acct, h.epoch, nonce); err != nil {
+		return err
+	}
 	t.accounts++
 	h.fresh = true
 	t.e.heads.accounts[h.id] = h
-	return t.c.run(qInsertEpoch, h.acct, h.epoch, nonce)
+	return nil
 }
 
 // write stores an entry that was judged: the change, the item, the collection's counts in memory.
@@ -258,11 +263,15 @@ func (c *collection) count(h *head, name string, old, now item) {
 	if name == "" {
 		return
 	}
+	before := c.octets
 	if old.live() {
-		c.items, c.octets, h.octets = c.items-1, c.octets-old.size, h.octets-old.size
+		c.items, c.octets = c.items-1, c.octets-old.size
 	}
 	if now.live() {
-		c.items, c.octets, h.octets = c.items+1, c.octets+now.size, h.octets+now.size
+		c.items, c.octets = c.items+1, c.octets+now.size
+	}
+	if !c.lost {
+		h.octets += c.octets - before
 	}
 }
 

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"time"
+
+	"holdfast/internal/store"
 )
 
 // Sizes of the write-ahead log, in pages.
@@ -10,6 +12,8 @@ const (
 	restartShare = 0.75
 	// checkpointPause is the shortest time between two looks at the log.
 	checkpointPause = 20 * time.Millisecond
+	// logBound is how many times its usual length the log may reach because readers follow each other without a gap. Then new ones wait.
+	logBound = 4
 )
 
 func (e *Engine) wakeCheckpointer() {
@@ -54,13 +58,39 @@ func (e *Engine) checkpointStep() error {
 		return err
 	}
 	pages, moved, err := e.checkpoint()
-	if err != nil || pages < int64(e.o.WALPages) || float64(moved) < restartShare*float64(pages) {
+	if err != nil || pages < int64(e.o.WALPages) || float64(moved) < restartShare*float64(pages) && pages <= logBound*int64(e.o.WALPages) {
 		return err
+	}
+	if pages > logBound*int64(e.o.WALPages) && !e.o.inline {
+		defer e.holdReaders()()
 	}
 	e.writer.Lock()
 	defer e.writer.Unlock()
 	_, _, err = e.checkpoint()
 	return err
+}
+
+// holdReaders takes all connections for reading, so that no snapshot keeps the log from starting anew, and returns what gives them back. Open
+// snapshots end within MaxSnapshot; one that does not is not waited for.
+func (e *Engine) holdReaders() (release func()) {
+	var held []*conn
+	late := e.o.Clock.NewTimer(store.MaxSnapshot)
+	defer late.Stop()
+	for len(held) < cap(e.readers) {
+		select {
+		case c := <-e.readers:
+			held = append(held, c)
+			continue
+		case <-late.C():
+		case <-e.quit:
+		}
+		break
+	}
+	return func() {
+		for _, c := range held {
+			e.readers <- c
+		}
+	}
 }
 
 // checkpoint moves what it can without waiting for anybody. It returns the pages in the log and how many of them are moved.

@@ -19,6 +19,8 @@ type Driver interface {
 	Open(path string) (Conn, error)
 	// IsFull tells whether err says that the disk is full.
 	IsFull(err error) bool
+	// IsBusy tells whether err says that another connection holds a lock.
+	IsBusy(err error) bool
 	// IsBroken tells whether err says that the file cannot be trusted or reached: an I/O error, corruption.
 	IsBroken(err error) bool
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -46,6 +47,8 @@ type Options struct {
 	Ballast  int64 // octets kept aside for the day when the disk is full; default 16 MiB, negative: none
 	WALPages int   // pages in the log before a checkpoint; default 8000: hot pages are then copied once for many changes
 
+	fs     vfs.FS   // tests: the file system that holds the log; default the system's
+	log    string   // tests: the log's name there; default Path and "-wal"
 	inline bool     // tests: no goroutines of its own; the caller drives commit and checkpoint
 	extra  []string // tests: PRAGMAs before all others
 }
@@ -56,6 +59,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Path == "" {
 		o.Path = filepath.Join(o.Dir, FileName)
+	}
+	if o.fs == nil {
+		o.fs, o.log = vfs.OS, o.Path+"-wal"
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System
@@ -112,6 +118,20 @@ var _ store.Engine = (*Engine)(nil)
 //go:embed schema*.sql
 var schemas embed.FS
 
+// settleLog makes durable what a process before this one left in the write-ahead log. It may have died between writing the log and its fsync, or after a
+// failed fsync, which leaves octets in the cache that look written and are not: SQLite would read them, a retry would meet its own write, and a power
+// cut would take it away after all. A second fsync of the same file could lie, so the log is written anew: temporary file, fsync, rename, fsync of the directory.
+func (e *Engine) settleLog() error {
+	log, err := vfs.ReadFile(e.o.fs, e.o.log)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(log) == 0 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the log: %w", err)
+	}
+	return vfs.WriteFileAtomic(e.o.fs, e.o.log, log, 0o600)
+}
+
 // Open opens the store, or makes it where Options.Create says so. What a crash left in the write-ahead log is recovered by this.
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	o = o.withDefaults()
@@ -125,7 +145,11 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if err := e.lock(); err != nil {
 		return nil, err
 	}
-	if err := e.open(); err != nil {
+	err := e.settleLog()
+	if err == nil {
+		err = e.open()
+	}
+	if err != nil {
 		e.closeConns()
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
@@ -200,6 +224,9 @@ func (e *Engine) migrate() error {
 		return err
 	}
 	have, _ := strconv.Atoi(v)
+	if have == 0 && !e.o.Create {
+		return store.Err("Open", holdfast.Invalid, e.o.Path, "the database is empty: what was in it is lost, and a new one is not made over it; put back a copy of the database with its log")
+	}
 	if have == 0 {
 		if err := e.w.Exec("PRAGMA application_id=" + strconv.Itoa(applicationID)); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,7 +62,8 @@ func TestAFailedSyncStopsTheEngine(t *testing.T) {
 func TestAFullDiskMakesTheStoreReadOnlyUntilThereIsRoom(t *testing.T) {
 	w := newWorld(t, 1, crashfs.Options{}, ncruces{})
 	now := clock.NewFake(time.Unix(1e9, 0))
-	e, err := Open(t.Context(), Options{Path: w.sql.URI("/holdfast.db"), Driver: ncruces{}, Readers: 1, CacheKiB: 256, Ballast: -1, inline: true, Clock: now})
+	e, err := Open(t.Context(), Options{Path: w.sql.URI("/holdfast.db"), Driver: ncruces{}, Create: true, Readers: 1, CacheKiB: 256, Ballast: -1,
+		fs: w.disk.FS(), log: "/holdfast.db-wal", inline: true, Clock: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +131,82 @@ func TestOpenRefusesWhatIsNotItsOwn(t *testing.T) {
 	alter("PRAGMA application_id=1")
 	if _, err := Open(t.Context(), Options{Dir: dir, Ballast: -1}); !holdfast.IsKind(err, holdfast.Invalid) {
 		t.Errorf("another program's database: %v", err)
+	}
+}
+
+// TestAnEmptiedDatabaseIsNoNewStore: whoever lost what was in the file must not be offered to begin anew, with phones that are told 401.
+func TestAnEmptiedDatabaseIsNoNewStore(t *testing.T) {
+	dir := t.TempDir()
+	e, err := Open(t.Context(), Options{Dir: dir, Create: true, Ballast: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, 1, crashfs.Options{}, ncruces{})
+	w.createPerson(e)
+	young, err := os.ReadFile(filepath.Join(dir, FileName)) // while the log was not yet closed
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Close()
+	put := func(octets []byte) {
+		t.Helper()
+		os.Remove(filepath.Join(dir, FileName+"-wal"))
+		if err := os.WriteFile(filepath.Join(dir, FileName), octets, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(nil)
+	if _, err := Open(t.Context(), Options{Dir: dir, Ballast: -1}); !holdfast.IsKind(err, holdfast.Invalid) {
+		t.Errorf("an empty file: %v", err)
+	}
+	put(young)
+	e, err = Open(t.Context(), Options{Dir: dir, Ballast: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if e.Info().Accounts != 1 {
+		t.Error("a young store that loses its log looks as if nobody had ever been there")
+	}
+}
+
+// TestReadersWithoutAGapLetTheLogStartAnew: snapshots that overlap for ever would keep it growing.
+func TestReadersWithoutAGapLetTheLogStartAnew(t *testing.T) {
+	dir := t.TempDir()
+	e, err := Open(t.Context(), Options{Dir: dir, Create: true, Ballast: -1, WALPages: 200})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	w := newWorld(t, 1, crashfs.Options{}, ncruces{})
+	w.createPerson(e)
+	ctx, stop := context.WithCancel(t.Context())
+	var readers sync.WaitGroup
+	for i := range 3 {
+		readers.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				s, err := e.Snapshot(ctx)
+				if err != nil {
+					return
+				}
+				time.Sleep(time.Duration(20+7*i) * time.Millisecond)
+				s.Close()
+			}
+		})
+	}
+	for i := range 6000 {
+		if _, err := put(w, e, w.people[0], fmt.Sprint(i), 2000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	readers.Wait()
+	fi, err := os.Stat(filepath.Join(dir, FileName+"-wal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fi.Size() > 30<<20 { // over 100 MiB went through it
+		t.Errorf("the log grew to %d octets", fi.Size())
 	}
 }
 

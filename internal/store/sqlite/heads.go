@@ -21,11 +21,12 @@ type head struct {
 	seq    uint64
 	chain  holdfast.Hash
 	items  int64 // ever made
-	octets int64 // live, in all collections
+	octets int64 // live members of the collections that can be reached: what the quota counts
 	colls  map[holdfast.ID]*collection
 	byKey  map[int64]*collection
 	dirty  bool // some collection's counts are not written
 	fresh  bool // made by the group that is being applied
+	held   bool // the running transaction uses it
 }
 
 // collection is a collection's row as the writer knows it.
@@ -42,6 +43,7 @@ type collection struct {
 	octets      int64
 	sum         holdfast.Sum
 	dirty       bool // its counts
+	lost        bool // it, or a collection above it, is gone: its octets are kept, but not counted against the quota
 }
 
 func newHeads() *heads { return &heads{accounts: map[holdfast.ID]*head{}} }
@@ -55,7 +57,7 @@ func (h *heads) get(c *conn, id holdfast.ID) (*head, error) {
 	}
 	if len(h.accounts) >= maxHeads {
 		for k, x := range h.accounts { // any quarter of them: nothing is lost but a look-up
-			if !x.dirty {
+			if !x.dirty && !x.held {
 				delete(h.accounts, k)
 			}
 			if len(h.accounts) < maxHeads*3/4 {
@@ -80,13 +82,25 @@ func (h *heads) get(c *conn, id holdfast.ID) (*head, error) {
 	if err != nil {
 		return nil, err
 	}
+	x.recount()
 	h.accounts[id] = x
 	return x, nil
 }
 
-func (x *head) add(c *collection) {
-	x.colls[c.id], x.byKey[c.key] = c, c
-	x.octets += c.octets
+func (x *head) add(c *collection) { x.colls[c.id], x.byKey[c.key] = c, c }
+
+// recount finds out which collections can be reached from the root, and what they hold.
+func (x *head) recount() {
+	x.octets = 0
+	for _, c := range x.colls {
+		c.lost = false
+		for up := c; up != nil && !c.lost; up = x.byKey[up.parent] {
+			c.lost = up.gone
+		}
+		if !c.lost {
+			x.octets += c.octets
+		}
+	}
 }
 
 // scanCollection reads collectionColumns.

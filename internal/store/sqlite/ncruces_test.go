@@ -21,6 +21,10 @@ func (d ncruces) Open(path string) (Conn, error) {
 
 func (ncruces) IsFull(err error) bool { return errors.Is(err, nsqlite.FULL) }
 
+func (ncruces) IsBusy(err error) bool {
+	return errors.Is(err, nsqlite.BUSY) || errors.Is(err, nsqlite.LOCKED)
+}
+
 func (ncruces) IsBroken(err error) bool {
 	for _, code := range []nsqlite.ErrorCode{nsqlite.IOERR, nsqlite.CORRUPT, nsqlite.NOTADB, nsqlite.CANTOPEN, nsqlite.NOMEM} {
 		if errors.Is(err, code) {

@@ -28,23 +28,38 @@ func (e *Engine) Snapshot(ctx context.Context) (store.Snapshot, error) {
 	if e.closed.Load() {
 		return nil, store.Err("Snapshot", holdfast.Unavailable, "", "the store is closed")
 	}
-	var c *conn
-	select {
-	case c = <-e.readers:
-	default:
-		select {
-		case c = <-e.readers:
-		case <-ctx.Done():
-			return nil, &holdfast.Error{Op: "store.Snapshot", Kind: holdfast.Unavailable, Text: "the store is busy; try again", Err: context.Cause(ctx)}
-		case <-e.quit:
-			return nil, store.Err("Snapshot", holdfast.Unavailable, "", "the store is closing")
-		}
+	c, err := e.reader(ctx)
+	if err != nil {
+		return nil, err
 	}
 	s, err := e.begin(c)
 	if err != nil {
 		return nil, &holdfast.Error{Op: "store.Snapshot", Kind: holdfast.Unavailable, Text: "the store cannot be read; try again", Err: err}
 	}
 	return s, nil
+}
+
+// reader takes a connection from the pool; nil stands for one that is to be opened. Who waits for longer than a snapshot may live is told to try again.
+func (e *Engine) reader(ctx context.Context) (*conn, error) {
+	select {
+	case c := <-e.readers:
+		return c, nil
+	default:
+	}
+	late := e.o.Clock.NewTimer(store.MaxSnapshot)
+	defer late.Stop()
+	var cause error
+	select {
+	case c := <-e.readers:
+		return c, nil
+	case <-ctx.Done():
+		cause = context.Cause(ctx)
+	case <-late.C():
+		cause = errors.New("all connections for reading are taken")
+	case <-e.quit:
+		cause = errors.New("the store is closing")
+	}
+	return nil, &holdfast.Error{Op: "store.Snapshot", Kind: holdfast.Unavailable, Text: "the store is busy; try again", Retry: time.Minute, Err: cause}
 }
 
 func (e *Engine) begin(c *conn) (_ *snapshot, err error) {
@@ -104,7 +119,7 @@ func (s *snapshot) one(q query, fn func(Stmt), args ...any) (bool, error) {
 // wrap makes a failure of SQLite a retryable answer; what a callback returned passes.
 func (s *snapshot) wrap(err error) error {
 	var own *holdfast.Error
-	if err == nil || errors.As(err, &own) || !s.e.o.Driver.IsBroken(err) {
+	if err == nil || errors.As(err, &own) || !s.e.o.Driver.IsBroken(err) && !s.e.o.Driver.IsBusy(err) {
 		return err
 	}
 	return &holdfast.Error{Op: "store.Read", Kind: holdfast.Unavailable, Text: "the store cannot be read; try again", Err: err}

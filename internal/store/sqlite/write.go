@@ -6,6 +6,7 @@ import "holdfast"
 func (t *transaction) placeCollection(h *head, c *collection, e *holdfast.Entry) (*collection, error) {
 	if e.Op == holdfast.OpDelete {
 		c.gone = true
+		h.recount()
 		return c, t.c.run(qUpdateCollection, c.key, c.parent, c.name, 1)
 	}
 	r, err := holdfast.DecodeCollection(e.Body)
@@ -18,6 +19,7 @@ func (t *transaction) placeCollection(h *head, c *collection, e *holdfast.Entry)
 	}
 	if c != nil {
 		c.parent, c.name, c.gone = parent, r.Name, false
+		h.recount()
 		return c, t.c.run(qUpdateCollection, c.key, parent, r.Name, 0)
 	}
 	c = &collection{id: e.Collection, parent: parent, name: r.Name, typ: r.Type, made: e.At.UnixMicro()}
@@ -25,6 +27,7 @@ func (t *transaction) placeCollection(h *head, c *collection, e *holdfast.Entry)
 		return nil, err
 	}
 	h.add(c)
+	h.recount()
 	return c, nil
 }
 

@@ -137,12 +137,13 @@ func (e *Engine) try(batch []*waiting) error {
 	err := t.applyAll(batch)
 	if err != nil {
 		t.forget()
-		rerr := e.w.run(qRollback)
-		return e.classify(errors.Join(err, rerr), false)
+		e.rollBack()
+		return e.classify(err, false)
 	}
 	if len(t.ends) == 0 { // nothing but refusals and retries: there is nothing to make durable
 		t.forget()
-		return e.classify(e.w.run(qRollback), false)
+		e.rollBack()
+		return nil
 	}
 	if err := e.w.run(qCommit); err != nil {
 		t.forget()
@@ -150,9 +151,21 @@ func (e *Engine) try(batch []*waiting) error {
 		return e.classify(err, true)
 	}
 	e.pos, e.lsn = store.Position{Batch: t.batch, Hash: t.hash}, t.lsn
-	e.accounts.Add(int64(t.accounts))
+	first := e.accounts.Add(int64(t.accounts)) == int64(t.accounts) && t.accounts > 0
 	e.publish()
+	if first { // a database file that lost its log must not look like a new store
+		if _, _, err := e.checkpoint(); err != nil {
+			e.classify(err, false)
+		}
+	}
 	return nil
+}
+
+// rollBack ends a transaction that is not to be. One that cannot even be ended stops the engine.
+func (e *Engine) rollBack() {
+	if err := e.w.run(qRollback); err != nil {
+		e.fail(fmt.Errorf("roll back: %w", err))
+	}
 }
 
 // writable says why the writer, whose lock is held, must not write.
@@ -180,6 +193,9 @@ func (e *Engine) classify(err error, committing bool) error {
 	case committing || e.o.Driver.IsBroken(err):
 		return e.fail(fmt.Errorf("disk error: %w", err))
 	}
+	if e.o.Driver.IsBusy(err) {
+		return &holdfast.Error{Op: "store.Commit", Kind: holdfast.Unavailable, Text: "another program holds the database; nothing was stored, try again", Retry: time.Minute, Err: err}
+	}
 	return &holdfast.Error{Op: "store.Commit", Kind: holdfast.Internal, Text: "the change was not stored", Err: err}
 }
 
@@ -195,7 +211,8 @@ func (e *Engine) Observe(ctx context.Context, seen []holdfast.Sighting) error {
 	}
 	for _, x := range seen {
 		if err := e.observe(x); err != nil {
-			return e.classify(errors.Join(err, e.w.run(qRollback)), false)
+			e.rollBack()
+			return e.classify(err, false)
 		}
 	}
 	if err := e.w.run(qCommit); err != nil {

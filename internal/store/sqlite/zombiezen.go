@@ -26,6 +26,12 @@ func (Zombiezen) IsFull(err error) bool {
 	return zsqlite.ErrCode(err).ToPrimary() == zsqlite.ResultFull || errors.Is(err, syscall.ENOSPC)
 }
 
+// IsBusy implements [Driver].
+func (Zombiezen) IsBusy(err error) bool {
+	code := zsqlite.ErrCode(err).ToPrimary()
+	return code == zsqlite.ResultBusy || code == zsqlite.ResultLocked
+}
+
 // IsBroken implements [Driver].
 func (Zombiezen) IsBroken(err error) bool {
 	switch zsqlite.ErrCode(err).ToPrimary() {

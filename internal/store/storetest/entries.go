@@ -312,7 +312,7 @@ func testQuota(k *kit) {
 	k.refuse(holdfast.Quota, "", limited(10, sized("b", 50)))
 	k.do(sized("big", 1000)) // no allowance, no limit
 	k.commit(limited(used, k.m.Delete(k.a.Book, "big")))
-	// Other collections count, large octets count, those of a collection that is gone too: they are kept.
+	// Other collections count, large octets count; those of a collection that is gone are kept, but do not count until it is back.
 	sub := k.m.ID()
 	k.do(k.m.Collection(sub, k.a.Home, "other", holdfast.TypeFolder), k.m.Put(sub, "f", "", make([]byte, 500)))
 	blob := k.m.Put(sub, "g", "", nil)
@@ -323,8 +323,10 @@ func testQuota(k *kit) {
 		k.Errorf("%d octets, want %d", now, used+99+500)
 	}
 	k.do(k.m.DeleteCollection(sub))
-	k.refuse(holdfast.Quota, "", limited(now, sized("n", 1)))
-	k.commit(limited(now+1, sized("n", 1)))
+	k.refuse(holdfast.Quota, "", limited(now-500, sized("n", 1)))
+	k.commit(limited(now-499, sized("n", 1)))
+	k.refuse(holdfast.Quota, "", limited(now, k.m.Collection(sub, k.a.Home, "other", holdfast.TypeFolder)))
+	k.commit(limited(now+1, k.m.Collection(sub, k.a.Home, "other", holdfast.TypeFolder)))
 	// A collection's own entry is not counted, and so never refused.
 	k.commit(limited(1, k.m.Collection(k.a.Book, k.a.Home, "a longer name than before", holdfast.TypeAddressbook)))
 }
