@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 type Person struct {
 	holdfast.Account
 	Devices  []holdfast.DeviceRecord // live ones
+	logins   []string                // those it has or had
 	tokenKey []byte
 	tree     map[holdfast.ID]holdfast.Collection // live ones; only what their own entries say, not their counts
 	paths    map[pathKey]holdfast.ID
@@ -35,6 +37,16 @@ func (p *Person) DeviceBySecret(secret holdfast.Hash) (holdfast.DeviceRecord, bo
 		}
 	}
 	return holdfast.DeviceRecord{}, false
+}
+
+// names tells whether a path segment means this account: its immutable id, or a login that it has or had. Nothing is looked up, so that the answer
+// comes as fast for an account that exists as for one that does not.
+func (p *Person) names(segment string) bool {
+	if id, err := holdfast.ParseID(segment); err == nil {
+		return id == p.ID
+	}
+	login, err := holdfast.ParseLogin(segment)
+	return err == nil && slices.Contains(p.logins, login)
 }
 
 // Key derives a secret of 32 octets that belongs to this account and to one purpose, from the account's token key: it is the same after a restart and a restore,
@@ -135,6 +147,9 @@ func loadPerson(snap store.Snapshot, ref string) (*Person, error) {
 	if p.Account, err = snap.Account(id); err != nil {
 		return nil, err
 	}
+	if err = p.loadLogins(snap); err != nil {
+		return nil, err
+	}
 	key, err := snap.Resource(id, holdfast.RecordTokenKey, WithBody)
 	if err != nil {
 		return nil, err
@@ -155,6 +170,24 @@ func loadPerson(snap store.Snapshot, ref string) (*Person, error) {
 		return nil, err
 	}
 	return p, p.loadTree(snap)
+}
+
+// loadLogins reads from the history of the account's record what it was ever called.
+func (p *Person) loadLogins(snap store.Snapshot) error {
+	p.logins = []string{p.Email}
+	return snap.Versions(p.ID, holdfast.RecordAccount, WithBody, func(c *holdfast.Change) error {
+		if c.Op != holdfast.OpPut {
+			return nil
+		}
+		rec, err := holdfast.DecodeAccount(c.Body)
+		if err != nil {
+			return &holdfast.Error{Op: "core.Person", Kind: holdfast.Corrupt, Ref: p.ID.String(), Err: err}
+		}
+		if !slices.Contains(p.logins, rec.Email) {
+			p.logins = append(p.logins, rec.Email)
+		}
+		return nil
+	})
 }
 
 func (p *Person) loadTree(snap store.Snapshot) error {

@@ -31,7 +31,11 @@ func newShelf(t *testing.T, limits core.Limits) shelf {
 	t.Helper()
 	e := memory.New()
 	t.Cleanup(func() { e.Close() })
-	s := core.New(core.Options{Engine: e, Limits: limits, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judgeLines}})
+	return shelfOf(t, core.New(core.Options{Engine: e, Limits: limits, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judgeLines}}))
+}
+
+func shelfOf(t *testing.T, s *core.Service) shelf {
+	t.Helper()
 	a, _, err := s.CreateAccount(t.Context(), holdfast.Actor{}, "alice@example.org", "")
 	if err != nil {
 		t.Fatal(err)

@@ -57,20 +57,34 @@ type Reader struct {
 	snap  store.Snapshot
 	owner *Person
 	p     holdfast.Principal
+	steps map[pathKey]step // where Locate went
 }
 
-// Resolve finds the account that a path segment names: its immutable id, or a login, former ones included. Whoever has no right there gets the
-// same Forbidden whether the account exists or not, so that accounts cannot be guessed.
+// step is what stands at a name: a collection, or none.
+type step struct {
+	to    holdfast.Collection
+	found bool
+}
+
+// Resolve finds the account that a path segment names: its immutable id, or a login, former ones included. It decides from the asker's own
+// account and looks nothing else up: whoever has no right there gets the same Forbidden, as fast, whether the account exists or not, so that
+// accounts cannot be guessed.
+//
+// It opens a snapshot where the asker is not cached: inside [Service.Read] use [Reader.Resolve].
 func (s *Service) Resolve(ctx context.Context, p holdfast.Principal, segment string) (holdfast.ID, error) {
 	if segment == p.Account.String() {
 		return p.Account, nil
 	}
-	person, err := s.person(ctx, segment)
-	if err == nil && allowed(p, person.ID) {
-		return person.ID, nil
-	}
-	if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+	person, err := s.person(ctx, p.Account.String())
+	if err != nil {
 		return holdfast.ID{}, err
+	}
+	return person.resolve(segment)
+}
+
+func (p *Person) resolve(segment string) (holdfast.ID, error) {
+	if p.names(segment) {
+		return p.ID, nil
 	}
 	return holdfast.ID{}, forbidden("Resolve", segment)
 }
@@ -100,6 +114,52 @@ func (s *Service) Read(ctx context.Context, p holdfast.Principal, owner holdfast
 
 // Owner returns the account that is read.
 func (r *Reader) Owner() holdfast.Account { return r.owner.Account }
+
+// Resolve is [Service.Resolve] for use inside [Service.Read]: it asks neither the engine nor the service. Errors: Forbidden.
+func (r *Reader) Resolve(segment string) (holdfast.ID, error) { return r.owner.resolve(segment) }
+
+// Locate is [Service.Locate] as of the reader's moment, for use inside [Service.Read]: it asks the reader's own snapshot, once for each collection on
+// the way. The error is the engine's: a name that leads nowhere is no error, see [Location].
+func (r *Reader) Locate(names []string) (Location, error) {
+	at := Location{Owner: r.owner.ID, Collection: r.owner.tree[r.owner.ID], Rest: names}
+	for len(at.Rest) > 0 && holds(at.Collection.Type) {
+		next, err := r.step(pathKey{at.Collection.ID, at.Rest[0]})
+		if err != nil {
+			return at, err
+		}
+		if !next.found {
+			break
+		}
+		at.Collection, at.Rest = next.to, at.Rest[1:]
+	}
+	return at, nil
+}
+
+// holds tells whether collections of a type hold collections.
+func holds(t holdfast.CollectionType) bool {
+	return t == holdfast.TypeRoot || t == holdfast.TypeHome || t == holdfast.TypeFolder
+}
+
+func (r *Reader) step(k pathKey) (step, error) {
+	if to, ok := r.steps[k]; ok {
+		return to, nil
+	}
+	c, err := r.snap.Child(k.parent, k.name)
+	if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+		return step{}, err
+	}
+	to := step{c, err == nil}
+	if len(r.steps) < maxSteps {
+		if r.steps == nil {
+			r.steps = map[pathKey]step{}
+		}
+		r.steps[k] = to
+	}
+	return to, nil
+}
+
+// maxSteps bounds what a reader remembers of its way: a request may name very many things that are not there.
+const maxSteps = 1000
 
 // Collections returns the account's live collections that can be reached from its root, without the root itself, parents before children.
 func (r *Reader) Collections() ([]holdfast.Collection, error) {
