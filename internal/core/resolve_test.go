@@ -1,0 +1,123 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"holdfast"
+	"holdfast/internal/core"
+	"holdfast/internal/store"
+	"holdfast/internal/store/memory"
+)
+
+// counting is an engine that counts the snapshots opened and may refuse them, and lets a test come between.
+type counting struct {
+	store.Engine
+	snapshots int
+	refuse    error
+	before    func(*holdfast.Group) error // called before a commit
+}
+
+func (e *counting) Snapshot(ctx context.Context) (store.Snapshot, error) {
+	e.snapshots++
+	if e.refuse != nil {
+		return nil, e.refuse
+	}
+	return e.Engine.Snapshot(ctx)
+}
+
+func (e *counting) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error) {
+	if e.before != nil {
+		if err := e.before(g); err != nil {
+			return holdfast.Receipt{}, err
+		}
+	}
+	return e.Engine.Commit(ctx, g)
+}
+
+func newCounting(t *testing.T, o core.Options) (shelf, *counting) {
+	t.Helper()
+	e := &counting{Engine: memory.New()}
+	t.Cleanup(func() { e.Close() })
+	o.Engine, o.Judges = e, map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judgeLines, holdfast.TypeFolder: judgeLines}
+	return shelfOf(t, core.New(o)), e
+}
+
+// TestWhoExistsCannotBeTimed: a segment that is not the asker's own costs no query, whether the account exists or not.
+func TestWhoExistsCannotBeTimed(t *testing.T) {
+	h, e := newCounting(t, core.Options{})
+	if _, _, err := h.s.CreateAccount(t.Context(), holdfast.Actor{}, "bob@example.org", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.s.Resolve(t.Context(), h.p, "alice@example.org"); err != nil {
+		t.Fatal(err)
+	}
+	before := e.snapshots
+	for _, segment := range []string{"bob@example.org", "nobody@example.org", holdfast.NewID(nil).String(), "x"} {
+		_, err := h.s.Resolve(t.Context(), h.p, segment)
+		wantKind(t, err, holdfast.Forbidden)
+	}
+	if e.snapshots != before {
+		t.Errorf("%d snapshots were opened to look for others", e.snapshots-before)
+	}
+}
+
+// TestAReaderOpensNothing: who holds a snapshot and waits for another waits for ever where all are held so.
+func TestAReaderOpensNothing(t *testing.T) {
+	h, e := newCounting(t, core.Options{})
+	h.mustPut(t, "1.vcf", "u1 x")
+	rename := func(r *holdfast.AccountRecord) error { r.Email = "alice.new@example.org"; return nil }
+	if _, err := h.s.UpdateAccount(t.Context(), holdfast.Actor{}, h.p.Account, rename); err != nil {
+		t.Fatal(err)
+	}
+	err := h.s.Read(t.Context(), h.p, h.p.Account, func(r *core.Reader) error {
+		e.refuse = errors.New("no more snapshots")
+		defer func() { e.refuse = nil }()
+		for _, own := range []string{h.p.Account.String(), "alice@example.org", "Alice@Example.org", "alice.new@example.org"} {
+			if id, err := r.Resolve(own); err != nil || id != h.p.Account {
+				t.Errorf("%s: %v %v", own, id, err)
+			}
+		}
+		_, err := r.Resolve("bob@example.org")
+		wantKind(t, err, holdfast.Forbidden)
+		for names, want := range map[[3]string]string{
+			{"addressbooks", "default", "1.vcf"}: "default [1.vcf]",
+			{"addressbooks", "none", "1.vcf"}:    "addressbooks [none 1.vcf]",
+			{"nowhere", "", ""}:                  " [nowhere  ]",
+		} {
+			at, err := r.Locate(names[:])
+			if got := fmt.Sprint(at.Collection.Name, " ", at.Rest); err != nil || got != want {
+				t.Errorf("%v: %s, %v", names, got, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAReaderFindsWhatItsSnapshotHas: also what another node made, of which the cache knows nothing yet.
+func TestAReaderFindsWhatItsSnapshotHas(t *testing.T) {
+	h, e := newCounting(t, core.Options{})
+	other := core.New(core.Options{Engine: e.Engine, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judgeLines}})
+	home, err := other.Locate(t.Context(), h.p, h.p.Account, []string{"addressbooks"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _, err := other.MakeCollection(t.Context(), h.p, core.NewCollection{Owner: h.p.Account, Parent: home.Collection.ID, Name: "new", Type: holdfast.TypeAddressbook})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.s.Read(t.Context(), h.p, h.p.Account, func(r *core.Reader) error {
+		at, err := r.Locate([]string{"addressbooks", "new", "1.vcf"})
+		if at.Collection.ID != id || len(at.Rest) != 1 {
+			t.Errorf("found %+v", at)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
