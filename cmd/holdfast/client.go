@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,6 +29,7 @@ func (a *app) connect(ctx context.Context, c *config.Config, why purpose) (*cont
 	for until := clock.System.Now().Add(c.Timeouts.Control); ; {
 		remote, err := control.Dial(ctx, c.Data)
 		if err == nil {
+			remote.Within(c.Timeouts.Control, "the server"+holder(c)+" holds the data and does not answer; if it does not come back, end it and start it again")
 			return remote, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, syscall.ENOTDIR) {
@@ -47,6 +52,15 @@ func (a *app) connect(ctx context.Context, c *config.Config, why purpose) (*cont
 			return nil, err
 		}
 	}
+}
+
+// holder names the process that holds the data directory, in brackets; empty where it is not known. Only the lock itself would prove it.
+func holder(c *config.Config) string {
+	b, err := vfs.ReadFile(vfs.OS, filepath.Join(c.Data, leaseName))
+	if pid, bad := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && bad == nil {
+		return fmt.Sprintf(" (process %d)", pid)
+	}
+	return ""
 }
 
 // with runs fn with a client of the store that the command's flags name.

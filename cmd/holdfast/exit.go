@@ -37,6 +37,9 @@ func exitCode(err error) int {
 	if errors.As(err, &x) {
 		return x.code
 	}
+	if errors.Is(err, context.Canceled) {
+		return exitBusy
+	}
 	var e *holdfast.Error
 	if errors.As(err, &e) {
 		if code, ok := exitCodes[e.Kind]; ok {
@@ -58,7 +61,7 @@ func sentence(err error) string {
 	case errors.As(err, &x):
 		return x.text
 	case errors.Is(err, context.Canceled):
-		return "interrupted; what was done stays, run it again to go on"
+		return "interrupted"
 	case !errors.As(err, &e):
 		return oneLine(err)
 	}

@@ -128,6 +128,9 @@ func (a *app) importFiles(ctx context.Context, cl *control.Client, q control.Imp
 				sum.Add(*e.Done)
 			}
 		})
+		if errors.Is(err, context.Canceled) {
+			return &exitError{exitBusy, "interrupted; what was stored stays, run it again to go on"}
+		}
 		if err != nil {
 			return err
 		}

@@ -27,6 +27,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"holdfast": m
 //
 //	start ARGS...          holdfast serve ARGS..., on free ports, in the background; sets $URL, $LISTEN, $SETUP and $ADMIN once it is ready
 //	finish [SIGNAL]        ends it and waits; its output is in serve.out and serve.err. ! finish wants it to have failed
+//	signal STOP|CONT       has it hang, and go on
 //	exits CODE CMD...      runs a command that must end with this exit status
 //	http METHOD URL [-u USER:PASSWORD] [-f FILE] [STATUS]    asks a server; the body is on stdout
 //	field VAR NAME         sets $VAR to a field of the JSON object on stdout
@@ -40,7 +41,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOLDFAST_DATA", filepath.Join(e.WorkDir, "data"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"start": start, "finish": finish, "exits": exits, "http": request, "field": field},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"start": start, "signal": send, "finish": finish, "exits": exits, "http": request, "field": field},
 		Condition: func(cond string) (bool, error) {
 			if cond == "root" {
 				return os.Geteuid() == 0, nil
@@ -150,6 +151,15 @@ func (b *background) ready(ts *testscript.TestScript) bool {
 		}
 	}
 	return ready
+}
+
+func send(ts *testscript.TestScript, neg bool, args []string) {
+	b := ts.Value("server").(*background)
+	s, ok := map[string]syscall.Signal{"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}[args[0]]
+	if neg || !ok || b.cmd == nil {
+		ts.Fatalf("usage: signal STOP|CONT, while a server runs")
+	}
+	ts.Check(b.cmd.Process.Signal(s))
 }
 
 func finish(ts *testscript.TestScript, neg bool, args []string) {

@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"time"
 
 	"holdfast"
+	"holdfast/internal/clock"
 )
 
 // Client calls the operations of a handler, wherever it is.
@@ -20,7 +23,13 @@ type Client struct {
 	// Remote tells that a server answers, rather than this process.
 	Remote bool
 	close  func()
+	wait   time.Duration
+	hung   string
 }
+
+// Within bounds how long the handler may take to begin any answer: it does so at once, however long the work lasts. After that a call fails with Unavailable
+// and this text.
+func (c *Client) Within(wait time.Duration, text string) { c.wait, c.hung = wait, text }
 
 // OnClose has fn called by Close: it lets go of what the client stands on.
 func (c *Client) OnClose(fn func()) { c.close = fn }
@@ -152,6 +161,9 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		body = bytes.NewReader(b)
 	}
 	r, err := c.send(ctx, method, path, body)
+	if errors.Is(err, context.Canceled) && method != http.MethodGet {
+		return &holdfast.Error{Op: "control", Kind: holdfast.Unavailable, Text: "interrupted; it may have been done all the same, so look before you run it again"}
+	}
 	if err != nil {
 		return err
 	}
@@ -164,13 +176,15 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 
 // send returns the body of a good answer, and the error that a bad one says.
 func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://holdfast"+path, body)
+	traced, began := c.watch(ctx)
+	req, err := http.NewRequestWithContext(traced, method, "http://holdfast"+path, body)
 	if err != nil {
 		return nil, err
 	}
 	resp, err := c.http.Do(req)
+	began()
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
+		if cause := context.Cause(traced); cause != nil {
 			return nil, cause
 		}
 		return nil, &holdfast.Error{Op: "control", Kind: holdfast.Unavailable, Text: "the server that runs does not answer its control socket", Err: err}
@@ -184,6 +198,19 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 		return nil, &holdfast.Error{Op: "control", Kind: holdfast.Internal, Ref: path, Text: "the server answered " + resp.Status}
 	}
 	return nil, p.Err()
+}
+
+// watch returns a context that ends if no octet of an answer comes in time. began is called when nothing is waited for any more.
+func (c *Client) watch(ctx context.Context) (traced context.Context, began func()) {
+	if c.wait <= 0 {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	t := clock.System.AfterFunc(c.wait, func() {
+		cancel(&holdfast.Error{Op: "control", Kind: holdfast.Unavailable, Text: c.hung})
+	})
+	began = func() { t.Stop() }
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: began}), began
 }
 
 // maxLine bounds one line of a streamed answer.

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"holdfast"
 	"holdfast/internal/core"
@@ -354,5 +355,36 @@ func TestEveryKindComesBack(t *testing.T) {
 		if _, ok := status[k]; !ok && k != holdfast.Internal {
 			t.Errorf("%v has no status", k)
 		}
+	}
+}
+
+// TestAServerThatHangs holds that a client waits a bounded time for the first octet, and as long as it takes for the rest.
+func TestAServerThatHangs(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Dial(t.Context(), dir) // the system takes the connection in, and nobody answers it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.Within(50*time.Millisecond, "it hangs")
+	for name, err := range map[string]error{"status": second(c.Status(t.Context())), "check": c.Check(t.Context(), false, nil),
+		"import": c.Import(t.Context(), ImportRequest{Account: "x"}, strings.NewReader(strings.Repeat("x", 4<<20)), nil)} {
+		if !holdfast.IsKind(err, holdfast.Unavailable) || !strings.Contains(err.Error(), "it hangs") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	l.Close()
+	slow := make(chan struct{})
+	listen(t, dir, promptly(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		<-slow
+		io.WriteString(w, "[]")
+	})))
+	time.AfterFunc(200*time.Millisecond, func() { close(slow) })
+	if _, err := c.Accounts(t.Context()); err != nil {
+		t.Errorf("slow work: %v", err)
 	}
 }

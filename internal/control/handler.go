@@ -56,7 +56,15 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("POST /v1/accounts/{ref}/import", h.one(h.importFile))
 	m.HandleFunc("GET /v1/accounts/{ref}/export", h.one(h.export))
 	m.HandleFunc("GET /v1/check", h.one(h.check))
-	return m
+	return promptly(m)
+}
+
+// promptly says at once that the request has come (RFC 9110 section 15.2): whoever hears nothing knows that the server hangs, and need not guess how long the work may take.
+func promptly(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusProcessing)
+		h.ServeHTTP(w, r)
+	})
 }
 
 // answer makes a handler of a function that returns what is encoded as JSON.

@@ -51,7 +51,7 @@ type pipeWriter struct {
 func (w *pipeWriter) Header() http.Header { return w.header }
 
 func (w *pipeWriter) WriteHeader(code int) {
-	if w.code != 0 {
+	if w.code != 0 || code < http.StatusOK { // an answer that is only announced
 		return
 	}
 	w.code, w.sent = code, w.header.Clone()
