@@ -66,19 +66,19 @@ func (a *app) doctor(ctx context.Context, c *config.Config, full bool) error {
 }
 
 func (a *app) showChecks(checks []doctor.Check) {
-	words := map[doctor.Result]string{doctor.OK: "OK      ", doctor.Warn: "WARNING ", doctor.Fail: "FAILED  ", doctor.Unknown: "UNKNOWN "}
+	words := map[doctor.Result]string{doctor.OK: "OK      ", doctor.Warn: "WARNING ", doctor.Fail: "FAILED  ", doctor.Unknown: "UNKNOWN ", doctor.Skipped: "–       "}
 	counts := map[doctor.Result]int64{}
 	for _, c := range checks {
 		counts[c.Result]++
 		a.printf("%s %-14s  %s\n", words[c.Result], c.Name, c.Detail)
-		if c.Consequence != "" {
+		if c.Consequence != "" && c.Result != doctor.Skipped {
 			a.printf("%25s%s\n", "", c.Consequence)
 		}
 		if c.Fix != "" {
 			a.printf("%25s→ %s\n", "", c.Fix)
 		}
 	}
-	a.printf("\n%s: %d failed, %s, %d unknown.\n", count(int64(len(checks)), "check"), counts[doctor.Fail], count(counts[doctor.Warn], "warning"), counts[doctor.Unknown])
+	a.printf("\n%s: %d failed, %s, %d unknown, %d not looked at.\n", count(int64(len(checks)), "check"), counts[doctor.Fail], count(counts[doctor.Warn], "warning"), counts[doctor.Unknown], counts[doctor.Skipped])
 }
 
 // built is when the source of this program was committed; zero where the build does not know.

@@ -14,7 +14,7 @@ import (
 
 func (d *doctor) directory(context.Context) Check {
 	there, err := d.o.Marker()
-	d.there = there
+	d.there, d.refused = there, err != nil
 	switch {
 	case err != nil:
 		return failed(err.Error(), "The service does not start, so that nothing is written over what may be somebody's data.",
@@ -25,10 +25,18 @@ func (d *doctor) directory(context.Context) Check {
 	return ok(d.c.Data + " has its identity marker")
 }
 
+// noStore is what comes of a check that needs a store: where one is refused, nothing is known of it.
+func (d *doctor) noStore() Check {
+	if d.refused {
+		return unknown("the store was not looked at: see the data directory above", "Mend that, then run it again.")
+	}
+	return skipped("there is no store yet", "Run it again when there is one.")
+}
+
 func (d *doctor) permissions(context.Context) Check {
 	st, err := os.Stat(d.c.Data)
 	if errors.Is(err, fs.ErrNotExist) {
-		return ok("the directory will be made for its owner alone")
+		return skipped("the directory is not there yet", "Nothing: it will be made for its owner alone.")
 	}
 	if err != nil {
 		return failed(err.Error(), "The data cannot be used.", "Give the user that runs Holdfast the right to it.")
@@ -71,7 +79,7 @@ const blockSize = 4096
 // fsync times how long it takes until the drive says that a block is safe. What answers faster than any drive can be is not believed.
 func (d *doctor) fsync(ctx context.Context) Check {
 	if !d.there {
-		return ok("not measured: there is no store yet")
+		return d.noStore()
 	}
 	times, err := d.timeFsync(ctx)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package doctor looks at the machine, the settings and the store, and says what is wrong, what follows from it, and what to do.
 //
-// A check that could not be made is "unknown", never "ok". Nothing is changed: the only thing written is a small file in the data directory, to time fsync, and it
+// A check that could not be made is "unknown", never "ok"; where there was nothing to look at it is "skipped". Nothing is changed: the only thing written is a small file in the data directory, to time fsync, and it
 // is removed again.
 package doctor
 
@@ -22,6 +22,7 @@ const (
 	Warn    Result = "warn"    // it works, and something can go wrong that need not
 	Fail    Result = "fail"    // it does not work, or data is in danger
 	Unknown Result = "unknown" // it could not be found out
+	Skipped Result = "skipped" // there was nothing to look at
 )
 
 // Check is one finding.
@@ -77,7 +78,7 @@ func Run(ctx context.Context, o Options) []Check {
 	return d.checks
 }
 
-// Verdict sums checks up: Fail if one failed, else Unknown if one could not be made, else OK. Warnings do not count.
+// Verdict sums checks up: Fail if one failed, else Unknown if one could not be made, else OK. Warnings, and what was skipped, do not count.
 func Verdict(checks []Check) Result {
 	out := OK
 	for _, c := range checks {
@@ -97,12 +98,13 @@ type doctor struct {
 	c      *config.Config
 	checks []Check
 
-	there  bool // a store is in the data directory
-	asked  bool
-	opened Store
-	done   func()
-	err    error
-	status control.Status
+	there   bool // a store is in the data directory
+	refused bool // something is there that is not opened
+	asked   bool
+	opened  Store
+	done    func()
+	err     error
+	status  control.Status
 }
 
 func ok(detail string) Check { return Check{Result: OK, Detail: detail} }
@@ -110,6 +112,10 @@ func ok(detail string) Check { return Check{Result: OK, Detail: detail} }
 func warn(detail, consequence, fix string) Check { return Check{"", Warn, detail, consequence, fix} }
 
 func failed(detail, consequence, fix string) Check { return Check{"", Fail, detail, consequence, fix} }
+
+func skipped(why, fix string) Check {
+	return Check{"", Skipped, "not looked at: " + why, "Nothing is known of it.", fix}
+}
 
 func unknown(detail, fix string) Check {
 	return Check{"", Unknown, detail, "Whether this is well is not known.", fix}

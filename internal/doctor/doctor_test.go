@@ -83,6 +83,12 @@ func look(t *testing.T, fn func(*Options, *patient)) map[string]Check {
 	return out
 }
 
+func nothingYet(o *Options, _ *patient) { o.Marker = func() (bool, error) { return false, nil } }
+
+func foreign(o *Options, _ *patient) {
+	o.Marker = func() (bool, error) { return false, errors.New("not ours") }
+}
+
 func TestFindings(t *testing.T) {
 	for _, tt := range []struct {
 		what, check string
@@ -99,6 +105,16 @@ func TestFindings(t *testing.T) {
 		{"slow", "fsync", Warn, "slow", func(o *Options, _ *patient) { o.Clock = &slowClock{now: noon, step: 80 * time.Millisecond} }},
 		{"foreign", "data directory", Fail, "not ours", func(o *Options, _ *patient) { o.Marker = func() (bool, error) { return false, errors.New("not ours") } }},
 		{"nothing yet", "data directory", Warn, "no store", func(o *Options, _ *patient) { o.Marker = func() (bool, error) { return false, nil } }},
+		{"nothing yet", "store", Skipped, "not looked at", nothingYet},
+		{"nothing yet", "integrity", Skipped, "not looked at", nothingYet},
+		{"nothing yet", "fsync", Skipped, "not looked at", nothingYet},
+		{"nothing yet", "permissions", Skipped, "not looked at", func(o *Options, _ *patient) { o.Config.Data += "/new" }},
+		{"foreign", "store", Unknown, "not looked at", foreign},
+		{"foreign", "integrity", Unknown, "not looked at", foreign},
+		{"foreign", "fsync", Unknown, "not looked at", foreign},
+		{"no public name", "name", Skipped, "not looked at", nil},
+		{"no public name", "discovery", Skipped, "not looked at", nil},
+		{"no server", "discovery", Skipped, "no server runs", func(o *Options, p *patient) { o.Config.PublicURL, p.status.Running = "http://127.0.0.1:1", false }},
 		{"open to all", "permissions", Warn, "0755", func(o *Options, _ *patient) { os.Chmod(o.Config.Data, 0o755) }},
 		{"no room", "free space", Fail, "MiB", func(o *Options, _ *patient) { o.Config.Doctor.FreeFail = 1 << 60 }},
 		{"little room", "free space", Warn, "MiB", func(o *Options, _ *patient) { o.Config.Doctor.FreeFail, o.Config.Doctor.FreeWarn = 0, 1<<60 }},

@@ -50,7 +50,7 @@ const soon = 14 * 24 * time.Hour
 func (d *doctor) certificate(context.Context) Check {
 	c := d.c
 	if len(c.ACME.Domains) > 0 {
-		return ok("got by ACME for " + strings.Join(c.ACME.Domains, ", ") + "; the running service says in status whether it has one")
+		return skipped("ACME gets it for "+strings.Join(c.ACME.Domains, ", "), "Ask the running service whether it has one: holdfast status.")
 	}
 	if c.TLS.Cert == "" {
 		return ok("none: the service itself speaks plain HTTP")
@@ -95,7 +95,7 @@ func (d *doctor) host() string {
 func (d *doctor) name(ctx context.Context) Check {
 	host := d.host()
 	if host == "" {
-		return ok("not looked at: there is no public name (--public-url, --acme)")
+		return skipped("there is no public name (--public-url, --acme)", "Name it if phones are to reach this server.")
 	}
 	if net.ParseIP(host) != nil {
 		return ok(host + " is an address")
@@ -119,10 +119,13 @@ func (d *doctor) name(ctx context.Context) Check {
 func (d *doctor) discovery(ctx context.Context) Check {
 	base := d.c.PublicURL
 	if base == "" {
-		return ok("not looked at: there is no --public-url")
+		return skipped("there is no --public-url", "Name it if this server is behind a proxy.")
+	}
+	if d.err != nil {
+		return unknown("not looked at: whether a server runs is not known", "See the store above.")
 	}
 	if !d.status.Running {
-		return ok("not looked at: no server runs")
+		return skipped("no server runs", "Run it again while the server runs.")
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.c.Doctor.Lookup)
 	defer cancel()

@@ -21,7 +21,7 @@ func (d *doctor) connect(ctx context.Context) error {
 
 func (d *doctor) store(ctx context.Context) Check {
 	if !d.there {
-		return ok("not looked at: there is no store yet")
+		return d.noStore()
 	}
 	if err := d.connect(ctx); err != nil {
 		return unknown("the store cannot be asked: "+err.Error(), "If a server runs, look at its log; otherwise do what the sentence says.")
@@ -54,7 +54,7 @@ const listed = 5
 
 func (d *doctor) integrity(ctx context.Context) Check {
 	if !d.there {
-		return ok("not looked at: there is no store yet")
+		return d.noStore()
 	}
 	if err := d.connect(ctx); err != nil {
 		return unknown("the store cannot be asked", "See above.")
