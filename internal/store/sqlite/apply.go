@@ -16,6 +16,7 @@ type transaction struct {
 	batch    uint64
 	hash     holdfast.Hash
 	lsn      int64
+	mark     int64 // lsn before the group that is being applied
 	ends     []store.GroupEnd
 	touched  []*head
 	accounts int
@@ -64,7 +65,7 @@ func (t *transaction) fence() error {
 func (t *transaction) forget() {
 	wrote := t.lsn != t.e.lsn
 	for _, h := range t.touched {
-		if h.held = false; wrote || h.acct == 0 {
+		if h.held = false; wrote || h.dirty || h.acct == 0 {
 			t.e.heads.drop(h.id)
 		}
 	}
@@ -84,6 +85,7 @@ func (t *transaction) applyGroup(w *waiting) error {
 			return err
 		}
 	}
+	t.mark = t.lsn
 	if err := t.applyEntries(w, h); err != nil {
 		return t.refuse(w, h, several, err)
 	}
@@ -111,8 +113,8 @@ func (t *transaction) refuse(w *waiting, h *head, savepoint bool, err error) err
 	if h.fresh {
 		t.accounts--
 	}
-	h.dirty = false      // what it says did not happen
-	t.e.heads.drop(h.id) // its flushed state is in the database
+	h.dirty, t.lsn = false, t.mark // what it says did not happen
+	t.e.heads.drop(h.id)           // its flushed state is in the database
 	if err := t.c.run(qSavepointBack); err != nil {
 		return err
 	}

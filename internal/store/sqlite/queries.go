@@ -19,6 +19,8 @@ const (
 	qAccountByLogin
 	qAccounts
 	qCountAccounts
+	qCountLogins
+	qEpoch
 	qInsertAccount
 	qInsertLogin
 	qInsertEpoch
@@ -84,6 +86,8 @@ var queries = [nQueries]string{
 	qAccountByLogin: `SELECT a.aid, a.acct FROM logins l JOIN accounts a ON a.acct=l.acct WHERE l.login=?1`,
 	qAccounts:       `SELECT acct, aid FROM accounts WHERE aid>?1 ORDER BY aid LIMIT ?2`,
 	qCountAccounts:  `SELECT count(*) FROM accounts`,
+	qCountLogins:    `SELECT count(*) FROM logins`,
+	qEpoch:          `SELECT 1 FROM epochs WHERE acct=?1 AND epoch=?2`,
 	qInsertAccount:  `INSERT INTO accounts(aid) VALUES(?1) RETURNING acct`,
 	qInsertLogin:    `INSERT INTO logins(login, acct) VALUES(?1,?2) ON CONFLICT(login) DO NOTHING`,
 	qInsertEpoch:    `INSERT INTO epochs(acct, epoch, nonce) VALUES(?1,?2,?3)`,
