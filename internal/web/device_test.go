@@ -124,21 +124,23 @@ func TestSeenInWords(t *testing.T) {
 	for _, x := range []struct {
 		d                 *core.Device
 		text, tail, level string
+		own               time.Time
 	}{
-		{&core.Device{}, "never synced", "", ""},
-		{saw(2, 40, false), "up to date as of", "", "ok"},
-		{saw(1, 40, false), "up to date as of", "", "ok"},
-		{saw(2, 40, true), "up to date as of", ", when it was given the full list", "ok"},
-		{saw(2, 39, false), "behind: last synced", "; newer changes wait for it", ""},
-		{saw(2, 39, true), "behind: last synced", "; newer changes wait for it", ""},
-		{saw(2, 41, false), "last synced", "; it has seen changes that this server does not have", "caution"},
+		{&core.Device{}, "never synced", "", "", time.Time{}},
+		{saw(2, 40, false), "up to date,", "", "ok", time.Time{}},
+		{saw(1, 40, false), "up to date,", "", "ok", time.Time{}},
+		{saw(2, 40, true), "up to date,", ", when it was given the full list", "ok", time.Time{}},
+		{saw(2, 39, false), "behind: last synced", "; newer changes wait for it", "", time.Time{}},
+		{saw(2, 39, true), "behind: last synced", "; newer changes wait for it", "", time.Time{}},
+		{saw(2, 41, false), "last synced", "; it has seen changes that this server does not have", "caution", time.Time{}},
+		{saw(2, 39, false), "up to date,", "", "ok", start.Add(time.Minute)},
 	} {
-		if got := seen(&c, x.d); got.Text != x.text || got.Tail != x.tail || got.Level != x.level || got.Collection != "default" {
+		if got := seen(&c, x.d, x.own); got.Text != x.text || got.Tail != x.tail || got.Level != x.level || got.Collection != "default" {
 			t.Errorf("%+v: %+v", x.d.Seen, got)
 		}
 	}
 	c.Properties = holdfast.Properties{}.With("DAV:", "displayname", []byte(`<x:displayname xmlns:x="DAV:">Friends &amp; co</x:displayname>`))
-	if got := seen(&c, &core.Device{}).Collection; got != "Friends & co" {
+	if got := seen(&c, &core.Device{}, time.Time{}).Collection; got != "Friends & co" {
 		t.Errorf("label %q", got)
 	}
 }
@@ -320,4 +322,44 @@ func TestQRCode(t *testing.T) {
 	if _, err := qrCode(strings.Repeat("x", 5000)); err == nil {
 		t.Error("a text that does not fit must be an error")
 	}
+}
+
+// TestOwnUploads holds that what a device itself sent does not wait for it, and what others sent does.
+func TestOwnUploads(t *testing.T) {
+	h := newHouse(t, nil)
+	account := h.account()
+	b := h.browser().signIn()
+	phone, _, _ := b.addDevice("Phone")
+	laptop, _, _ := b.addDevice("Laptop")
+	b.post("/devices/new", "name", " phone ").want(t, 409, "a device of this name already")
+	device := func(id string) holdfast.Principal {
+		d, err := holdfast.ParseID(id)
+		must(t, err)
+		return holdfast.Principal{Account: account, Device: d}
+	}
+	at, err := h.core.Locate(t.Context(), device(phone), account, []string{"addressbooks", "default"})
+	must(t, err)
+	listed := func(id string) {
+		must(t, h.core.Read(t.Context(), device(id), account, func(rd *core.Reader) error {
+			c, err := rd.Collection(at.Collection.ID)
+			rd.SawListing(&c)
+			return err
+		}))
+	}
+	put := func(id, name string) {
+		_, _, err := h.core.Put(t.Context(), device(id), core.PutRequest{Place: core.Place{Owner: account, Collection: at.Collection.ID, Name: name}, Body: []byte(name)})
+		must(t, err)
+	}
+	listed(phone)
+	put(phone, "a.vcf")
+	h.clock.Advance(time.Minute)
+	put(phone, "b.vcf")
+	b.get("/devices/"+phone+"/revoke").want(t, 200)
+	a := b.get("/devices")
+	a.want(t, 200, "up to date,", "never synced")
+	if strings.Contains(a.text, "behind") {
+		t.Error("the phone waits for its own change")
+	}
+	put(laptop, "c.vcf")
+	b.get("/devices").want(t, 200, "behind: last synced")
 }

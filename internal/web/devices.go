@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast"
@@ -43,24 +44,68 @@ func (s *Server) rows(r *http.Request, x auth.Session) ([]deviceRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	var books []holdfast.Collection
+	rows := make([]deviceRow, len(devices))
 	err = s.Core.Read(r.Context(), x.Principal(), x.Person.ID, func(rd *core.Reader) error {
-		books, err = addressBooks(rd)
-		return err
+		books, err := addressBooks(rd)
+		if err != nil {
+			return err
+		}
+		for i := range devices {
+			d := &devices[i]
+			rows[i] = deviceRow{ID: d.ID.String(), Name: d.Name, Created: d.Created, LastSeen: d.LastSeen}
+			for j := range books {
+				own, err := ownChange(rd, &books[j], d)
+				if err != nil {
+					return err
+				}
+				rows[i].Seen = append(rows[i].Seen, seen(&books[j], d, own))
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	rows := make([]deviceRow, len(devices))
-	for i := range devices {
-		d := &devices[i]
-		rows[i] = deviceRow{ID: d.ID.String(), Name: d.Name, Created: d.Created, LastSeen: d.LastSeen}
-		for j := range books {
-			rows[i].Seen = append(rows[i].Seen, seen(&books[j], d))
-		}
-	}
 	slices.SortFunc(rows, func(a, b deviceRow) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name)) })
 	return rows, nil
+}
+
+// maxOwn is how many changes are looked at for whether a device made them itself; one that sent more is called behind until its next sync.
+const maxOwn = 1000
+
+// ownChange returns when a device made the newest change of a collection, if all changes since its last sync are its own: they do not wait for it. Otherwise it
+// returns zero.
+func ownChange(rd *core.Reader, c *holdfast.Collection, d *core.Device) (time.Time, error) {
+	i := slices.IndexFunc(d.Seen, func(x holdfast.Sighting) bool { return x.Collection == c.ID })
+	if i < 0 || d.Seen[i].Seq >= c.Seq {
+		return time.Time{}, nil
+	}
+	var own time.Time
+	n, others, last := 0, false, d.Seen[i].Seq
+	err := rd.History().Changes(rd.Owner().ID, last, maxOwn, 0, func(x *holdfast.Change) error {
+		n, last = n+1, x.Seq
+		if x.Collection == c.ID {
+			own, others = x.At, others || x.Actor.Device != d.ID
+		}
+		return nil
+	})
+	if others || n == maxOwn && last < c.Seq {
+		own = time.Time{}
+	}
+	return own, err
+}
+
+// sameName refuses a name that another of the account's devices has: who revokes one must know which.
+func (s *Server) sameName(r *http.Request, account holdfast.ID, name string) error {
+	devices, err := s.Core.Devices(r.Context(), account)
+	if err != nil {
+		return err
+	}
+	name = strings.TrimSpace(name)
+	if slices.ContainsFunc(devices, func(d core.Device) bool { return strings.EqualFold(d.Name, name) }) {
+		return &holdfast.Error{Op: "web.devices", Kind: holdfast.Exists, Ref: name, Text: "You have a device of this name already. Choose another name, or revoke that one first."}
+	}
+	return nil
 }
 
 func (s *Server) deviceForm(w http.ResponseWriter, r *http.Request) {
@@ -86,8 +131,12 @@ func (s *Server) deviceDo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := r.PostFormValue("name")
-	app, err := auth.NewAppPassword(s.Random)
+	var app auth.AppPassword
 	var d holdfast.DeviceRecord
+	err := s.sameName(r, x.Person.ID, name)
+	if err == nil {
+		app, err = auth.NewAppPassword(s.Random)
+	}
 	if err == nil {
 		d, _, err = s.Core.AddDevice(r.Context(), x.Principal().Actor(), x.Person.ID, name, app.Hash)
 	}

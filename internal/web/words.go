@@ -126,7 +126,8 @@ type seenLine struct {
 }
 
 // seen tells what a device has seen of a collection, from what it last showed us: a token of its last sync, or that it was given a full list.
-func seen(c *holdfast.Collection, d *core.Device) seenLine {
+// own is when the device itself made the newest change, if nobody else made one since that sync; otherwise zero.
+func seen(c *holdfast.Collection, d *core.Device, own time.Time) seenLine {
 	line := seenLine{Collection: collectionLabel(c), Text: "never synced"}
 	for _, x := range d.Seen {
 		if x.Collection != c.ID {
@@ -136,12 +137,17 @@ func seen(c *holdfast.Collection, d *core.Device) seenLine {
 		switch {
 		case x.Seq > c.Seq && x.Epoch >= c.Epoch:
 			line.Text, line.Tail, line.Level = "last synced", "; it has seen changes that this server does not have", "caution"
+		case x.Seq < c.Seq && !own.IsZero():
+			line.Text, line.Level = "up to date,", "ok"
+			if own.After(x.At) {
+				line.At = own
+			}
 		case x.Seq < c.Seq:
 			line.Text, line.Tail = "behind: last synced", "; newer changes wait for it"
 		case x.Full:
-			line.Text, line.Tail, line.Level = "up to date as of", ", when it was given the full list", "ok"
+			line.Text, line.Tail, line.Level = "up to date,", ", when it was given the full list", "ok"
 		default:
-			line.Text, line.Level = "up to date as of", "ok"
+			line.Text, line.Level = "up to date,", "ok"
 		}
 	}
 	return line
