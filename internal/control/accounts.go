@@ -2,6 +2,8 @@ package control
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"holdfast"
 	"holdfast/internal/core"
@@ -165,6 +167,13 @@ func (h *handler) addDevice(r *http.Request) (any, error) {
 	a, err := h.Core.Account(r.Context(), r.PathValue("ref"))
 	if err != nil {
 		return nil, err
+	}
+	list, err := h.Core.Devices(r.Context(), a.ID)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(list, func(d core.Device) bool { return strings.EqualFold(d.Name, strings.TrimSpace(q.Name)) }) {
+		return nil, fail(holdfast.Exists, q.Name, "%s has a device %q already; choose another name, or revoke that one first", a.Email, strings.TrimSpace(q.Name))
 	}
 	password, secret, err := h.NewSecret()
 	if err != nil {
