@@ -66,6 +66,10 @@ type Options struct {
 	Random io.Reader // nil: the system's
 	Log    *slog.Logger
 	Limits Limits
+	// Doubted is what SaveDoubts was given last, before this process.
+	Doubted []Doubt
+	// SaveDoubts makes durable all that is known of doubts, in place of what it was given before. nil: a restart forgets them.
+	SaveDoubts func(context.Context, []Doubt) error
 }
 
 // Service is the core of one store. All methods may be called from many goroutines.
@@ -81,11 +85,13 @@ type Service struct {
 	seen  sightings
 	acked atomic.Int64
 	doubt doubts
+
+	saveDoubts func(context.Context, []Doubt) error
 }
 
 // New wires a service over an open engine. The caller closes the service before the engine.
 func New(o Options) *Service {
-	s := &Service{engine: o.Engine, judges: o.Judges, clock: o.Clock, random: o.Random, log: o.Log, limits: o.Limits.withDefaults()}
+	s := &Service{engine: o.Engine, judges: o.Judges, clock: o.Clock, random: o.Random, log: o.Log, limits: o.Limits.withDefaults(), saveDoubts: o.SaveDoubts}
 	if s.clock == nil {
 		s.clock = clock.System
 	}
@@ -94,6 +100,7 @@ func New(o Options) *Service {
 	}
 	s.dir.init(s.limits.Directory)
 	s.seen.init()
+	s.doubt.init(o.Doubted)
 	return s
 }
 
@@ -103,7 +110,7 @@ func (s *Service) Limits() Limits { return s.limits }
 // Now returns the service's time, UTC.
 func (s *Service) Now() time.Time { return s.clock.Now().UTC() }
 
-// Run does the service's regular work until ctx ends: it writes gathered sightings down.
+// Run does the service's regular work until ctx ends: it writes down gathered sightings, and doubts that could not be written down before.
 func (s *Service) Run(ctx context.Context) {
 	for {
 		t := s.clock.NewTimer(s.limits.SeenInterval)
@@ -113,18 +120,22 @@ func (s *Service) Run(ctx context.Context) {
 			return
 		case <-t.C():
 			s.flushSeen(ctx)
+			s.keepDoubts(ctx)
 		}
 	}
 }
 
 // Close writes down what was gathered. Nothing acknowledged depends on it.
-func (s *Service) Close(ctx context.Context) { s.flushSeen(ctx) }
+func (s *Service) Close(ctx context.Context) {
+	s.flushSeen(ctx)
+	s.keepDoubts(ctx)
+}
 
 // Stats are the service's counters.
 type Stats struct {
 	Acknowledged int64 // groups committed since the start
 	InDoubt      int64 // requests refused because a device had seen more than the store has
-	// AccountsInDoubt is of how many accounts this was so.
+	// AccountsInDoubt is of how many accounts this is so now.
 	AccountsInDoubt int64
 	Accounts        int64
 	Engine          store.Info

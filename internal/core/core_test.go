@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -134,49 +133,6 @@ func TestPagingMissesNothing(t *testing.T) {
 	maps.DeleteFunc(have, func(_ string, there bool) bool { return !there })
 	if got := slices.Sorted(maps.Keys(have)); strings.Join(got, " ") != "1.vcf 2.vcf 3.vcf 4.vcf 9.vcf" {
 		t.Errorf("the device has %v", got)
-	}
-}
-
-// TestATokenFromALostFutureIsDoubt: an authentic token whose history the store does not have must never make a device list anew.
-func TestATokenFromALostFutureIsDoubt(t *testing.T) {
-	e := memory.New()
-	defer e.Close()
-	twin := memory.New()
-	defer twin.Close()
-	var shelves [2]shelf
-	for i, engine := range []*memory.Engine{e, twin} {
-		s := core.New(core.Options{Engine: engine, Random: rand.NewChaCha8([32]byte{20, 9}), Clock: clock.NewFake(time.Unix(1e9, 0)), Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judgeLines}})
-		a, _, err := s.CreateAccount(t.Context(), holdfast.Actor{}, "alice@example.org", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := holdfast.Principal{Account: a.ID}
-		at, err := s.Locate(t.Context(), p, a.ID, []string{"addressbooks", "default"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		shelves[i] = shelf{s, p, at.Collection.ID}
-	}
-	now, old := shelves[0], shelves[1] // old is what the store was before the last change
-	if now.book != old.book {
-		t.Fatal("the twins differ")
-	}
-	_, before, _, _ := now.sync(t, now.book, "", 0)
-	now.mustPut(t, "1.vcf", "u1 x")
-	_, after, _, err := now.sync(t, now.book, "", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, _, err := old.sync(t, old.book, before, 0); err != nil {
-		t.Errorf("a token of the common past is good: %v", err)
-	}
-	_, _, _, err = old.sync(t, old.book, after, 0)
-	wantKind(t, err, holdfast.InDoubt)
-	old.mustPut(t, "2.vcf", "u2 x") // the store goes on in another way: the seq exists again, its chain does not
-	_, _, _, err = old.sync(t, old.book, after, 0)
-	wantKind(t, err, holdfast.InDoubt)
-	if n := old.s.Stats().InDoubt; n != 2 {
-		t.Errorf("counted %d", n)
 	}
 }
 

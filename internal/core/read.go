@@ -1,8 +1,8 @@
 package core
 
 import (
+	"bytes"
 	"context"
-	"strings"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -48,7 +48,7 @@ func (s *Service) active(ctx context.Context, p holdfast.Principal, owner holdfa
 	if person.State != holdfast.Active {
 		return nil, fail("Access", holdfast.Unavailable, person.Email, "this account is suspended; nothing was deleted")
 	}
-	return person, nil
+	return person, s.doubt.standing(person)
 }
 
 // Reader reads one account as it is at one moment, for a principal whose rights were checked. It lives inside the function given to [Service.Read].
@@ -58,6 +58,8 @@ type Reader struct {
 	owner *Person
 	p     holdfast.Principal
 	steps map[pathKey]step // where Locate went
+
+	doubted error // a token that came up here put the account in doubt
 }
 
 // step is what stands at a name: a collection, or none.
@@ -98,7 +100,8 @@ func forbidden(op, ref string) error {
 	return fail(op, holdfast.Forbidden, ref, "you have no right here; sign in with the account that this address belongs to")
 }
 
-// Read calls fn with a reader of one moment of owner's account. Errors: Forbidden, NotFound, Unavailable, and what fn returns.
+// Read calls fn with a reader of one moment of owner's account. Errors: Forbidden, NotFound, Unavailable, and what fn returns; InDoubt where the account
+// is in doubt, also if it came to be so by what fn asked, whatever fn returns.
 func (s *Service) Read(ctx context.Context, p holdfast.Principal, owner holdfast.ID, fn func(*Reader) error) error {
 	person, err := s.active(ctx, p, owner)
 	if err != nil {
@@ -108,8 +111,18 @@ func (s *Service) Read(ctx context.Context, p holdfast.Principal, owner holdfast
 	if err != nil {
 		return err
 	}
-	defer snap.Close()
-	return fn(&Reader{s: s, snap: snap, owner: person, p: p})
+	r := &Reader{s: s, snap: snap, owner: person, p: p}
+	err = r.run(fn)
+	if r.doubted != nil {
+		s.keepDoubts(context.WithoutCancel(ctx)) // after the snapshot was closed: it waits for the disk
+		return r.doubted
+	}
+	return err
+}
+
+func (r *Reader) run(fn func(*Reader) error) error {
+	defer r.snap.Close()
+	return fn(r)
 }
 
 // Owner returns the account that is read.
@@ -282,23 +295,42 @@ func (r *Reader) TokenSeq(c *holdfast.Collection, token string) (seq uint64, ok 
 	return t.seq, err == nil
 }
 
+// CheckToken judges a sync token where its collection is not found any more. It returns nil for one that this account handed out and whose history
+// the store has: the collection is truly gone. Errors: InDoubt for one whose history is missing: the collection may be missing too; BadToken for
+// what this account never handed out.
+func (r *Reader) CheckToken(token string) error {
+	_, err := r.authentic(token)
+	return err
+}
+
 func (r *Reader) checkToken(c *holdfast.Collection, token string) (syncToken, error) {
+	t, err := r.authentic(token)
+	if err == nil && t.collection != c.ID {
+		err = badToken(c.Name)
+	}
+	return t, err
+}
+
+// authentic judges a token's MAC and its history, before anybody asks of which collection it is: a collection that was made anew in a store that
+// lost it has another id, and what its token proves is proved all the same.
+func (r *Reader) authentic(token string) (syncToken, error) {
 	t, ok := parseToken(r.owner.tokenKey, token)
-	if !ok || t.collection != c.ID {
-		return t, &holdfast.Error{Op: "core.Changes", Kind: holdfast.BadToken, Ref: c.Name, Rule: "valid-sync-token",
-			Text: "this sync token was not handed out for this collection; ask without one"}
+	if !ok {
+		return t, badToken("")
 	}
 	head, err := r.snap.Chain(r.owner.ID, t.seq)
 	if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
 		return t, err
 	}
-	if err != nil || !strings.HasPrefix(string(head.Chain[:]), string(t.check[:])) {
-		r.s.doubt.add(r.owner.ID)
-		r.s.log.Error("a device presented an authentic sync token whose history this store does not have: the store may be older than what the device has seen",
-			"account", r.owner.Email, "collection", c.Name, "device", r.p.Device, "epoch", t.epoch, "seq", t.seq, "head", r.owner.Seq)
-		return t, fail("Changes", holdfast.InDoubt, c.Name, "this server may lack changes that your device has seen; nothing is listed until that is settled")
+	if err != nil || !bytes.HasPrefix(head.Chain[:], t.check[:]) {
+		return t, r.lost(t)
 	}
 	return t, nil
+}
+
+func badToken(ref string) error {
+	return &holdfast.Error{Op: "core.Changes", Kind: holdfast.BadToken, Ref: ref, Rule: "valid-sync-token",
+		Text: "this sync token was not handed out for this collection; ask without one"}
 }
 
 // SawListing records that the principal's device was given a full listing of the collection.

@@ -42,6 +42,13 @@ func (s *sightings) add(x holdfast.Sighting) {
 	s.new[k] = x
 }
 
+// of returns what was gathered and not yet written down; zero: nothing.
+func (s *sightings) of(k seenKey) holdfast.Sighting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.new[k]
+}
+
 func newer(a, b holdfast.Sighting) bool { return a.At.After(b.At) }
 
 func (s *Service) flushSeen(ctx context.Context) {

@@ -25,6 +25,8 @@ import (
 type faulty struct {
 	store.Engine
 	snapshot error                 // what Snapshot answers
+	child    error                 // what Child answers
+	broken   int                   // breaks the n-th snapshot from now; 0: none
 	listing  int                   // after how many members a listing fails; 0: never
 	ahead    bool                  // the store lacks what the devices have seen
 	commit   func(context.Context) // runs once, before the next commit
@@ -41,6 +43,11 @@ func (e *faulty) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receip
 func (e *faulty) Snapshot(ctx context.Context) (store.Snapshot, error) {
 	if e.snapshot != nil {
 		return nil, e.snapshot
+	}
+	if e.broken > 0 {
+		if e.broken--; e.broken == 0 {
+			return nil, &holdfast.Error{Op: "test.Snapshot", Kind: holdfast.Unavailable}
+		}
 	}
 	s, err := e.Engine.Snapshot(ctx)
 	return &faultySnapshot{s, e}, err
@@ -59,6 +66,13 @@ func (s *faultySnapshot) List(c holdfast.ID, after string, limit int, f store.Fi
 		}
 		return fn(r)
 	})
+}
+
+func (s *faultySnapshot) Child(parent holdfast.ID, name string) (holdfast.Collection, error) {
+	if s.e.child != nil {
+		return holdfast.Collection{}, s.e.child
+	}
+	return s.Snapshot.Child(parent, name)
 }
 
 func (s *faultySnapshot) Chain(a holdfast.ID, seq uint64) (store.Head, error) {
@@ -128,6 +142,10 @@ func TestTokenOfALostHistoryIs503(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	e.ahead = false
+	g.want(503, "REPORT", g.book(), syncBody(token, "")) // the account stays in doubt until an operator settles it
+	if err := g.core.Settle(t.Context(), g.alice.ID); err != nil {
+		t.Fatal(err)
+	}
 	g.want(207, "REPORT", g.book(), syncBody(token, ""))
 }
 

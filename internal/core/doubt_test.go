@@ -1,0 +1,192 @@
+package core_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/core"
+	"holdfast/internal/store/memory"
+)
+
+// past is a store as it was before a change that a device has seen, and the device's tokens.
+type past struct {
+	shelf
+	e        *memory.Engine
+	o        core.Options
+	clock    *clock.Fake
+	written  []core.Doubt
+	writeErr error
+
+	before, after string
+	lostToken     string
+}
+
+// newPast makes two stores that begin alike, and lets a device see what only one of them has.
+func newPast(t *testing.T) *past {
+	t.Helper()
+	old := &past{}
+	var now shelf
+	for _, h := range []*shelf{&now, &old.shelf} {
+		old.clock = clock.NewFake(time.Unix(1e9, 0))
+		old.e = memory.New()
+		t.Cleanup(func() { old.e.Close() })
+		old.o = core.Options{Engine: old.e, Random: rand.NewChaCha8([32]byte{20, 9}), Clock: old.clock,
+			Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judgeLines},
+			SaveDoubts: func(_ context.Context, all []core.Doubt) error {
+				if old.writeErr == nil {
+					old.written = all
+				}
+				return old.writeErr
+			}}
+		*h = shelfOf(t, core.New(old.o))
+		h.p.Device = holdfast.ID{1}
+	}
+	if now.book != old.book {
+		t.Fatal("the twins differ")
+	}
+	_, old.before, _, _ = now.sync(t, now.book, "", 0)
+	home, err := now.s.Locate(t.Context(), now.p, now.p.Account, []string{"addressbooks"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _, err := now.s.MakeCollection(t.Context(), now.p, core.NewCollection{Owner: now.p.Account, Parent: home.Collection.ID, Name: "new", Type: holdfast.TypeAddressbook})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, old.lostToken, _, err = now.sync(t, id, "", 0); err != nil {
+		t.Fatal(err)
+	}
+	now.mustPut(t, "1.vcf", "u1 x")
+	if _, old.after, _, err = now.sync(t, now.book, "", 0); err != nil {
+		t.Fatal(err)
+	}
+	return old
+}
+
+// check returns what a reader says of a token.
+func (h shelf) check(t *testing.T, token string) (inside, outside error) {
+	t.Helper()
+	outside = h.s.Read(t.Context(), h.p, h.p.Account, func(r *core.Reader) error {
+		inside = r.CheckToken(token)
+		return nil // a face that overlooks it
+	})
+	return inside, outside
+}
+
+// TestATokenFromALostFutureIsDoubt: an authentic token whose history the store does not have must never make a device list anew.
+func TestATokenFromALostFutureIsDoubt(t *testing.T) {
+	old := newPast(t)
+	if _, _, _, err := old.sync(t, old.book, old.before, 0); err != nil {
+		t.Errorf("a token of the common past is good: %v", err)
+	}
+	old.mustPut(t, "2.vcf", "u2 x") // the store goes on in another way: the seqs exist again, their chain does not
+	old.mustPut(t, "3.vcf", "u3 x")
+	_, _, _, err := old.sync(t, old.book, old.after, 0)
+	wantKind(t, err, holdfast.InDoubt)
+}
+
+// TestATokenOfALostCollectionIsDoubt: what it proves does not hang on the collection that is asked.
+func TestATokenOfALostCollectionIsDoubt(t *testing.T) {
+	old := newPast(t)
+	_, _, _, err := old.sync(t, old.book, old.lostToken, 0)
+	wantKind(t, err, holdfast.InDoubt)
+	old = newPast(t)
+	inside, outside := old.check(t, old.lostToken)
+	wantKind(t, inside, holdfast.InDoubt)
+	wantKind(t, outside, holdfast.InDoubt)
+	old = newPast(t)
+	if inside, outside := old.check(t, old.before); inside != nil || outside != nil {
+		t.Errorf("a good token: %v, %v", inside, outside)
+	}
+	inside, outside = old.check(t, "urn:holdfast:sync:x")
+	wantKind(t, inside, holdfast.BadToken)
+	if outside != nil {
+		t.Error(outside)
+	}
+}
+
+// TestDoubtHoldsUntilItIsSettled: for every device and every request, also after a restart; then devices list anew.
+func TestDoubtHoldsUntilItIsSettled(t *testing.T) {
+	old := newPast(t)
+	_, _, _, err := old.sync(t, old.book, old.after, 0)
+	wantKind(t, err, holdfast.InDoubt)
+	if len(old.written) != 1 || old.written[0].Account != old.p.Account || old.written[0].Since.IsZero() {
+		t.Fatalf("written down: %+v", old.written)
+	}
+	refused := func(when string, s *core.Service) {
+		t.Helper()
+		h := shelf{s, old.p, old.book}
+		_, _, _, read := h.sync(t, h.book, "", 0)
+		_, locate := s.Locate(t.Context(), h.p, h.p.Account, []string{"addressbooks"})
+		_, _, put := s.Put(t.Context(), h.p, core.PutRequest{Place: h.place("2.vcf"), Body: []byte("u2 x")})
+		_, many := s.PutMany(t.Context(), h.p, core.PutManyRequest{Owner: h.p.Account, Collection: h.book})
+		_, del := s.Delete(t.Context(), h.p, h.place("2.vcf"), holdfast.Precondition{}, nil)
+		for what, err := range map[string]error{"read": read, "locate": locate, "put": put, "many": many, "delete": del} {
+			if !holdfast.IsKind(err, holdfast.InDoubt) {
+				t.Errorf("%s, %s: %v", when, what, err)
+			}
+		}
+		if st := s.Stats(); len(s.Doubts()) != 1 || st.AccountsInDoubt != 1 || st.InDoubt == 0 {
+			t.Errorf("%s: %+v, %+v", when, s.Doubts(), st)
+		}
+	}
+	refused("at once", old.s)
+	old.o.Doubted = old.written
+	again := core.New(old.o)
+	refused("after a restart", again)
+	old.writeErr = errors.New("the disk is gone")
+	wantKind(t, again.Settle(t.Context(), old.p.Account), holdfast.Unavailable)
+	refused("after a release that was not written down", again)
+	old.writeErr = nil
+	if err := again.Settle(t.Context(), old.p.Account); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, again.Settle(t.Context(), old.p.Account), holdfast.NotFound)
+	old.o.Doubted = old.written
+	for when, s := range map[string]*core.Service{"released": again, "released, after a restart": core.New(old.o)} {
+		h := shelf{s, old.p, old.book}
+		_, _, _, err := h.sync(t, h.book, old.after, 0) // the device is told to list anew
+		if !holdfast.IsKind(err, holdfast.BadToken) || len(s.Doubts()) != 0 {
+			t.Errorf("%s: %v, %+v", when, err, s.Doubts())
+		}
+	}
+}
+
+// TestAReleaseIsForOneLoss: a device that came over after a release proves the next loss again.
+func TestAReleaseIsForOneLoss(t *testing.T) {
+	old := newPast(t)
+	_, _, _, err := old.sync(t, old.book, old.after, 0)
+	wantKind(t, err, holdfast.InDoubt)
+	if err := old.s.Settle(t.Context(), old.p.Account); err != nil {
+		t.Fatal(err)
+	}
+	old.clock.Advance(time.Minute)
+	if _, _, _, err := old.sync(t, old.book, "", 0); err != nil {
+		t.Fatal(err)
+	}
+	_, _, _, err = old.sync(t, old.book, old.after, 0)
+	wantKind(t, err, holdfast.InDoubt)
+	if len(old.written) != 1 || old.written[0].Since.IsZero() || old.written[0].Released.IsZero() {
+		t.Errorf("written down: %+v", old.written)
+	}
+}
+
+// TestADoubtThatCouldNotBeWrittenDownStands, and is written down later.
+func TestADoubtThatCouldNotBeWrittenDownStands(t *testing.T) {
+	old := newPast(t)
+	old.writeErr = errors.New("the disk is gone")
+	_, _, _, err := old.sync(t, old.book, old.after, 0)
+	wantKind(t, err, holdfast.InDoubt)
+	_, _, _, err = old.sync(t, old.book, "", 0)
+	wantKind(t, err, holdfast.InDoubt)
+	old.writeErr = nil
+	old.s.Close(t.Context())
+	if len(old.written) != 1 {
+		t.Errorf("written down: %+v", old.written)
+	}
+}
