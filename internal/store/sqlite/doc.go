@@ -14,6 +14,10 @@
 // The checkpointer, on its own connection, moves pages from the WAL into the database file: fdatasync(db-wal), pwrite(db, …), fdatasync(db). A cut
 // inside it loses nothing, since the WAL is reset only after all that.
 //
+// A process may die between the pwrite and the fdatasync, or after a failed one. What it wrote is then in the kernel's cache: the next process would read it as if
+// it were stored, and a power cut could still take it away. So Open, before SQLite looks, writes a log that it finds anew: temporary file, fsync,
+// rename over the log, fsync of the directory. After that everything that can be read is durable.
+//
 // # What is not known
 //
 // A disk that acknowledges a flush that it did not do, and a file system that reports a failed write-back to nobody, cannot be noticed from here; the
