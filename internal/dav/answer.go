@@ -102,13 +102,13 @@ func (q *Query) fill(t *Target, a *Ask) error {
 	return nil
 }
 
-// refer looks up a href of the request's headers or body.
-func (q *request) refer(href string) (place, error) {
-	p, err := parseRef(href, q.ours)
+// refer looks up a href of the request's body, inside of the query's read. [nowhere] tells which errors mean that it leads nowhere.
+func (q *Query) refer(href string) (place, error) {
+	p, err := parseRef(href, nil)
 	if err != nil {
 		return place{}, err
 	}
-	return q.h.lookup(q.r, q.p, p)
+	return q.req.lookup(q.Reader, p)
 }
 
 // whereOf says what a location in the tree is.

@@ -94,7 +94,10 @@ func (q *request) conditions() (core.Conditions, error) {
 	out := make(core.Conditions, len(h.Lists))
 	resolve := func(r *core.Reader) error {
 		for i, l := range h.Lists {
-			at, ok := q.tagged(l.Resource)
+			at, ok, err := q.tagged(r, l.Resource)
+			if err != nil {
+				return err
+			}
 			for _, c := range l.Conditions {
 				out[i] = append(out[i], resolveCondition(r, at, ok, c))
 			}
@@ -107,16 +110,23 @@ func (q *request) conditions() (core.Conditions, error) {
 	return out, q.read(resolve)
 }
 
-// tagged finds the resource that a list is about. ok is false for one that has no state: above accounts, below what is not there, elsewhere.
-func (q *request) tagged(tag string) (at place, ok bool) {
+// tagged finds the resource that a list is about, inside of a read with its reader. ok is false for one that has no state: above accounts, below what is not there,
+// elsewhere. An error is a fault, of which nothing can be concluded.
+func (q *request) tagged(r *core.Reader, tag string) (at place, ok bool, err error) {
 	at = q.place
 	if tag != "" {
-		var err error
-		if at, err = q.refer(tag); err != nil {
-			return at, false
+		path, err := parseRef(tag, q.ours)
+		if err == nil {
+			at, err = q.lookup(r, path)
+		}
+		if err != nil && !nowhere(err) {
+			return at, false, err
+		}
+		if err != nil {
+			return at, false, nil
 		}
 	}
-	return at, at.where&InTree != 0
+	return at, at.where&InTree != 0, nil
 }
 
 func resolveCondition(r *core.Reader, at place, ok bool, c davxml.IfCondition) holdfast.Condition {
@@ -188,7 +198,11 @@ func (q *request) condition4918(r *core.Reader) error {
 	}
 	var broken error
 	holds := h.Holds(func(resource string, c davxml.IfCondition) bool {
-		at, ok := q.tagged(resource)
+		at, ok, err := q.tagged(r, resource)
+		if err != nil {
+			broken = err
+			return false
+		}
 		k := resolveCondition(r, at, ok, c)
 		if k.Const {
 			return k.Value

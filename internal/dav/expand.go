@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"holdfast"
 	"holdfast/internal/davxml"
 )
 
@@ -88,7 +87,7 @@ func (e *expansion) response(w *davxml.Writer, href string, list []davxml.Expand
 	switch {
 	case err == nil:
 		err = e.properties(t, list, &nested{w: w})
-	case holdfast.IsKind(err, holdfast.NotFound), holdfast.IsKind(err, holdfast.Forbidden), isRefusal(err):
+	case nowhere(err):
 		w.Element(davxml.DStatus, statusLine(http.StatusNotFound))
 		err = nil
 	}
@@ -96,16 +95,11 @@ func (e *expansion) response(w *davxml.Writer, href string, list []davxml.Expand
 	return err
 }
 
-func isRefusal(err error) bool { _, ok := err.(*Refusal); return ok }
-
 // follow returns the target of a href, if it is in the account that is read or above accounts.
 func (q *Query) follow(href string) (*Target, error) {
-	at, err := q.req.refer(href)
+	at, err := q.refer(href)
 	if err != nil {
 		return nil, err
-	}
-	if !at.owner.IsZero() && at.owner != q.Reader.Owner().ID {
-		return nil, q.req.nothing()
 	}
 	return q.target(at)
 }

@@ -282,13 +282,20 @@ func HomeHref(account holdfast.ID, home string) string {
 	return "/dav/" + home + "/" + account.String() + "/"
 }
 
-// parseRef reads a href of a request's body or header: an absolute URI of this server, or a path. ours says whether a host is this server's.
+// parseRef reads a href of a request's body or header: a URI with a host, or a path. ours says whether a host is this server's, and then the URI must be an absolute
+// one of HTTP; with nil the path alone counts.
 func parseRef(ref string, ours func(host string) bool) (Path, error) {
 	if strings.HasPrefix(ref, "/") && !strings.HasPrefix(ref, "//") {
 		escaped, _, _ := strings.Cut(ref, "?")
 		return ParsePath(escaped)
 	}
 	u, err := url.Parse(ref)
+	if ours == nil {
+		if err != nil || u.Host == "" {
+			return Path{}, badPath("a reference is a path or an URI with a host")
+		}
+		return ParsePath(u.EscapedPath())
+	}
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return Path{}, badPath("a reference is an absolute path or an http URI")
 	}

@@ -82,7 +82,7 @@ func (q *Query) listOwn(a *Ask) error {
 	p := q.req.path
 	p.User, p.Slash = q.Principal.Account.String(), true
 	p.users = p.form == formCloud && (p.Area == areaPrincipals || p.Area == holdfast.HomeAddressbooks)
-	at, err := q.h.lookup(q.req.r, q.Principal, p)
+	at, err := q.req.lookup(q.Reader, p)
 	if err != nil {
 		return err
 	}

@@ -68,14 +68,18 @@ func (q *Query) memberOf(t *Target, r *holdfast.Resource) *Target {
 	return &q.slot
 }
 
-// Name tells which member of the collection that the request's URL names a href of the request's body means: an absolute URI of this server or a path, in any of
-// its forms. ok is false where it means none, whatever else it means; the member may or may not exist.
-func (q *Query) Name(href string) (name string, ok bool) {
-	at, err := q.req.refer(href)
-	if err != nil || at.where != AtMember || at.path.Slash || q.Target.Collection == nil || at.loc.Collection.ID != q.Target.Collection.ID {
-		return "", false
+// Name tells which member of the collection that the request's URL names a href of the request's body means: a URI or a path, in any of its forms. Of a URI the path
+// alone counts: what host a client sees is the business of the proxies before us. ok is false where it means none, whatever else it means; the member may or
+// may not exist. An error is a fault: the request must fail as a whole.
+func (q *Query) Name(href string) (name string, ok bool, err error) {
+	at, err := q.refer(href)
+	if err != nil && !nowhere(err) {
+		return "", false, err
 	}
-	return at.loc.Rest[0], true
+	if err != nil || at.where != AtMember || at.path.Slash || q.Target.Collection == nil || at.loc.Collection.ID != q.Target.Collection.ID {
+		return "", false, nil
+	}
+	return at.loc.Rest[0], true, nil
 }
 
 // Status answers for one href with a status of its own, such as 404 for a href of a multiget. href is written as it is: give back what the client sent.

@@ -36,12 +36,13 @@ type place struct {
 
 // locate looks the request's path up.
 func (q *request) locate() (err error) {
-	q.place, err = q.h.lookup(q.r, q.p, q.path)
+	q.place, err = q.lookup(nil, q.path)
 	return err
 }
 
-// lookup finds out what a path leads to, as far as collections go.
-func (h *Handler) lookup(r *http.Request, p holdfast.Principal, path Path) (place, error) {
+// lookup finds out what a path leads to, as far as collections go. Inside of a read r is its reader: whoever holds a snapshot must not wait for another one, and what
+// is in another account is not there. Outside r is nil.
+func (q *request) lookup(r *core.Reader, path Path) (place, error) {
 	at := place{path: path}
 	switch {
 	case path.Area == "":
@@ -54,18 +55,21 @@ func (h *Handler) lookup(r *http.Request, p holdfast.Principal, path Path) (plac
 		}
 		return at, nil
 	}
-	at.owner = p.Account
 	var err error
-	if path.User != "" {
-		if at.owner, err = h.o.Core.Resolve(r.Context(), p, path.User); err != nil {
-			return at, err
-		}
+	if at.owner, err = q.resolve(r, path.User); err != nil {
+		return at, err
 	}
 	if path.Area == areaPrincipals {
 		at.where = AtPrincipal
 		return at, nil
 	}
-	if at.loc, err = h.o.Core.Locate(r.Context(), p, at.owner, slices.Concat([]string{path.Area}, path.Names)); err != nil {
+	names := slices.Concat([]string{path.Area}, path.Names)
+	if r != nil {
+		at.loc, err = r.Locate(names)
+	} else {
+		at.loc, err = q.h.o.Core.Locate(q.r.Context(), q.p, at.owner, names)
+	}
+	if err != nil {
 		return at, err
 	}
 	if at.loc.Collection.Type == holdfast.TypeRoot {
@@ -73,6 +77,29 @@ func (h *Handler) lookup(r *http.Request, p holdfast.Principal, path Path) (plac
 	}
 	at.where = whereOf(at.loc, path)
 	return at, nil
+}
+
+// resolve finds the account that a segment of a path names; "" names the one who asks.
+func (q *request) resolve(r *core.Reader, user string) (owner holdfast.ID, err error) {
+	switch {
+	case user == "":
+		owner = q.p.Account
+	case r != nil:
+		owner, err = r.Resolve(user)
+	default:
+		owner, err = q.h.o.Core.Resolve(q.r.Context(), q.p, user)
+	}
+	if err == nil && r != nil && owner != r.Owner().ID {
+		err = q.nothing()
+	}
+	return owner, err
+}
+
+// nowhere tells whether a lookup failed because the path leads nowhere for who asks. Any other error is a fault, or of the moment, and must never be told as
+// a 404 for one of many hrefs: a phone deletes what it is told is gone.
+func nowhere(err error) bool {
+	var r *Refusal
+	return holdfast.IsKind(err, holdfast.NotFound) || holdfast.IsKind(err, holdfast.Forbidden) || errors.As(err, &r)
 }
 
 // exists refuses a place below collections that are not there.

@@ -14,6 +14,7 @@ import (
 	"holdfast"
 	"holdfast/internal/clock"
 	"holdfast/internal/core"
+	"holdfast/internal/dav/onesnap"
 	"holdfast/internal/davxml"
 	"holdfast/internal/store"
 	"holdfast/internal/store/memory"
@@ -140,7 +141,7 @@ func (g *rig) do(method, target, body string, headers ...string) reply {
 		r.Header.Add(name, value)
 	}
 	w := httptest.NewRecorder()
-	g.handler.ServeHTTP(w, r)
+	onesnap.Handler(g.handler).ServeHTTP(w, r)
 	b, _ := io.ReadAll(w.Result().Body)
 	return reply{w.Result(), string(b)}
 }

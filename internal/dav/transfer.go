@@ -71,7 +71,7 @@ func (q *request) destination() (core.Place, error) {
 	if err != nil {
 		return core.Place{}, err
 	}
-	at, err := q.h.lookup(q.r, q.p, path)
+	at, err := q.lookup(nil, path)
 	if err != nil {
 		return core.Place{}, err
 	}

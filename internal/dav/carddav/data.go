@@ -135,6 +135,10 @@ func (o Options) writeData(w *davxml.Writer, q *dav.Query, t *dav.Target, ask *d
 			q.Data = f // for the members that follow
 		}
 	}
+	if err := present(t.Resource); err != nil {
+		q.Fail(err)
+		return
+	}
 	body := t.Resource.Body
 	if f.made == t.Resource && f.body != nil {
 		body = f.body
@@ -148,6 +152,14 @@ func (o Options) writeData(w *davxml.Writer, q *dav.Query, t *dav.Target, ask *d
 	}
 	w.TextBytes(body)
 	w.End()
+}
+
+// present refuses a card whose octets are not here now. It must not come out as an empty one, nor as one that a search does not find.
+func present(r *holdfast.Resource) error {
+	if r.Size > 0 && len(r.Body) == 0 {
+		return &holdfast.Error{Op: "carddav.Report", Kind: holdfast.Unavailable, Ref: r.Name, Text: "the octets of a card are not here now; keep your copy"}
+	}
+	return nil
 }
 
 // dataType4 says what the RFC does not take for granted; 3.0 is its default.

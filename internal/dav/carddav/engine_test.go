@@ -13,7 +13,9 @@ func newEngine() *strict { return &strict{Engine: memory.New()} }
 
 type strict struct {
 	store.Engine
-	row func() // called for each row of a listing
+	row   func() // called for each row of a listing
+	child error  // what Child answers, if not nil
+	lost  bool   // octets are not here
 }
 
 func (e *strict) Snapshot(ctx context.Context) (store.Snapshot, error) {
@@ -26,8 +28,15 @@ type strictSnapshot struct {
 	e *strict
 }
 
-func strip(r *holdfast.Resource, f store.Fields) {
-	if f&store.WithBody == 0 {
+func (s strictSnapshot) Child(parent holdfast.ID, name string) (holdfast.Collection, error) {
+	if s.e.child != nil {
+		return holdfast.Collection{}, s.e.child
+	}
+	return s.Snapshot.Child(parent, name)
+}
+
+func (e *strict) strip(r *holdfast.Resource, f store.Fields) {
+	if f&store.WithBody == 0 || e.lost {
 		r.Body, r.Blob = nil, nil
 	}
 	if f&store.WithProps == 0 {
@@ -40,7 +49,7 @@ func strip(r *holdfast.Resource, f store.Fields) {
 
 func (s strictSnapshot) Resource(c holdfast.ID, name string, f store.Fields) (holdfast.Resource, error) {
 	r, err := s.Snapshot.Resource(c, name, f)
-	strip(&r, f)
+	s.e.strip(&r, f)
 	return r, err
 }
 
@@ -49,14 +58,14 @@ func (s strictSnapshot) List(c holdfast.ID, after string, limit int, f store.Fie
 		if s.e.row != nil {
 			s.e.row()
 		}
-		strip(r, f)
+		s.e.strip(r, f)
 		return fn(r)
 	})
 }
 
 func (s strictSnapshot) ChangesSince(c holdfast.ID, seq uint64, limit int, f store.Fields, fn func(*holdfast.Resource) error) (bool, error) {
 	return s.Snapshot.ChangesSince(c, seq, limit, f, func(r *holdfast.Resource) error {
-		strip(r, f)
+		s.e.strip(r, f)
 		return fn(r)
 	})
 }

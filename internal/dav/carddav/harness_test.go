@@ -16,6 +16,7 @@ import (
 	"holdfast/internal/core"
 	"holdfast/internal/dav"
 	"holdfast/internal/dav/carddav"
+	"holdfast/internal/dav/onesnap"
 	"holdfast/internal/davxml"
 )
 
@@ -39,16 +40,17 @@ func newServerWith(t testing.TB, limits davxml.Limits, judge core.Judge) *server
 	t.Helper()
 	s := &server{t: t, engine: newEngine(), clock: clock.NewFake(time.Date(2026, 2, 1, 8, 0, 0, 0, time.UTC))}
 	o := carddav.Options{MaxResource: 100_000, Clock: s.clock}
-	s.core = core.New(core.Options{Engine: s.engine, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judge},
-		Limits: core.Limits{Resource: 100_000}})
+	single := &onesnap.Engine{Engine: s.engine, Nested: func() { t.Error("a request that holds a snapshot asks for another one") }}
+	s.core = core.New(core.Options{Engine: single, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judge},
+		Limits: core.Limits{Resource: 100_000, DirectoryTTL: 1}}) // nothing is known by heart
 	s.ada, s.bob = s.account("ada@example.org"), s.account("bob@example.org")
-	s.h = dav.New(dav.Options{Core: s.core, Extensions: []dav.Extension{carddav.Extension(o)}, SpoolDir: t.TempDir(), Limits: limits,
+	s.h = onesnap.Handler(dav.New(dav.Options{Core: s.core, Extensions: []dav.Extension{carddav.Extension(o)}, SpoolDir: t.TempDir(), Limits: limits,
 		Authenticate: func(r *http.Request) (holdfast.Principal, error) {
 			if r.Header.Get("Test-As") == "bob" {
 				return holdfast.Principal{Account: s.bob.ID}, nil
 			}
 			return s.principal(), nil
-		}})
+		}}))
 	s.book = "/dav/addressbooks/" + s.ada.ID.String() + "/default/"
 	return s
 }

@@ -33,7 +33,10 @@ func (o Options) multiget(q *dav.Query) error {
 	needs := ask.Needs(holdfast.TypeAddressbook)
 	book := q.Target.Collection.ID
 	for _, href := range m.Hrefs {
-		name, ok := q.Name(href)
+		name, ok, err := q.Name(href)
+		if err != nil {
+			return err
+		}
 		if !ok || q.Target.Resource != nil && q.Target.Resource.Name != name { // of a card one can ask for that card alone
 			q.Status(href, http.StatusNotFound)
 			continue

@@ -91,8 +91,13 @@ func (s *search) see(r *holdfast.Resource) error {
 	if err := s.alive(); err != nil {
 		return err
 	}
-	if !s.all && !s.matches(r) {
-		return nil
+	if !s.all {
+		if err := present(r); err != nil {
+			return err
+		}
+		if !s.matches(r) {
+			return nil
+		}
 	}
 	if s.found++; s.limit > 0 && s.found > s.limit {
 		return errEnough

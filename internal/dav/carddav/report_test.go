@@ -1,6 +1,8 @@
 package carddav_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -24,6 +26,8 @@ func TestMultigetAnswersEachHrefAsGiven(t *testing.T) {
 		"/remote.php/dav/addressbooks/users/" + id + "/default/a%20b.vcf",
 		"https://cloud.example.org" + s.book + "a%20b.vcf",
 		"http://cloud.example.org/dav/addressbooks/ada@example.org/default/a%20b.vcf",
+		"https://as.the.proxy.calls.us.example.net:8443" + s.book + "a%20b.vcf", // the path alone counts
+		"//cloud.example.org" + s.book + "a%20b.vcf",
 		s.book + "a%20b.vcf", // twice
 	}
 	bob := "/dav/addressbooks/" + s.bob.ID.String() + "/default/"
@@ -34,7 +38,7 @@ func TestMultigetAnswersEachHrefAsGiven(t *testing.T) {
 		s.book + "missing.vcf", s.book, strings.TrimSuffix(s.book, "/"), s.book + "a%20b.vcf/",
 		bob + "secret.vcf", bob + "nothing.vcf", "/dav/addressbooks/nobody@example.org/default/a.vcf",
 		"/dav/addressbooks/" + id + "/other/o.vcf", "/dav/addressbooks/" + id + "/default/../other/o.vcf", "/dav/addressbooks/" + id + "/default%2Fa%20b.vcf",
-		"https://elsewhere.example.net" + s.book + "a%20b.vcf", "/etc/passwd", "a%20b.vcf", "mailto:a@b", "%zz", "/dav/principals/" + id + "/", "urn:uuid:1",
+		"https://elsewhere.example.net" + s.book + "b.vcf", "https://elsewhere.example.net", "/" + s.book + "a%20b.vcf", "/etc/passwd", "a%20b.vcf", "mailto:a@b", "%zz", "/dav/principals/" + id + "/", "urn:uuid:1",
 		s.book + "a%00b.vcf", s.book + "%ff.vcf",
 	}
 	all := append(slices.Clone(good), bad...)
@@ -53,6 +57,42 @@ func TestMultigetAnswersEachHrefAsGiven(t *testing.T) {
 		} else if r.Status != "HTTP/1.1 404 Not Found" || len(r.Stats) != 0 {
 			t.Errorf("%s: status %q, %d propstats: whoever asks may learn nothing of it", r.Href, r.Status, len(r.Stats))
 		}
+	}
+}
+
+// A phone deletes what a multiget says is not there. What went wrong on the way to a card says nothing of the card.
+func TestMultigetFailsAsAWholeOnAFault(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
+	body := multiget(plain, "/dav/files/"+s.ada.ID.String()+"/x", s.book+"a.vcf", s.book+"none.vcf")
+	for _, fault := range []error{&holdfast.Error{Kind: holdfast.Unavailable}, &holdfast.Error{Kind: holdfast.InDoubt}, &holdfast.Error{Kind: holdfast.Corrupt},
+		context.DeadlineExceeded, context.Canceled, errors.New("a bug")} {
+		s.engine.child = fault
+		a := s.do("REPORT", s.book, body)
+		if a.code != 503 && (fault.Error() != "a bug" || a.code != 500) || strings.Contains(a.body, "multistatus") || strings.Contains(a.body, "404") {
+			t.Errorf("%v: %d %s", fault, a.code, a.body)
+		}
+	}
+	s.engine.child = nil
+	if got := s.report(s.book, body); len(got) != 3 || got[1].data() == "" {
+		t.Errorf("without a fault: %+v", got)
+	}
+}
+
+// A card whose octets are not here is neither empty nor one that does not match.
+func TestReportsFailWhereOctetsAreLost(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
+	s.engine.lost = true
+	match := `<CR:filter><CR:prop-filter name="FN"><CR:text-match>zoe</CR:text-match></CR:prop-filter></CR:filter>`
+	for _, body := range []string{multiget(plain, s.book+"a.vcf"), query(plain, "<CR:filter/>"), query("<prop><getetag/></prop>", match),
+		`<sync-collection ` + space + `><sync-token/><sync-level>1</sync-level>` + plain + `</sync-collection>`} {
+		if a := s.do("REPORT", s.book, body); a.code != 503 || strings.Contains(a.body, "multistatus") {
+			t.Errorf("%s: %d %s", body, a.code, a.body)
+		}
+	}
+	if got := s.report(s.book, multiget("<prop><getetag/></prop>", s.book+"a.vcf")); got[0].etag() == "" {
+		t.Errorf("without octets: %+v", got)
 	}
 }
 

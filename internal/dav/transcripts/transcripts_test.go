@@ -11,6 +11,7 @@ import (
 	"holdfast/internal/core"
 	"holdfast/internal/dav"
 	"holdfast/internal/dav/carddav"
+	"holdfast/internal/dav/onesnap"
 	"holdfast/internal/dav/transcripts"
 	"holdfast/internal/store/memory"
 )
@@ -22,7 +23,8 @@ var texts embed.FS
 func world(t *testing.T) transcripts.World {
 	t.Helper()
 	o := carddav.Options{MaxResource: 10 << 20}
-	s := core.New(core.Options{Engine: memory.New(), Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: carddav.Judge(o)}})
+	engine := &onesnap.Engine{Engine: memory.New(), Nested: func() { t.Error("a request that holds a snapshot asks for another one") }}
+	s := core.New(core.Options{Engine: engine, Limits: core.Limits{DirectoryTTL: 1}, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: carddav.Judge(o)}})
 	account, _, err := s.CreateAccount(t.Context(), holdfast.Actor{}, "ada@example.org", "")
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +33,7 @@ func world(t *testing.T) transcripts.World {
 	h := dav.New(dav.Options{Core: s, Extensions: []dav.Extension{carddav.Extension(o)}, SpoolDir: t.TempDir(),
 		Authenticate: func(*http.Request) (holdfast.Principal, error) { return who, nil }})
 	base := dav.HomeHref(account.ID, holdfast.HomeAddressbooks) + "default/"
-	return transcripts.World{Handler: h, Start: "/", Login: account.Email, Base: base}
+	return transcripts.World{Handler: onesnap.Handler(h), Start: "/", Login: account.Email, Base: base}
 }
 
 // load reads every transcript.
