@@ -26,7 +26,8 @@ type Target struct {
 	made  map[string]bool // directories
 }
 
-// OpenTarget prepares a target. Errors: Exists if there is something under that name already, an empty directory apart.
+// OpenTarget prepares a target. Errors: Exists if there is something under that name already, an empty directory apart; Invalid if its directory is not there;
+// Forbidden if nothing can be made in that.
 func OpenTarget(name string) (*Target, error) {
 	t := &Target{final: filepath.Clean(name), made: map[string]bool{}}
 	if err := t.free(); err != nil {
@@ -35,6 +36,9 @@ func OpenTarget(name string) (*Target, error) {
 	parent, base := filepath.Split(t.final)
 	if parent == "" {
 		parent = "."
+	}
+	if st, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) || err == nil && !st.IsDir() {
+		return nil, &holdfast.Error{Op: "transfer.Export", Kind: holdfast.Invalid, Text: "the directory " + filepath.Clean(parent) + " does not exist"}
 	}
 	var err error
 	if strings.EqualFold(filepath.Ext(base), ".zip") {
@@ -45,7 +49,7 @@ func OpenTarget(name string) (*Target, error) {
 		t.temp, err = os.MkdirTemp(parent, "."+base+".partial-*")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("export: %w", err)
+		return nil, &holdfast.Error{Op: "transfer.Export", Kind: holdfast.Forbidden, Text: "nothing can be made in the directory " + filepath.Clean(parent), Err: errors.Unwrap(err)}
 	}
 	return t, nil
 }
