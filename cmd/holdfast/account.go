@@ -152,7 +152,7 @@ func (a *app) accountShow() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show EMAIL",
 		Short: "Show an account, its collections and its devices",
-		Args:  args(cobra.ExactArgs(1)),
+		Args:  account(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
 				x, err := cl.Account(ctx, list[0])
@@ -182,7 +182,7 @@ func (a *app) accountState(verb, short string, s holdfast.AccountState) *cobra.C
 	return &cobra.Command{
 		Use:   verb + " EMAIL",
 		Short: short,
-		Args:  args(cobra.ExactArgs(1)),
+		Args:  account(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
 				acc, err := cl.SetState(ctx, list[0], s)
@@ -201,7 +201,7 @@ func (a *app) accountRename() *cobra.Command {
 		Short: "Give an account another name; the old one stays its alias",
 		Long: `Give an account another name. The old name stays its alias for ever, so phones that are set up with it
 go on working, and nobody else can take it.`,
-		Args: args(cobra.ExactArgs(2)),
+		Args: account(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			if _, err := holdfast.ParseLogin(list[1]); err != nil {
 				return usage(cmd, err)

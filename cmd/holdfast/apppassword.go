@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"holdfast"
 	"holdfast/internal/control"
 
 	"github.com/spf13/cobra"
@@ -28,7 +29,7 @@ func (a *app) appPasswordAdd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add EMAIL --name NAME",
 		Short: "Add a device and show its app password, this once",
-		Args:  args(cobra.ExactArgs(1)),
+		Args:  account(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			if name == "" {
 				return usage(cmd, errors.New("give the device a name with --name"))
@@ -55,7 +56,7 @@ func (a *app) appPasswordList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list EMAIL",
 		Short: "List an account's devices",
-		Args:  args(cobra.ExactArgs(1)),
+		Args:  account(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
 				devices, err := cl.Devices(ctx, list[0])
@@ -91,8 +92,11 @@ func (a *app) appPasswordRevoke() *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke EMAIL ID",
 		Short: "End a device's right to sign in, at once",
-		Args:  args(cobra.ExactArgs(2)),
+		Args:  account(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, list []string) error {
+			if _, err := holdfast.ParseID(list[1]); err != nil {
+				return usage(cmd, err)
+			}
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
 				if err := cl.RevokeDevice(ctx, list[0], list[1]); err != nil {
 					return err

@@ -47,9 +47,6 @@ func exitCode(err error) int {
 		}
 		return exitNegative
 	}
-	if strings.HasPrefix(err.Error(), "unknown command") { // cobra's own
-		return exitUsage
-	}
 	return exitNegative
 }
 

@@ -23,7 +23,7 @@ with the SHA-256 of each, which the export compares before it appears. It appear
 overwrites. "holdfast import" takes its contacts back.`,
 		Example: `  holdfast export alice@example.org --to alice.zip
   holdfast export alice@example.org --to /mnt/usb/alice-2026-11`,
-		Args: args(cobra.ExactArgs(1)),
+		Args: account(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			if to == "" {
 				return usage(cmd, errors.New("say where to with --to DIR or --to FILE.zip"))

@@ -31,7 +31,7 @@ the version that was there stays in history.
 The exit status is 1 if a contact was refused.`,
 		Example: `  holdfast import alice@example.org --into addressbooks/default contacts.vcf
   holdfast import alice@example.org --dry-run backup/*.vcf`,
-		Args: args(cobra.MinimumNArgs(2)),
+		Args: account(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			q.Account = list[0]
 			files, err := vcardFiles(list[1:])

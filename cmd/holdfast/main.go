@@ -13,8 +13,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
+	"holdfast"
 	"holdfast/internal/config"
 
 	"github.com/spf13/cobra"
@@ -33,13 +36,25 @@ func run() int {
 	root.SetArgs(os.Args[1:])
 	err := root.ExecuteContext(ctx)
 	if err == nil {
+		err = a.unknown
+	}
+	if err == nil {
 		return exitFine
 	}
 	code := exitCode(err)
 	if text := sentence(err); text != "" {
 		fmt.Fprintln(a.stderr, "holdfast: "+text)
+		if (a.json || slices.Contains(os.Args[1:], "--json")) && !a.printed { // what is wrong may stand before the flag
+			_ = a.printJSON("error", failure{text, code}) // nothing is left to tell it to
+		}
 	}
 	return code
+}
+
+// failure is what --json prints of a command that did not come to a result.
+type failure struct {
+	Error string `json:"error"`
+	Exit  int    `json:"exit"`
 }
 
 // app is what commands share: the streams, the environment, and the flags that each takes.
@@ -48,13 +63,15 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	json           bool
+	unknown        error // what help was asked of is no command
+	printed        bool  // the object of --json is out
 }
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "holdfast",
-		Short: "Contacts, calendars and files on a server of your own that can prove that it gives them back",
-		Long: `Holdfast keeps the contacts, calendars, notes and files of people and their phones.
+		Short: "Contacts on a server of your own that can prove that it gives them back",
+		Long: `Holdfast keeps the contacts of people and their phones, and small files. Calendars, tasks and notes come in a later version.
 
 Without any configuration, "holdfast serve" keeps its data in ./holdfast-data, listens on this
 machine alone, and prints a link with which you create the first account.
@@ -68,8 +85,13 @@ its data directory; otherwise they open the data themselves. Give every command 
   holdfast import alice@example.org --into addressbooks/default contacts.vcf`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: func(cmd *cobra.Command, list []string) error {
+			if len(list) > 0 {
+				return usage(cmd, fmt.Errorf("unknown command %q", list[0]))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetOut(a.stdout)
@@ -89,14 +111,52 @@ its data directory; otherwise they open the data themselves. Give every command 
 	add("people", a.accountCommand(), a.appPasswordCommand())
 	add("data", a.importCommand(), a.exportCommand())
 	add("other", a.versionCommand(), a.completionCommand())
+	root.SetHelpCommand(helpCommand())
 	root.SetHelpCommandGroupID("other")
+	show := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, list []string) {
+		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 { // `holdfast fly --help`
+			a.unknown = usage(cmd, fmt.Errorf("unknown command %q", words[0]))
+			return
+		}
+		show(cmd, list)
+	})
 	return root
+}
+
+// helpCommand is cobra's, but for a word that is no command: that is an error.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		RunE: func(cmd *cobra.Command, list []string) error {
+			found, rest, err := cmd.Root().Find(list)
+			if err != nil || len(rest) > 0 {
+				return usage(cmd.Root(), fmt.Errorf("unknown command %q", strings.Join(list, " ")))
+			}
+			return found.Help()
+		},
+	}
 }
 
 // args turns a wrong number of arguments into an error of usage.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, list []string) error {
 		if err := check(cmd, list); err != nil {
+			return usage(cmd, err)
+		}
+		return nil
+	}
+}
+
+// account is args of a command whose first argument names an account: by a login, or by its id.
+func account(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, list []string) error {
+		if err := args(check)(cmd, list); err != nil {
+			return err
+		}
+		_, bad := holdfast.ParseID(list[0])
+		if _, err := holdfast.ParseLogin(list[0]); err != nil && bad != nil {
 			return usage(cmd, err)
 		}
 		return nil

@@ -32,6 +32,7 @@ func (a *app) printJSON(command string, v any) error {
 	if err := enc.Encode(json.RawMessage(object)); err != nil {
 		return fmt.Errorf("print %s: %w", command, err)
 	}
+	a.printed = true
 	_, err = io.WriteString(a.stdout, out.String())
 	return err
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -36,7 +38,9 @@ func newCertificates(ctx context.Context, c *config.Config, log *slog.Logger) (*
 	switch {
 	case c.TLS.Cert != "":
 		f := &certFiles{cert: c.TLS.Cert, key: c.TLS.Key, log: log}
-		if err := f.load(); err != nil {
+		if err := f.load(); errors.Is(err, fs.ErrNotExist) {
+			return nil, &exitError{exitUsage, "the certificate cannot be used: " + oneLine(err)}
+		} else if err != nil {
 			return nil, refused("the certificate cannot be used: %s", oneLine(err))
 		}
 		return &certificates{files: f, config: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: f.get}}, nil
