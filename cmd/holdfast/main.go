@@ -107,7 +107,7 @@ its data directory; otherwise they open the data themselves. Give every command 
 			root.AddCommand(c)
 		}
 	}
-	add("run", a.serveCommand(), a.statusCommand(), a.doctorCommand(), a.configCommand())
+	add("run", a.serveCommand(), a.statusCommand(), a.doctorCommand(), a.incidentCommand(), a.configCommand())
 	add("people", a.accountCommand(), a.appPasswordCommand())
 	add("data", a.importCommand(), a.exportCommand())
 	add("other", a.versionCommand(), a.completionCommand())

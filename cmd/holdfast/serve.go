@@ -16,6 +16,7 @@ import (
 	"holdfast/internal/clock"
 	"holdfast/internal/config"
 	"holdfast/internal/control"
+	"holdfast/internal/vfs"
 
 	"github.com/spf13/cobra"
 )
@@ -74,17 +75,41 @@ func (a *app) serve(ctx context.Context, c *config.Config) error {
 			"or listen on 127.0.0.1 behind a proxy; --http-without-tls allows it all the same", c.Listen)
 	}
 	s := &server{a: a, c: c, log: a.logger(c), failed: make(chan error, 8), since: clock.System.Now().UTC()}
-	store, err := openStore(ctx, c, toServe, s.log)
-	if err != nil {
+	if err := s.open(ctx); err != nil {
+		s.stop()
 		return err
 	}
-	s.store = store
 	defer s.store.close()
 	if err := s.start(ctx); err != nil {
 		s.stop()
 		return err
 	}
 	return s.wait(ctx)
+}
+
+// open binds what others may hold before it opens the store: a start that cannot come to anything makes no new store.
+func (s *server) open(ctx context.Context) (err error) {
+	found, err := survey(s.c.Data)
+	if err != nil {
+		return err
+	}
+	if s.tls, err = newCertificates(ctx, s.c, s.log); err != nil {
+		return err
+	}
+	listenErr := s.listen()
+	if listenErr != nil && found != ours {
+		return listenErr
+	}
+	if s.store, err = openStore(ctx, s.c, toServe, s.log); err != nil {
+		if errors.Is(err, vfs.ErrLocked) { // which explains an address that is taken too
+			return &exitError{exitBusy, "a server or a command works on " + s.c.Data + " already" + holder(s.c) + "; stop it first, or choose another directory with --data"}
+		}
+		return err
+	}
+	if listenErr != nil {
+		s.store.close()
+	}
+	return listenErr
 }
 
 // start opens every door and says so, once all are open.
@@ -95,13 +120,13 @@ func (s *server) start(ctx context.Context) (err error) {
 	if s.c.BeyondLoopback() && !s.c.HasTLS() {
 		s.log.Warn("plain HTTP beyond this machine: whoever is on the way can read passwords, unless something in front encrypts", "listen", s.c.Listen)
 	}
+	if s.c.AdminBeyondLoopback() {
+		s.log.Warn("the admin listener is open beyond this machine, and asks nobody to sign in: others can read how the service fares", "admin_listen", s.c.AdminListen)
+	}
 	if err := s.makeProxy(); err != nil {
 		return err
 	}
-	if s.tls, err = newCertificates(ctx, s.c, s.log); err != nil {
-		return err
-	}
-	if err := s.listen(); err != nil {
+	if s.control, err = control.Listen(s.c.Data); err != nil {
 		return err
 	}
 	s.url = s.c.PublicURL
@@ -128,6 +153,7 @@ func (s *server) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	s.health.look() // so that "since" tells when the state began, not when it was first asked for
 	s.announce(ctx)
 	return nil
 }
@@ -152,8 +178,7 @@ func (s *server) listen() (err error) {
 			return &exitError{exitBusy, fmt.Sprintf("cannot listen on %s (%v); choose another address with --admin-listen, or none", s.c.AdminListen, oneLine(err))}
 		}
 	}
-	s.control, err = control.Listen(s.c.Data)
-	return err
+	return nil
 }
 
 // run serves one listener; if that ends by itself, so does the service.
@@ -258,6 +283,7 @@ func (s *server) watch(ctx context.Context) {
 				s.failed <- err
 				return
 			}
+			s.health.look()
 		}
 	}
 }

@@ -41,7 +41,7 @@ func started(t *testing.T, c *config.Config, change func(*server)) (*server, *lo
 	s := &server{a: a, c: c, log: slog.New(slog.NewJSONHandler(log, nil)), failed: make(chan error, 8)}
 	var err error
 	ctx, cancel := context.WithCancel(context.Background())
-	if s.store, err = openStore(ctx, c, toServe, s.log); err != nil {
+	if err = s.open(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if change != nil {
@@ -368,5 +368,19 @@ func TestTLS(t *testing.T) {
 	if c, err := tls.Dial("tcp", s.public.Addr().String(), old); err == nil {
 		c.Close()
 		t.Error("TLS 1.1 was spoken")
+	}
+}
+
+// TestHealthSinceTheStart holds that the state is noted when it begins, not when somebody first asks.
+func TestHealthSinceTheStart(t *testing.T) {
+	s, log := started(t, testConfig(t, "HOLDFAST_ADMIN_LISTEN=0.0.0.0:0"), nil)
+	s.health.mu.Lock()
+	known := len(s.health.checks)
+	s.health.mu.Unlock()
+	if known == 0 {
+		t.Error("nothing is known of the state at the start")
+	}
+	if !strings.Contains(log.String(), "asks nobody to sign in") {
+		t.Error("an admin listener beyond this machine is not warned of")
 	}
 }

@@ -110,7 +110,11 @@ func (o *opened) open(ctx context.Context, c *config.Config, log *slog.Logger) e
 		}
 		log.Info("a new store was made", "dir", c.Data, "store", o.id.Store)
 	}
-	o.core = core.New(core.Options{Engine: e, Judges: judges(c), Log: log, Limits: core.Limits{Resource: c.Limits.Resource, Quota: c.Limits.Quota,
+	doubted, err := readDoubts(c.Data)
+	if err != nil {
+		return err
+	}
+	o.core = core.New(core.Options{Engine: e, Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data), Limits: core.Limits{Resource: c.Limits.Resource, Quota: c.Limits.Quota,
 		Devices: c.Limits.Devices, Collections: c.Limits.Collections, SeenInterval: c.SeenInterval, DirectoryTTL: c.DirectoryTTL, Directory: c.Limits.DirectoryCache}})
 	return nil
 }

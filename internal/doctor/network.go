@@ -35,7 +35,7 @@ func (d *doctor) listening(context.Context) Check {
 	case c.BeyondLoopback() && !c.HasTLS():
 		return warn(c.Listen+" without TLS", "Whoever is on the way can read every password, unless something in between encrypts.", "Give --tls-cert and --tls-key, or --acme DOMAIN.")
 	case c.AdminBeyondLoopback():
-		return warn("the admin listener is open on "+c.AdminListen, "Others can read how the service fares.", "Listen on 127.0.0.1 with --admin-listen, or keep others out with a firewall.")
+		return warn("the admin listener is open on "+c.AdminListen, "It asks nobody to sign in: others can read how the service fares.", "Listen on 127.0.0.1 with --admin-listen, or keep others out with a firewall.")
 	case !c.BeyondLoopback() && c.PublicURL == "":
 		return warn(c.Listen+" is reached from this machine alone", "No phone can sync.", "Put it behind a proxy and say --public-url, or listen on an address of this machine with TLS.")
 	case !c.BeyondLoopback() && len(c.TrustedProxies) == 0:
