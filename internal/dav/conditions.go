@@ -99,7 +99,11 @@ func (q *request) conditions() (core.Conditions, error) {
 				return err
 			}
 			for _, c := range l.Conditions {
-				out[i] = append(out[i], resolveCondition(r, at, ok, c))
+				k, err := resolveCondition(r, at, ok, c)
+				if err != nil {
+					return err
+				}
+				out[i] = append(out[i], k)
 			}
 		}
 		return nil
@@ -129,22 +133,28 @@ func (q *request) tagged(r *core.Reader, tag string) (at place, ok bool, err err
 	return at, at.where&InTree != 0, nil
 }
 
-func resolveCondition(r *core.Reader, at place, ok bool, c davxml.IfCondition) holdfast.Condition {
+// resolveCondition says what a condition is about; a constant false where it is about nothing that can be. An error is a fault, or a token of a lost history.
+func resolveCondition(r *core.Reader, at place, ok bool, c davxml.IfCondition) (holdfast.Condition, error) {
 	out := holdfast.Condition{Not: c.Not, Const: true}
+	if strings.HasPrefix(c.Token, syncTokenScheme) {
+		if err := r.CheckToken(c.Token); err != nil && !holdfast.IsKind(err, holdfast.BadToken) {
+			return out, err
+		}
+	}
 	if !ok {
-		return out
+		return out, nil
 	}
 	item := at.loc.Place()
 	switch {
 	case c.Token == "":
 		h := hashOf(c.ETag)
-		return holdfast.Condition{Not: c.Not, Collection: item.Collection, Name: item.Name, ETag: &h}
+		return holdfast.Condition{Not: c.Not, Collection: item.Collection, Name: item.Name, ETag: &h}, nil
 	case strings.HasPrefix(c.Token, syncTokenScheme) && at.where != AtMember:
 		if seq, ok := r.TokenSeq(&at.loc.Collection, c.Token); ok {
-			return holdfast.Condition{Not: c.Not, Collection: item.Collection, Seq: seq}
+			return holdfast.Condition{Not: c.Not, Collection: item.Collection, Seq: seq}, nil
 		}
 	}
-	return out
+	return out, nil
 }
 
 // allConditions is the If header together with If-Match and If-None-Match, for methods where the core takes conditions alone.
@@ -199,11 +209,14 @@ func (q *request) condition4918(r *core.Reader) error {
 	var broken error
 	holds := h.Holds(func(resource string, c davxml.IfCondition) bool {
 		at, ok, err := q.tagged(r, resource)
+		var k holdfast.Condition
+		if err == nil {
+			k, err = resolveCondition(r, at, ok, c)
+		}
 		if err != nil {
 			broken = err
 			return false
 		}
-		k := resolveCondition(r, at, ok, c)
 		if k.Const {
 			return k.Value
 		}

@@ -26,6 +26,7 @@ type faulty struct {
 	store.Engine
 	snapshot error                 // what Snapshot answers
 	child    error                 // what Child answers
+	chain    error                 // what Chain answers
 	broken   int                   // breaks the n-th snapshot from now; 0: none
 	listing  int                   // after how many members a listing fails; 0: never
 	ahead    bool                  // the store lacks what the devices have seen
@@ -76,6 +77,9 @@ func (s *faultySnapshot) Child(parent holdfast.ID, name string) (holdfast.Collec
 }
 
 func (s *faultySnapshot) Chain(a holdfast.ID, seq uint64) (store.Head, error) {
+	if s.e.chain != nil {
+		return store.Head{}, s.e.chain
+	}
 	h, err := s.Snapshot.Chain(a, seq)
 	if s.e.ahead {
 		h.Chain[0] ^= 1
@@ -147,6 +151,49 @@ func TestTokenOfALostHistoryIs503(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.want(207, "REPORT", g.book(), syncBody(token, ""))
+}
+
+// Where the collection itself is lost, its token still tells that it was there.
+func TestTokenOfALostCollectionIs503(t *testing.T) {
+	lost := func(g *rig) []string {
+		return []string{g.home("addressbooks", "gone"), strings.TrimSuffix(g.home("addressbooks", "gone"), "/"),
+			g.home("addressbooks", "none", "deep"), g.home("addressbooks"), g.home("files", "now-a-folder")}
+	}
+	for i := range 5 {
+		g, e := newFaulty(t)
+		g.want(201, "MKCOL", g.home("addressbooks", "gone"), "")
+		g.want(201, "MKCOL", g.home("files", "now-a-folder"), "")
+		token := g.token(g.home("addressbooks", "gone"))
+		g.want(204, "DELETE", g.home("addressbooks", "gone"), "")
+		at := lost(g)[i]
+		r := g.do("REPORT", at, syncBody(token, ""))
+		if r.StatusCode != 404 && r.StatusCode != 403 {
+			t.Errorf("%s: status %d where the history is whole", at, r.StatusCode)
+		}
+		if r = g.do("REPORT", at, syncBody("urn:holdfast:sync:x", "")); r.StatusCode != 404 && r.StatusCode != 403 {
+			t.Errorf("%s: status %d for a token of nobody's", at, r.StatusCode)
+		}
+		e.chain = &holdfast.Error{Op: "test.Chain", Kind: holdfast.Unavailable}
+		g.want(503, "REPORT", at, syncBody(token, ""))
+		e.chain, e.ahead = nil, true
+		g.want(503, "REPORT", at, syncBody(token, "")).lacks(t, "multistatus")
+	}
+}
+
+// An If header with a token that cannot be judged is neither true nor false.
+func TestStateTokenThatCannotBeJudged(t *testing.T) {
+	for _, method := range []string{"PUT", "PROPFIND", "GET"} {
+		for _, not := range []string{"", "Not "} {
+			g, e := newFaulty(t)
+			g.want(201, "PUT", g.book()+"a.vcf", card("a"))
+			tag := "If: <" + g.book() + "> (" + not + "<" + g.token(g.book()) + ">)"
+			body := map[string]string{"PUT": card("a")}[method]
+			e.chain = &holdfast.Error{Op: "test.Chain", Kind: holdfast.Unavailable}
+			g.want(503, method, g.book()+"a.vcf", body, tag)
+			e.chain, e.ahead = nil, true
+			g.want(503, method, g.book()+"a.vcf", body, tag)
+		}
+	}
 }
 
 // A listing that fails midway must not come out as a shorter one.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"holdfast"
+	"holdfast/internal/core"
 	"holdfast/internal/davxml"
 )
 
@@ -32,6 +33,30 @@ func (q *request) report() error {
 	if root == nil {
 		return Refuse(http.StatusBadRequest, davxml.Name{}, "a REPORT says in its body which report it is")
 	}
+	err = q.reportOn(depth, root)
+	if root.Name == davxml.DSyncCollection && nowhere(err) {
+		if lost := q.lostToken(root); lost != nil {
+			return lost
+		}
+	}
+	return err
+}
+
+// lostToken judges the token of a sync-collection that is asked where there is none: a device that was given a token of a collection must not hear 404 for it from a
+// store that lost it, or it deletes what it holds. It returns nil where the collection is truly gone, or the token says nothing.
+func (q *request) lostToken(root *davxml.Element) error {
+	sc, err := davxml.ParseSyncCollection(root, q.h.o.Limits)
+	if err != nil || sc.Token == "" {
+		return nil
+	}
+	err = q.read(func(r *core.Reader) error { return r.CheckToken(sc.Token) })
+	if nowhere(err) || holdfast.IsKind(err, holdfast.BadToken) {
+		return nil
+	}
+	return err
+}
+
+func (q *request) reportOn(depth davxml.Depth, root *davxml.Element) error {
 	if err := q.exists(); err != nil {
 		return err
 	}
