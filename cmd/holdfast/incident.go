@@ -90,7 +90,7 @@ or once you know that there is none.`,
 				}
 			}
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
-				released, err := release(ctx, cl, list)
+				released, err := settle(ctx, cl, list)
 				if err != nil {
 					return err
 				}
@@ -111,8 +111,8 @@ or once you know that there is none.`,
 	return c
 }
 
-// release releases the accounts named; none named: all that are in doubt. It returns their names.
-func release(ctx context.Context, cl *control.Client, names []string) ([]string, error) {
+// settle releases the accounts named; none named: all that are in doubt. It returns their names.
+func settle(ctx context.Context, cl *control.Client, names []string) ([]string, error) {
 	if len(names) > 0 {
 		return names, cl.Release(ctx, names[0])
 	}

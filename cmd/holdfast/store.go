@@ -114,8 +114,9 @@ func (o *opened) open(ctx context.Context, c *config.Config, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
-	o.core = core.New(core.Options{Engine: e, Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data), Limits: core.Limits{Resource: c.Limits.Resource, Quota: c.Limits.Quota,
-		Devices: c.Limits.Devices, Collections: c.Limits.Collections, SeenInterval: c.SeenInterval, DirectoryTTL: c.DirectoryTTL, Directory: c.Limits.DirectoryCache}})
+	o.core = core.New(core.Options{Engine: e, Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data),
+		Limits: core.Limits{Resource: c.Limits.Resource, Quota: c.Limits.Quota,
+			Devices: c.Limits.Devices, Collections: c.Limits.Collections, SeenInterval: c.SeenInterval, DirectoryTTL: c.DirectoryTTL, Directory: c.Limits.DirectoryCache}})
 	return nil
 }
 

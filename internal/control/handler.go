@@ -55,6 +55,8 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("DELETE /v1/accounts/{ref}/devices/{id}", answer(h.revokeDevice))
 	m.HandleFunc("POST /v1/accounts/{ref}/import", h.one(h.importFile))
 	m.HandleFunc("GET /v1/accounts/{ref}/export", h.one(h.export))
+	m.HandleFunc("GET /v1/incidents", answer(h.incidents))
+	m.HandleFunc("POST /v1/accounts/{ref}/release", answer(h.release))
 	m.HandleFunc("GET /v1/check", h.one(h.check))
 	return promptly(m)
 }
