@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -161,6 +162,17 @@ func total(files []string) (sum int64) {
 // shown is how many lines a report shows to a person; --json has them all.
 const shown = 50
 
+// spot says where in a file something stands, as far as that is known.
+func spot(file string, card, line int) string {
+	if card > 0 {
+		file += fmt.Sprintf(", contact %d", card)
+	}
+	if line > 0 {
+		file += fmt.Sprintf(" (line %d)", line)
+	}
+	return file
+}
+
 func (a *app) showImport(r importReport) error {
 	if a.json {
 		return a.printJSON("import", r)
@@ -170,14 +182,14 @@ func (a *app) showImport(r importReport) error {
 			a.printf("mended   … and %d more; --json lists them all\n", len(r.Mended)-shown)
 			break
 		}
-		a.printf("mended   %s, contact %d (line %d): %s\n", m.File, m.Card, m.Line, m.What)
+		a.printf("mended   %s: %s\n", spot(m.File, m.Card, m.Line), m.What)
 	}
 	for i, x := range r.Refused {
 		if i == shown {
 			a.printf("refused  … and %d more; --json lists them all\n", len(r.Refused)-shown)
 			break
 		}
-		a.printf("refused  %s, contact %d (line %d): %s (%s)\n", x.File, x.Card, x.Line, x.Why, x.Precondition)
+		a.printf("refused  %s: %s (%s)\n", spot(x.File, x.Card, x.Line), x.Why, x.Precondition)
 	}
 	verb := "Imported"
 	if r.DryRun {

@@ -1,8 +1,10 @@
 package control
 
 import (
+	"log/slog"
 	"net/http"
 
+	"holdfast"
 	"holdfast/internal/transfer"
 )
 
@@ -19,7 +21,11 @@ func (h *handler) importFile(w http.ResponseWriter, r *http.Request) {
 	out := newLines(w)
 	err = transfer.Import(r.Context(), h.Core, q, r.Body, func(e transfer.Event) error { return out.write(ImportEvent{Event: e}) })
 	if err != nil {
-		h.Log.Warn("an import did not come to its end; run it again to go on", "account", a.Email, "file", q.File, "err", err)
+		level := slog.LevelWarn
+		if holdfast.IsKind(err, holdfast.Invalid) { // it never began
+			level = slog.LevelDebug
+		}
+		h.Log.Log(r.Context(), level, "an import did not come to its end; run it again to go on", "account", a.Email, "file", q.File, "err", err)
 		_ = out.write(ImportEvent{Error: problemOf(err)})
 	}
 }

@@ -37,7 +37,7 @@ type Mended struct {
 // RefusedOne is a contact that was not stored.
 type RefusedOne struct {
 	File         string `json:"file"`
-	Card         int    `json:"card"` // 0: text between the contacts
+	Card         int    `json:"card"` // 0: not a contact: text between them, or the file itself
 	Line         int    `json:"line"`
 	UID          string `json:"uid,omitempty"`
 	Precondition string `json:"precondition"`
@@ -81,7 +81,7 @@ type Request struct {
 // Import reads a file of vCards from r and stores its contacts. emit is told what happens, in order; the last event is Done. What was committed before an
 // error stays, and the same import run again goes on from there.
 //
-// Errors: NotFound (account, path), Invalid (a path that takes no contacts), TooLarge, Unavailable, Full, those of r and emit.
+// Errors: NotFound (account), Invalid (a path that is not there or takes no contacts), TooLarge, Unavailable, Full, those of r and emit.
 func Import(ctx context.Context, s *core.Service, q Request, r io.Reader, emit func(Event) error) error {
 	p := holdfast.Principal{Account: q.Account}
 	names := strings.Split(strings.Trim(q.Into, "/"), "/")
@@ -90,7 +90,7 @@ func Import(ctx context.Context, s *core.Service, q Request, r io.Reader, emit f
 	case err != nil:
 		return err
 	case len(at.Rest) > 0:
-		return fail(holdfast.NotFound, q.Into, "there is no collection of this path; `holdfast account show` lists them")
+		return fail(holdfast.Invalid, q.Into, "there is no collection of this path; `holdfast account show` lists them")
 	case at.Collection.Type != holdfast.TypeAddressbook:
 		return fail(holdfast.Invalid, q.Into, "contacts go into an address book, like addressbooks/default; this is a "+string(at.Collection.Type))
 	}
@@ -103,6 +103,11 @@ func Import(ctx context.Context, s *core.Service, q Request, r io.Reader, emit f
 	}
 	if err = m.flush(ctx); err != nil {
 		return err
+	}
+	if m.totals.Cards == 0 && m.totals.Refused == 0 {
+		if err = m.refuse(spot{}, "", fail(holdfast.Invalid, "", "the file holds no contact")); err != nil {
+			return err
+		}
 	}
 	return emit(Event{Done: &m.totals})
 }
