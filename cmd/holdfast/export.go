@@ -16,7 +16,8 @@ func (a *app) exportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export EMAIL --to DIR|FILE.zip",
 		Short: "Take an account's data out, every octet as it was received",
-		Long: `Take an account's data out, as it is at this moment: a directory, or a zip file if the name ends in .zip.
+		Long: `Take an account's data out, as it is at this moment: a directory, or a zip file if the name ends in .zip;
+any other name is a directory, whatever it looks like, and the directory above it must be there.
 
 It holds the account's tree (addressbooks/default/....vcf and so on), every file octet for octet as it was received, and manifest.json
 with the SHA-256 of each, which the export compares before it appears. It appears whole, or not at all, and never

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -75,6 +76,7 @@ func (h *handler) account(r *http.Request) (any, error) {
 				out.Collections = append(out.Collections, Collection{Path: x.PathOf(c.ID), Type: c.Type, Items: c.Items, Octets: c.Octets})
 			}
 		}
+		slices.SortFunc(out.Collections, func(a, b Collection) int { return cmp.Compare(a.Path, b.Path) })
 		return err
 	})
 	if err != nil {

@@ -2,10 +2,12 @@ package transfer
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"holdfast"
@@ -88,6 +90,7 @@ func (x *export) survey(r *core.Reader) error {
 			return err
 		}
 	}
+	slices.SortFunc(x.manifest.Collections, func(a, b ManifestCollection) int { return cmp.Compare(a.Path, b.Path) })
 	return nil
 }
 

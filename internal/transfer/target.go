@@ -107,12 +107,12 @@ func (t *Target) addBytes(name string, modified time.Time, b []byte) error {
 }
 
 // dir makes a directory, empty or not.
-func (t *Target) dir(name string) error {
+func (t *Target) dir(name string, modified time.Time) error {
 	if !filepath.IsLocal(filepath.FromSlash(name)) {
 		return fmt.Errorf("%q cannot be the name of a directory here", name)
 	}
 	if t.zip != nil {
-		_, err := t.zip.Create(name + "/")
+		_, err := t.zip.CreateHeader(&zip.FileHeader{Name: name + "/", Modified: modified}) // without a time, programs show the year 1979
 		return err
 	}
 	return t.mkdir(filepath.Join(t.temp, filepath.FromSlash(name)))

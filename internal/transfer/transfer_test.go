@@ -279,6 +279,9 @@ func TestExportComesBack(t *testing.T) {
 		if len(m.Files) != 3 || m.Seq == 0 || m.Chain.IsZero() || len(m.Collections) != 7 {
 			t.Errorf("manifest: %+v", m)
 		}
+		if !slices.IsSortedFunc(m.Collections, func(a, b ManifestCollection) int { return strings.Compare(a.Path, b.Path) }) {
+			t.Errorf("collections: %+v", m.Collections)
+		}
 		if got := readFrom(t, to, "addressbooks/default/odd.vcf"); got != odd {
 			t.Errorf("%s: %q", name, got)
 		}
@@ -305,6 +308,11 @@ func readFrom(t *testing.T, to, name string) string {
 		t.Fatal(err)
 	}
 	defer z.Close()
+	for _, f := range z.File {
+		if f.Modified.Year() < 2000 {
+			t.Errorf("%s is of %v", f.Name, f.Modified)
+		}
+	}
 	f, err := z.Open(name)
 	if err != nil {
 		t.Fatal(err)

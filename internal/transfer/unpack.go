@@ -71,7 +71,7 @@ func finishUnpack(in io.Reader, h *tar.Header, t *Target, sums map[string]holdfa
 		}
 	}
 	for _, c := range m.Collections { // empty ones too
-		if err := t.dir(c.Path); err != nil {
+		if err := t.dir(c.Path, h.ModTime); err != nil {
 			return nil, fmt.Errorf("export %s: %w", c.Path, err)
 		}
 	}
