@@ -35,7 +35,7 @@ type Options struct {
 	Log       *slog.Logger
 	RequestID func(*http.Request) string // nil: pages name none
 
-	Place   string           // where the data lies, as the set-up page tells it to the operator: "/srv/holdfast-data on this server"; empty: "this server's disk"
+	Place   string           // where the data lies, as the set-up page tells it to the operator: "/srv/holdfast-data on this server"; empty: "the data directory on this server"
 	Copies  func() []Copy    // where copies lie; nil: one, on this server's disk, never verified
 	Retry   time.Duration    // Retry-After of a 503 whose error says none; default 5 minutes
 	LinkFor time.Duration    // how long a device's link is good; default 10 minutes
@@ -78,7 +78,7 @@ func New(o Options) (*Server, error) {
 		o.LinkFor = 10 * time.Minute
 	}
 	if o.Place == "" {
-		o.Place = "this server's disk"
+		o.Place = "the data directory on this server"
 	}
 	if o.Now == nil {
 		o.Now = func() time.Time { return o.Clock.Now().UTC() }

@@ -178,7 +178,7 @@ func TestFirstMinute(t *testing.T) {
 	if a.path != "/devices/new" {
 		t.Errorf("after set-up the page is %s", a.path)
 	}
-	a.want(t, 200, "Add your phone", "works only on this computer", "One copy.", "No vault yet.", "21 Nov 2026 04:00 UTC")
+	a.want(t, 200, "Add your phone", "works only on this computer", "One copy.", "No vault yet", "21 Nov 2026 04:00 UTC")
 	_, link, _ := b.addDevice("Pixel 8")
 	h.browser().get(link).want(t, 200, "Set up Pixel 8", alice)
 	b.get("/setup/"+token).want(t, 404, "This server is set up")
@@ -330,7 +330,10 @@ func TestOverviewCounts(t *testing.T) {
 	l, err := h.core.Locate(t.Context(), p, id, []string{"addressbooks", "default"})
 	must(t, err)
 	b := h.browser().signIn()
-	b.get("/").want(t, 200, "0 contacts", "Add your phone", "Last verified", "never", "one copy in one place")
+	b.get("/").want(t, 200, "0 contacts", "Add your phone", "holdfast import "+alice+" contacts.vcf", "holdfast export "+alice, "there is no second copy", "Last verified", "never", "one copy in one place")
+	id1, _, _ := b.addDevice("Phone")
+	b.get("/").want(t, 200, "1 device</a>. It has not been seen yet.")
+	b.post("/devices/" + id1 + "/revoke")
 	h.clock.Advance(time.Hour)
 	for i := range 3 {
 		_, _, err := h.core.Put(t.Context(), p, core.PutRequest{Place: core.Place{Owner: id, Collection: l.Collection.ID, Name: fmt.Sprintf("%d.vcf", i)}, Body: []byte("x")})

@@ -111,7 +111,7 @@ func (s *Server) copies() []Copy {
 func (s *Server) state() *stateLine {
 	n := len(s.copies())
 	if n <= 1 {
-		return &stateLine{Level: "caution", Word: "One copy", Text: "Stored in 1 place (this server's disk). No vault yet.", At: s.Now()}
+		return &stateLine{Level: "caution", Word: "One copy", Text: "Stored in 1 place: this server's disk. No vault yet: there is no second copy, and no restore was proved.", At: s.Now()}
 	}
 	return &stateLine{Level: "caution", Word: "Not proved", Text: fmt.Sprintf("Stored in %d places. No restore was proved yet.", n), At: s.Now()}
 }
