@@ -26,7 +26,7 @@ an app password each. EMAIL may also be a former name or the account's id.`,
   printf %s "$PASSWORD" | holdfast account add bob@example.org --password-stdin
   holdfast account show alice@example.org --json`,
 	})
-	c.AddCommand(a.accountAdd(), a.accountList(), a.accountShow(), a.accountRename(),
+	c.AddCommand(a.accountAdd(), a.accountList(), a.accountShow(), a.accountRename(), a.accountPassword(),
 		a.accountState("suspend", "Keep an account from signing in; nothing is deleted", holdfast.Suspended),
 		a.accountState("resume", "Let a suspended account sign in again", holdfast.Active))
 	return c
@@ -74,7 +74,7 @@ func (a *app) newPassword(cmd *cobra.Command, email string, fromStdin, none bool
 	case fromStdin:
 		return a.readPassword()
 	case !terminal(a.stdin):
-		return "", usage(cmd, errors.New("no terminal to ask for the password on; give it on standard input with --password-stdin, or say --no-password"))
+		return "", usage(cmd, errors.New("no terminal to ask for the password on; give it on standard input with --password-stdin"))
 	}
 	var typed [2]string
 	for i, question := range []string{"Password for " + email + ": ", "The same again: "} {
@@ -90,7 +90,7 @@ func (a *app) newPassword(cmd *cobra.Command, email string, fromStdin, none bool
 		return "", usage(cmd, errors.New("the two passwords differ"))
 	}
 	if typed[0] == "" {
-		return "", usage(cmd, errors.New("the password is empty; --no-password makes an account without one"))
+		return "", usage(cmd, errors.New("the password is empty"))
 	}
 	return typed[0], nil
 }
@@ -106,7 +106,7 @@ func (a *app) readPassword() (string, error) {
 	}
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
-		return "", &exitError{exitUsage, "standard input holds no password; --no-password makes an account without one"}
+		return "", &exitError{exitUsage, "standard input holds no password"}
 	}
 	return line, nil
 }
@@ -193,6 +193,33 @@ func (a *app) accountState(verb, short string, s holdfast.AccountState) *cobra.C
 			})
 		},
 	}
+}
+
+func (a *app) accountPassword() *cobra.Command {
+	var fromStdin bool
+	c := &cobra.Command{
+		Use:   "password EMAIL",
+		Short: "Set a new password for the pages, for one that was forgotten",
+		Long: `Set a new password for the pages. It is asked for on the terminal, or read from standard input. Browsers that are
+signed in are signed out; devices keep their app passwords and go on syncing.`,
+		Example: `  printf %s "$PASSWORD" | holdfast account password alice@example.org --password-stdin`,
+		Args:    account(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			password, err := a.newPassword(cmd, list[0], fromStdin, false)
+			if err != nil {
+				return err
+			}
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+				acc, err := cl.SetPassword(ctx, list[0], password)
+				if err != nil {
+					return err
+				}
+				return a.showAccount("account", acc, fmt.Sprintf("%s has a new password for the pages; its devices keep theirs.\n", acc.Email))
+			})
+		},
+	}
+	c.Flags().BoolVar(&fromStdin, "password-stdin", false, "read the password from standard input")
+	return c
 }
 
 func (a *app) accountRename() *cobra.Command {

@@ -144,7 +144,7 @@ func (o *opened) close() {
 
 // handler returns the operations over an opened store.
 func (o *opened) handler(c *config.Config, status func(*control.Status), log *slog.Logger) http.Handler {
-	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, Status: status, MaxImport: c.Limits.Import, Log: log,
+	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log,
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)
 			return p.Text, p.Hash, err

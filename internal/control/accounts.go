@@ -113,6 +113,26 @@ func (h *handler) rename(r *http.Request) (any, error) {
 	return h.update(r, func(rec *holdfast.AccountRecord) { rec.Email = login })
 }
 
+func (h *handler) setPassword(r *http.Request) (any, error) {
+	var q struct {
+		Password string `json:"password"`
+	}
+	if err := decode(r, &q); err != nil {
+		return nil, err
+	}
+	a, err := h.Core.Account(r.Context(), r.PathValue("ref"))
+	if err != nil {
+		return nil, err
+	}
+	if err := h.SetPassword(r.Context(), holdfast.Actor{}, a.ID, q.Password); err != nil {
+		return nil, err
+	}
+	h.Log.Info("the operator set a new password for the pages", "account", a.Email, "id", a.ID)
+	out := show(a)
+	out.Pages = true
+	return out, nil
+}
+
 // update changes an account's record; where nothing changes, nothing is committed.
 func (h *handler) update(r *http.Request, fn func(*holdfast.AccountRecord)) (any, error) {
 	a, err := h.Core.Account(r.Context(), r.PathValue("ref"))

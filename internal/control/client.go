@@ -73,6 +73,12 @@ func (c *Client) SetState(ctx context.Context, ref string, s holdfast.AccountSta
 	return a, err
 }
 
+// SetPassword gives an account a new password for the pages, and ends its sessions there. Its devices keep their app passwords.
+func (c *Client) SetPassword(ctx context.Context, ref, password string) (a Account, err error) {
+	err = c.call(ctx, "POST", of(ref, "/password"), map[string]any{"password": password}, &a)
+	return a, err
+}
+
 // Rename gives an account a new login; the old one stays its alias.
 func (c *Client) Rename(ctx context.Context, ref, email string) (a Account, err error) {
 	err = c.call(ctx, "POST", of(ref, "/login"), map[string]any{"email": email}, &a)

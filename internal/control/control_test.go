@@ -43,6 +43,10 @@ func newHandler(t *testing.T) http.Handler {
 			}
 			return "hash of " + password, nil
 		},
+		SetPassword: func(ctx context.Context, actor holdfast.Actor, id holdfast.ID, password string) error {
+			_, err := s.UpdateAccount(ctx, actor, id, func(r *holdfast.AccountRecord) error { r.Password = "hash of " + password; return nil })
+			return err
+		},
 		NewSecret: func() (string, holdfast.Hash, error) { return "secret", holdfast.HashOf([]byte("secret")), nil },
 	})
 }
@@ -387,4 +391,19 @@ func TestAServerThatHangs(t *testing.T) {
 	if _, err := c.Accounts(t.Context()); err != nil {
 		t.Errorf("slow work: %v", err)
 	}
+}
+
+func TestANewPassword(t *testing.T) {
+	bothWays(t, func(t *testing.T, c *Client) {
+		ctx := t.Context()
+		if a, err := c.CreateAccount(ctx, NewAccount{Email: "alice@example.org"}); err != nil || a.Pages {
+			t.Errorf("%+v, %v", a, err)
+		}
+		if a, err := c.SetPassword(ctx, "alice@example.org", "p"); err != nil || !a.Pages {
+			t.Errorf("%+v, %v", a, err)
+		}
+		if _, err := c.SetPassword(ctx, "nobody@example.org", "p"); !holdfast.IsKind(err, holdfast.NotFound) {
+			t.Errorf("nobody: %v", err)
+		}
+	})
 }

@@ -21,6 +21,8 @@ type Options struct {
 	Core *core.Service
 	// Hash makes the argon2id hash of a password for the pages. Its error says what is wrong with the password.
 	Hash func(ctx context.Context, login, password string) (string, error)
+	// SetPassword replaces the password of an account's pages, and ends its sessions. Its error says what is wrong with the password.
+	SetPassword func(ctx context.Context, actor holdfast.Actor, account holdfast.ID, password string) error
 	// NewSecret makes an app password, and the SHA-256 by which it is known.
 	NewSecret func() (password string, secret holdfast.Hash, err error)
 	// Status fills in what the process knows of itself: URL, since, checks. nil: nothing.
@@ -50,6 +52,7 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("GET /v1/accounts/{ref}", answer(h.account))
 	m.HandleFunc("POST /v1/accounts/{ref}/state", answer(h.setState))
 	m.HandleFunc("POST /v1/accounts/{ref}/login", answer(h.rename))
+	m.HandleFunc("POST /v1/accounts/{ref}/password", answer(h.setPassword))
 	m.HandleFunc("GET /v1/accounts/{ref}/devices", answer(h.devices))
 	m.HandleFunc("POST /v1/accounts/{ref}/devices", answer(h.addDevice))
 	m.HandleFunc("DELETE /v1/accounts/{ref}/devices/{id}", answer(h.revokeDevice))
