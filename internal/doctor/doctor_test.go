@@ -98,7 +98,8 @@ func TestFindings(t *testing.T) {
 	}{
 		{"healthy", "fsync", OK, "plausible", nil},
 		{"healthy", "integrity", OK, "fit together", nil},
-		{"healthy", "store", OK, "sqlite", nil},
+		{"healthy", "store", OK, "sqlite, 0 accounts, 12 KiB", func(_ *Options, p *patient) { p.status.Octets = 12 << 10 }},
+		{"stopped", "store", OK, "no server runs, and the store opens", func(_ *Options, p *patient) { p.status.Running = false }},
 		{"one copy", "copies", Warn, "1 failure domain", nil},
 		{"loopback", "listening", Warn, "this machine alone", nil},
 		{"too fast", "fsync", Warn, "suspicious", func(o *Options, _ *patient) { o.Clock = &slowClock{now: noon, step: time.Microsecond} }},

@@ -36,11 +36,11 @@ func (d *doctor) store(ctx context.Context) Check {
 	if len(bad) > 0 {
 		return failed(strings.Join(bad, "; "), "The service does not do all of its work.", "Look at its log.")
 	}
-	detail := fmt.Sprintf("%s, %d accounts, %d MiB", s.Engine, s.Accounts, s.Octets>>20)
+	detail := fmt.Sprintf("%s, %d accounts, %d KiB", s.Engine, s.Accounts, (s.Octets+1023)>>10)
 	if s.Running && s.Since != nil {
-		detail += fmt.Sprintf("; a server runs since %s and recovered its log when it started", s.Since.UTC().Format("2006-01-02 15:04 MST"))
+		detail += fmt.Sprintf("; a server runs since %s", s.Since.UTC().Format("2006-01-02 15:04 MST"))
 	} else {
-		detail += "; no server runs, and the log of the last one was recovered now"
+		detail += "; no server runs, and the store opens"
 	}
 	if s.InDoubt > 0 {
 		return failed(fmt.Sprintf("%s; %d requests showed that a device has seen more than this store has", detail, s.InDoubt),
