@@ -49,7 +49,11 @@ func (s *server) face() (http.Handler, error) {
 	if s.proxy.Public != nil {
 		hosts = append(hosts, s.proxy.Public.Host)
 	}
-	d := dav.New(dav.Options{Core: s.store.core, Authenticate: s.store.auth.Basic, Log: s.log, RequestID: idOf, RetryAfter: s.c.RetryAfter, Hosts: hosts,
+	spool, err := spoolDir(s.c, s.log)
+	if err != nil {
+		return nil, err
+	}
+	d := dav.New(dav.Options{SpoolDir: spool, Core: s.store.core, Authenticate: s.store.auth.Basic, Log: s.log, RequestID: idOf, RetryAfter: s.c.RetryAfter, Hosts: hosts,
 		BodyIdle: s.c.Timeouts.Stall, BodyTotal: s.c.Timeouts.Body, WriteIdle: s.c.Timeouts.Write,
 		Extensions: []dav.Extension{carddav.Extension(carddav.Options{MaxResource: s.c.Limits.Resource})}})
 	place, err := filepath.Abs(s.c.Data)
