@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"errors"
 
 	"holdfast"
 )
@@ -22,25 +21,13 @@ func (s *Service) Copy(ctx context.Context, p holdfast.Principal, t Transfer) (h
 	if err != nil {
 		return holdfast.Receipt{}, err
 	}
-	g := &holdfast.Group{Account: t.From.Owner, If: t.Conditions, MaxOctets: s.limits.Quota}
-	made, err := s.clear(ctx, p, g, t)
-	if err != nil {
-		return holdfast.Receipt{}, err
-	}
 	if t.From.Name == "" {
-		err = s.copyCollection(ctx, p, g, t, &to, &src)
-	} else {
-		err = s.copyResource(p, g, t, &to, &src)
+		return s.copyCollection(ctx, p, t, &to, &src)
 	}
-	if err != nil {
-		return holdfast.Receipt{}, err
-	}
-	r, err := s.commit(ctx, g)
-	r.Created = made
-	return r, err
+	return s.transfer(ctx, p, t, func(g *holdfast.Group, made bool) error { return s.copyResource(p, g, t, made, &to, &src) })
 }
 
-func (s *Service) copyResource(p holdfast.Principal, g *holdfast.Group, t Transfer, to *holdfast.Collection, src *holdfast.Resource) error {
+func (s *Service) copyResource(p holdfast.Principal, g *holdfast.Group, t Transfer, made bool, to *holdfast.Collection, src *holdfast.Resource) error {
 	kind, index, err := s.judge(to, t.To.Name, src.ContentType, src.Body)
 	if err != nil {
 		return err
@@ -50,37 +37,71 @@ func (s *Service) copyResource(p holdfast.Principal, g *holdfast.Group, t Transf
 	}
 	put := s.entry(p.Actor(), holdfast.OpPut, kind, t.To.Collection, t.To.Name, src.Body, src.Properties)
 	put.ContentType, put.Blob, put.Index = src.ContentType, src.Blob, index
+	if made {
+		put.If.Exists = holdfast.Absent
+	}
 	g.Entries = append(g.Entries, put)
 	return nil
 }
 
-func (s *Service) copyCollection(ctx context.Context, p holdfast.Principal, g *holdfast.Group, t Transfer, to *holdfast.Collection, src *holdfast.Resource) error {
+func (s *Service) copyCollection(ctx context.Context, p holdfast.Principal, t Transfer, to *holdfast.Collection, src *holdfast.Resource) (holdfast.Receipt, error) {
 	rec, err := holdfast.DecodeCollection(src.Body)
 	if err != nil {
-		return &holdfast.Error{Op: "core.Copy", Kind: holdfast.Corrupt, Ref: t.From.Name, Err: err}
+		return holdfast.Receipt{}, &holdfast.Error{Op: "core.Copy", Kind: holdfast.Corrupt, Ref: t.From.Name, Err: err}
 	}
-	if err := s.mayHold(ctx, to, t.To.Owner, t.To.Name, rec.Type); err != nil {
-		return err
+	more := 1
+	if !t.Shallow {
+		more = s.below(ctx, t.From.Owner, t.From.Collection)
+	}
+	if err := s.mayHold(ctx, to, t.To.Owner, t.To.Name, rec.Type, more); err != nil {
+		return holdfast.Receipt{}, err
 	}
 	if s.within(ctx, t.From.Owner, to.ID, t.From.Collection) {
-		return fail("Copy", holdfast.Forbidden, t.To.Name, "a collection cannot be copied into itself")
+		return holdfast.Receipt{}, fail("Copy", holdfast.Forbidden, t.To.Name, "a collection cannot be copied into itself")
+	}
+	if _, err := s.clear(ctx, p, &holdfast.Group{}, t); err != nil { // before all the work; the last commit judges it again
+		return holdfast.Receipt{}, err
 	}
 	rec.Parent, rec.Name = t.To.Collection, t.To.Name
-	id, err := s.copyAside(ctx, p, t, rec, src.Properties)
+	aside, err := s.copyAside(ctx, p, t, rec, src.Properties)
 	if err != nil {
-		return err
+		return holdfast.Receipt{}, err
 	}
-	g.Entries = append(g.Entries, s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, id, "", rec.Encode(), src.Properties))
-	return nil
+	r, err := s.transfer(ctx, p, t, func(g *holdfast.Group, _ bool) error {
+		put := s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, aside.id, "", rec.Encode(), src.Properties)
+		put.If.Seq = aside.seq
+		g.Entries = append(g.Entries, put)
+		return nil
+	})
+	if err != nil {
+		err = s.abandon(ctx, p, t, aside, err)
+	}
+	return r, err
+}
+
+// below counts a collection and those below it.
+func (s *Service) below(ctx context.Context, owner, top holdfast.ID) int {
+	person, err := s.person(ctx, owner.String())
+	if err != nil {
+		return 1
+	}
+	n := 0
+	for id := range person.tree {
+		if person.within(id, top) {
+			n++
+		}
+	}
+	return n
 }
 
 // within tells whether inner is outer or lies below it.
 func (s *Service) within(ctx context.Context, owner, inner, outer holdfast.ID) bool {
 	person, err := s.person(ctx, owner.String())
-	if err != nil {
-		return false
-	}
-	for id := inner; !id.IsZero(); id = person.tree[id].Parent {
+	return err == nil && person.within(inner, outer)
+}
+
+func (p *Person) within(inner, outer holdfast.ID) bool {
+	for id := inner; !id.IsZero(); id = p.tree[id].Parent {
 		if id == outer {
 			return true
 		}
@@ -88,19 +109,46 @@ func (s *Service) within(ctx context.Context, owner, inner, outer holdfast.ID) b
 	return false
 }
 
-// copyAside makes a filled copy of a collection directly below the root. If it fails, what was copied is deleted.
-func (s *Service) copyAside(ctx context.Context, p holdfast.Principal, t Transfer, rec holdfast.CollectionRecord, props holdfast.Properties) (holdfast.ID, error) {
-	id := holdfast.NewID(s.random)
-	rec.Parent, rec.Name = t.From.Owner, ".copy-"+id.String()
-	err := s.commitOne(ctx, t.From.Owner, s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, id, "", rec.Encode(), props))
+// aside is a copy that is not at its place yet, and the change that made it.
+type aside struct {
+	id  holdfast.ID
+	seq uint64
+}
+
+// copyPrefix begins the names of copies that are not at their place yet. What has such a name below the root of an account while no server runs was
+// left behind by one that was killed.
+const copyPrefix = ".copy-"
+
+// copyAside makes a filled copy of a collection directly below the root. Its first commit judges the request's conditions, before there is anything
+// to undo. If it fails, what was copied is deleted.
+func (s *Service) copyAside(ctx context.Context, p holdfast.Principal, t Transfer, rec holdfast.CollectionRecord, props holdfast.Properties) (aside, error) {
+	to := aside{id: holdfast.NewID(s.random)}
+	rec.Parent, rec.Name = t.From.Owner, copyPrefix+to.id.String()
+	e := s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, to.id, "", rec.Encode(), props)
+	r, err := s.commit(ctx, &holdfast.Group{Account: t.From.Owner, Entries: []holdfast.Entry{e}, If: t.Conditions})
 	if err != nil {
-		return id, err
+		return to, err
 	}
-	if err = s.copyMembers(ctx, p, t, id); err != nil {
-		drop := s.entry(p.Actor(), holdfast.OpDelete, holdfast.KindCollection, id, "", nil, nil)
-		err = errors.Join(err, s.commitOne(context.WithoutCancel(ctx), t.From.Owner, drop))
+	to.seq = r.Seq
+	if err = s.copyMembers(ctx, p, t, to.id); err != nil {
+		err = s.abandon(ctx, p, t, to, err)
 	}
-	return id, err
+	return to, err
+}
+
+// abandon deletes a copy that does not come to its place, whatever became of the request, and returns why. A copy that is at its place after all, because
+// the commit held although it was told to have failed, is left alone.
+func (s *Service) abandon(ctx context.Context, p holdfast.Principal, t Transfer, a aside, why error) error {
+	drop := s.entry(p.Actor(), holdfast.OpDelete, holdfast.KindCollection, a.id, "", nil, nil)
+	drop.If.Seq = a.seq
+	err := s.commitOne(context.WithoutCancel(ctx), t.From.Owner, drop)
+	if holdfast.IsKind(err, holdfast.PreconditionFailed) {
+		return why
+	}
+	if err != nil {
+		s.log.Error("a copy that was cut short could not be deleted; nobody sees it, but it takes room", "account", t.From.Owner, "collection", a.id, "err", err)
+	}
+	return why
 }
 
 func (s *Service) commitOne(ctx context.Context, account holdfast.ID, e holdfast.Entry) error {

@@ -190,19 +190,39 @@ func (p *Person) loadLogins(snap store.Snapshot) error {
 	})
 }
 
+// loadTree reads what can be reached from the root: what lies below a deleted collection is as gone as that. A copy under way is left out.
 func (p *Person) loadTree(snap store.Snapshot) error {
-	cs, err := snap.Collections(p.ID)
+	all, err := snap.Collections(p.ID)
 	if err != nil {
 		return err
 	}
+	cs := reachable(p.ID, all, false)
 	p.tree, p.paths = make(map[holdfast.ID]holdfast.Collection, len(cs)), make(map[pathKey]holdfast.ID, len(cs))
 	for _, c := range cs {
-		if !c.Gone {
-			p.tree[c.ID] = c
-			p.paths[pathKey{c.Parent, c.Name}] = c.ID
-		}
+		p.tree[c.ID] = c
+		p.paths[pathKey{c.Parent, c.Name}] = c.ID
 	}
 	return nil
+}
+
+// reachable returns the live collections that hang from the root by live ones: the root, then parents before children. Copies under way hang directly
+// below the root, where nothing but homes stands else; they are left out unless hidden is set.
+func reachable(root holdfast.ID, all []holdfast.Collection, hidden bool) []holdfast.Collection {
+	out := make([]holdfast.Collection, 0, len(all))
+	byParent := make(map[holdfast.ID][]holdfast.Collection, len(all))
+	for _, c := range all {
+		switch {
+		case c.Gone:
+		case c.ID == root:
+			out = append(out, c)
+		case c.Parent != root || c.Type == holdfast.TypeHome || hidden:
+			byParent[c.Parent] = append(byParent[c.Parent], c)
+		}
+	}
+	for i := 0; i < len(out); i++ {
+		out = append(out, byParent[out[i].ID]...)
+	}
+	return out
 }
 
 // walk follows names from the root as far as collections go.

@@ -180,23 +180,8 @@ func (r *Reader) Collections() ([]holdfast.Collection, error) {
 	if err != nil {
 		return nil, err
 	}
-	byParent := map[holdfast.ID][]holdfast.Collection{}
-	for _, c := range all {
-		if !c.Gone && c.ID != r.owner.ID && (c.Parent != r.owner.ID || c.Type == holdfast.TypeHome) { // a copy under way hangs below the root
-			byParent[c.Parent] = append(byParent[c.Parent], c)
-		}
-	}
-	out := make([]holdfast.Collection, 0, len(all))
-	queue := []holdfast.ID{r.owner.ID}
-	for len(queue) > 0 {
-		children := byParent[queue[0]]
-		queue = queue[1:]
-		for _, c := range children {
-			out = append(out, c)
-			queue = append(queue, c.ID)
-		}
-	}
-	return out, nil
+	cs := reachable(r.owner.ID, all, false)
+	return cs[min(1, len(cs)):], nil
 }
 
 // Collection returns a live collection with its counts and its last change. Errors: NotFound.
@@ -350,10 +335,11 @@ func (r *Reader) saw(c *holdfast.Collection, presented syncToken, full bool) {
 	r.s.Saw(x)
 }
 
-// Usage returns the account's live octets and its allowance (0: none), for RFC 4331.
+// Usage returns the account's live octets and its allowance (0: none), for RFC 4331. They are counted as a commit counts them: copies under way are in, what
+// lies below a deleted collection is not.
 func (r *Reader) Usage() (used, quota int64, err error) {
-	cs, err := r.snap.Collections(r.owner.ID)
-	for _, c := range cs {
+	all, err := r.snap.Collections(r.owner.ID)
+	for _, c := range reachable(r.owner.ID, all, true) {
 		if c.ID != r.owner.ID {
 			used += c.Octets
 		}

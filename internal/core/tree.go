@@ -24,7 +24,7 @@ func (s *Service) MakeCollection(ctx context.Context, p holdfast.Principal, n Ne
 	if err != nil {
 		return id, holdfast.Receipt{}, err
 	}
-	if err := s.mayHold(ctx, &parent, n.Owner, n.Name, n.Type); err != nil {
+	if err := s.mayHold(ctx, &parent, n.Owner, n.Name, n.Type, 1); err != nil {
 		return id, holdfast.Receipt{}, err
 	}
 	rec := holdfast.CollectionRecord{Parent: n.Parent, Name: n.Name, Type: n.Type, Components: n.Components}
@@ -35,7 +35,8 @@ func (s *Service) MakeCollection(ctx context.Context, p holdfast.Principal, n Ne
 
 // mayHold says whether a collection of a type may hang in a parent: address books in the home of address books and nowhere else (RFC 6352
 // section 5.2: they do not nest), calendars likewise (RFC 4791 section 4.2), folders in the home of files or in folders.
-func (s *Service) mayHold(ctx context.Context, parent *holdfast.Collection, owner holdfast.ID, name string, t holdfast.CollectionType) error {
+// more is how many collections the account will have more.
+func (s *Service) mayHold(ctx context.Context, parent *holdfast.Collection, owner holdfast.ID, name string, t holdfast.CollectionType, more int) error {
 	if err := holdfast.CheckName(name); err != nil {
 		return fail("MakeCollection", holdfast.Invalid, name, err.Error())
 	}
@@ -57,7 +58,7 @@ func (s *Service) mayHold(ctx context.Context, parent *holdfast.Collection, owne
 			Text: article(t) + " cannot be made in " + parent.Name}
 	}
 	person, err := s.person(ctx, owner.String())
-	if err == nil && len(person.tree) > s.limits.Collections {
+	if err == nil && more > 0 && len(person.tree)-1+more > s.limits.Collections { // the tree has the root too
 		err = fail("MakeCollection", holdfast.TooLarge, name, "this account has as many collections as it may")
 	}
 	return err
@@ -88,37 +89,55 @@ type Transfer struct {
 // receipt's Created tells whether nothing stood there. Errors: NotFound, PreconditionFailed (Overwrite is false and something is there), Forbidden, Invalid,
 // UIDConflict.
 func (s *Service) Move(ctx context.Context, p holdfast.Principal, t Transfer) (holdfast.Receipt, error) {
-	var receipt holdfast.Receipt
 	to, err := s.ends(ctx, p, t)
 	if err != nil {
-		return receipt, err
+		return holdfast.Receipt{}, err
 	}
-	err = s.retry(ctx, func() error {
+	return s.transfer(ctx, p, t, func(g *holdfast.Group, made bool) error {
 		src, err := s.fetch(ctx, t.From, everything)
 		if err != nil {
 			return err
 		}
-		g := &holdfast.Group{Account: t.From.Owner, If: t.Conditions}
-		made, err := s.clear(ctx, p, g, t)
-		if err != nil {
-			return err
-		}
 		if t.From.Name == "" {
-			err = s.moveCollection(ctx, p, g, t, &to, &src)
-		} else {
-			err = s.moveResource(p, g, t, &to, &src)
+			return s.moveCollection(ctx, p, g, t, &to, &src)
 		}
-		if err != nil {
-			return err
+		return s.moveResource(p, g, t, made, &to, &src)
+	})
+}
+
+// transfer is the commit that ends a COPY or MOVE: it clears the destination and puts there what fill adds. Where another change came between, it looks
+// again: Overwrite is judged by what stands at the destination in the commit.
+func (s *Service) transfer(ctx context.Context, p holdfast.Principal, t Transfer, fill func(g *holdfast.Group, made bool) error) (holdfast.Receipt, error) {
+	var receipt holdfast.Receipt
+	var err error
+	for range maxRetries {
+		g := &holdfast.Group{Account: t.From.Owner, If: t.Conditions, MaxOctets: s.limits.Quota}
+		made, e := s.clear(ctx, p, g, t)
+		if e == nil {
+			e = fill(g, made)
+		}
+		if e != nil {
+			return receipt, e
 		}
 		receipt, err = s.commit(ctx, g)
 		receipt.Created = made
-		return err
-	})
+		if !between(err) || ctx.Err() != nil {
+			break
+		}
+	}
 	return receipt, err
 }
 
-func (s *Service) moveResource(p holdfast.Principal, g *holdfast.Group, t Transfer, to *holdfast.Collection, src *holdfast.Resource) error {
+// between tells whether a commit may have failed because the source or the destination came, went or changed since it was looked at.
+func between(err error) bool {
+	switch holdfast.KindOf(err) {
+	case holdfast.PreconditionFailed, holdfast.Exists, holdfast.NotFound:
+		return err != nil
+	}
+	return false
+}
+
+func (s *Service) moveResource(p holdfast.Principal, g *holdfast.Group, t Transfer, made bool, to *holdfast.Collection, src *holdfast.Resource) error {
 	kind, index, err := s.judge(to, t.To.Name, src.ContentType, src.Body)
 	if err != nil {
 		return err
@@ -127,6 +146,9 @@ func (s *Service) moveResource(p holdfast.Principal, g *holdfast.Group, t Transf
 	del.If.Seq = src.Seq
 	put := s.entry(p.Actor(), holdfast.OpPut, kind, t.To.Collection, t.To.Name, src.Body, src.Properties)
 	put.ContentType, put.Blob, put.Index = src.ContentType, src.Blob, index
+	if made {
+		put.If.Exists = holdfast.Absent
+	}
 	g.Entries = append(g.Entries, del, put)
 	return nil
 }
@@ -139,7 +161,7 @@ func (s *Service) moveCollection(ctx context.Context, p holdfast.Principal, g *h
 	if rec.Type == holdfast.TypeHome || rec.Type == holdfast.TypeRoot {
 		return fail("Move", holdfast.Forbidden, rec.Name, "the home of an account's collections cannot be moved")
 	}
-	if err := s.mayHold(ctx, to, t.To.Owner, t.To.Name, rec.Type); err != nil {
+	if err := s.mayHold(ctx, to, t.To.Owner, t.To.Name, rec.Type, 0); err != nil {
 		return err
 	}
 	rec.Parent, rec.Name = t.To.Collection, t.To.Name
