@@ -14,7 +14,7 @@ var writers = sync.Pool{New: func() any { return davxml.NewMultistatus(nil) }}
 // multistatus runs fn in one snapshot, spools what it answers, and sends it as a 207 after the snapshot was closed. Where anything fails, nothing
 // of it is sent, and the error becomes the status.
 func (q *request) multistatus(depth davxml.Depth, body *davxml.Element, fn func(*Query) error) error {
-	s := newSpool(q.h.o.SpoolDir)
+	s := q.newSpool()
 	defer s.close()
 	prefer := q.prefer()
 	m := writers.Get().(*davxml.Multistatus)

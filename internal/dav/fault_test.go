@@ -242,7 +242,10 @@ func TestLargeAnswerGoesThroughAFile(t *testing.T) {
 		t.Errorf("files are left behind: %v, %v", left, err)
 	}
 	g.handler.o.SpoolDir = dir + "/none"
-	g.want(500, "PROPFIND", g.book(), many, "Depth: 1").lacks(t, "multistatus")
+	r = g.want(503, "PROPFIND", g.book(), many, "Depth: 1")
+	if r.lacks(t, "multistatus", "none"); r.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After where there is no room")
+	}
 }
 
 // A client that is cut off must not take what it got for all.

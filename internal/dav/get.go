@@ -78,7 +78,10 @@ func (q *request) sendResource(res *holdfast.Resource) error {
 	h.Set("ETag", etagText(res.ETag))
 	h.Set("Cache-Control", "private, no-cache")
 	guard(h)
+	out := q.patience(int64(len(octets)))
+	out.rc.SetWriteDeadline(out.last)
 	http.ServeContent(q.w, q.r, "", res.Modified, bytes.NewReader(octets))
+	out.end() // an error has broken the connection already
 	return nil
 }
 
@@ -90,7 +93,7 @@ func guard(h http.Header) {
 
 // index lists a collection as plain HTML. It is spooled as everything that lists.
 func (q *request) index() error {
-	s := newSpool(q.h.o.SpoolDir)
+	s := q.newSpool()
 	defer s.close()
 	err := q.read(func(r *core.Reader) error {
 		x := &Query{Context: q.r.Context(), Reader: r, Principal: q.p, req: q, h: q.h, until: q.h.o.Clock.Now().Add(snapshotTime)}
@@ -128,7 +131,9 @@ func (q *Query) index(s *spool) error {
 	switch {
 	case t.Where == AtRoot && q.req.path.form != formBare:
 		for _, area := range []string{areaPrincipals, holdfast.HomeAddressbooks, holdfast.HomeCalendars, holdfast.HomeFiles} {
-			item(t.Href+area+"/", area)
+			if err := item(t.Href+area+"/", area); err != nil {
+				return err
+			}
 		}
 	case t.Where&(AtHome|AtCollection) != 0:
 		all, err := q.Reader.Collections()
@@ -138,7 +143,9 @@ func (q *Query) index(s *spool) error {
 		slices.SortFunc(all, func(a, b holdfast.Collection) int { return strings.Compare(a.Name, b.Name) })
 		for i := range all {
 			if all[i].Parent == t.Collection.ID {
-				item(t.Href+encodeSegment(all[i].Name)+"/", plainName(&Target{Where: AtCollection, Collection: &all[i]}))
+				if err := item(t.Href+encodeSegment(all[i].Name)+"/", plainName(&Target{Where: AtCollection, Collection: &all[i]})); err != nil {
+					return err
+				}
 			}
 		}
 		err = q.Reader.List(t.Collection.ID, "", 0, 0, func(r *holdfast.Resource) error { return item(t.Href+encodeSegment(r.Name), r.Name) })

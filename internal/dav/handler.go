@@ -22,15 +22,23 @@ type Options struct {
 	Extensions   []Extension
 
 	SpoolDir   string                     // where answers over 1 MiB wait; "" is the system's directory for temporary files
+	MaxAnswer  int64                      // octets of one answer that is spooled; a longer one is refused with 507; default 256 MiB
+	SpoolTotal int64                      // octets of all answers that wait to be sent; beyond: 503; default 1 GiB
 	Log        *slog.Logger               // nil: nothing is logged
 	RequestID  func(*http.Request) string // nil: answers carry none
 	RetryAfter time.Duration              // of a 503 that does not say better; default 300 s
-	Limits     davxml.Limits              // of request bodies in XML; zero fields are davxml's defaults
+	Limits     davxml.Limits              // of request bodies in XML; zero fields are davxml's defaults, but for Props: 200
 	Hosts      []string                   // names of this server in Destination and If beside the request's own Host: those of a public URL
-	BodyIdle   time.Duration              // a body that stops for so long is cut; default 30 s
-	BodyTotal  time.Duration              // a body that takes so long in all is cut; default 10 min
-	WriteIdle  time.Duration              // a client that does not read for so long is cut; default 60 s
-	Clock      clock.Clock                // of deadlines; nil: the system's
+	// Host, if set, is the name that the client calls this server by, as a proxy that is trusted tells it; "" where none does. It counts beside Hosts.
+	Host func(*http.Request) string
+	// BodyBudget is how many octets of bodies over 64 KiB are held at once, over all requests; beyond: 503. XML counts fourfold, for what is made of
+	// it. Default 128 MiB.
+	BodyBudget int64
+	BodyIdle   time.Duration // a body that stops for so long is cut; default 30 s
+	BodyTotal  time.Duration // a body that takes so long in all is cut; default 10 min
+	WriteIdle  time.Duration // a client that does not read for so long is cut; default 60 s
+	WriteRate  int64         // octets that a client must read in a second, after WriteIdle, over the whole answer; default 16 KiB
+	Clock      clock.Clock   // of deadlines; nil: the system's
 }
 
 func (o Options) withDefaults() Options {
@@ -43,6 +51,18 @@ func (o Options) withDefaults() Options {
 	def(&o.BodyIdle, 30*time.Second)
 	def(&o.BodyTotal, 10*time.Minute)
 	def(&o.WriteIdle, time.Minute)
+	size := func(p *int64, v int64) {
+		if *p <= 0 {
+			*p = v
+		}
+	}
+	size(&o.MaxAnswer, 256<<20)
+	size(&o.SpoolTotal, 1<<30)
+	size(&o.WriteRate, 16<<10)
+	size(&o.BodyBudget, 128<<20)
+	if o.Limits.Props <= 0 {
+		o.Limits.Props = 200 // each is answered for each member, also where there is none
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -58,12 +78,15 @@ type Handler struct {
 	o      Options
 	davs   string // the DAV header
 	tables map[kindOfPlace]*table
+	spools budget
+	bodies budget
 	seen   sightings
 }
 
 // New makes a Handler.
 func New(o Options) *Handler {
 	h := &Handler{o: o.withDefaults()}
+	h.spools.most, h.bodies.most = h.o.SpoolTotal, h.o.BodyBudget
 	tokens := []string{"1", "3", "extended-mkcol", "access-control", "sync-collection"}
 	for _, x := range o.Extensions {
 		tokens = append(tokens, x.Compliance...)
@@ -87,6 +110,7 @@ func Serves(path string) bool {
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := &request{h: h, w: w, r: r}
+	defer q.release()
 	q.watch()
 	if h.o.RequestID != nil {
 		w.Header().Set("X-Request-Id", h.o.RequestID(r))

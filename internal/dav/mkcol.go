@@ -134,7 +134,7 @@ func (q *request) refuseNew(ct holdfast.CollectionType, ops []davxml.PropOp) map
 
 // mkcolResponse tells which property kept the collection from being made (RFC 5689 section 3.2).
 func (q *request) mkcolResponse(ops []davxml.PropOp, refused map[davxml.Name]refusal) error {
-	s := newSpool(q.h.o.SpoolDir)
+	s := q.newSpool()
 	defer s.close()
 	w := davxml.NewWriter(s)
 	w.Document()

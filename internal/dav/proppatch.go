@@ -111,7 +111,7 @@ func refusalOf(err error) refusal {
 
 // propstats answers a PROPPATCH: each property is 200, or, where some were refused, those have their status and the others 424.
 func (q *request) propstats(t *Target, ops []davxml.PropOp, refused map[davxml.Name]refusal) error {
-	s := newSpool(q.h.o.SpoolDir)
+	s := q.newSpool()
 	defer s.close()
 	m := davxml.NewMultistatus(s)
 	m.Response(t.Href)

@@ -72,6 +72,9 @@ func (q *Query) memberOf(t *Target, r *holdfast.Resource) *Target {
 // alone counts: what host a client sees is the business of the proxies before us. ok is false where it means none, whatever else it means; the member may or
 // may not exist. An error is a fault: the request must fail as a whole.
 func (q *Query) Name(href string) (name string, ok bool, err error) {
+	if err := q.alive(); err != nil {
+		return "", false, err
+	}
 	at, err := q.refer(href)
 	if err != nil && !nowhere(err) {
 		return "", false, err
@@ -98,6 +101,14 @@ func (q *Query) Fail(err error) {
 	}
 }
 
+// broken gives the error for which the answer cannot be completed any more.
+func (q *Query) broken() error {
+	if q.err != nil {
+		return q.err
+	}
+	return q.m.Err()
+}
+
 // alive gives an error once the request was given up or its snapshot is too old.
 func (q *Query) alive() error {
 	if q.count++; q.count%64 != 0 {
@@ -120,7 +131,7 @@ func (a *Ask) Respond(t *Target) error {
 	}
 	q.m.Response(t.Href)
 	a.write(t, a.plan(placeOf(t)), propstats{q.m})
-	return q.err
+	return q.broken()
 }
 
 // statWriter is where the groups of properties of one response go: a multistatus, or an element inside of one.

@@ -33,9 +33,13 @@ func (q *request) report() error {
 	if root == nil {
 		return Refuse(http.StatusBadRequest, davxml.Name{}, "a REPORT says in its body which report it is")
 	}
+	var sync *davxml.Element // no other body is held while its answer is sent
+	if root.Name == davxml.DSyncCollection {
+		sync = root
+	}
 	err = q.reportOn(depth, root)
-	if root.Name == davxml.DSyncCollection && nowhere(err) {
-		if lost := q.lostToken(root); lost != nil {
+	if sync != nil && nowhere(err) {
+		if lost := q.lostToken(sync); lost != nil {
 			return lost
 		}
 	}

@@ -2,12 +2,9 @@ package dav
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"holdfast"
 	"holdfast/internal/core"
@@ -24,6 +21,7 @@ type request struct {
 	dest   *place     // of COPY and MOVE
 	posted bool       // the path is the collection in which a member is made
 	maker  *Extension // of the collection that a MKCOL makes
+	held   int64      // octets of the body that count in Handler.bodies
 }
 
 // place is a path that was looked up.
@@ -144,9 +142,14 @@ func (q *request) read(fn func(*core.Reader) error) error {
 	return q.h.o.Core.Read(q.r.Context(), q.p, owner, fn)
 }
 
-// ours tells whether a host is this server: the one that the request was sent to, or one that the options name.
+// ours tells whether a host is this server: the one that the request was sent to, the one that the client sees, or one that the options name.
 func (q *request) ours(host string) bool {
 	same := func(a, b string) bool { return strings.EqualFold(bareHost(a), bareHost(b)) }
+	if h := q.h.o.Host; h != nil {
+		if name := h(q.r); name != "" && same(host, name) {
+			return true
+		}
+	}
 	return same(host, q.r.Host) || slices.ContainsFunc(q.h.o.Hosts, func(h string) bool { return same(host, h) })
 }
 
@@ -190,103 +193,4 @@ func (q *request) prefer() davxml.Prefer {
 		p.Minimal = true
 	}
 	return p
-}
-
-// xmlBody reads the request's body as XML; nil for an empty one.
-func (q *request) xmlBody() (*davxml.Element, error) {
-	if err := q.identity(); err != nil {
-		return nil, err
-	}
-	b := q.body()
-	root, err := davxml.Parse(b, q.h.o.Limits)
-	if errors.Is(err, davxml.ErrEmpty) {
-		return nil, nil
-	}
-	return root, err
-}
-
-// identity refuses bodies that are compressed: nobody here would unpack them.
-func (q *request) identity() error {
-	if e := q.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return Refuse(http.StatusUnsupportedMediaType, davxml.Name{}, "bodies are taken without a content encoding only")
-	}
-	return nil
-}
-
-// body reads the request's body under a deadline that moves on with each piece, so that a client that stops sending holds nothing for long. At
-// the body's end net/http lifts the deadline itself.
-type body struct {
-	q    *request
-	rc   *http.ResponseController
-	last time.Time
-}
-
-func (q *request) body() *body {
-	return &body{q: q, rc: http.NewResponseController(q.w), last: q.h.o.Clock.Now().Add(q.h.o.BodyTotal)}
-}
-
-// watch sets the deadline before anything is read: net/http drains what a handler leaves unread, and would wait for it for ever.
-func (q *request) watch() {
-	if q.r.ContentLength != 0 {
-		http.NewResponseController(q.w).SetReadDeadline(q.h.o.Clock.Now().Add(q.h.o.BodyIdle)) // a writer that knows no deadlines is a test's
-	}
-}
-
-// Read implements io.Reader.
-func (b *body) Read(p []byte) (int, error) {
-	at := b.q.h.o.Clock.Now().Add(b.q.h.o.BodyIdle)
-	if at.After(b.last) {
-		at = b.last
-	}
-	b.rc.SetReadDeadline(at)
-	return b.q.r.Body.Read(p)
-}
-
-// trusted is the announced length of a body up to which memory is taken before its octets came. Beyond it memory grows with what really comes, so that many
-// who announce much and send nothing cost nothing.
-const trusted = 64 << 10
-
-// octets reads a body of at most limit octets.
-func (q *request) octets(limit int64) ([]byte, error) {
-	if err := q.identity(); err != nil {
-		return nil, err
-	}
-	tooLarge := &holdfast.Error{Op: "dav." + q.r.Method, Kind: holdfast.TooLarge, Rule: "max-resource-size",
-		Text: "a resource has at most " + strconv.FormatInt(limit, 10) + " octets, and this one has more"}
-	if q.r.ContentLength > limit {
-		return nil, tooLarge
-	}
-	b := q.body()
-	if n := q.r.ContentLength; n >= 0 && n <= trusted {
-		buf := make([]byte, n)
-		if _, err := io.ReadFull(b, buf); err != nil {
-			return nil, cutShort(err)
-		}
-		return buf, nil
-	}
-	buf, err := io.ReadAll(io.LimitReader(b, limit+1))
-	switch {
-	case err != nil:
-		return nil, cutShort(err)
-	case int64(len(buf)) > limit:
-		return nil, tooLarge
-	}
-	return buf, nil
-}
-
-// cutShort says that a body did not come whole. Nothing of it is stored.
-func cutShort(err error) error {
-	var mbe *http.MaxBytesError
-	switch {
-	case errors.As(err, &mbe):
-		return Refuse(http.StatusRequestEntityTooLarge, davxml.Name{}, "the body is larger than what is taken here")
-	case isTimeout(err):
-		return Refuse(http.StatusRequestTimeout, davxml.Name{}, "the body came too slowly and was cut; nothing was stored")
-	}
-	return Refuse(http.StatusBadRequest, davxml.Name{}, "the body did not come whole; nothing was stored")
-}
-
-func isTimeout(err error) bool {
-	var t interface{ Timeout() bool }
-	return errors.As(err, &t) && t.Timeout()
 }

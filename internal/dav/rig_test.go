@@ -128,7 +128,13 @@ type reply struct {
 // do sends a request. Headers are given as "Name: value".
 func (g *rig) do(method, target, body string, headers ...string) reply {
 	g.t.Helper()
-	r := httptest.NewRequest(method, "http://dav.example.org/", strings.NewReader(body))
+	return g.send(method, target, strings.NewReader(body), int64(len(body)), headers...)
+}
+
+// send sends a request whose body says to have length octets.
+func (g *rig) send(method, target string, body io.Reader, length int64, headers ...string) reply {
+	r := httptest.NewRequest(method, "http://dav.example.org/", body)
+	r.ContentLength = length
 	r.URL = parseURL(target)
 	r.RequestURI = target
 	r.SetBasicAuth("alice@example.org", "secret")
@@ -151,7 +157,7 @@ func (g *rig) want(status int, method, target, body string, headers ...string) r
 	g.t.Helper()
 	r := g.do(method, target, body, headers...)
 	if r.StatusCode != status {
-		g.t.Fatalf("%s %s: status %d, want %d\n%s", method, target, r.StatusCode, status, r.body)
+		g.t.Fatalf("%s %s: status %d, want %d\n%s", method, target, r.StatusCode, status, r.body[:min(len(r.body), 2000)])
 	}
 	return r
 }

@@ -2,13 +2,16 @@ package dav
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
 	"os"
 	"strconv"
 	"sync"
 	"time"
+
+	"holdfast"
+	"holdfast/internal/davxml"
 )
 
 // spoolMemory is how much of an answer waits in memory; what is longer goes to a file.
@@ -16,49 +19,77 @@ const spoolMemory = 1 << 20
 
 // spool takes an answer while its snapshot is open. Only when it is whole and the snapshot is closed is it sent, with its length, so that a
 // client can tell a whole answer from a broken one.
+//
+// It is bounded: a small question can have an answer that fills a disk.
 type spool struct {
-	dir  string
+	h    *Handler
 	mem  *bytes.Buffer
 	file *os.File
 	size int64
+	err  error // the first one: what lacks a piece is never sent
 }
 
 var spoolBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-func newSpool(dir string) *spool {
+func (q *request) newSpool() *spool {
 	b := spoolBuffers.Get().(*bytes.Buffer)
 	b.Reset()
-	return &spool{dir: dir, mem: b}
+	return &spool{h: q.h, mem: b}
 }
 
 // Write implements io.Writer.
-func (s *spool) Write(p []byte) (int, error) {
-	s.size += int64(len(p))
+func (s *spool) Write(p []byte) (n int, err error) {
+	if s.err == nil {
+		s.err = s.write(p)
+	}
+	if s.err != nil {
+		return 0, s.err
+	}
+	return len(p), nil
+}
+
+func (s *spool) write(p []byte) error {
+	n := int64(len(p))
+	if s.size+n > s.h.o.MaxAnswer {
+		return Refuse(http.StatusInsufficientStorage, davxml.DNumberOfMatchesWithinLimits,
+			"the answer would have more than "+strconv.FormatInt(s.h.o.MaxAnswer, 10)+" octets; ask for less at once")
+	}
+	if !s.h.spools.take(n) {
+		return crowded("dav.spool", "too many large answers are on their way by now; try again later")
+	}
+	s.size += n
+	if s.file == nil && s.mem.Len()+len(p) <= spoolMemory {
+		s.mem.Write(p)
+		return nil
+	}
+	if err := s.toFile(p); err != nil { // a full disk is of the moment, and no mistake of the client's
+		return &holdfast.Error{Op: "dav.spool", Kind: holdfast.Unavailable, Err: err, Text: "there is no room to make this answer now; try again later"}
+	}
+	return nil
+}
+
+func (s *spool) toFile(p []byte) error {
 	if s.file == nil {
-		if s.mem.Len()+len(p) <= spoolMemory {
-			return s.mem.Write(p)
-		}
 		if err := s.spill(); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return s.file.Write(p)
+	_, err := s.file.Write(p)
+	return err
 }
 
 // spill moves the answer to a file without a name, which is gone with the process, however that ends.
 func (s *spool) spill() error {
-	f, err := os.CreateTemp(s.dir, ".answer-*")
+	f, err := os.CreateTemp(s.h.o.SpoolDir, ".answer-*")
 	if err != nil {
-		return fmt.Errorf("spool answer: %w", err)
+		return err
 	}
 	s.file = f
 	if err := os.Remove(f.Name()); err != nil {
-		return fmt.Errorf("spool answer: %w", err)
+		return err
 	}
-	if _, err := f.Write(s.mem.Bytes()); err != nil {
-		return fmt.Errorf("spool answer: %w", err)
-	}
-	return nil
+	_, err = f.Write(s.mem.Bytes())
+	return err
 }
 
 // close lets go of memory and file.
@@ -66,6 +97,7 @@ func (s *spool) close() {
 	if s.file != nil {
 		s.file.Close()
 	}
+	s.h.spools.give(s.size)
 	spoolBuffers.Put(s.mem)
 	s.mem, s.file = nil, nil
 }
@@ -77,7 +109,7 @@ func (s *spool) send(q *request, status int) error {
 	if q.r.Method == http.MethodHead {
 		return nil
 	}
-	out := &patient{q: q, rc: http.NewResponseController(q.w)}
+	out := q.patience(s.size)
 	var err error
 	if s.file == nil {
 		_, err = out.Write(s.mem.Bytes())
@@ -87,6 +119,9 @@ func (s *spool) send(q *request, status int) error {
 			err = io.ErrUnexpectedEOF
 		}
 	}
+	if err == nil {
+		err = out.end()
+	}
 	if err != nil {
 		q.h.o.Log.Debug("dav answer broken off", "err", err)
 		panic(http.ErrAbortHandler)
@@ -94,21 +129,41 @@ func (s *spool) send(q *request, status int) error {
 	return nil
 }
 
-// patient writes under a deadline that moves on with each piece.
+// patient writes under a deadline that moves on with each piece, up to one for the whole: a client that reads drop by drop would hold its answer for ever.
 type patient struct {
-	q  *request
-	rc *http.ResponseController
+	q    *request
+	rc   *http.ResponseController
+	last time.Time
+}
+
+func (q *request) patience(size int64) *patient {
+	o := &q.h.o
+	all := o.WriteIdle + time.Duration(size/o.WriteRate)*time.Second
+	return &patient{q: q, rc: http.NewResponseController(q.w), last: o.Clock.Now().Add(all)}
+}
+
+// end sends what net/http still holds, while the deadline stands, and lifts it.
+func (p *patient) end() error {
+	err := p.rc.Flush()
+	p.rc.SetWriteDeadline(time.Time{})
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil // a test's
+	}
+	return err
 }
 
 // Write implements io.Writer.
 func (p *patient) Write(b []byte) (n int, err error) {
 	for len(b) > 0 && err == nil {
 		piece := b[:min(len(b), 256<<10)]
-		p.rc.SetWriteDeadline(p.q.h.o.Clock.Now().Add(p.q.h.o.WriteIdle))
+		at := p.q.h.o.Clock.Now().Add(p.q.h.o.WriteIdle)
+		if at.After(p.last) {
+			at = p.last
+		}
+		p.rc.SetWriteDeadline(at)
 		var m int
 		m, err = p.q.w.Write(piece)
 		n, b = n+m, b[m:]
 	}
-	p.rc.SetWriteDeadline(time.Time{})
 	return n, err
 }
