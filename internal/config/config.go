@@ -80,7 +80,7 @@ type Timeouts struct {
 	Write    time.Duration // a client that does not read
 	Idle     time.Duration // an open connection without a request
 	Shutdown time.Duration
-	Control  time.Duration // a command waits so long for a server that starts or stops
+	Control  time.Duration // a command waits so long for a server that starts, stops or hangs
 }
 
 // Engine is how the database uses the machine.
@@ -164,7 +164,7 @@ func (c *Config) Keys() []Key {
 		{Name: "timeouts.body", Default: "10m", Value: &c.Timeouts.Body, Help: "for the whole body of a request"},
 		{Name: "timeouts.idle", Default: "2m", Value: &c.Timeouts.Idle, Help: "of an open connection without a request"},
 		{Name: "timeouts.shutdown", Default: "10s", Value: &c.Timeouts.Shutdown, Help: "for running requests when the server is told to stop"},
-		{Name: "timeouts.control", Default: "5s", Value: &c.Timeouts.Control, Help: "how long a command waits for a server that is starting or stopping"},
+		{Name: "timeouts.control", Default: "5s", Value: &c.Timeouts.Control, Help: "how long a command waits for a server that starts, stops or hangs"},
 
 		{Name: "retry_after", Default: "5m", Value: &c.RetryAfter, Help: "what Retry-After says when nothing better is known"},
 		{Name: "seen_interval", Default: "5m", Value: &c.SeenInterval, Help: "how long it is gathered what devices have seen, before it is written down"},

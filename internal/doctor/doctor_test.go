@@ -138,6 +138,7 @@ func TestFindings(t *testing.T) {
 		{"plain on purpose", "listening", Warn, "without TLS", func(o *Options, _ *patient) { o.Config.Listen, o.Config.HTTPWithoutTLS = "0.0.0.0:1", true }},
 		{"no proxy", "listening", Warn, "none is trusted", func(o *Options, _ *patient) { o.Config.PublicURL = "https://example.org" }},
 		{"admin", "listening", Warn, "admin listener", func(o *Options, _ *patient) { o.Config.AdminListen = ":1" }},
+		{"admin and plain", "listening", Fail, "admin listener", func(o *Options, _ *patient) { o.Config.Listen, o.Config.AdminListen = "0.0.0.0:1", ":1" }},
 		{"no certificate", "certificate", Fail, "nowhere.pem", func(o *Options, _ *patient) { o.Config.TLS = config.TLS{Cert: "nowhere.pem", Key: "nowhere.pem"} }},
 		{"no name", "name", Fail, "holdfast.invalid", func(o *Options, _ *patient) { o.Config.PublicURL = "https://holdfast.invalid" }},
 		{"its own name", "name", Warn, "localhost", func(o *Options, _ *patient) { o.Config.PublicURL = "https://localhost" }},

@@ -28,14 +28,25 @@ func (d *doctor) clock(context.Context) Check {
 }
 
 func (d *doctor) listening(context.Context) Check {
+	out := d.publicListener()
+	if !d.c.AdminBeyondLoopback() {
+		return out
+	}
+	admin := warn("the admin listener is open on "+d.c.AdminListen, "It asks nobody to sign in: others can read how the service fares.",
+		"Listen on 127.0.0.1 with --admin-listen, or keep others out with a firewall.")
+	if out.Result == OK {
+		return admin
+	}
+	return Check{"", out.Result, out.Detail + "; " + admin.Detail, out.Consequence + " " + admin.Consequence, out.Fix + " " + admin.Fix}
+}
+
+func (d *doctor) publicListener() Check {
 	c := d.c
 	switch {
 	case c.BeyondLoopback() && !c.HasTLS() && !c.HTTPWithoutTLS:
 		return failed(c.Listen+" without TLS", "The service refuses to start: passwords could be read on the way.", "Give --tls-cert and --tls-key, or --acme DOMAIN, or listen on 127.0.0.1 behind a proxy.")
 	case c.BeyondLoopback() && !c.HasTLS():
 		return warn(c.Listen+" without TLS", "Whoever is on the way can read every password, unless something in between encrypts.", "Give --tls-cert and --tls-key, or --acme DOMAIN.")
-	case c.AdminBeyondLoopback():
-		return warn("the admin listener is open on "+c.AdminListen, "It asks nobody to sign in: others can read how the service fares.", "Listen on 127.0.0.1 with --admin-listen, or keep others out with a firewall.")
 	case !c.BeyondLoopback() && c.PublicURL == "":
 		return warn(c.Listen+" is reached from this machine alone", "No phone can sync.", "Put it behind a proxy and say --public-url, or listen on an address of this machine with TLS.")
 	case !c.BeyondLoopback() && len(c.TrustedProxies) == 0:

@@ -36,7 +36,7 @@ func (d *doctor) store(ctx context.Context) Check {
 	if len(bad) > 0 {
 		return failed(strings.Join(bad, "; "), "The service does not do all of its work.", "Look at its log.")
 	}
-	detail := fmt.Sprintf("%s, %d accounts, %d KiB", s.Engine, s.Accounts, (s.Octets+1023)>>10)
+	detail := fmt.Sprintf("%s, %d account%s, %d KiB", s.Engine, s.Accounts, map[bool]string{false: "s"}[s.Accounts == 1], (s.Octets+1023)>>10)
 	if s.Running && s.Since != nil {
 		detail += fmt.Sprintf("; a server runs since %s", s.Since.UTC().Format("2006-01-02 15:04 MST"))
 	} else {
