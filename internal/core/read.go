@@ -2,6 +2,7 @@ package core
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 
 	"holdfast"
@@ -60,6 +61,7 @@ type Reader struct {
 	steps map[pathKey]step // where Locate went
 
 	doubted error // a token that came up here put the account in doubt
+	failed  error // a question that can only be answered yes or no could not be answered
 }
 
 // step is what stands at a name: a collection, or none.
@@ -117,7 +119,7 @@ func (s *Service) Read(ctx context.Context, p holdfast.Principal, owner holdfast
 		s.keepDoubts(context.WithoutCancel(ctx)) // after the snapshot was closed: it waits for the disk
 		return r.doubted
 	}
-	return err
+	return cmp.Or(err, r.failed)
 }
 
 func (r *Reader) run(fn func(*Reader) error) error {
@@ -274,9 +276,13 @@ func (r *Reader) Changes(c *holdfast.Collection, token string, limit int, f Fiel
 	return r.tokenAt(c.ID, head.Epoch, last, head.Chain), true, nil
 }
 
-// TokenSeq returns the seq of a sync token given as a state token in an If header (RFC 6578 section 5); ok is false where it can never match.
+// TokenSeq returns the seq of a sync token given as a state token in an If header (RFC 6578 section 5); ok is false where it can never match. Where that
+// cannot be known, Read fails, whatever its function returns.
 func (r *Reader) TokenSeq(c *holdfast.Collection, token string) (seq uint64, ok bool) {
 	t, err := r.checkToken(c, token)
+	if err != nil && !holdfast.IsKind(err, holdfast.BadToken) {
+		r.failed = err
+	}
 	return t.seq, err == nil
 }
 

@@ -18,14 +18,26 @@ type counting struct {
 	snapshots int
 	refuse    error
 	before    func(*holdfast.Group) error // called before a commit
+	chain     error                       // what every question for the chain is answered with
 }
+
+type unchained struct {
+	store.Snapshot
+	err error
+}
+
+func (s unchained) Chain(holdfast.ID, uint64) (store.Head, error) { return store.Head{}, s.err }
 
 func (e *counting) Snapshot(ctx context.Context) (store.Snapshot, error) {
 	e.snapshots++
 	if e.refuse != nil {
 		return nil, e.refuse
 	}
-	return e.Engine.Snapshot(ctx)
+	snap, err := e.Engine.Snapshot(ctx)
+	if err == nil && e.chain != nil {
+		snap = unchained{snap, e.chain}
+	}
+	return snap, err
 }
 
 func (e *counting) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error) {
@@ -119,5 +131,24 @@ func TestAReaderFindsWhatItsSnapshotHas(t *testing.T) {
 		return err
 	}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestAFaultIsNoAnswer: a condition on a token that could not be looked up is neither met nor unmet.
+func TestAFaultIsNoAnswer(t *testing.T) {
+	h, e := newCounting(t, core.Options{})
+	_, token, _, err := h.sync(t, h.book, "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.chain = &holdfast.Error{Op: "test", Kind: holdfast.Unavailable}
+	err = h.s.Read(t.Context(), h.p, h.p.Account, func(r *core.Reader) error {
+		c, err := r.Collection(h.book)
+		r.TokenSeq(&c, token)
+		return err
+	})
+	wantKind(t, err, holdfast.Unavailable)
+	if len(h.s.Doubts()) != 0 {
+		t.Error("a fault was taken for a lost history")
 	}
 }
