@@ -147,7 +147,7 @@ func (tx *commit) collection(en *holdfast.Entry) (*collection, error) {
 	switch {
 	case en.Kind == holdfast.KindCollection && c == nil && en.Op == holdfast.OpPut:
 		return &collection{id: en.Collection, items: map[string][]*version{}, uids: map[string][]string{}}, nil
-	case c == nil, en.Kind != holdfast.KindCollection && now.live(c, "") == nil:
+	case c == nil, en.Kind != holdfast.KindCollection && !now.reachable(c):
 		return nil, fail(holdfast.NotFound, en.Collection.String(), "There is no such collection.")
 	}
 	return c, nil

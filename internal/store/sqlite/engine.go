@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"holdfast"
@@ -129,7 +130,21 @@ func (e *Engine) settleLog() error {
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)
 	}
-	return vfs.WriteFileAtomic(e.o.fs, e.o.log, log, 0o600)
+	err = vfs.WriteFileAtomic(e.o.fs, e.o.log, log, 0o600)
+	if errors.Is(err, syscall.ENOSPC) {
+		e.o.Log.Warn("the disk is too full to write the log anew; it is only synced, which does not help if a sync of it had failed", "err", err)
+		return e.syncLog()
+	}
+	return err
+}
+
+// syncLog is what settleLog does where there is no room for more, so that a full disk can at least be read. The store is full then and takes no changes.
+func (e *Engine) syncLog() error {
+	f, err := e.o.fs.OpenFile(e.o.log, vfs.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // Open opens the store, or makes it where Options.Create says so. What a crash left in the write-ahead log is recovered by this.

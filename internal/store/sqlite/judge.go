@@ -99,7 +99,7 @@ func (t *transaction) collection(h *head, e *holdfast.Entry) (*collection, error
 			return nil, nil
 		}
 	}
-	if c == nil || c.gone && !own {
+	if c == nil || c.lost && !own { // gone, or below one that is: nobody could reach what is put there
 		return nil, store.Err("Commit", holdfast.NotFound, e.Collection.String(), "there is no such collection")
 	}
 	return c, nil

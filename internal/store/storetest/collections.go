@@ -190,7 +190,8 @@ func testCollectionGone(k *kit) {
 	again := k.m.Collection(k.a.Book, k.a.Home, "contacts", holdfast.TypeAddressbook)
 	again.If.Exists = holdfast.Present
 	k.refuses(holdfast.NotFound, "", again)
-	k.do(k.m.Put(sub, "g", "", []byte("x"))) // an entry asks for its own collection only
+	k.refuses(holdfast.NotFound, "", k.m.Put(sub, "g", "", []byte("x"))) // nobody could reach it
+	k.do(k.m.Put(k.a.Home, "g", "", []byte("x")))
 	k.read(func(s store.Snapshot) {
 		_, err := s.Resource(k.a.Book, "", 0)
 		k.kind("the own entry of one that is gone", err, holdfast.NotFound)
