@@ -41,7 +41,7 @@ func newMetrics(s *server) *metrics {
 	stats := s.store.core.Stats
 	counter("holdfast_acknowledged_total", "Changes (groups) that were acknowledged as durable since the start.", func() float64 { return float64(stats().Acknowledged) })
 	counter("holdfast_in_doubt_answers_total", "Requests answered 503 because a device had seen more than the store has.", func() float64 { return float64(stats().InDoubt) })
-	gauge("holdfast_accounts_in_doubt", "Accounts of which a device had seen more than the store has, since the start.", func() float64 { return float64(stats().AccountsInDoubt) })
+	gauge("holdfast_accounts_in_doubt", "Accounts of which a device has seen more than the store has, and which nobody has released.", func() float64 { return float64(stats().AccountsInDoubt) })
 	gauge("holdfast_accounts", "Accounts.", func() float64 { return float64(stats().Accounts) })
 	gauge("holdfast_store_octets", "Size of the database on disk.", func() float64 { return float64(stats().Engine.Octets) })
 	gauge("holdfast_read_only", "1 while the disk is full.", func() float64 { return yes(stats().Engine.ReadOnly) })

@@ -115,7 +115,7 @@ func fail(kind holdfast.ErrorKind, ref, format string, args ...any) error {
 func (h *handler) status(r *http.Request) (any, error) {
 	s := h.Core.Stats()
 	out := Status{Engine: s.Engine.Engine, Store: s.Engine.Store, Accounts: s.Accounts, Octets: s.Engine.Octets, Acknowledged: s.Acknowledged,
-		InDoubt: s.InDoubt, Ready: s.Engine.Failed == nil, Checks: []Check{}}
+		InDoubt: s.AccountsInDoubt, Ready: s.Engine.Failed == nil, Checks: []Check{}}
 	if h.Status != nil {
 		h.Status(&out)
 	}

@@ -71,7 +71,7 @@ type Status struct {
 	Accounts     int64       `json:"accounts"`
 	Octets       int64       `json:"octets"` // on disk
 	Acknowledged int64       `json:"acknowledged"`
-	InDoubt      int64       `json:"in_doubt"`
+	InDoubt      int64       `json:"in_doubt"` // accounts
 }
 
 // Check is one line of /readyz?verbose.

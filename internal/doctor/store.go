@@ -43,7 +43,7 @@ func (d *doctor) store(ctx context.Context) Check {
 		detail += "; no server runs, and the store opens"
 	}
 	if s.InDoubt > 0 {
-		return failed(fmt.Sprintf("%s; %d requests showed that a device has seen more than this store has", detail, s.InDoubt),
+		return failed(fmt.Sprintf("%s; of %d accounts a device has seen more than this store has (`holdfast incident list`)", detail, s.InDoubt),
 			"The store may be older than what phones have: an old copy was put in place.", "Find out which copy is newest before anything is written; the log names the accounts.")
 	}
 	return ok(detail)
