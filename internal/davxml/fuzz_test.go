@@ -18,6 +18,8 @@ func FuzzParse(f *testing.F) {
 		"<?xml version='1.0' encoding='iso-8859-1'?><a>\xe9</a>", `<a><b></a>`, `<p:a/>`, "<a>\x00</a>",
 		`<p:a xmlns:p="1"><p:b xmlns:p="2" xmlns:q="1"><q:c q:d="" p:d=""/></p:b></p:a>`,
 		`<C:addressbook-query xmlns:C="urn:ietf:params:xml:ns:carddav"><C:filter><C:prop-filter name="N"><C:is-not-defined/></C:prop-filter></C:filter></C:addressbook-query>`,
+		`<C:calendar-query xmlns:C="urn:ietf:params:xml:ns:caldav"><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT"><C:time-range start="20260101T000000Z"/><C:prop-filter name="UID"><C:text-match negate-condition="yes">x</C:text-match></C:prop-filter></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>`,
+		`<C:calendar-data xmlns:C="urn:ietf:params:xml:ns:caldav"><C:comp name="VCALENDAR"><C:allprop/><C:comp name="VEVENT"><C:prop name="UID" novalue="yes"/></C:comp></C:comp><C:expand start="1" end="2"/></C:calendar-data>`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -65,6 +67,7 @@ func checkRequests(t *testing.T, e *Element, lim Limits) {
 	if q, err := ParseAddressbookQuery(as(CRAddressbookQuery), lim); err == nil && len(q.Filter.Props) > lim.Conditions {
 		t.Fatalf("query gave %v", q)
 	}
+	checkCalendars(t, as, lim)
 	_, err := ParsePropFind(as(DPropFind), lim)
 	_, err2 := ParseMkCol(as(DMkCol), lim)
 	_, err3 := ParseSyncCollection(as(DSyncCollection), lim)
@@ -149,4 +152,30 @@ func FuzzWriterText(f *testing.F) {
 			t.Fatalf("wrote %q, read %v, %v", w.Bytes(), e, err)
 		}
 	})
+}
+
+// checkCalendars reads the tree as the requests of CalDAV.
+func checkCalendars(t *testing.T, as func(Name) *Element, lim Limits) {
+	if m, err := ParseCalendarMultiget(as(CCalendarMultiget), lim); err == nil && len(m.Hrefs) > lim.Hrefs {
+		t.Fatalf("multiget gave %v", m)
+	}
+	if q, err := ParseCalendarQuery(as(CCalendarQuery), lim); err == nil && q.Filter != nil {
+		if f, err := ParseCalendarFilter(q.Filter, lim); err == nil && countConditions(&f) > lim.Conditions {
+			t.Fatalf("query gave %+v", f)
+		}
+	}
+	if r, err := ParseFreeBusyQuery(as(CFreeBusyQuery), lim); err == nil && (r.Start == "" || r.End == "") {
+		t.Fatalf("free-busy-query gave %v", r)
+	}
+	if d, err := ParseCalendarData(as(CCalendarData), lim); err == nil && d.Expand != nil && d.LimitRecurrence != nil {
+		t.Fatalf("calendar-data gave %v", d)
+	}
+}
+
+func countConditions(f *CompFilter) int {
+	n := 1 + len(f.Props)
+	for i := range f.Comps {
+		n += countConditions(&f.Comps[i])
+	}
+	return n
 }

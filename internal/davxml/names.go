@@ -213,7 +213,13 @@ var (
 	CTimeRange                      = Name{NSCalDAV, "time-range"}
 	CTimezone                       = Name{NSCalDAV, "timezone"}
 
-	// RFC 4791: conditions.
+	CAllComp    = Name{NSCalDAV, "allcomp"}
+	CAllProp    = Name{NSCalDAV, "allprop"}
+	CLimit      = Name{NSCalDAV, "limit"}
+	CNResults   = Name{NSCalDAV, "nresults"}
+	CTimezoneID = Name{NSCalDAV, "timezone-id"}
+
+	// RFC 4791 and 7809: conditions.
 	CCalendarCollectionLocationOk = Name{NSCalDAV, "calendar-collection-location-ok"}
 	CNoUIDConflict                = Name{NSCalDAV, "no-uid-conflict"}
 	CSupportedCalendarComponent   = Name{NSCalDAV, "supported-calendar-component"}
@@ -222,6 +228,7 @@ var (
 	CValidCalendarObjectResource  = Name{NSCalDAV, "valid-calendar-object-resource"}
 	CValidFilter                  = Name{NSCalDAV, "valid-filter"}
 	CInitializeCalendarCollection = Name{NSCalDAV, "initialize-calendar-collection"}
+	CValidTimezone                = Name{NSCalDAV, "valid-timezone"}
 
 	// RFC 6638: scheduling.
 	CCalendarUserAddressSet     = Name{NSCalDAV, "calendar-user-address-set"}
@@ -233,10 +240,12 @@ var (
 	CScheduleOutbox             = Name{NSCalDAV, "schedule-outbox"}
 	CScheduleOutboxURL          = Name{NSCalDAV, "schedule-outbox-URL"}
 	CScheduleTag                = Name{NSCalDAV, "schedule-tag"}
+	CCalendarAvailability       = Name{NSCalDAV, "calendar-availability"}
 	COpaque                     = Name{NSCalDAV, "opaque"}
 	CTransparent                = Name{NSCalDAV, "transparent"}
 
 	// Apple, calendarserver.org.
+	CSCalendarAvailability  = Name{NSCalendarServer, "calendar-availability"}
 	CSGetCTag               = Name{NSCalendarServer, "getctag"}
 	CSEmailAddressSet       = Name{NSCalendarServer, "email-address-set"}
 	CSMeCard                = Name{NSCalendarServer, "me-card"}

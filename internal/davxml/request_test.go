@@ -49,6 +49,25 @@ func asked(t *testing.T, tag, rest string, lim Limits) string {
 		var q AddressbookQuery
 		q, err = ParseAddressbookQuery(e, lim)
 		v = fmt.Sprintf("%v %d %+v", q.Data != nil, q.Limit, q.Filter)
+	case "C:calendar-multiget":
+		var m CalendarMultiget
+		m, err = ParseCalendarMultiget(e, lim)
+		v = fmt.Sprintf("%v %v %q", m.Props.Names, m.Data != nil, m.Hrefs)
+	case "C:calendar-query":
+		var q CalendarQuery
+		q, err = ParseCalendarQuery(e, lim)
+		v = fmt.Sprintf("%v %v %q %q %d", q.Data != nil, q.Filter != nil, q.Timezone, q.TimezoneID, q.Limit)
+	case "C:filter":
+		var f CompFilter
+		f, err = ParseCalendarFilter(e, lim)
+		v = showFilter(&f)
+	case "C:calendar-data":
+		var d *CalendarData
+		if d, err = ParseCalendarData(e, lim); err == nil {
+			v = fmt.Sprintf("%q %q %+v %v %v %v", d.ContentType, d.Version, d.Comp, d.Expand, d.LimitRecurrence, d.LimitFreeBusy)
+		}
+	case "C:free-busy-query":
+		v, err = ParseFreeBusyQuery(e, lim)
 	}
 	if err != nil {
 		return err.(*Error).Kind.String()
