@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -52,9 +53,25 @@ type Entry struct {
 
 // Index is what queries need to know of a resource's octets.
 type Index struct {
-	UID    string // unique among the live members of a collection
-	T0, T1 int64  // reserved for time ranges: Unix seconds of first start and last end
-	Months []byte // reserved: bitmap of the months that it touches
+	UID   string // unique among the live members of a collection
+	Times Times
+}
+
+// Times is when a resource takes place, for time ranges (RFC 4791 section 9.9). Only Timed resources are found by time.
+type Times struct {
+	Timed bool
+	// First and Last are Unix seconds of the first start and the last end, over all instances and rather too wide than too narrow; [math.MinInt64]:
+	// since ever, [math.MaxInt64]: for ever.
+	First, Last int64
+	Months      []byte // what else is known of the instances, for who made it: engines keep it as it is, empty as nil
+}
+
+// Touches tells whether it takes place before to and has not ended before from. What is not Timed never does.
+func (t Times) Touches(from, to int64) bool { return t.Timed && t.First < to && t.Last >= from }
+
+// Equal tells whether both say the same.
+func (t Times) Equal(o Times) bool {
+	return t.Timed == o.Timed && t.First == o.First && t.Last == o.Last && bytes.Equal(t.Months, o.Months)
 }
 
 // Existence is a demand on whether an item is there.

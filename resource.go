@@ -60,12 +60,16 @@ type Resource struct {
 	Made        time.Time // when this incarnation was created
 	Modified    time.Time
 	UID         string
+	Times       Times      // as UID: of live items, as they are now
 	Device      ID         // that wrote it
 	PropsHash   Hash       // SHA-256 of the encoded properties; zero: none
 	Properties  Properties // nil unless asked for
 	Body        []byte     // nil unless asked for; never changed by who holds it
 	Blob        *Blob      // instead of Body, for large octets
 }
+
+// Index returns what was derived of the resource's octets, for who writes them again.
+func (r *Resource) Index() Index { return Index{UID: r.UID, Times: r.Times} }
 
 // Blob names large octets that lie outside the engine, by content.
 type Blob struct {

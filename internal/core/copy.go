@@ -168,7 +168,7 @@ func (s *Service) copyMembers(ctx context.Context, p holdfast.Principal, t Trans
 		}
 		err = snap.List(t.From.Collection, after, copyPart, everything, func(r *holdfast.Resource) error {
 			e := s.entry(p.Actor(), holdfast.OpPut, r.Kind, into, r.Name, append([]byte(nil), r.Body...), r.Properties)
-			e.ContentType, e.Blob, e.Index = r.ContentType, r.Blob, holdfast.Index{UID: r.UID}
+			e.ContentType, e.Blob, e.Index = r.ContentType, r.Blob, r.Index()
 			g.Entries = append(g.Entries, e)
 			after = r.Name
 			return nil

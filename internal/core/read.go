@@ -216,6 +216,15 @@ func (r *Reader) List(c holdfast.ID, after string, limit int, f Fields, fn func(
 	return r.snap.List(c, after, limit, f, fn)
 }
 
+// Between calls fn with the live members of a collection that take place between two moments, as [store.Tree] has it: from and to in Unix seconds, each
+// member once, in no order. What is not timed is left out.
+func (r *Reader) Between(c holdfast.ID, from, to int64, f Fields, fn func(*holdfast.Resource) error) error {
+	if err := r.mine(c); err != nil {
+		return err
+	}
+	return r.snap.Between(c, from, to, f, fn)
+}
+
 // mine keeps a reader inside the account whose rights were checked, and out of the root's records.
 func (r *Reader) mine(id holdfast.ID) error {
 	if id == r.owner.ID {

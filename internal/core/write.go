@@ -200,7 +200,7 @@ func (s *Service) SetProperties(ctx context.Context, p holdfast.Principal, at Pl
 			return receipt, fail("SetProperties", holdfast.TooLarge, at.Name, fmt.Sprintf("a resource has at most %d properties of %d octets in all", holdfast.MaxProperties, holdfast.MaxPropertiesBytes))
 		}
 		e := s.entry(p.Actor(), holdfast.OpPut, r.Kind, at.Collection, at.Name, r.Body, props)
-		e.ContentType, e.Blob, e.Index = r.ContentType, r.Blob, holdfast.Index{UID: r.UID}
+		e.ContentType, e.Blob, e.Index = r.ContentType, r.Blob, r.Index()
 		e.If.Seq = r.Seq
 		receipt, err = s.commit(ctx, &holdfast.Group{Account: at.Owner, Entries: []holdfast.Entry{e}, If: cond})
 		if !holdfast.IsKind(err, holdfast.PreconditionFailed) {

@@ -8,7 +8,7 @@
 //	S4   an account's seq is gapless, in commit order
 //	S5   every committed change is in the outbox until each vault has it
 //	S6   ChangesSince misses nothing, tombstones and paging included
-//	S7   a snapshot is one moment
+//	S7   a snapshot is one moment; what it shows of names, UIDs and times is what the entries said
 //	S8   a second writer is fenced
 //	S9   error kinds are equal across engines
 //	S10  digests are equal across engines
@@ -81,7 +81,7 @@ type Directory interface {
 	Sightings(account holdfast.ID) ([]holdfast.Sighting, error)
 }
 
-// Tree is the current state.
+// Tree is the current state. Its resources have what Entry.Index said of them, if they are live.
 type Tree interface {
 	// Collections returns the collections of an account by ascending id, those that are gone included.
 	Collections(account holdfast.ID) ([]holdfast.Collection, error)
@@ -95,6 +95,9 @@ type Tree interface {
 	ByUID(collection holdfast.ID, uid string) (holdfast.Resource, error)
 	// List calls fn with up to limit live members by ascending name (octet order), above after. limit 0: all. The collection's own entry is left out.
 	List(collection holdfast.ID, after string, limit int, f Fields, fn func(*holdfast.Resource) error) error
+	// Between calls fn with the live members that take place between two moments (Unix seconds): those whose Index.Times is Timed, with First < to and
+	// Last >= from; each once, in no order. Its cost grows with what it finds, not with what else lies in the collection.
+	Between(collection holdfast.ID, from, to int64, f Fields, fn func(*holdfast.Resource) error) error
 	// ChangesSince calls fn with the items of a collection that changed after seq: each once, as it is now, tombstones included, by ascending
 	// seq; at most limit of them (0: all). The collection's own entry is left out. more tells that the limit cut it: the seq of the last item
 	// is then the place to go on from.

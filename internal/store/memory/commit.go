@@ -99,6 +99,9 @@ func replay(v view, g *holdfast.Group) *version {
 	if len(g.Entries) != 1 || en.Op != holdfast.OpPut || c == nil || v.live(c, "") == nil {
 		return nil
 	}
+	if en.Kind != holdfast.KindCollection && !v.reachable(c) {
+		return nil
+	}
 	it := v.live(c, en.Name)
 	if it == nil || en.If.Check(true, it.ETag, it.Seq) {
 		return nil

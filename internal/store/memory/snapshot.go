@@ -236,6 +236,15 @@ func (s *snapshot) List(id holdfast.ID, after string, limit int, f store.Fields,
 	return hand(cut(items, limit), f, fn)
 }
 
+// Between implements [store.Tree].
+func (s *snapshot) Between(id holdfast.ID, from, to int64, f store.Fields, fn func(*holdfast.Resource) error) error {
+	items, err := s.gather("Between", id, 0, func(v view, c *collection) []*version { return v.between(c, from, to) })
+	if err != nil {
+		return err
+	}
+	return hand(items, f, fn)
+}
+
 // ListAt implements [store.History]; seq 0 means now.
 func (s *snapshot) ListAt(id holdfast.ID, seq uint64, f store.Fields, fn func(*holdfast.Resource) error) error {
 	items, err := s.gather("ListAt", id, seq, func(v view, c *collection) []*version { return v.list(c, "") })

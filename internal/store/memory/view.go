@@ -86,6 +86,11 @@ func (v view) list(c *collection, after string) []*version {
 	return out
 }
 
+// between returns the live members that take place before to and have not ended before from.
+func (v view) between(c *collection, from, to int64) []*version {
+	return slices.DeleteFunc(v.list(c, ""), func(it *version) bool { return !it.Index.Times.Touches(from, to) })
+}
+
 // since returns the members that changed above seq, each as it is now, by seq.
 func (v view) since(c *collection, seq uint64) []*version {
 	var out []*version
@@ -171,7 +176,7 @@ func (v *version) hash() holdfast.Hash {
 func (v *version) resource(f store.Fields) *holdfast.Resource {
 	r := &holdfast.Resource{
 		Account: v.Account, Collection: v.Collection, Name: v.Name, Kind: v.Kind, State: v.state(), ETag: v.ETag, Size: v.Size,
-		Seq: v.Seq, Item: v.Item, Made: v.made, Modified: v.At, UID: v.Index.UID, PropsHash: v.PropsHash,
+		Seq: v.Seq, Item: v.Item, Made: v.made, Modified: v.At, UID: v.Index.UID, Times: v.Index.Times, PropsHash: v.PropsHash,
 	}
 	if f&store.WithType != 0 {
 		r.ContentType, r.Device = v.ContentType, v.Actor.Device
@@ -199,7 +204,7 @@ func (v *version) change(f store.Fields) *holdfast.Change {
 // keep returns a copy of the entry that shares nothing with its maker.
 func keep(e *holdfast.Entry) (holdfast.Entry, error) {
 	k := *e
-	k.Body, k.PropsRaw, k.Index.Months = bytes.Clone(e.Body), bytes.Clone(e.PropsRaw), bytes.Clone(e.Index.Months)
+	k.Body, k.PropsRaw, k.Index = bytes.Clone(e.Body), bytes.Clone(e.PropsRaw), keepIndex(e)
 	k.If = holdfast.Precondition{}
 	if e.Blob != nil {
 		b := *e.Blob
@@ -208,4 +213,17 @@ func keep(e *holdfast.Entry) (holdfast.Entry, error) {
 	var err error
 	k.Properties, err = holdfast.DecodeProperties(k.PropsRaw)
 	return k, err
+}
+
+// keepIndex returns what is kept of an entry's index: nothing of what is deleted, and no times of what has none.
+func keepIndex(e *holdfast.Entry) (x holdfast.Index) {
+	if e.Op == holdfast.OpDelete {
+		return x
+	}
+	x.UID = e.Index.UID
+	if t := e.Index.Times; t.Timed {
+		x.Times = t
+		x.Times.Months = append([]byte(nil), t.Months...)
+	}
+	return x
 }

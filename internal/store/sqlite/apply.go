@@ -247,7 +247,7 @@ func next(h *head, e *holdfast.Entry, old item, lsn int64) item {
 		now.state = holdfast.Tombstone
 		return now
 	}
-	now.etag, now.phash, now.size, now.uid = e.ETag, e.PropsHash, e.Size, e.Index.UID
+	now.etag, now.phash, now.size, now.uid, now.times = e.ETag, e.PropsHash, e.Size, e.Index.UID, timesOf(e.Index.Times)
 	if !old.live() {
 		h.items++
 		now.item, now.made = h.items, now.at

@@ -9,7 +9,7 @@ import (
 )
 
 // checkAccount derives the account's state from its journal and compares it with everything that is kept beside it. It returns how many logins the account has or had.
-// The index of UIDs cannot be checked: UIDs are derived from octets that only others understand.
+// UIDs and times cannot be checked: they are derived from octets that only others understand.
 func (e *Engine) checkAccount(ctx context.Context, id holdfast.ID, octets bool, report func(store.Finding)) (logins int, err error) {
 	snap, err := e.Snapshot(ctx)
 	if err != nil {
@@ -238,7 +238,7 @@ func (a *audit) members(c *collection) error {
 			return nil
 		}
 		want := d.row
-		want.uid = it.uid
+		want.uid, want.times = it.uid, it.times
 		if want != it {
 			a.find(d.change, "the index does not say what the journal says")
 		}

@@ -14,7 +14,7 @@ import (
 )
 
 // benchAccounts makes n accounts with one address book each.
-func benchAccounts(b *testing.B, e store.Engine, n int) (people []person) {
+func benchAccounts(b testing.TB, e store.Engine, n int) (people []person) {
 	for i := range n {
 		p := person{id: holdfast.NewID(nil), book: holdfast.NewID(nil)}
 		g := &holdfast.Group{Account: p.id, Entries: []holdfast.Entry{

@@ -17,6 +17,29 @@ type item struct {
 	size        int64
 	at, made    int64
 	uid         string
+	times       times
+}
+
+// times is [holdfast.Times] as it can be compared.
+type times struct {
+	timed       bool
+	first, last int64
+	months      string
+}
+
+func timesOf(t holdfast.Times) times {
+	if !t.Timed {
+		return times{}
+	}
+	return times{true, t.First, t.Last, string(t.Months)}
+}
+
+func (t times) public() holdfast.Times {
+	p := holdfast.Times{Timed: t.timed, First: t.first, Last: t.last}
+	if t.months != "" {
+		p.Months = []byte(t.months)
+	}
+	return p
 }
 
 func (x item) live() bool { return x.seq != 0 && x.state != holdfast.Tombstone }
@@ -27,8 +50,13 @@ func (x item) hash(coll holdfast.ID) holdfast.Hash {
 
 // scanItem reads resourceColumns.
 func scanItem(c *conn, s Stmt) item {
-	return item{name: s.Text(0), seq: uint64(s.Int(1)), state: holdfast.State(s.Int(2)), item: s.Int(3), kind: holdfast.Kind(s.Int(4)),
+	x := item{name: s.Text(0), seq: uint64(s.Int(1)), state: holdfast.State(s.Int(2)), item: s.Int(3), kind: holdfast.Kind(s.Int(4)),
 		etag: c.hash(s, 5), phash: c.hash(s, 6), size: s.Int(7), at: s.Int(8), made: s.Int(9), uid: s.Text(10), lsn: s.Int(11)}
+	if !s.IsNull(12) {
+		c.buf = s.AppendBlob(14, c.buf[:0])
+		x.times = times{true, s.Int(12), s.Int(13), string(c.buf)}
+	}
+	return x
 }
 
 func (t *transaction) item(coll *collection, name string) (x item, err error) {

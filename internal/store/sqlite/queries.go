@@ -42,6 +42,7 @@ const (
 	qResource
 	qResourceByUID
 	qList
+	qBetween
 	qSince
 	qItems
 	qChangeAt
@@ -62,10 +63,13 @@ const (
 	nQueries
 )
 
+// resourceWidth is the number of resourceColumns.
+const resourceWidth = 15
+
 // Columns that several statements share, so that one function scans them.
 const (
 	collectionColumns = `c.coll, c.cid, c.acct, c.gone, c.made, c.seq, c.epoch, c.chain, c.items, c.octets, c.dsum, c.parent, c.name, c.type`
-	resourceColumns   = `r.name, r.seq, r.state, r.item, r.kind, r.etag, r.phash, r.size, r.at, r.made, r.uid, r.lsn`
+	resourceColumns   = `r.name, r.seq, r.state, r.item, r.kind, r.etag, r.phash, r.size, r.at, r.made, r.uid, r.lsn, r.t0, r.t1, r.months`
 	changeColumns     = `h.acct, h.seq, h.epoch, h.more, h.id, h.op, h.kind, h.coll, h.name, h.prev, h.item, h.actor, h.device, h.at, h.chain, h.etag, h.size, h.ctype, h.props, h.blob, h.batch, h.lsn, h.items`
 )
 
@@ -106,9 +110,9 @@ var queries = [nQueries]string{
 
 	qItem:      `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 AND r.name=?2`,
 	qUIDHolder: `SELECT name FROM resources WHERE coll=?1 AND uid=?2 AND state=0`,
-	qPutItem: `INSERT INTO resources(coll, name, seq, lsn, state, item, kind, etag, phash, size, at, made, uid) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)
-		ON CONFLICT(coll, name) DO UPDATE SET seq=?3, lsn=?4, state=?5, item=?6, kind=?7, etag=?8, phash=?9, size=?10, at=?11, made=?12, uid=?13`,
-	// A new version of a live item with the same UID leaves the index of UIDs alone, which naming state or uid here would not.
+	qPutItem: `INSERT INTO resources(coll, name, seq, lsn, state, item, kind, etag, phash, size, at, made, uid, t0, t1, months, span) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)
+		ON CONFLICT(coll, name) DO UPDATE SET seq=?3, lsn=?4, state=?5, item=?6, kind=?7, etag=?8, phash=?9, size=?10, at=?11, made=?12, uid=?13, t0=?14, t1=?15, months=?16, span=?17`,
+	// A new version of a live item with the same UID and times leaves their indexes alone, which naming state, uid or t0 here would not.
 	qNewVersion: `UPDATE resources SET seq=?3, lsn=?4, kind=?5, etag=?6, phash=?7, size=?8, at=?9 WHERE coll=?1 AND name=?2`,
 	qInsertChange: `INSERT INTO changes(lsn, acct, seq, epoch, more, batch, id, op, kind, coll, name, prev, item, items, actor, device, at, chain, etag, size, ctype, props, blob, body)
 		VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)`,
@@ -116,6 +120,7 @@ var queries = [nQueries]string{
 	qResource:      `SELECT ` + resourceColumns + `, a.aid FROM collections c JOIN accounts a ON a.acct=c.acct JOIN resources r ON r.coll=c.coll WHERE c.cid=?1 AND r.name=?2`,
 	qResourceByUID: `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 AND r.uid=?2 AND r.state=0`,
 	qList:          `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 AND r.name>?2 AND r.state<>1 ORDER BY r.name LIMIT ?3`,
+	qBetween:       `SELECT ` + resourceColumns + ` FROM resources r INDEXED BY res_time WHERE r.coll=?1 AND r.span=?2 AND r.t0>=?3 AND r.t0<?4 AND r.t1>=?5`,
 	qSince:         `SELECT ` + resourceColumns + ` FROM resources r INDEXED BY res_seq WHERE r.coll=?1 AND r.seq>?2 AND r.name<>'' ORDER BY r.seq LIMIT ?3`,
 	qItems:         `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 ORDER BY r.name`,
 

@@ -89,7 +89,7 @@ func (s *snapshot) whole(r *collection, account holdfast.ID, acct int64) (holdfa
 func (s *snapshot) Resource(coll holdfast.ID, name string, f store.Fields) (holdfast.Resource, error) {
 	var x item
 	var account holdfast.ID
-	found, err := s.one(qResource, func(r Stmt) { x, account = scanItem(s.c, r), s.c.id(r, 12) }, coll, name)
+	found, err := s.one(qResource, func(r Stmt) { x, account = scanItem(s.c, r), s.c.id(r, resourceWidth) }, coll, name)
 	if err != nil {
 		return holdfast.Resource{}, err
 	}
@@ -104,7 +104,7 @@ func (s *snapshot) Resource(coll holdfast.ID, name string, f store.Fields) (hold
 // resource makes the row a resource without what lies in its change.
 func (x item) resource(account, coll holdfast.ID) holdfast.Resource {
 	return holdfast.Resource{Account: account, Collection: coll, Name: x.name, Kind: x.kind, State: x.state, ETag: x.etag, Size: x.size, Seq: x.seq,
-		Item: uint64(x.item), Made: fromMicro(x.made), Modified: fromMicro(x.at), UID: x.uid, PropsHash: x.phash}
+		Item: uint64(x.item), Made: fromMicro(x.made), Modified: fromMicro(x.at), UID: x.uid, Times: x.times.public(), PropsHash: x.phash}
 }
 
 // complete reads from the change what was asked for. Where buf is given, the body lies in it, and is valid until it is used again.

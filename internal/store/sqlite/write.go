@@ -80,7 +80,7 @@ func (t *transaction) insertChange(h *head, coll *collection, e *holdfast.Entry,
 }
 
 func (t *transaction) putItem(coll *collection, old, x item) error {
-	if old.live() && x.live() && old.state == x.state && old.uid == x.uid {
+	if old.live() && x.live() && old.state == x.state && old.uid == x.uid && old.times == x.times {
 		return t.newVersion(coll, x)
 	}
 	s, err := t.c.take(qPutItem)
@@ -105,11 +105,12 @@ func (t *transaction) putItem(coll *collection, old, x item) error {
 	} else {
 		s.BindText(13, x.uid)
 	}
+	bindTimes(s, 14, x.times)
 	_, err = s.Step()
 	return err
 }
 
-// newVersion is putItem where state, item, time of creation and UID stay as they are.
+// newVersion is putItem where state, item, time of creation, UID and times stay as they are.
 func (t *transaction) newVersion(coll *collection, x item) error {
 	s, err := t.c.take(qNewVersion)
 	if err != nil {
@@ -143,6 +144,22 @@ func bindHash(s Stmt, i int, h holdfast.Hash) {
 		return
 	}
 	s.BindBlob(i, h[:])
+}
+
+// bindTimes binds t0, t1, months and span.
+func bindTimes(s Stmt, i int, t times) {
+	for k := range 4 {
+		s.BindNull(i + k)
+	}
+	if !t.timed {
+		return
+	}
+	s.BindInt(i, t.first)
+	s.BindInt(i+1, t.last)
+	if t.months != "" {
+		s.BindBlob(i+2, []byte(t.months))
+	}
+	s.BindInt(i+3, t.span())
 }
 
 func bit(v bool) int64 {

@@ -153,6 +153,7 @@ func (w *walk) entry(account holdfast.ID) holdfast.Entry {
 		if w.chance(10) {
 			e.Kind, e.ContentType = holdfast.KindFile, ""
 		}
+		e.Index.Times = w.times()
 	case n < 78:
 		col := w.col(account)
 		e = w.m.Delete(col, w.member(col))

@@ -24,6 +24,7 @@ func (w *walk) question() question {
 		a.name = ""
 	}
 	a.col = w.col(a.account)
+	a.from, a.to = w.window()
 	if h, err := w.known().Head(a.account); err == nil {
 		a.seq = w.rng.Uint64N(h.Seq + 2)
 	}
@@ -35,6 +36,7 @@ type subject struct {
 	account, col     holdfast.ID
 	name, login, uid string
 	seq              uint64
+	from, to         int64
 	limit            int
 	f                store.Fields
 }
@@ -48,8 +50,8 @@ func (a subject) changes(out *[]string) func(*holdfast.Change) error {
 }
 
 func (a subject) text(what string) string {
-	return fmt.Sprintf("%s (account %s, collection %s, name %q, login %s, UID %q, seq %d, limit %d, fields %b)", what, short(a.account), short(a.col), a.name,
-		a.login, a.uid, a.seq, a.limit, a.f)
+	return fmt.Sprintf("%s (account %s, collection %s, name %q, login %s, UID %q, seq %d, from %d to %d, limit %d, fields %b)", what, short(a.account), short(a.col), a.name,
+		a.login, a.uid, a.seq, a.from, a.to, a.limit, a.f)
 }
 
 // lines is a text for each of some things.
@@ -101,6 +103,11 @@ func (a subject) tree() []question {
 		}},
 		{a.text("list above the name"), func(s store.Snapshot) (out []string, err error) {
 			err = s.List(a.col, a.name, a.limit, a.f, a.items(false, &out))
+			return out, err
+		}},
+		{a.text("what takes place between two moments"), func(s store.Snapshot) (out []string, err error) {
+			err = s.Between(a.col, a.from, a.to, a.f, a.items(false, &out))
+			slices.Sort(out) // their order is left open
 			return out, err
 		}},
 		{a.text("changes since the seq"), func(s store.Snapshot) (out []string, err error) {

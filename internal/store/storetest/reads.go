@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"holdfast"
@@ -280,13 +281,14 @@ func testFields(k *kit) {
 }
 
 func testCallbacks(k *kit) {
-	k.do(k.put("a", "1"), k.put("b", "1"), k.put("a", "2"))
+	k.do(k.timed("a", 0, always), k.timed("b", 0, hour), k.timed("a", 0, hour))
 	k.read(func(s store.Snapshot) {
 		calls := 0
 		item := func(*holdfast.Resource) error { calls++; return errStop }
 		change := func(*holdfast.Change) error { calls++; return errStop }
 		for what, read := range map[string]func() error{
 			"list":          func() error { return s.List(k.a.Book, "", 0, 0, item) },
+			"between":       func() error { return s.Between(k.a.Book, math.MinInt64, math.MaxInt64, 0, item) },
 			"list at":       func() error { return s.ListAt(k.a.Book, 6, 0, item) },
 			"changes since": func() error { return second(s.ChangesSince(k.a.Book, 0, 0, 0, item)) },
 			"changes":       func() error { return s.Changes(k.a.ID, 0, 0, 0, change) },

@@ -37,13 +37,13 @@ func textBody(body []byte, blob *holdfast.Blob) string {
 
 func textProps(ps holdfast.Properties) string { return short(holdfast.HashOf(ps.Encode())) }
 
-// textResource tells all of a resource but, with past set, what no engine can know of an earlier version: the UID is not journaled.
+// textResource tells all of a resource but, with past set, what no engine can know of an earlier version: UID and times are not journaled.
 func textResource(r *holdfast.Resource, f store.Fields, past bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s/%q kind=%d state=%d etag=%s size=%d seq=%d item=%d made=%s modified=%s props=%s of=%s", short(r.Collection), r.Name, r.Kind, r.State,
 		short(r.ETag), r.Size, r.Seq, r.Item, stamp(r.Made), stamp(r.Modified), short(r.PropsHash), short(r.Account))
 	if !past {
-		fmt.Fprintf(&b, " uid=%q", r.UID)
+		fmt.Fprintf(&b, " uid=%q times=%v", r.UID, r.Times)
 	}
 	if f&store.WithType != 0 {
 		fmt.Fprintf(&b, " type=%q device=%s", r.ContentType, short(r.Device))
