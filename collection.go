@@ -16,7 +16,16 @@ const (
 	TypeAddressbook CollectionType = "addressbook" // RFC 6352 section 5.2
 	TypeCalendar    CollectionType = "calendar"    // RFC 4791 section 4.2
 	TypeFolder      CollectionType = "folder"      // plain WebDAV
+
+	TypeInbox        CollectionType = "inbox"        // RFC 6638 section 2.2: nothing is delivered by now
+	TypeOutbox       CollectionType = "outbox"       // RFC 6638 section 2.1: nothing is sent by now
+	TypeSubscription CollectionType = "subscription" // a calendar that is somewhere else: its address and looks are properties
 )
+
+// Fixed tells whether a collection of this type is a part of its account: it is made with it, and cannot be deleted, moved, copied or replaced.
+func (t CollectionType) Fixed() bool {
+	return t == TypeRoot || t == TypeHome || t == TypeInbox || t == TypeOutbox
+}
 
 // The homes of an account, by their names in its root.
 const (
@@ -25,13 +34,19 @@ const (
 	HomeFiles        = "files"
 )
 
+// The names of an account's collections for scheduling, in its home of calendars. No other collection there can have them.
+const (
+	NameInbox  = "inbox"
+	NameOutbox = "outbox"
+)
+
 // CollectionRecord is the body of a collection's own entry (the item whose name is ""): where it hangs and what it is. Its display name, colour
 // and the like are properties of the same entry.
 type CollectionRecord struct {
 	Parent     ID             `json:"parent"` // zero for the root
 	Name       string         `json:"name"`   // its segment in the path
 	Type       CollectionType `json:"type"`
-	Components []string       `json:"components,omitempty"` // of a calendar: VEVENT, VTODO, VJOURNAL (RFC 4791 section 5.2.3)
+	Components []string       `json:"components,omitempty"` // of a calendar: VEVENT, VTODO, … (RFC 4791 section 5.2.3); none: all
 }
 
 // Encode returns the record's canonical JSON.

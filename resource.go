@@ -25,6 +25,8 @@ const (
 	KindEvent      Kind = 17 // calendar object resource with VEVENT (RFC 4791)
 	KindTodo       Kind = 18 // … with VTODO
 	KindJournal    Kind = 19 // … with VJOURNAL
+	KindFreeBusy   Kind = 20 // … with VFREEBUSY
+	KindAvailable  Kind = 21 // … with VAVAILABILITY (RFC 7953)
 	KindFile       Kind = 32 // plain WebDAV resource
 	KindMail       Kind = 48 // reserved
 )

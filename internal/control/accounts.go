@@ -72,7 +72,7 @@ func (h *handler) account(r *http.Request) (any, error) {
 		cs, err := x.Collections()
 		for _, c := range cs {
 			out.Octets += c.Octets
-			if c.Type != holdfast.TypeHome {
+			if !c.Type.Fixed() {
 				out.Collections = append(out.Collections, Collection{Path: x.PathOf(c.ID), Type: c.Type, Items: c.Items, Octets: c.Octets})
 			}
 		}

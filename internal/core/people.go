@@ -21,6 +21,8 @@ var defaultCollections = []struct {
 	{holdfast.HomeCalendars, "default", "Calendar", holdfast.TypeCalendar, []string{"VEVENT"}},
 	{holdfast.HomeCalendars, "tasks", "Tasks", holdfast.TypeCalendar, []string{"VTODO"}},
 	{holdfast.HomeCalendars, "notes", "Notes", holdfast.TypeCalendar, []string{"VJOURNAL"}},
+	{holdfast.HomeCalendars, holdfast.NameInbox, "Inbox", holdfast.TypeInbox, nil},
+	{holdfast.HomeCalendars, holdfast.NameOutbox, "Outbox", holdfast.TypeOutbox, nil},
 }
 
 // CreateAccount makes an account with its homes and default collections, in one commit. email is checked and brought into canonical form;

@@ -34,7 +34,7 @@ func (s *Service) MakeCollection(ctx context.Context, p holdfast.Principal, n Ne
 }
 
 // mayHold says whether a collection of a type may hang in a parent: address books in the home of address books and nowhere else (RFC 6352
-// section 5.2: they do not nest), calendars likewise (RFC 4791 section 4.2), folders in the home of files or in folders.
+// section 5.2: they do not nest), calendars and subscriptions likewise (RFC 4791 section 4.2), folders in the home of files or in folders.
 // more is how many collections the account will have more.
 func (s *Service) mayHold(ctx context.Context, parent *holdfast.Collection, owner holdfast.ID, name string, t holdfast.CollectionType, more int) error {
 	if err := holdfast.CheckName(name); err != nil {
@@ -48,20 +48,25 @@ func (s *Service) mayHold(ctx context.Context, parent *holdfast.Collection, owne
 	switch t {
 	case holdfast.TypeAddressbook:
 		ok = home == holdfast.HomeAddressbooks
-	case holdfast.TypeCalendar:
-		ok = home == holdfast.HomeCalendars
+	case holdfast.TypeCalendar, holdfast.TypeSubscription:
+		ok = home == holdfast.HomeCalendars && name != holdfast.NameInbox && name != holdfast.NameOutbox
 	case holdfast.TypeFolder:
 		ok = home == holdfast.HomeFiles || parent.Type == holdfast.TypeFolder
 	}
 	if !ok {
 		return &holdfast.Error{Op: "core.MakeCollection", Kind: holdfast.Forbidden, Ref: name, Rule: "collection-location-ok",
-			Text: article(t) + " cannot be made in " + parent.Name}
+			Text: article(t) + " called " + name + " cannot be made in " + parent.Name}
 	}
 	person, err := s.person(ctx, owner.String())
 	if err == nil && more > 0 && len(person.tree)-1+more > s.limits.Collections { // the tree has the root too
 		err = fail("MakeCollection", holdfast.TooLarge, name, "this account has as many collections as it may")
 	}
 	return err
+}
+
+// fixed refuses to do away with a part of an account.
+func fixed(op, name string) error {
+	return fail(op, holdfast.Forbidden, name, "this is a part of every account: it cannot be deleted, moved or replaced")
 }
 
 // article names a type of collection in a sentence.
@@ -73,6 +78,10 @@ func article(t holdfast.CollectionType) string {
 		return "a calendar"
 	case holdfast.TypeFolder:
 		return "a folder"
+	case holdfast.TypeSubscription:
+		return "a subscription"
+	case holdfast.TypeInbox, holdfast.TypeOutbox:
+		return "an inbox or outbox"
 	}
 	return "a home of collections"
 }
@@ -158,8 +167,8 @@ func (s *Service) moveCollection(ctx context.Context, p holdfast.Principal, g *h
 	if err != nil {
 		return &holdfast.Error{Op: "core.Move", Kind: holdfast.Corrupt, Ref: t.From.Name, Err: err}
 	}
-	if rec.Type == holdfast.TypeHome || rec.Type == holdfast.TypeRoot {
-		return fail("Move", holdfast.Forbidden, rec.Name, "the home of an account's collections cannot be moved")
+	if rec.Type.Fixed() {
+		return fixed("Move", rec.Name)
 	}
 	if err := s.mayHold(ctx, to, t.To.Owner, t.To.Name, rec.Type, 0); err != nil {
 		return err
@@ -211,8 +220,8 @@ func (s *Service) clear(ctx context.Context, p holdfast.Principal, g *holdfast.G
 		return false, err
 	case !t.Overwrite:
 		return false, preconditionFailed(t.To.Name)
-	case c.Type == holdfast.TypeHome:
-		return false, fail("Move", holdfast.Forbidden, c.Name, "the home of an account's collections cannot be replaced")
+	case c.Type.Fixed():
+		return false, fixed("Move", c.Name)
 	case at == t.From:
 		return false, fail("Move", holdfast.Forbidden, t.To.Name, "source and destination are the same")
 	}

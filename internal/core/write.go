@@ -166,8 +166,8 @@ func (s *Service) Delete(ctx context.Context, p holdfast.Principal, at Place, pr
 	if err != nil {
 		return holdfast.Receipt{}, err
 	}
-	if at.Name == "" && c.Type == holdfast.TypeHome {
-		return holdfast.Receipt{}, fail("Delete", holdfast.Forbidden, c.Name, "the home of an account's collections cannot be deleted")
+	if at.Name == "" && c.Type.Fixed() {
+		return holdfast.Receipt{}, fixed("Delete", c.Name)
 	}
 	r, err := s.fetch(ctx, at, 0)
 	if err != nil {

@@ -1,6 +1,7 @@
 package dav
 
 import (
+	"cmp"
 	"net/http"
 	"sync"
 
@@ -21,16 +22,11 @@ func (q *request) multistatus(depth davxml.Depth, body *davxml.Element, fn func(
 	defer writers.Put(m)
 	m.Reset(s)
 	err := q.read(func(r *core.Reader) error {
-		x := &Query{Context: q.r.Context(), Reader: r, Principal: q.p, Header: q.r.Header, Depth: depth, Prefer: prefer, Limits: q.h.o.Limits, Body: body,
-			req: q, h: q.h, m: m, until: q.h.o.Clock.Now().Add(snapshotTime)}
-		if err := q.condition4918(r); err != nil {
-			return err
-		}
-		t, err := x.target(q.place)
+		x, err := q.query(r, depth, body)
 		if err != nil {
 			return err
 		}
-		x.Target = t
+		x.m = m
 		if err = fn(x); err == nil {
 			err = x.err
 		}
@@ -55,6 +51,44 @@ func (q *request) multistatus(depth davxml.Depth, body *davxml.Element, fn func(
 	}
 	h.Set("DAV", q.h.davs)
 	return s.send(q, http.StatusMultiStatus)
+}
+
+// plainly runs fn in one snapshot and answers 200 with what it returns, after the snapshot was closed.
+func (q *request) plainly(depth davxml.Depth, root *davxml.Element, fn func(*Query) (string, []byte, error)) error {
+	var kind string
+	var octets []byte
+	err := q.read(func(r *core.Reader) error {
+		x, err := q.query(r, depth, root)
+		if err == nil {
+			kind, octets, err = fn(x)
+		}
+		return cmp.Or(err, x.err)
+	})
+	if err != nil {
+		return err
+	}
+	s := q.newSpool()
+	defer s.close()
+	if _, err := s.Write(octets); err != nil {
+		return err
+	}
+	h := q.w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Cache-Control", "private, no-cache")
+	guard(h)
+	return s.send(q, http.StatusOK)
+}
+
+// query begins a query at the request's place, once the request's If header holds.
+func (q *request) query(r *core.Reader, depth davxml.Depth, body *davxml.Element) (*Query, error) {
+	x := &Query{Context: q.r.Context(), Reader: r, Principal: q.p, Header: q.r.Header, Depth: depth, Prefer: q.prefer(), Limits: q.h.o.Limits, Body: body,
+		req: q, h: q.h, until: q.h.o.Clock.Now().Add(snapshotTime)}
+	if err := q.condition4918(r); err != nil {
+		return x, err
+	}
+	t, err := x.target(q.place)
+	x.Target = t
+	return x, err
 }
 
 // target makes the target for a place. Members are looked up with what a PROPFIND may want of one.

@@ -16,11 +16,16 @@ type Extension struct {
 
 	// Type is the type of collection that the extension knows. Its properties and reports at collections and members hold for this type alone.
 	Type holdfast.CollectionType
-	// Home is the home where such collections hang (holdfast.HomeAddressbooks). Its properties and reports at homes hold for this home alone.
+	// Home is the home where such collections hang (holdfast.HomeAddressbooks). Its properties and reports at homes hold for this home alone. Of several
+	// types that hang in one home, one extension names it.
 	Home string
 	// ResourceType stands beside DAV:collection in the resourcetype of such a collection (CARDDAV:addressbook), and in an extended MKCOL (RFC 5689) asks
 	// for one.
 	ResourceType davxml.Name
+	// Method, if set, is a method of its own that makes such collections in Home: MKCALENDAR (RFC 4791 section 5.3.1). Its body is a MethodBody, and a
+	// failed property is told in a MethodAnswer; both are otherwise as DAV:mkcol and DAV:mkcol-response are.
+	Method                   string
+	MethodBody, MethodAnswer davxml.Name
 	// PlainMkCol lets a MKCOL without a body in Home make such a collection. Otherwise it is refused with a sentence that says how to ask.
 	PlainMkCol bool
 	// Make, if set, sees the properties of a MKCOL before they are stored as dead ones, takes out those that it turns into fields of n (the components of a
@@ -84,6 +89,8 @@ type Property struct {
 	// Accept, if set, lets PROPPATCH and MKCOL set the property: it checks the value, which is then stored as a dead property would be, and Write finds it
 	// in t.Dead(). nil: the property is protected. An error of kind Invalid with a Rule, or Forbidden, is told to the client as it is.
 	Accept func(t *Target, op davxml.PropOp) error
+	// Replaces are dead properties that say the same in another way: setting or removing this one removes them, unless the same request names them too.
+	Replaces []davxml.Name
 }
 
 // Report is one report (RFC 3253 section 3.6).
@@ -94,4 +101,6 @@ type Report struct {
 	// as one 207 after Serve returned nil and the snapshot was closed. If it returns an error, nothing of it is sent: the error becomes the status (a
 	// *davxml.Error by its kind, a *holdfast.Error by the table).
 	Serve func(q *Query) error
+	// Plain, if set, stands in the place of Serve where the answer is no multistatus but 200 with octets of one media type (RFC 4791 section 7.10).
+	Plain func(q *Query) (contentType string, body []byte, err error)
 }

@@ -24,9 +24,20 @@ func (q *request) allow() string {
 	case AtCollection:
 		return always + ", PROPPATCH, POST, DELETE, COPY, MOVE"
 	case AtMember:
-		return always + ", PROPPATCH, PUT, DELETE, COPY, MOVE, MKCOL"
+		return always + ", PROPPATCH, PUT, DELETE, COPY, MOVE" + q.makers()
 	}
-	return always + ", PROPPATCH, PUT, POST, DELETE, COPY, MOVE, MKCOL"
+	return always + ", PROPPATCH, PUT, POST, DELETE, COPY, MOVE" + q.makers()
+}
+
+// makers are the methods that make collections here.
+func (q *request) makers() string {
+	out := ", MKCOL"
+	for i := range q.h.o.Extensions {
+		if x := &q.h.o.Extensions[i]; x.Method != "" && (q.path.Area == x.Home || q.path.Area == "") {
+			out += ", " + x.Method
+		}
+	}
+	return out
 }
 
 // options says what this is (RFC 9110 section 9.3.7, RFC 4918 section 10.1). There is no class 2: locks are not needed where every write names the version

@@ -151,7 +151,7 @@ var methods = map[string]func(*request) error{
 	"ACL":              (*request).acl,
 	"LOCK":             (*request).notAllowed,
 	"UNLOCK":           (*request).notAllowed,
-	"MKCALENDAR":       (*request).notAllowed,
+	"MKCALENDAR":       (*request).mkcol,
 	"SEARCH":           (*request).notAllowed,
 	http.MethodPatch:   (*request).notAllowed,
 	http.MethodTrace:   (*request).notAllowed,

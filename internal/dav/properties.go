@@ -172,10 +172,11 @@ func writeResourceID(w *davxml.Writer, _ *Query, t *Target, _ *davxml.Element) {
 	if t.Collection != nil {
 		id = t.Collection.ID
 	}
-	w.Href(davxml.DResourceID, uuidURN(id))
+	w.Href(davxml.DResourceID, URN(id))
 }
 
-func uuidURN(id holdfast.ID) string {
+// URN spells an id as a URN of a UUID (RFC 9562).
+func URN(id holdfast.ID) string {
 	const hex = "0123456789abcdef"
 	b := []byte("urn:uuid:")
 	for i, c := range id {

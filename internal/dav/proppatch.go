@@ -37,7 +37,9 @@ func (q *request) proppatch() error {
 	if refused := q.h.refuse(t, ops, nil); refused != nil {
 		return q.propstats(t, ops, refused)
 	}
-	r, err := q.h.o.Core.SetProperties(q.r.Context(), q.p, q.loc.Place(), cond, func(ps holdfast.Properties) (holdfast.Properties, error) { return apply(ps, ops), nil })
+	r, err := q.h.o.Core.SetProperties(q.r.Context(), q.p, q.loc.Place(), cond, func(ps holdfast.Properties) (holdfast.Properties, error) {
+		return apply(q.h.replaced(t, ps, ops), ops), nil
+	})
 	if err != nil {
 		return err
 	}
@@ -62,6 +64,23 @@ func (q *request) patched() (t *Target, err error) {
 func apply(ps holdfast.Properties, ops []davxml.PropOp) holdfast.Properties {
 	for _, op := range ops {
 		ps = ps.With(op.Name.Space, op.Name.Local, op.Value)
+	}
+	return ps
+}
+
+// replaced leaves out what the properties that are set or removed replace.
+func (h *Handler) replaced(t *Target, ps holdfast.Properties, ops []davxml.PropOp) holdfast.Properties {
+	props := h.tableFor(placeOf(t)).props
+	for _, op := range ops {
+		p := props[op.Name]
+		if p == nil {
+			continue
+		}
+		for _, n := range p.Replaces {
+			if !slices.ContainsFunc(ops, func(other davxml.PropOp) bool { return other.Name == n }) {
+				ps = ps.With(n.Space, n.Local, nil)
+			}
+		}
 	}
 	return ps
 }

@@ -97,7 +97,9 @@ func (q *Query) SyncToken(token string) { q.m.SyncToken(token) }
 func (q *Query) Fail(err error) {
 	if q.err == nil && err != nil {
 		q.err = err
-		q.m.Fail(err)
+		if q.m != nil {
+			q.m.Fail(err)
+		}
 	}
 }
 

@@ -75,6 +75,8 @@ func (q *request) reportOn(depth davxml.Depth, root *davxml.Element) error {
 	switch {
 	case rep == nil:
 		return Refuse(http.StatusForbidden, dSupportedReport, "the report "+short(root.Name.String())+" is not known for this resource")
+	case rep.Plain != nil:
+		return q.plainly(depth, root, rep.Plain)
 	case rep.Serve == nil:
 		return q.searchProperties(root)
 	}

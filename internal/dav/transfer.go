@@ -100,13 +100,13 @@ func (q *request) around(at *place) bool {
 	return slices.Equal(a.Names[:n], b.Names[:n])
 }
 
-// placeOfNew says where a MKCOL makes a collection.
-func (q *request) placeOfNew() (parent holdfast.ID, name string, err error) {
+// placeOfNew says where a collection is made.
+func (q *request) placeOfNew(how making) (parent holdfast.ID, name string, err error) {
 	switch {
 	case q.where == 0:
 		return parent, "", q.missingParent(&q.place)
 	case q.where != AtMember:
-		return parent, "", q.notAllowed()
+		return parent, "", q.taken(how)
 	}
 	return q.loc.Collection.ID, q.loc.Rest[0], nil
 }
