@@ -3,7 +3,9 @@ package holdfast
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -68,6 +70,20 @@ type Times struct {
 
 // Touches tells whether it takes place before to and has not ended before from. What is not Timed never does.
 func (t Times) Touches(from, to int64) bool { return t.Timed && t.First < to && t.Last >= from }
+
+// String returns the times in words, for whoever looks for a fault.
+func (t Times) String() string {
+	if !t.Timed {
+		return "none"
+	}
+	text := func(at int64) string {
+		if at == math.MinInt64 || at == math.MaxInt64 {
+			return "ever"
+		}
+		return time.Unix(at, 0).UTC().Format(time.RFC3339)
+	}
+	return text(t.First) + " to " + text(t.Last) + " (" + hex.EncodeToString(t.Months) + ")"
+}
 
 // Equal tells whether both say the same.
 func (t Times) Equal(o Times) bool {

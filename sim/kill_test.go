@@ -154,7 +154,7 @@ func (k *killing) journals(dir string, writers []*load.Writer) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	if err := e.Check(t.Context(), true, func(f store.Finding) { t.Errorf("the store's own check: %+v", f) }); err != nil {
+	if err := e.Check(t.Context(), true, nil, func(f store.Finding) { t.Errorf("the store's own check: %+v", f) }); err != nil {
 		t.Fatal(err)
 	}
 	for _, w := range writers {

@@ -148,9 +148,19 @@ func (s *Service) Stats() Stats {
 	return Stats{Acknowledged: s.acked.Load(), InDoubt: requests, AccountsInDoubt: accounts, Accounts: i.Accounts, Engine: i}
 }
 
-// Check verifies the whole store, see [store.Engine].
+// Check verifies the whole store, see [store.Engine]. If octets is set, every live resource is judged once more and compared with what the index says of it.
 func (s *Service) Check(ctx context.Context, octets bool, report func(store.Finding)) error {
-	return s.engine.Check(ctx, octets, report)
+	return s.engine.Check(ctx, octets, s.derive, report)
+}
+
+// derive implements [store.Derive] by the judges. What is in a collection whose type has none is the core's own, and is found by its name alone.
+func (s *Service) derive(c *holdfast.Collection, r *holdfast.Resource) (holdfast.Index, bool) {
+	judge := s.judges[c.Type]
+	if judge == nil {
+		return holdfast.Index{}, true
+	}
+	_, x, err := judge(c, r.Name, r.ContentType, r.Body)
+	return x, err == nil
 }
 
 func fail(op string, kind holdfast.ErrorKind, ref, text string) error {

@@ -98,3 +98,38 @@ func TestEveryWriteKeepsTheTimes(t *testing.T) {
 		t.Errorf("the root: %v", err)
 	}
 }
+
+// TestAFullCheckJudgesOnceMore puts an event past the core, with an index that its octets do not have.
+func TestAFullCheckJudgesOnceMore(t *testing.T) {
+	e := memory.New()
+	defer e.Close()
+	h := shelfOf(t, core.New(core.Options{Engine: e, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judgeTimes}}))
+	h.mustPut(t, "good", "u 100 200")
+	check := func(octets bool) (found []string) {
+		t.Helper()
+		if err := h.s.Check(t.Context(), octets, func(f core.Finding) { found = append(found, f.Name+": "+f.What) }); err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	for _, octets := range []bool{true, false} {
+		if found := check(octets); len(found) > 0 {
+			t.Errorf("in a sound store: %q", found)
+		}
+	}
+	bad := holdfast.Entry{ID: holdfast.NewID(nil), Op: holdfast.OpPut, Kind: holdfast.KindEvent, Collection: h.book, Name: "bad", Body: []byte("v 100 200"), At: h.s.Now(),
+		Index: holdfast.Index{UID: "w", Times: holdfast.Times{Timed: true, First: 100, Last: 200, Months: []byte("v")}}}
+	broken := bad
+	broken.ID, broken.Name, broken.Body, broken.Index = holdfast.NewID(nil), "broken", []byte("not what is taken today"), holdfast.Index{UID: "x"}
+	g := &holdfast.Group{Account: h.p.Account, Entries: []holdfast.Entry{bad, broken}}
+	g.Seal()
+	if _, err := e.Commit(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	if found := check(false); len(found) > 0 {
+		t.Errorf("without the octets: %q", found)
+	}
+	if found := check(true); !slices.Equal(found, []string{`bad: the index has the UID "w", the octets have "v"`}) {
+		t.Errorf("with the octets: %q", found)
+	}
+}

@@ -68,7 +68,7 @@ func (d *doctor) integrity(ctx context.Context) Check {
 	})
 	what := "structure, chains and digests"
 	if d.o.Octets {
-		what += ", and the hash of every body"
+		what += ", the hash of every body, and the UIDs and times in the index"
 	}
 	switch {
 	case n > 0:

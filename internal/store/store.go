@@ -19,6 +19,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"holdfast"
@@ -46,9 +47,9 @@ type Engine interface {
 
 	Outbox
 
-	// Check reads the whole store and verifies it: structure, chains, sums and, if octets is set, the hash of every body. It reports findings
-	// through report and goes on; the error is for what kept it from checking.
-	Check(ctx context.Context, octets bool, report func(Finding)) error
+	// Check reads the whole store and verifies it: structure, chains and sums; if octets is set, the hash of every body, and, if derive is not nil, what the
+	// index says of every live member. It reports findings through report and goes on; the error is for what kept it from checking.
+	Check(ctx context.Context, octets bool, derive Derive, report func(Finding)) error
 
 	// Info tells what the engine is and how it fares.
 	Info() Info
@@ -151,6 +152,25 @@ type Outbox interface {
 	Pending(ctx context.Context, vault string, limit int, fn func(Position, *holdfast.Change) error) error
 	// Confirm records that the vault holds everything up to p. Marks never go backwards; one that is lost in a power cut is harmless.
 	Confirm(ctx context.Context, vault string, p Position) error
+}
+
+// Derive says what the index should say of a live member's octets: r has its Name, Kind, ContentType and Body, which it must not keep or change. ok is false
+// where that is not known: the octets would not be taken today.
+type Derive func(c *holdfast.Collection, r *holdfast.Resource) (x holdfast.Index, ok bool)
+
+// Misfit returns what is wrong with what the index says of a resource, one sentence for each; derived is what its octets say. Every engine says it alike.
+func Misfit(r *holdfast.Resource, derived holdfast.Index) (what []string) {
+	if r.UID != derived.UID {
+		what = append(what, fmt.Sprintf("the index has the UID %q, the octets have %q", r.UID, derived.UID))
+	}
+	t := derived.Times
+	if !t.Timed {
+		t = holdfast.Times{}
+	}
+	if !r.Times.Equal(t) {
+		what = append(what, fmt.Sprintf("the index has the times %s, the octets have %s", r.Times, t))
+	}
+	return what
 }
 
 // Finding is one thing that Check found wrong.

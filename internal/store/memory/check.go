@@ -9,12 +9,12 @@ import (
 )
 
 // Check implements [store.Engine]: it derives everything from the changes once more and compares.
-func (e *Engine) Check(ctx context.Context, octets bool, report func(store.Finding)) error {
+func (e *Engine) Check(ctx context.Context, octets bool, derive store.Derive, report func(store.Finding)) error {
 	e.mu.Lock()
 	err := e.usable(ctx, "Check")
 	var found []store.Finding
 	if err == nil {
-		found = e.check(octets)
+		found = e.check(octets, derive)
 	}
 	e.mu.Unlock()
 	for _, f := range found {
@@ -23,7 +23,7 @@ func (e *Engine) Check(ctx context.Context, octets bool, report func(store.Findi
 	return err
 }
 
-func (e *Engine) check(octets bool) (found []store.Finding) {
+func (e *Engine) check(octets bool, derive store.Derive) (found []store.Finding) {
 	pos := store.Position{}
 	for _, b := range e.batches {
 		pos = nextPosition(pos, store.GroupEnd{Account: b.account.id, Chain: b.account.changes[b.to-1].Chain})
@@ -34,6 +34,9 @@ func (e *Engine) check(octets bool) (found []store.Finding) {
 	}
 	for _, a := range e.accounts {
 		found = append(found, a.check(octets)...)
+		if octets && derive != nil {
+			found = append(found, a.now().misfits(derive)...)
+		}
 	}
 	return found
 }
@@ -70,6 +73,27 @@ func (a *account) check(octets bool) (found []store.Finding) {
 	for _, c := range now.all() {
 		if own := now.item(c, ""); now.recount(c) != now.newest(c.log).totals {
 			add(own, "The collection's sums do not match its items.")
+		}
+	}
+	return found
+}
+
+// misfits compares what the index says with what the octets say.
+func (v view) misfits(derive store.Derive) (found []store.Finding) {
+	for _, c := range v.all() {
+		about := v.describe(c)
+		for _, it := range v.list(c, "") {
+			if it.Blob != nil {
+				continue
+			}
+			r := it.resource(store.WithBody | store.WithType)
+			want, ok := derive(&about, r)
+			if !ok {
+				continue
+			}
+			for _, what := range store.Misfit(r, want) {
+				found = append(found, store.Finding{Account: v.id, Collection: c.id, Name: it.Name, Seq: it.Seq, What: what})
+			}
 		}
 	}
 	return found

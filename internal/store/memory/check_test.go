@@ -20,6 +20,8 @@ func TestCheckFinds(t *testing.T) {
 		"a count":      func(_ *Engine, a *account) { a.changes[2].totals.items++ },
 		"a time":       func(_ *Engine, a *account) { a.changes[2].At = a.changes[2].At.Add(1000) },
 		"a batch":      func(e *Engine, _ *account) { e.batches[0].at.Hash[0] ^= 1 },
+		"a UID":        func(_ *Engine, a *account) { a.changes[2].Index.UID = "y" },
+		"times":        func(_ *Engine, a *account) { a.changes[2].Index.Times = holdfast.Times{Timed: true, Last: 1} },
 		"a lost batch": func(e *Engine, _ *account) { e.batches = e.batches[1:] },
 	} {
 		e, a := founded(t)
@@ -34,7 +36,7 @@ func TestCheckFinds(t *testing.T) {
 
 func findings(t *testing.T, e *Engine) (found []store.Finding) {
 	t.Helper()
-	if err := e.Check(t.Context(), true, func(f store.Finding) { found = append(found, f) }); err != nil {
+	if err := e.Check(t.Context(), true, deriveNothing, func(f store.Finding) { found = append(found, f) }); err != nil {
 		t.Fatal(err)
 	}
 	return found
@@ -60,4 +62,9 @@ func founded(t *testing.T) (*Engine, *account) {
 		}
 	}
 	return e, e.accounts[id]
+}
+
+// deriveNothing says that no octets have a UID or times.
+func deriveNothing(*holdfast.Collection, *holdfast.Resource) (holdfast.Index, bool) {
+	return holdfast.Index{}, true
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // checkAccount derives the account's state from its journal and compares it with everything that is kept beside it. It returns how many logins the account has or had.
-// UIDs and times cannot be checked: they are derived from octets that only others understand.
-func (e *Engine) checkAccount(ctx context.Context, id holdfast.ID, octets bool, report func(store.Finding)) (logins int, err error) {
+// UIDs and times are in no journal: derive makes them from the octets again.
+func (e *Engine) checkAccount(ctx context.Context, id holdfast.ID, octets bool, derive store.Derive, report func(store.Finding)) (logins int, err error) {
 	snap, err := e.Snapshot(ctx)
 	if err != nil {
 		return 0, err
@@ -21,7 +21,7 @@ func (e *Engine) checkAccount(ctx context.Context, id holdfast.ID, octets bool, 
 	if err != nil {
 		return 0, err
 	}
-	a := &audit{s: s, account: id, acct: acct, octets: octets, report: report,
+	a := &audit{s: s, account: id, acct: acct, octets: octets, judge: derive, report: report,
 		items: map[place]*derived{}, books: map[holdfast.ID]*shelf{}, logins: map[string]bool{}, epochs: map[uint64]bool{}}
 	s.deadline = s.deadline.Add(checkPatience)
 	if err := s.read(qChangesAfter, func(r Stmt) error { return a.change(scanChange(s.c, r, id)) }, acct, 0, noLimit(0)); err != nil {
@@ -47,6 +47,7 @@ type audit struct {
 	account holdfast.ID
 	acct    int64
 	octets  bool
+	judge   store.Derive
 	report  func(store.Finding)
 	seq     uint64
 	chain   holdfast.Hash
@@ -55,6 +56,7 @@ type audit struct {
 	books   map[holdfast.ID]*shelf
 	logins  map[string]bool
 	epochs  map[uint64]bool
+	buf     []byte // a body
 }
 
 // derived is an item's row as the journal makes it.
@@ -229,8 +231,10 @@ func (a *audit) shelf(c, parent *collection) {
 func (a *audit) members(c *collection) error {
 	var sum holdfast.Sum
 	var items, octets int64
+	about := a.about(c)
 	err := a.s.read(qItems, func(x Stmt) error {
 		it := scanItem(a.s.c, x)
+		span := x.Int(resourceWidth)
 		at := place{c.id, it.name}
 		d := a.items[at]
 		if d == nil {
@@ -238,11 +242,21 @@ func (a *audit) members(c *collection) error {
 			return nil
 		}
 		want := d.row
-		want.uid, want.times = it.uid, it.times
+		if it.live() {
+			want.uid, want.times = it.uid, it.times
+		}
 		if want != it {
 			a.find(d.change, "the index does not say what the journal says")
 		}
+		if x.IsNull(resourceWidth) == it.times.timed || it.times.timed && span != it.times.span() {
+			a.find(d.change, "the index does not find it at its time")
+		}
 		delete(a.items, at)
+		if about != nil && it.live() && it.name != "" {
+			if err := a.derived(about, it, d.change); err != nil {
+				return err
+			}
+		}
 		sum = sum.Add(it.hash(c.id))
 		if it.live() && it.name != "" {
 			items, octets = items+1, octets+it.size
@@ -254,6 +268,36 @@ func (a *audit) members(c *collection) error {
 	}
 	if sum != c.sum || items != c.items || octets != c.octets {
 		a.find(&holdfast.Change{Entry: holdfast.Entry{Collection: c.id}}, "the collection's sum does not fit its items: %d items of %d octets counted, %d of %d recorded", items, octets, c.items, c.octets)
+	}
+	return nil
+}
+
+// about returns the collection for whoever derives what the index should say of its members; nil where nobody does, or where it cannot be read.
+func (a *audit) about(c *collection) *holdfast.Collection {
+	if !a.octets || a.judge == nil {
+		return nil
+	}
+	whole, err := a.s.whole(c, a.account, a.acct)
+	if err != nil {
+		return nil // what is wrong with it was found in the journal
+	}
+	return &whole
+}
+
+// derived compares what the index says of an item's octets with what they say.
+func (a *audit) derived(c *holdfast.Collection, it item, ch *holdfast.Change) error {
+	r := it.resource(a.account, c.ID)
+	err := a.s.complete(&r, it.lsn, store.WithBody|store.WithType, &a.buf)
+	if holdfast.IsKind(err, holdfast.Corrupt) || err == nil && r.Blob != nil {
+		return nil // a missing change was found before
+	}
+	if err != nil {
+		return err
+	}
+	if want, ok := a.judge(c, &r); ok {
+		for _, what := range store.Misfit(&r, want) {
+			a.find(ch, "%s", what)
+		}
 	}
 	return nil
 }

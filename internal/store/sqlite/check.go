@@ -10,8 +10,8 @@ import (
 )
 
 // Check implements [store.Engine]. Each account is read in a snapshot of its own, so that the log can be reset in between.
-func (e *Engine) Check(ctx context.Context, octets bool, report func(store.Finding)) error {
-	if err := e.checkFile(ctx, report); err != nil {
+func (e *Engine) Check(ctx context.Context, octets bool, derive store.Derive, report func(store.Finding)) error {
+	if err := e.checkFile(ctx, octets, report); err != nil {
 		return err
 	}
 	if err := e.checkStream(ctx, report); err != nil {
@@ -28,7 +28,7 @@ func (e *Engine) Check(ctx context.Context, octets bool, report func(store.Findi
 			return e.checkLogins(ctx, logins, report)
 		}
 		for _, id := range ids {
-			n, err := e.checkAccount(ctx, id, octets, report)
+			n, err := e.checkAccount(ctx, id, octets, derive, report)
 			if err != nil {
 				return err
 			}
@@ -149,14 +149,18 @@ func (e *Engine) nextAccounts(ctx context.Context, after holdfast.ID) (ids []hol
 	}, after, 100)
 }
 
-// checkFile lets SQLite look at its own structure.
-func (e *Engine) checkFile(ctx context.Context, report func(store.Finding)) error {
+// checkFile lets SQLite look at its own structure; if full is set, at its indexes too.
+func (e *Engine) checkFile(ctx context.Context, full bool, report func(store.Finding)) error {
 	snap, err := e.Snapshot(ctx)
 	if err != nil {
 		return err
 	}
 	defer snap.Close()
-	said, err := snap.(*snapshot).c.text("PRAGMA quick_check(1)")
+	pragma := "PRAGMA quick_check(1)"
+	if full {
+		pragma = "PRAGMA integrity_check(1)"
+	}
+	said, err := snap.(*snapshot).c.text(pragma)
 	if err == nil && said != "ok" {
 		report(store.Finding{What: "the database file is damaged: " + said})
 	}

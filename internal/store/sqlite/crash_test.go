@@ -271,7 +271,7 @@ func (w *world) group(p *person) *holdfast.Group {
 // verify compares what is there with what was promised, and takes over what survived besides.
 func (w *world) verify(e *Engine) (lost string) {
 	ctx := context.Background()
-	if err := e.Check(ctx, true, func(f store.Finding) { lost = fmt.Sprintf("damaged: %+v", f) }); err != nil || lost != "" {
+	if err := e.Check(ctx, true, nil, func(f store.Finding) { lost = fmt.Sprintf("damaged: %+v", f) }); err != nil || lost != "" {
 		return fmt.Sprint(lost, err)
 	}
 	snap, err := e.Snapshot(ctx)

@@ -312,6 +312,19 @@ func TestCheckFindsWhatWasTamperedWith(t *testing.T) {
 		"a batch's end":     `UPDATE batches SET lsn=lsn+1 WHERE batch=2`,
 		"a change's batch":  `UPDATE changes SET batch=batch+1 WHERE name='1'`,
 		"a count of items":  `UPDATE changes SET items=items+1 WHERE name='2'`,
+		"a UID":             `UPDATE resources SET uid='other' WHERE name='e'`,
+		"a lost UID":        `UPDATE resources SET uid=NULL WHERE name='e'`,
+		"an extra UID":      `UPDATE resources SET uid='1' WHERE name='1'`,
+		"a start":           `UPDATE resources SET t0=t0+1 WHERE name='e'`,
+		"an end":            `UPDATE resources SET t1=t1+1 WHERE name='e'`,
+		"months":            `UPDATE resources SET months=x'00' WHERE name='e'`,
+		"no months":         `UPDATE resources SET months=NULL WHERE name='e'`,
+		"no time":           `UPDATE resources SET t0=NULL, t1=NULL, months=NULL, span=NULL WHERE name='e'`,
+		"an extra time":     `UPDATE resources SET t0=1, t1=2, span=0 WHERE name='1'`,
+		"a hidden time":     `UPDATE resources SET span=NULL WHERE name='e'`,
+		"a wrong class":     `UPDATE resources SET span=span+1 WHERE name='e'`,
+		"a dead one's UID":  `UPDATE resources SET uid='3' WHERE name='dead'`,
+		"a dead one's time": `UPDATE resources SET t0=1, t1=2, span=0 WHERE name='dead'`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, err := Open(t.Context(), Options{Dir: t.TempDir(), Create: true, Ballast: -1})
@@ -326,10 +339,18 @@ func TestCheckFindsWhatWasTamperedWith(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			event := w.entry(holdfast.OpPut, holdfast.KindEvent, w.people[0].book, "e", []byte("e"))
+			event.Index = eventIndex
+			dead := w.entry(holdfast.OpPut, holdfast.KindAddress, w.people[0].book, "dead", []byte("dead"))
+			g := &holdfast.Group{Account: w.people[0].id, Entries: []holdfast.Entry{event, dead, w.entry(holdfast.OpDelete, holdfast.KindAddress, w.people[0].book, "dead", nil)}}
+			g.Seal()
+			if _, err := e.Commit(t.Context(), g); err != nil {
+				t.Fatal(err)
+			}
 			findings := 0
 			look := func() {
 				t.Helper()
-				if err := e.Check(t.Context(), true, func(f store.Finding) { findings++ }); err != nil {
+				if err := e.Check(t.Context(), true, deriveEvent, func(f store.Finding) { findings++ }); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -344,6 +365,16 @@ func TestCheckFindsWhatWasTamperedWith(t *testing.T) {
 			}
 		})
 	}
+}
+
+var eventIndex = holdfast.Index{UID: "uid", Times: holdfast.Times{Timed: true, First: 100, Last: 200, Months: []byte{7}}}
+
+// deriveEvent is what the octets say in TestCheckFindsWhatWasTamperedWith: of the event, its index; of all else, nothing.
+func deriveEvent(c *holdfast.Collection, r *holdfast.Resource) (holdfast.Index, bool) {
+	if string(r.Body) == "e" && c.Name == "book" {
+		return eventIndex, true
+	}
+	return holdfast.Index{}, true
 }
 
 // TestOneBadGroupTakesNoOtherDown puts a group whose statement fails into a batch with good ones.
@@ -365,7 +396,7 @@ func TestOneBadGroupTakesNoOtherDown(t *testing.T) {
 	if e.Info().Failed != nil {
 		t.Error("the engine stopped for a statement")
 	}
-	if err := e.Check(t.Context(), true, func(f store.Finding) { t.Errorf("%+v", f) }); err != nil {
+	if err := e.Check(t.Context(), true, nil, func(f store.Finding) { t.Errorf("%+v", f) }); err != nil {
 		t.Error(err)
 	}
 }

@@ -122,7 +122,7 @@ var queries = [nQueries]string{
 	qList:          `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 AND r.name>?2 AND r.state<>1 ORDER BY r.name LIMIT ?3`,
 	qBetween:       `SELECT ` + resourceColumns + ` FROM resources r INDEXED BY res_time WHERE r.coll=?1 AND r.span=?2 AND r.t0>=?3 AND r.t0<?4 AND r.t1>=?5`,
 	qSince:         `SELECT ` + resourceColumns + ` FROM resources r INDEXED BY res_seq WHERE r.coll=?1 AND r.seq>?2 AND r.name<>'' ORDER BY r.seq LIMIT ?3`,
-	qItems:         `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 ORDER BY r.name`,
+	qItems:         `SELECT ` + resourceColumns + `, r.span FROM resources r WHERE r.coll=?1 ORDER BY r.name`,
 
 	qChangeAt:     `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq=?2`,
 	qChangesAfter: `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq LIMIT ?3`,

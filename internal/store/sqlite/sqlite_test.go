@@ -56,7 +56,7 @@ func TestASecondWriterIsFenced(t *testing.T) {
 	if first.Info().Failed == nil {
 		t.Error("the fenced one goes on")
 	}
-	if err := second.Check(t.Context(), true, func(f store.Finding) { t.Errorf("%+v", f) }); err != nil {
+	if err := second.Check(t.Context(), true, nil, func(f store.Finding) { t.Errorf("%+v", f) }); err != nil {
 		t.Error(err)
 	}
 }

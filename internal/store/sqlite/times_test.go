@@ -43,7 +43,7 @@ func TestAnOlderStoreGoesOn(t *testing.T) {
 	if v, err := e.w.text("PRAGMA user_version"); err != nil || v != "2" {
 		t.Errorf("schema %s, %v", v, err)
 	}
-	if err := e.Check(t.Context(), true, func(f store.Finding) { t.Errorf("as it was: %+v", f) }); err != nil {
+	if err := e.Check(t.Context(), true, nil, func(f store.Finding) { t.Errorf("as it was: %+v", f) }); err != nil {
 		t.Fatal(err)
 	}
 	event := benchEntry(holdfast.KindEvent, p.book, "event", []byte("event"))
@@ -70,7 +70,7 @@ func TestAnOlderStoreGoesOn(t *testing.T) {
 	if !slices.Equal(found, []string{"event"}) || !slices.Equal(listed, []string{"event", "old"}) {
 		t.Errorf("found %q, listed %q", found, listed)
 	}
-	if err := e.Check(t.Context(), true, func(f store.Finding) { t.Errorf("%+v", f) }); err != nil {
+	if err := e.Check(t.Context(), true, nil, func(f store.Finding) { t.Errorf("%+v", f) }); err != nil {
 		t.Error(err)
 	}
 }

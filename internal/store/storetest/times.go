@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -14,6 +15,7 @@ var timeTests = []clause{
 	{"S7_BetweenFindsWhatTakesPlace", testBetween},
 	{"TimesAreKeptAsTheyAre", testTimesKept},
 	{"TimesFollowTheNewestVersion", testTimesFollow},
+	{"CheckComparesTheIndexWithTheOctets", testDerive},
 }
 
 const (
@@ -196,6 +198,68 @@ func testTimesFollow(k *kit) {
 	}
 	k.do(k.m.DeleteCollection(k.a.Book))
 	at("3") // as List: what was in it can be read
+}
+
+// testDerive lets a check hear that the octets say something else than the index of some members, and looks what it tells.
+func testDerive(k *kit) {
+	blob := k.put("a blob", "")
+	blob.Body, blob.Blob = nil, &holdfast.Blob{Hash: holdfast.HashOf([]byte("big")), Size: 1 << 30}
+	k.do(k.put("right", "1"), k.put("unknown", "1"), k.timed("uid", 0, hour), k.timed("times", 0, hour), k.timed("dead", 0, hour), blob)
+	k.do(k.put("right", "2"), k.m.Delete(k.a.Book, "dead"))
+	asked := map[string]string{}
+	derive := func(c *holdfast.Collection, r *holdfast.Resource) (holdfast.Index, bool) {
+		if c.ID == k.a.ID {
+			return holdfast.Index{}, true
+		}
+		asked[r.Name] = fmt.Sprintf("%s of %s: %s, %t", c.Name, c.Type, r.ContentType, strings.Contains(string(r.Body), "UID:uid-"+r.Name+"\r\n"))
+		x := r.Index()
+		switch r.Name {
+		case "uid":
+			x.UID = "another"
+		case "times":
+			x.Times.Last++
+		case "unknown":
+			return holdfast.Index{}, false
+		}
+		return x, true
+	}
+	var found []string
+	check := func(octets bool, d store.Derive) {
+		k.Helper()
+		found = nil
+		if err := k.h.Engine.Check(k.Context(), octets, d, func(f store.Finding) {
+			if f.Account != k.a.ID || f.Collection != k.a.Book || f.Seq == 0 {
+				k.Errorf("%+v", f)
+			}
+			found = append(found, f.Name+": "+f.What)
+		}); err != nil {
+			k.Fatal(err)
+		}
+		slices.Sort(found)
+	}
+	for _, c := range []struct {
+		octets bool
+		derive store.Derive
+	}{{true, nil}, {false, nil}, {false, derive}} {
+		if check(c.octets, c.derive); len(found) > 0 || len(asked) > 0 {
+			k.Errorf("octets %t: found %q, asked of %v", c.octets, found, asked)
+		}
+	}
+	check(true, derive)
+	want := []string{
+		"times: the index has the times 1970-01-01T00:00:00Z to 1970-01-01T01:00:00Z (), the octets have 1970-01-01T00:00:00Z to 1970-01-01T01:00:01Z ()",
+		`uid: the index has the UID "uid-uid", the octets have "another"`}
+	if !slices.Equal(found, want) {
+		k.Errorf("found %q, want %q", found, want)
+	}
+	for _, name := range []string{"right", "unknown", "uid", "times"} {
+		if got, want := asked[name], "contacts of addressbook: text/vcard; charset=utf-8, true"; got != want {
+			k.Errorf("%s was shown as %q, want %q", name, got, want)
+		}
+	}
+	if len(asked) != 4 {
+		k.Errorf("asked of %v", asked)
+	}
 }
 
 // times makes random ones: from a moment to for ever.
