@@ -41,3 +41,11 @@ func (b *Budget) Left() int {
 	}
 	return max(b.left, 0)
 }
+
+// OrDefault gives b, or a new budget of DefaultSteps if there is none.
+func (b *Budget) OrDefault() *Budget {
+	if b == nil {
+		return NewBudget(DefaultSteps)
+	}
+	return b
+}

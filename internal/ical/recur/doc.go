@@ -14,5 +14,8 @@
 //	rule.go    Rule, its canonical text
 //	parse.go   Parse, Error
 //	budget.go  Budget
+//	plan.go    a rule with what its start adds, made ready for questions
+//	days.go    the days of a period; clock.go the same below a day
 //	iter.go    Rule.Iter, Iter: instances one after the other
+//	seek.go    Iter.Seek
 package recur
