@@ -1,0 +1,146 @@
+package zone
+
+import (
+	_ "embed"
+	"strings"
+	"sync"
+	"time"
+	_ "time/tzdata" // for machines without a database of their own
+
+	"holdfast/internal/ical/civil"
+)
+
+// names are the zones and links of the IANA database, one a line.
+//
+//go:embed names.txt
+var names string
+
+// windowsNames says which zone Windows means by its names: the territory "001" of CLDR's table and some names of older versions.
+//
+//go:embed windows.txt
+var windowsNames string
+
+// database maps the names of the IANA database, in lower case, to how they are written.
+var database = sync.OnceValue(func() map[string]string {
+	m := make(map[string]string, 600)
+	for name := range strings.FieldsSeq(names) {
+		m[strings.ToLower(name)] = name
+	}
+	return m
+})
+
+// windows maps names of Windows, in lower case, to names of the database.
+var windows = sync.OnceValue(func() map[string]string {
+	m := map[string]string{}
+	for line := range strings.Lines(windowsNames) {
+		from, to, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		m[strings.ToLower(from)] = to
+	}
+	return m
+})
+
+// maxName bounds what is looked up as a name.
+const maxName = 200
+
+// Name gives the IANA name of what a calendar calls a time zone: that name
+// itself in any case, with a prefix that some programs put before it
+// ("/freeassociation.sourceforge.net/Europe/Berlin"), or a name of Windows.
+func Name(tzid string) (string, bool) {
+	tzid = strings.Trim(tzid, "\" \t")
+	if tzid == "" || len(tzid) > maxName {
+		return "", false
+	}
+	if to, ok := windows()[strings.ToLower(tzid)]; ok {
+		return to, true
+	}
+	for rest := strings.ToLower(strings.ReplaceAll(tzid, " ", "_")); ; {
+		if name, ok := database()[rest]; ok {
+			return name, true
+		}
+		_, behind, ok := strings.Cut(rest, "/")
+		if !ok {
+			return "", false
+		}
+		rest = behind
+	}
+}
+
+// Named gives the zone of a name; see Name. It reads the database anew each
+// time: a Cache remembers.
+func Named(tzid string) (Zone, bool) {
+	name, ok := Name(tzid)
+	if !ok {
+		return nil, false
+	}
+	z, err := load(name)
+	return z, err == nil
+}
+
+func load(name string) (Zone, error) {
+	if name == "UTC" || name == "Etc/UTC" {
+		return UTC, nil
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, err
+	}
+	n := &named{loc: loc}
+	for unix := int64(never); unix < near; {
+		_, to, offset := bounds(loc, unix)
+		if last := len(n.near) - 1; last < 0 || n.near[last].offset != offset {
+			n.near = append(n.near, span{unix, offset})
+		}
+		unix, n.more = to, to != ever
+	}
+	return n, nil
+}
+
+// near is the end of the time that is prepared for: 2060-01-01. Nearly all
+// times that anybody asks for come before it.
+const near = 2840140800
+
+// named is a zone of the database: a table up to near, and the rules of the
+// database behind that.
+type named struct {
+	near spans
+	more bool // the clocks are changed behind that, too
+	loc  *time.Location
+}
+
+func (n *named) at(unix int64) (from, to, offset int64) {
+	if from, to, offset = n.near.at(unix); to != ever || !n.more {
+		return from, to, offset
+	}
+	return bounds(n.loc, unix)
+}
+
+// bounds asks package time. Its bounds may lie closer than the next change of the clocks, and those of the last day of a leap year are wrong:
+// there the end of that day does.
+func bounds(loc *time.Location, unix int64) (from, to, offset int64) {
+	t := time.Unix(max(unix, int64(civil.Min)-400*civil.Day), 0).In(loc)
+	_, off := t.Zone()
+	begin, end := t.ZoneBounds()
+	from, to, offset = never, ever, int64(off)
+	if !begin.IsZero() {
+		from = min(begin.Unix(), unix)
+	}
+	if !end.IsZero() {
+		to = end.Unix()
+	}
+	if to <= unix {
+		to = unix - unix%civil.Day + civil.Day
+	}
+	return from, to, offset
+}
+
+// Instant implements Zone.
+func (n *named) Instant(t civil.Time) int64 { unix, _ := locate(n, t); return unix }
+
+// Exists implements Zone.
+func (n *named) Exists(t civil.Time) bool { _, ok := locate(n, t); return ok }
+
+// Local implements Zone.
+func (n *named) Local(unix int64) civil.Time {
+	_, _, offset := n.at(unix)
+	return civil.Time(unix + offset)
+}
