@@ -1,0 +1,143 @@
+// Package filter matches calendar objects against the filters of CalDAV (RFC
+// 4791, section 9.7).
+//
+// A component filter asks whether some component of an object satisfies all its
+// conditions: the same component, master or override, for all of them. So
+// "tomorrow, with Alex" finds a series whose override of tomorrow names Alex, and
+// not one in which Alex came last year only.
+package filter
+
+import (
+	"fmt"
+
+	"holdfast/internal/ical/occur"
+	"holdfast/internal/ical/recur"
+)
+
+// Test says whether one or all of several conditions must hold. AllOf is what
+// RFC 4791 knows; AnyOf is what some programs write as RFC 6352 has it.
+type Test int
+
+// The two tests.
+const (
+	AllOf Test = iota
+	AnyOf
+)
+
+// Collation names a way to compare text (RFC 4791, section 7.5).
+type Collation string
+
+// The collations.
+const (
+	ASCIICasemap   Collation = "i;ascii-casemap"   // RFC 4790, section 9.2; the default
+	Octet          Collation = "i;octet"           // RFC 4790, section 9.3
+	UnicodeCasemap Collation = "i;unicode-casemap" // RFC 5051
+)
+
+// Collations lists what TextMatch takes.
+func Collations() []Collation { return []Collation{ASCIICasemap, Octet, UnicodeCasemap} }
+
+// MatchType says how text is sought in a value. RFC 4791 knows Contains alone;
+// the others are those of RFC 6352, for who asks for them.
+type MatchType int
+
+// The match types.
+const (
+	Contains MatchType = iota
+	Equals
+	StartsWith
+	EndsWith
+)
+
+// TimeRange is CALDAV:time-range (section 9.9) in Unix seconds: [From, To).
+// math.MinInt64 and math.MaxInt64 leave an end open.
+type TimeRange struct{ From, To int64 }
+
+// Filter is CALDAV:filter (section 9.7): the comp-filter for VCALENDAR.
+type Filter struct {
+	Calendar CompFilter
+}
+
+// CompFilter is CALDAV:comp-filter (section 9.7.1). With NotDefined it matches
+// where there is no such component; otherwise where there is one that satisfies
+// all the rest.
+type CompFilter struct {
+	Name       string
+	Test       Test
+	NotDefined bool
+	Range      *TimeRange
+	Props      []PropFilter
+	Comps      []CompFilter
+}
+
+// PropFilter is CALDAV:prop-filter (section 9.7.2). With NotDefined it matches a
+// component without the property; otherwise one that has an instance of it that
+// satisfies all the rest.
+type PropFilter struct {
+	Name       string
+	Test       Test
+	NotDefined bool
+	Range      *TimeRange
+	Text       *TextMatch
+	Params     []ParamFilter
+}
+
+// ParamFilter is CALDAV:param-filter (section 9.7.3).
+type ParamFilter struct {
+	Name       string
+	NotDefined bool
+	Text       *TextMatch
+}
+
+// TextMatch is CALDAV:text-match (section 9.7.5). Values are compared with their
+// escapes resolved; a list (CATEGORIES, RESOURCES) as a whole and then item by item.
+type TextMatch struct {
+	Text      string
+	Collation Collation // empty: ASCIICasemap
+	Match     MatchType
+	Negate    bool
+}
+
+// CollationError names a collation that is not supported: the precondition
+// CALDAV:supported-collation.
+type CollationError struct{ Collation Collation }
+
+// Error gives the sentence.
+func (e *CollationError) Error() string {
+	return fmt.Sprintf("the collation %q is not supported; use %s, %s or %s", string(e.Collation), ASCIICasemap, Octet, UnicodeCasemap)
+}
+
+// Error says what is wrong with a filter. Supported tells which precondition is
+// violated: CALDAV:supported-filter where a component or property is asked for
+// in a way that nothing could match, else CALDAV:valid-filter.
+type Error struct {
+	Supported bool
+	Why       string
+}
+
+// Error gives the sentence.
+func (e *Error) Error() string { return e.Why }
+
+// Matcher is a Filter made ready for many objects. It may be used by several
+// goroutines at once.
+type Matcher struct{ f *Filter }
+
+// Compile makes the filter ready. The error is a *CollationError or an *Error.
+func (f *Filter) Compile() (*Matcher, error) { return &Matcher{f}, nil }
+
+// Kinds gives the names of the components that an object must have one of to
+// match; nil: any.
+func (m *Matcher) Kinds() []string { return nil }
+
+// Range gives a range of time that some instance of every match overlaps; false
+// if there is none.
+func (m *Matcher) Range() (from, to int64, ok bool) { return 0, 0, false }
+
+// Certain tells whether an object matches just if it is of one of Kinds and, where
+// there is a Range, some instance overlaps it: then occur.Covers may decide alone.
+func (m *Matcher) Certain() bool { return false }
+
+// Match tells whether the object matches. The error is recur.ErrBudget.
+func (m *Matcher) Match(o *occur.Object, b *recur.Budget) (bool, error) {
+	return false, recur.ErrBudget
+}

@@ -1,0 +1,169 @@
+package zone
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"holdfast/internal/ical"
+	"holdfast/internal/ical/recur"
+)
+
+// Cache remembers zones that were loaded or worked out: most objects carry the
+// same few. It is bounded, and may be used by several goroutines at once. A nil
+// Cache remembers nothing.
+type Cache struct {
+	mu    sync.RWMutex
+	limit int
+	named map[string]Zone // by what was asked for
+	texts map[string]made // by the octets of a VTIMEZONE
+}
+
+// made is what came of a VTIMEZONE; the error is remembered, too.
+type made struct {
+	zone Zone
+	err  error
+}
+
+// NewCache makes a cache of that many names and as many definitions.
+func NewCache(limit int) *Cache {
+	return &Cache{limit: max(limit, 1), named: map[string]Zone{}, texts: map[string]made{}}
+}
+
+// Named is Named, remembered.
+func (c *Cache) Named(tzid string) (Zone, bool) {
+	if c == nil {
+		return Named(tzid)
+	}
+	c.mu.RLock()
+	z, ok := c.named[tzid]
+	c.mu.RUnlock()
+	if ok {
+		return z, true
+	}
+	if z, ok = Named(tzid); ok {
+		c.mu.Lock()
+		evict(c.named, c.limit)
+		c.named[strings.Clone(tzid)] = z
+		c.mu.Unlock()
+	}
+	return z, ok
+}
+
+// maxText bounds the definitions that are remembered, in octets.
+const maxText = 32 << 10
+
+// Of is Of, remembered. What is found in the cache costs no steps of the budget.
+func (c *Cache) Of(vtimezone *ical.Component, b *recur.Budget) (Zone, error) {
+	if c == nil {
+		return Of(vtimezone, b)
+	}
+	text := vtimezone.Append(make([]byte, 0, 1024))
+	if len(text) > maxText {
+		return Of(vtimezone, b)
+	}
+	c.mu.RLock()
+	m, ok := c.texts[string(text)]
+	c.mu.RUnlock()
+	if ok {
+		return m.zone, m.err
+	}
+	m.zone, m.err = Of(vtimezone, b)
+	if !b.Exhausted() {
+		c.mu.Lock()
+		evict(c.texts, c.limit)
+		c.texts[string(text)] = m
+		c.mu.Unlock()
+	}
+	return m.zone, m.err
+}
+
+// evict makes room for one more.
+func evict[V any](m map[string]V, limit int) {
+	for k := range m {
+		if len(m) < limit {
+			return
+		}
+		delete(m, k)
+	}
+}
+
+// Error says why a time zone is of no use.
+type Error struct {
+	Line int    // number of the line of text, from 1; 0 where none is at fault
+	Why  string // a sentence
+}
+
+// Error gives the sentence.
+func (e *Error) Error() string {
+	if e.Line > 0 {
+		return fmt.Sprintf("line %d: %s", e.Line, e.Why)
+	}
+	return e.Why
+}
+
+// Table finds the zones of one calendar object. It is not for use by several
+// goroutines at once.
+type Table struct {
+	cal    *ical.Component
+	cache  *Cache
+	budget *recur.Budget
+	known  []entry
+}
+
+type entry struct {
+	tzid string
+	made
+}
+
+// TableOf makes the table of an object. Its zones are worked out when they are
+// asked for, within the budget.
+func TableOf(cal *ical.Component, cache *Cache, b *recur.Budget) *Table {
+	return &Table{cal: cal, cache: cache, budget: b}
+}
+
+// Zone gives the zone of a TZID: the object's own definition if it has one that
+// can be used, otherwise the well-known zone of that name. The error is a *Error.
+func (t *Table) Zone(tzid string) (Zone, error) {
+	for i := range t.known {
+		if t.known[i].tzid == tzid {
+			return t.known[i].zone, t.known[i].err
+		}
+	}
+	e := entry{tzid: tzid}
+	e.zone, e.err = t.find(tzid)
+	t.known = append(t.known, e)
+	return e.zone, e.err
+}
+
+func (t *Table) find(tzid string) (Zone, error) {
+	var own error
+	for _, c := range t.cal.Children {
+		if !c.Is("VTIMEZONE") {
+			continue
+		}
+		if l := c.Prop("TZID"); l == nil || strings.Trim(l.Text(), " \t") != tzid && l.Value != tzid {
+			continue
+		}
+		z, err := t.cache.Of(c, t.budget)
+		if err == nil {
+			return z, nil
+		}
+		own = err
+	}
+	if z, ok := t.cache.Named(tzid); ok {
+		return z, nil
+	}
+	if own == nil {
+		own = &Error{Why: fmt.Sprintf("The time zone %q is not defined and not well known; send its VTIMEZONE along.", short(tzid))}
+	}
+	return nil, own
+}
+
+// short clips what is quoted in a sentence.
+func short(s string) string {
+	if len(s) <= 60 {
+		return s
+	}
+	return strings.ToValidUTF8(s[:60], "") + "…"
+}
