@@ -106,7 +106,7 @@ func (l *Line) tzid() string { return strings.Trim(l.First("TZID"), " \t") }
 func (l *Line) dateOnly() bool { return strings.EqualFold(l.First("VALUE"), "DATE") }
 
 func (l *Line) unreadable() *SyntaxError {
-	return &SyntaxError{l.No, BadValue, fmt.Sprintf("%s holds a time that cannot be read: %q.", strings.ToUpper(clip(l.Name)), clip(l.Value))}
+	return &SyntaxError{l.No, BadValue, fmt.Sprintf("%s holds a time that cannot be read (%q); write it as 20261126T090000Z or 20261126.", strings.ToUpper(clip(l.Name)), clip(l.Value))}
 }
 
 func parseDateTime(s string, dateOnly bool, tzid string) (d DateTime, ok bool) {
@@ -115,6 +115,9 @@ func parseDateTime(s string, dateOnly bool, tzid string) (d DateTime, ok bool) {
 		return d, ok && d.Time >= civil.Min
 	}
 	t, utc, ok := civil.ParseDateTime(s)
+	if !ok && len(s) < 20 {
+		t, utc, ok = civil.ParseDateTime(strings.ToUpper(s)) // T and Z are letters of ABNF, hence of any case
+	}
 	switch d.Time = t; {
 	case !ok || t < civil.Min || t > civil.Max:
 		return d, false
@@ -132,36 +135,45 @@ func parseDateTime(s string, dateOnly bool, tzid string) (d DateTime, ok bool) {
 
 // DateTimes reads a list of times and periods, as RDATE, EXDATE and FREEBUSY have. An empty value is an empty list. The error is a *SyntaxError.
 func (l *Line) DateTimes() ([]DateTime, []Period, error) {
-	var times []DateTime
+	times := make([]DateTime, 0, min(maxValues, 1+strings.Count(l.Value, ",")))
 	var periods []Period
-	dateOnly, tzid := l.dateOnly(), l.tzid()
-	rest := l.Value
-	if n := 1 + strings.Count(rest, ","); n > maxValues {
-		return nil, nil, &SyntaxError{l.No, BadValue, fmt.Sprintf("%s lists more than %d times.", strings.ToUpper(clip(l.Name)), maxValues)}
-	} else if strings.IndexByte(rest, '/') < 0 {
-		times = make([]DateTime, 0, n)
+	_, err := l.eachTime(func(d DateTime) { times = append(times, d) }, func(p Period) { periods = append(periods, p) })
+	if err != nil {
+		return nil, nil, err
 	}
-	for more := true; more; {
-		var one string
+	return times, periods, nil
+}
+
+// eachTime reads a list of times and periods and counts them; a function that is nil is not called.
+func (l *Line) eachTime(time func(DateTime), period func(Period)) (n int, err *SyntaxError) {
+	dateOnly, tzid := l.dateOnly(), l.tzid()
+	for one, rest, more := "", l.Value, true; more; {
 		one, rest, more = strings.Cut(rest, ",")
 		if one = strings.Trim(one, " \t"); one == "" {
 			continue
 		}
+		if n++; n > maxValues {
+			return n, &SyntaxError{l.No, BadValue, fmt.Sprintf("%s lists more than %d times.", strings.ToUpper(clip(l.Name)), maxValues)}
+		}
 		if strings.IndexByte(one, '/') >= 0 {
 			p, ok := parsePeriod(one, tzid)
 			if !ok {
-				return nil, nil, l.unreadable()
+				return n, l.unreadable()
 			}
-			periods = append(periods, p)
+			if period != nil {
+				period(p)
+			}
 			continue
 		}
 		d, ok := parseDateTime(one, dateOnly, tzid)
 		if !ok {
-			return nil, nil, l.unreadable()
+			return n, l.unreadable()
 		}
-		times = append(times, d)
+		if time != nil {
+			time(d)
+		}
 	}
-	return times, periods, nil
+	return n, nil
 }
 
 func parsePeriod(s, tzid string) (p Period, ok bool) {

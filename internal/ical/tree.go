@@ -35,9 +35,10 @@ func parse(data []byte, lim Limits) (*Component, *SyntaxError) {
 		return nil, err
 	}
 	if strings.HasPrefix(lx.src, "\uFEFF") {
-		return nil, lx.fail(NotCalendar, "The data begins with a byte order mark; remove it.")
+		return nil, lx.fail(ControlCharacter, "The data begins with a byte order mark; remove it.")
 	}
 	b := builder{lx: lx, lim: lx.lim}
+	b.stack = b.depth[:0]
 	b.lines = make([]Line, 0, min(lx.lim.Lines, 4+len(data)/32))
 	for lx.more() {
 		// The slice is filled in place: a Line is too large to copy twice.
@@ -60,6 +61,7 @@ type builder struct {
 	lines []Line // all lines, and of those that are BEGIN or END only the place
 	root  *Component
 	stack []open
+	depth [8]open // memory for the stack
 	count int
 	ended int // where the outermost END ends
 }
