@@ -13,7 +13,7 @@ const copyPart = 500
 // and appears at the destination in one last commit: whoever looks sees all of it or none, and a copy that was cut short leaves nothing in sight.
 // Sub-collections are copied likewise. Errors: as Move.
 func (s *Service) Copy(ctx context.Context, p holdfast.Principal, t Transfer) (holdfast.Receipt, error) {
-	to, err := s.ends(ctx, p, t)
+	to, err := s.ends(ctx, p, t, Reads)
 	if err != nil {
 		return holdfast.Receipt{}, err
 	}
@@ -24,7 +24,10 @@ func (s *Service) Copy(ctx context.Context, p holdfast.Principal, t Transfer) (h
 	if t.From.Name == "" {
 		return s.copyCollection(ctx, p, t, &to, &src)
 	}
-	return s.transfer(ctx, p, t, func(g *holdfast.Group, made bool) error { return s.copyResource(p, g, t, made, &to, &src) })
+	if t.From.Owner != t.To.Owner {
+		return s.cross(ctx, p, t, &to, false)
+	}
+	return s.transfer(ctx, p, t, []holdfast.ID{t.To.Collection}, func(g *holdfast.Group, made bool) error { return s.copyResource(p, g, t, made, &to, &src) })
 }
 
 func (s *Service) copyResource(p holdfast.Principal, g *holdfast.Group, t Transfer, made bool, to *holdfast.Collection, src *holdfast.Resource) error {
@@ -67,7 +70,7 @@ func (s *Service) copyCollection(ctx context.Context, p holdfast.Principal, t Tr
 	if err != nil {
 		return holdfast.Receipt{}, err
 	}
-	r, err := s.transfer(ctx, p, t, func(g *holdfast.Group, _ bool) error {
+	r, err := s.transfer(ctx, p, t, []holdfast.ID{t.To.Collection}, func(g *holdfast.Group, _ bool) error {
 		put := s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, aside.id, "", rec.Encode(), src.Properties)
 		put.If.Seq = aside.seq
 		g.Entries = append(g.Entries, put)

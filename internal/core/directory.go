@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +21,8 @@ type Person struct {
 	tokenKey []byte
 	tree     map[holdfast.ID]holdfast.Collection // live ones; only what their own entries say, not their counts
 	paths    map[pathKey]holdfast.ID
+	shares   map[string]share        // that it gives, by holdfast.ShareName
+	bindings map[holdfast.ID]binding // of others' collections, by collection
 }
 
 type pathKey struct {
@@ -93,6 +94,13 @@ func (d *directory) get(ref string, now time.Time, ttl time.Duration) (*Person, 
 	return c.p, d.gen
 }
 
+// generation counts what was dropped. What was read since may be kept by put.
+func (d *directory) generation() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.gen
+}
+
 func (d *directory) put(ref string, p *Person, now time.Time, gen uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -155,21 +163,36 @@ func loadPerson(snap store.Snapshot, ref string) (*Person, error) {
 		return nil, err
 	}
 	p.tokenKey = append([]byte(nil), key.Body...)
-	err = snap.List(id, holdfast.RecordDevicePrefix, 0, WithBody, func(r *holdfast.Resource) error {
-		if !strings.HasPrefix(r.Name, holdfast.RecordDevicePrefix) {
-			return nil
-		}
-		d, err := holdfast.DecodeDevice(r.Body)
-		if err != nil {
+	p.shares, p.bindings = map[string]share{}, map[holdfast.ID]binding{}
+	err = snap.List(id, "", 0, WithBody|WithProps, func(r *holdfast.Resource) error {
+		if err := p.loadRecord(r); err != nil {
 			return &holdfast.Error{Op: "core.Person", Kind: holdfast.Corrupt, Ref: r.Name, Err: err}
 		}
-		p.Devices = append(p.Devices, d)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return p, p.loadTree(snap)
+}
+
+// loadRecord takes in one record of the account's root.
+func (p *Person) loadRecord(r *holdfast.Resource) error {
+	switch r.Kind {
+	case holdfast.KindDevice:
+		d, err := holdfast.DecodeDevice(r.Body)
+		p.Devices = append(p.Devices, d)
+		return err
+	case holdfast.KindShare:
+		x, err := holdfast.DecodeShare(r.Body)
+		p.shares[holdfast.ShareName(x.Collection, x.Guest)] = share{x, r.ETag}
+		return err
+	case holdfast.KindBinding:
+		b, err := holdfast.DecodeBinding(r.Body)
+		p.bindings[b.Collection] = binding{b, r.Properties}
+		return err
+	}
+	return nil
 }
 
 // loadLogins reads from the history of the account's record what it was ever called.

@@ -153,11 +153,11 @@ func (s *Service) keepDoubts(ctx context.Context) {
 	d.saved = changed
 }
 
-// lost judges an authentic token whose history the store does not have. It puts the account in doubt, save where an operator released the account
+// lost judges an authentic token whose history the store does not have. It puts the account that handed it out in doubt, whoever presents it, save where an operator released the account
 // and the device has not shown since to have come over: its token is then one of those that were given up.
-func (r *Reader) lost(t syncToken) error {
-	if released := r.s.doubt.of(r.owner.ID).Released; !released.IsZero() {
-		came, err := r.cameOver(t.collection, released)
+func (r *Reader) lost(owner *Person, t syncToken) error {
+	if released := r.s.doubt.of(owner.ID).Released; !released.IsZero() {
+		came, err := r.cameOver(owner, t.collection, released)
 		if err != nil {
 			return err
 		}
@@ -165,22 +165,27 @@ func (r *Reader) lost(t syncToken) error {
 			return badToken(t.collection.String())
 		}
 	}
-	head, err := r.snap.Head(r.owner.ID)
+	head, err := r.snap.Head(owner.ID)
 	if err != nil {
 		return err
 	}
-	x := Doubt{Account: r.owner.ID, Since: r.s.Now().Truncate(time.Second), Device: r.p.Device, Collection: t.collection, Seq: t.seq, Head: head.Seq}
+	x := Doubt{Account: owner.ID, Since: r.s.Now().Truncate(time.Second), Device: r.p.Device, Collection: t.collection, Seq: t.seq, Head: head.Seq}
 	if r.s.doubt.begin(x) {
 		r.s.log.Error("a device presented an authentic sync token whose history this store does not have: the store may be older than what the device has seen. Nobody reads or writes the account until that is settled: holdfast incident list",
-			"account", r.owner.Email, "collection", t.collection, "device", r.p.Device, "epoch", t.epoch, "seq", t.seq, "head", head.Seq)
+			"account", owner.Email, "collection", t.collection, "device", r.p.Device, "epoch", t.epoch, "seq", t.seq, "head", head.Seq)
 	}
-	r.doubted = inDoubt("Changes", r.owner.Email)
+	if _, ok := r.owner.bindings[t.collection]; !ok && owner.ID != r.owner.ID {
+		// The device was given it, so it was bound here: what the store lacks may be the binding, and a home without it would make phones drop the collection.
+		x.Account = r.owner.ID
+		r.s.doubt.begin(x)
+	}
+	r.doubted = inDoubt("Changes", owner.Email)
 	return r.doubted
 }
 
 // cameOver tells whether the reader's device was seen in a collection, with a token that this store has or by a full listing, after a moment.
-func (r *Reader) cameOver(c holdfast.ID, after time.Time) (bool, error) {
-	written, err := r.snap.Sightings(r.owner.ID)
+func (r *Reader) cameOver(owner *Person, c holdfast.ID, after time.Time) (bool, error) {
+	written, err := r.snap.Sightings(owner.ID)
 	if err != nil {
 		return false, err
 	}

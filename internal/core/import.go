@@ -2,7 +2,6 @@ package core
 
 import (
 	"context"
-	"strings"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -26,12 +25,11 @@ func (s *Service) Inspect(ctx context.Context, owner holdfast.ID, fn func(*Reade
 	if err != nil {
 		return err
 	}
-	snap, err := s.engine.Snapshot(ctx)
-	if err != nil {
+	r := &Reader{s: s, owner: person, p: holdfast.Principal{Account: owner}, began: s.clock.Now(), gen: s.dir.generation()}
+	if r.snap, err = s.engine.Snapshot(ctx); err != nil {
 		return err
 	}
-	defer snap.Close()
-	return fn(&Reader{s: s, snap: snap, owner: person, p: holdfast.Principal{Account: owner}})
+	return r.run(fn)
 }
 
 // Outcome is what became of one item of [Service.PutMany].
@@ -200,7 +198,7 @@ func (m *many) flush(ctx context.Context) error {
 
 func (m *many) commit(ctx context.Context, entries []holdfast.Entry) error {
 	g := &holdfast.Group{Account: m.q.Owner, Entries: append([]holdfast.Entry(nil), entries...), MaxOctets: m.s.limits.Quota}
-	_, err := m.s.commit(ctx, g)
+	_, err := m.s.commitFor(ctx, m.p, g, m.c.ID)
 	return err
 }
 
@@ -224,14 +222,6 @@ func ofOne(err error) bool {
 
 // PathOf returns the path of a collection in its account's tree, "addressbooks/default"; empty for one that cannot be reached from the root.
 func (r *Reader) PathOf(id holdfast.ID) string {
-	var names []string
-	for id != r.owner.ID {
-		c, err := r.snap.Collection(id)
-		if err != nil || c.Gone || c.Name == "" || len(names) > 100 {
-			return ""
-		}
-		names = append([]string{c.Name}, names...)
-		id = c.Parent
-	}
-	return strings.Join(names, "/")
+	path, _ := pathOf(r.snap, r.owner.ID, id) // what cannot be looked up has none
+	return path
 }

@@ -55,7 +55,7 @@ func (s *Service) CreateAccount(ctx context.Context, actor holdfast.Actor, email
 	}
 	for _, c := range defaultCollections {
 		r := holdfast.CollectionRecord{Parent: homes[c.home], Name: c.name, Type: c.typ, Components: c.components}
-		label := holdfast.Property{Space: "DAV:", Local: "displayname", XML: []byte(`<D:displayname xmlns:D="DAV:">` + c.label + `</D:displayname>`)}
+		label := holdfast.Property{Space: "DAV:", Local: "displayname", XML: labelXML(c.label)}
 		add(holdfast.KindCollection, holdfast.NewID(s.random), "", r.Encode(), holdfast.Properties{label})
 	}
 	receipt, err := s.commit(ctx, g)
@@ -178,6 +178,17 @@ func (s *Service) Devices(ctx context.Context, account holdfast.ID) ([]Device, e
 	written, err := snap.Sightings(account)
 	if err != nil {
 		return nil, err
+	}
+	elsewhere := map[holdfast.ID]bool{}
+	for _, b := range p.bindings {
+		elsewhere[b.Owner] = true
+	}
+	for owner := range elsewhere { // what is shared with the account is seen in its owner's
+		list, err := snap.Sightings(owner)
+		if err != nil {
+			return nil, err
+		}
+		written = append(written, list...)
 	}
 	return s.seen.devices(p.Devices, written), nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"time"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -12,10 +13,15 @@ import (
 // Location is where a path leads. Rest is empty for a collection; one name is a member of Collection, which may exist or not; more names lead
 // through collections that are not there.
 type Location struct {
-	Owner      holdfast.ID
-	Collection holdfast.Collection // what its own entry says; its counts and last change may be old
+	Home       holdfast.ID         // the account in whose tree the path is
+	Owner      holdfast.ID         // the account that Collection belongs to: another one than Home where it is shared
+	Access     Access              // what the principal may do there
+	Collection holdfast.Collection // what its own entry says, as seen from Home; its counts and last change may be old
 	Rest       []string
 }
+
+// Bound tells whether the collection is another's, bound in the home of a guest.
+func (l Location) Bound() bool { return l.Owner != l.Home }
 
 // Place returns the item that a location with at most one remaining name denotes.
 func (l Location) Place() Place {
@@ -26,39 +32,47 @@ func (l Location) Place() Place {
 	return p
 }
 
-// Locate follows names ("addressbooks", "default", "x.vcf") from the root of owner's account, without a query in the common case. Errors: Forbidden,
-// NotFound (the account), Unavailable.
-func (s *Service) Locate(ctx context.Context, p holdfast.Principal, owner holdfast.ID, names []string) (Location, error) {
-	person, err := s.active(ctx, p, owner)
+// Locate follows names ("addressbooks", "default", "x.vcf") from the root of home's account, into collections of others that are bound there too, without a query in
+// the common case. Errors: Forbidden, NotFound (the account), Unavailable, InDoubt.
+func (s *Service) Locate(ctx context.Context, p holdfast.Principal, home holdfast.ID, names []string) (Location, error) {
+	person, err := s.active(ctx, p, home)
 	if err != nil {
 		return Location{}, err
 	}
 	c, rest := person.walk(names)
-	return Location{Owner: owner, Collection: c, Rest: rest}, nil
-}
-
-// active returns the owner's account if the principal may touch it and it may be used.
-func (s *Service) active(ctx context.Context, p holdfast.Principal, owner holdfast.ID) (*Person, error) {
-	if !allowed(p, owner) {
-		return nil, forbidden("Access", owner.String())
+	at := Location{Home: home, Owner: home, Access: Owns, Collection: c, Rest: rest}
+	b, ok := person.bindingAt(&c, rest)
+	if !ok {
+		return at, nil
 	}
-	person, err := s.person(ctx, owner.String())
+	owner, err := s.person(ctx, b.Owner.String())
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return at, nil
+	}
 	if err != nil {
-		return nil, err
+		return at, err
 	}
-	if person.State != holdfast.Active {
-		return nil, fail("Access", holdfast.Unavailable, person.Email, "this account is suspended; nothing was deleted")
-	}
-	return person, s.doubt.standing(person)
+	return s.bind(p, at, b, owner)
 }
 
-// Reader reads one account as it is at one moment, for a principal whose rights were checked. It lives inside the function given to [Service.Read].
+// active returns an account if it is the principal's own and may be used.
+func (s *Service) active(ctx context.Context, p holdfast.Principal, account holdfast.ID) (*Person, error) {
+	return s.enter(ctx, p, account, holdfast.ID{}, Owns)
+}
+
+// Reader reads one account as it is at one moment, for a principal whose rights were checked, and what others share with that account. It lives inside the function
+// given to [Service.Read].
 type Reader struct {
 	s     *Service
 	snap  store.Snapshot
 	owner *Person
 	p     holdfast.Principal
 	steps map[pathKey]step // where Locate went
+
+	began  time.Time // before the snapshot was opened
+	gen    uint64    // of the directory, at that moment
+	people map[holdfast.ID]*Person
+	others map[holdfast.ID]*bound
 
 	doubted error // a token that came up here put the account in doubt
 	failed  error // a question that can only be answered yes or no could not be answered
@@ -93,11 +107,6 @@ func (p *Person) resolve(segment string) (holdfast.ID, error) {
 	return holdfast.ID{}, forbidden("Resolve", segment)
 }
 
-// allowed is the one place that says who may touch what: by now, each account its own.
-func allowed(p holdfast.Principal, owner holdfast.ID) bool {
-	return !owner.IsZero() && p.Account == owner
-}
-
 func forbidden(op, ref string) error {
 	return fail(op, holdfast.Forbidden, ref, "you have no right here; sign in with the account that this address belongs to")
 }
@@ -109,11 +118,10 @@ func (s *Service) Read(ctx context.Context, p holdfast.Principal, owner holdfast
 	if err != nil {
 		return err
 	}
-	snap, err := s.engine.Snapshot(ctx)
-	if err != nil {
+	r := &Reader{s: s, owner: person, p: p, began: s.clock.Now(), gen: s.dir.generation()}
+	if r.snap, err = s.engine.Snapshot(ctx); err != nil {
 		return err
 	}
-	r := &Reader{s: s, snap: snap, owner: person, p: p}
 	err = r.run(fn)
 	if r.doubted != nil {
 		s.keepDoubts(context.WithoutCancel(ctx)) // after the snapshot was closed: it waits for the disk
@@ -136,7 +144,7 @@ func (r *Reader) Resolve(segment string) (holdfast.ID, error) { return r.owner.r
 // Locate is [Service.Locate] as of the reader's moment, for use inside [Service.Read]: it asks the reader's own snapshot, once for each collection on
 // the way. The error is the engine's: a name that leads nowhere is no error, see [Location].
 func (r *Reader) Locate(names []string) (Location, error) {
-	at := Location{Owner: r.owner.ID, Collection: r.owner.tree[r.owner.ID], Rest: names}
+	at := Location{Home: r.owner.ID, Owner: r.owner.ID, Access: Owns, Collection: r.owner.tree[r.owner.ID], Rest: names}
 	for len(at.Rest) > 0 && holds(at.Collection.Type) {
 		next, err := r.step(pathKey{at.Collection.ID, at.Rest[0]})
 		if err != nil {
@@ -147,7 +155,18 @@ func (r *Reader) Locate(names []string) (Location, error) {
 		}
 		at.Collection, at.Rest = next.to, at.Rest[1:]
 	}
-	return at, nil
+	b, ok := r.owner.bindingAt(&at.Collection, at.Rest)
+	if !ok {
+		return at, nil
+	}
+	owner, err := r.person(b.Owner)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return at, nil
+	}
+	if err != nil {
+		return at, err
+	}
+	return r.s.bind(r.p, at, b, owner)
 }
 
 // holds tells whether collections of a type hold collections.
@@ -192,10 +211,16 @@ func (r *Reader) Collection(id holdfast.ID) (holdfast.Collection, error) {
 	switch {
 	case err != nil:
 		return c, err
-	case c.Account != r.owner.ID:
+	case c.Account != r.owner.ID && r.owner.bindings[id].Owner != c.Account:
 		return c, forbidden("Read", id.String())
 	case c.Gone:
 		return c, fail("Read", holdfast.NotFound, c.Name, "this collection was deleted")
+	case c.Account != r.owner.ID:
+		x, err := r.enter(id)
+		if err != nil {
+			return c, err
+		}
+		return x.view(c, r.owner.paths[pathKey{r.owner.ID, x.Home}], x.owner), nil
 	}
 	return c, nil
 }
@@ -233,19 +258,25 @@ func (r *Reader) mine(id holdfast.ID) error {
 	if _, ok := r.owner.tree[id]; ok {
 		return nil
 	}
-	_, err := r.Collection(id) // made after the directory was read
+	_, err := r.Collection(id) // another's, or made after the directory was read
 	return err
 }
 
 // Token returns the collection's sync token as of the reader's moment. It serves as CTag too: equal tokens, equal collections.
 func (r *Reader) Token(c *holdfast.Collection) string {
-	return r.tokenAt(c.ID, c.Epoch, c.Seq, c.Chain)
+	owner, err := r.person(c.Account)
+	if err != nil {
+		r.failed = err
+		return ""
+	}
+	return owner.tokenAt(c.ID, store.Head{Epoch: c.Epoch, Seq: c.Seq, Chain: c.Chain})
 }
 
-func (r *Reader) tokenAt(c holdfast.ID, epoch, seq uint64, chain holdfast.Hash) string {
-	t := syncToken{collection: c, epoch: epoch, seq: seq}
-	copy(t.check[:], chain[:])
-	return t.text(r.owner.tokenKey)
+// tokenAt makes a token of one of the account's collections. Its key is the owner's, whoever asks.
+func (p *Person) tokenAt(c holdfast.ID, at store.Head) string {
+	t := syncToken{collection: c, epoch: at.Epoch, seq: at.Seq}
+	copy(t.check[:], at.Chain[:])
+	return t.text(p.tokenKey)
 }
 
 // Changes answers a sync-collection report (RFC 6578): it calls fn with the members that changed since the token, tombstones included, each once;
@@ -278,11 +309,16 @@ func (r *Reader) Changes(c *holdfast.Collection, token string, limit int, f Fiel
 	if !more {
 		return r.Token(c), false, nil
 	}
-	head, err := r.snap.Chain(r.owner.ID, last)
+	owner, err := r.person(c.Account)
 	if err != nil {
 		return "", false, err
 	}
-	return r.tokenAt(c.ID, head.Epoch, last, head.Chain), true, nil
+	head, err := r.snap.Chain(owner.ID, last)
+	if err != nil {
+		return "", false, err
+	}
+	head.Seq = last
+	return owner.tokenAt(c.ID, head), true, nil
 }
 
 // TokenSeq returns the seq of a sync token given as a state token in an If header (RFC 6578 section 5); ok is false where it can never match. Where that
@@ -314,18 +350,50 @@ func (r *Reader) checkToken(c *holdfast.Collection, token string) (syncToken, er
 // authentic judges a token's MAC and its history, before anybody asks of which collection it is: a collection that was made anew in a store that
 // lost it has another id, and what its token proves is proved all the same.
 func (r *Reader) authentic(token string) (syncToken, error) {
-	t, ok := parseToken(r.owner.tokenKey, token)
+	owner, err := r.issuer(token)
+	if err != nil {
+		return syncToken{}, err
+	}
+	t, ok := parseToken(owner.tokenKey, token)
 	if !ok {
 		return t, badToken("")
 	}
-	head, err := r.snap.Chain(r.owner.ID, t.seq)
+	head, err := r.snap.Chain(owner.ID, t.seq)
 	if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
 		return t, err
 	}
 	if err != nil || !bytes.HasPrefix(head.Chain[:], t.check[:]) {
-		return t, r.lost(t)
+		return t, r.lost(owner, t)
 	}
 	return t, nil
+}
+
+// issuer returns the account that would have handed out a token: the owner of its collection, also where that is not shared any more, because what a store lost may
+// be the share. Where nobody can be found it is the reader's own: it then says what the token is worth.
+func (r *Reader) issuer(token string) (*Person, error) {
+	id, ok := collectionOf(token)
+	if !ok {
+		return r.owner, nil
+	}
+	if _, ok := r.owner.tree[id]; ok {
+		return r.owner, nil
+	}
+	owner := r.owner.bindings[id].Owner
+	if owner.IsZero() {
+		c, err := r.snap.Collection(id)
+		if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+			return nil, err
+		}
+		owner = c.Account
+	}
+	if owner.IsZero() {
+		return r.owner, nil
+	}
+	p, err := r.person(owner)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return r.owner, nil
+	}
+	return p, err
 }
 
 func badToken(ref string) error {

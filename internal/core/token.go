@@ -64,6 +64,20 @@ func parseToken(key []byte, s string) (t syncToken, ok bool) {
 	return t, true
 }
 
+// collectionOf returns the collection that a token says it is of, before anybody knows whether that is true.
+func collectionOf(s string) (id holdfast.ID, ok bool) {
+	enc, found := strings.CutPrefix(s, tokenPrefix)
+	if !found || len(enc) != base64.RawURLEncoding.EncodedLen(tokenLen) {
+		return id, false
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(enc)
+	if err != nil {
+		return id, false
+	}
+	copy(id[:], b[1:])
+	return id, true
+}
+
 func tokenMAC(key, body []byte) []byte {
 	m := hmac.New(sha256.New, key)
 	m.Write([]byte("holdfast sync token\n"))

@@ -58,7 +58,7 @@ func (s *Service) mayHold(ctx context.Context, parent *holdfast.Collection, owne
 			Text: article(t) + " called " + name + " cannot be made in " + parent.Name}
 	}
 	person, err := s.person(ctx, owner.String())
-	if err == nil && more > 0 && len(person.tree)-1+more > s.limits.Collections { // the tree has the root too
+	if err == nil && more > 0 && person.collections()+more > s.limits.Collections {
 		err = fail("MakeCollection", holdfast.TooLarge, name, "this account has as many collections as it may")
 	}
 	return err
@@ -94,15 +94,18 @@ type Transfer struct {
 	Conditions Conditions
 }
 
-// Move moves a resource or collection within one account, in one commit. What stood at the destination is deleted in the same commit, and kept in history. The
+// Move moves a resource or collection within one account, in one commit; a resource into another account where a share reaches there, see cross. What stood at the destination is deleted in the same commit, and kept in history. The
 // receipt's Created tells whether nothing stood there. Errors: NotFound, PreconditionFailed (Overwrite is false and something is there), Forbidden, Invalid,
 // UIDConflict.
 func (s *Service) Move(ctx context.Context, p holdfast.Principal, t Transfer) (holdfast.Receipt, error) {
-	to, err := s.ends(ctx, p, t)
+	to, err := s.ends(ctx, p, t, Writes)
 	if err != nil {
 		return holdfast.Receipt{}, err
 	}
-	return s.transfer(ctx, p, t, func(g *holdfast.Group, made bool) error {
+	if t.From.Owner != t.To.Owner {
+		return s.cross(ctx, p, t, &to, true)
+	}
+	return s.transfer(ctx, p, t, []holdfast.ID{t.From.Collection, t.To.Collection}, func(g *holdfast.Group, made bool) error {
 		src, err := s.fetch(ctx, t.From, everything)
 		if err != nil {
 			return err
@@ -114,13 +117,14 @@ func (s *Service) Move(ctx context.Context, p holdfast.Principal, t Transfer) (h
 	})
 }
 
-// transfer is the commit that ends a COPY or MOVE: it clears the destination and puts there what fill adds. Where another change came between, it looks
+// transfer is the commit that ends a COPY or MOVE: it clears the destination and puts there what fill adds. into are the collections that a guest must have the right to
+// write. Where another change came between, it looks
 // again: Overwrite is judged by what stands at the destination in the commit.
-func (s *Service) transfer(ctx context.Context, p holdfast.Principal, t Transfer, fill func(g *holdfast.Group, made bool) error) (holdfast.Receipt, error) {
+func (s *Service) transfer(ctx context.Context, p holdfast.Principal, t Transfer, into []holdfast.ID, fill func(g *holdfast.Group, made bool) error) (holdfast.Receipt, error) {
 	var receipt holdfast.Receipt
 	var err error
 	for range maxRetries {
-		g := &holdfast.Group{Account: t.From.Owner, If: t.Conditions, MaxOctets: s.limits.Quota}
+		g := &holdfast.Group{Account: t.To.Owner, If: t.Conditions, MaxOctets: s.limits.Quota}
 		made, e := s.clear(ctx, p, g, t)
 		if e == nil {
 			e = fill(g, made)
@@ -128,7 +132,7 @@ func (s *Service) transfer(ctx context.Context, p holdfast.Principal, t Transfer
 		if e != nil {
 			return receipt, e
 		}
-		receipt, err = s.commit(ctx, g)
+		receipt, err = s.commitFor(ctx, p, g, into...)
 		receipt.Created = made
 		if !between(err) || ctx.Err() != nil {
 			break
@@ -180,12 +184,15 @@ func (s *Service) moveCollection(ctx context.Context, p holdfast.Principal, g *h
 	return nil
 }
 
-// ends checks the rights on both ends and returns the destination's parent.
-func (s *Service) ends(ctx context.Context, p holdfast.Principal, t Transfer) (holdfast.Collection, error) {
-	if _, err := s.target(ctx, p, t.From); err != nil {
+// ends checks the rights on both ends, on the source for what need says, and returns the destination's parent. Only a resource can go from one account to another.
+func (s *Service) ends(ctx context.Context, p holdfast.Principal, t Transfer, need Access) (holdfast.Collection, error) {
+	if _, err := s.at(ctx, p, t.From, need); err != nil {
 		return holdfast.Collection{}, err
 	}
-	if t.From.Owner != t.To.Owner {
+	switch {
+	case t.From.Name == "" && p.Account != t.From.Owner:
+		return holdfast.Collection{}, needPrivileges(t.From.Collection.String())
+	case t.From.Name == "" && t.From.Owner != t.To.Owner:
 		return holdfast.Collection{}, forbidden("Move", t.To.Name)
 	}
 	if err := holdfast.CheckName(t.To.Name); err != nil {

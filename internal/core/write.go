@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"holdfast"
 )
@@ -42,6 +43,64 @@ func (s *Service) commit(ctx context.Context, g *holdfast.Group) (holdfast.Recei
 	s.acked.Add(1)
 	r.Copies, r.Policy = []string{"engine"}, "engine"
 	return r, nil
+}
+
+// commitFor commits what a principal writes into collections, all of one account. A guest's right is judged inside the commit: the record of each share must be as it was
+// looked at, so that after a share was ended nothing of the guest's is acknowledged. Where the record is another one the right is looked at again.
+func (s *Service) commitFor(ctx context.Context, p holdfast.Principal, g *holdfast.Group, into ...holdfast.ID) (holdfast.Receipt, error) {
+	if p.Account == g.Account {
+		return s.commit(ctx, g)
+	}
+	asked := g.If
+	var last []holdfast.Condition
+	var failed error
+	for range maxRetries {
+		shares, err := s.warrants(ctx, p, g.Account, into)
+		if err != nil {
+			return holdfast.Receipt{}, err
+		}
+		if last != nil && slices.EqualFunc(last, shares, func(a, b holdfast.Condition) bool { return *a.ETag == *b.ETag }) {
+			break // the request's own condition failed
+		}
+		last, g.If = shares, nil
+		for _, l := range asked {
+			g.If = append(g.If, slices.Concat(l, shares))
+		}
+		if len(asked) == 0 {
+			g.If = [][]holdfast.Condition{shares}
+		}
+		r, err := s.commit(ctx, g)
+		if !holdfast.IsKind(err, holdfast.PreconditionFailed) || ctx.Err() != nil {
+			return r, err
+		}
+		failed = err
+	}
+	return holdfast.Receipt{}, failed
+}
+
+// warrants reads the records that let a guest write, and makes conditions of them. They are read, not taken from the directory: what was ended in this moment
+// may still be in there.
+func (s *Service) warrants(ctx context.Context, p holdfast.Principal, owner holdfast.ID, into []holdfast.ID) ([]holdfast.Condition, error) {
+	var out []holdfast.Condition
+	for _, c := range into {
+		name := holdfast.ShareName(c, p.Account)
+		r, err := s.rootRecord(ctx, owner, name)
+		if holdfast.IsKind(err, holdfast.NotFound) {
+			return nil, needPrivileges(c.String())
+		}
+		if err != nil {
+			return nil, err
+		}
+		rec, err := holdfast.DecodeShare(r.Body)
+		if err != nil {
+			return nil, &holdfast.Error{Op: "core.Write", Kind: holdfast.Corrupt, Ref: name, Err: err}
+		}
+		if rec.Rights != holdfast.RightWrite {
+			return nil, needPrivileges(c.String())
+		}
+		out = append(out, holdfast.Condition{Collection: owner, Name: name, ETag: &r.ETag})
+	}
+	return out, nil
 }
 
 // Place names an item: a member of a collection, or (Name "") the collection itself.
@@ -87,7 +146,7 @@ func (s *Service) Put(ctx context.Context, p holdfast.Principal, q PutRequest) (
 		e.If.Bare = seq == 0
 		g := &holdfast.Group{Account: q.Owner, Entries: []holdfast.Entry{e}, If: q.Conditions, MaxOctets: s.limits.Quota}
 		var err error
-		receipt, err = s.commit(ctx, g)
+		receipt, err = s.commitFor(ctx, p, g, c.ID)
 		etag = g.Entries[0].ETag
 		return err
 	}
@@ -131,7 +190,12 @@ func ruleOf(err error) string {
 
 // target checks that the principal may write at the place, and returns its collection.
 func (s *Service) target(ctx context.Context, p holdfast.Principal, at Place) (holdfast.Collection, error) {
-	person, err := s.active(ctx, p, at.Owner)
+	return s.at(ctx, p, at, Writes)
+}
+
+// at checks that the principal may do at the place what need says, and returns its collection.
+func (s *Service) at(ctx context.Context, p holdfast.Principal, at Place, need Access) (holdfast.Collection, error) {
+	person, err := s.enter(ctx, p, at.Owner, at.Collection, need)
 	if err != nil {
 		return holdfast.Collection{}, err
 	}
@@ -160,8 +224,12 @@ func (s *Service) judge(c *holdfast.Collection, name, contentType string, body [
 	return judge(c, name, contentType, body)
 }
 
-// Delete makes a resource a tombstone; its versions are kept. Errors: NotFound, PreconditionFailed, Forbidden.
+// Delete makes a resource a tombstone; its versions are kept. A guest who deletes a collection that is shared with him takes it out of his own home, and no more.
+// Errors: NotFound, PreconditionFailed, Forbidden.
 func (s *Service) Delete(ctx context.Context, p holdfast.Principal, at Place, pre holdfast.Precondition, cond Conditions) (holdfast.Receipt, error) {
+	if p.Account != at.Owner && at.Name == "" {
+		return s.unbind(ctx, p, at, pre, cond)
+	}
 	c, err := s.target(ctx, p, at)
 	if err != nil {
 		return holdfast.Receipt{}, err
@@ -175,14 +243,30 @@ func (s *Service) Delete(ctx context.Context, p holdfast.Principal, at Place, pr
 	}
 	e := s.entry(p.Actor(), holdfast.OpDelete, r.Kind, at.Collection, at.Name, nil, nil)
 	e.If = pre
-	return s.commit(ctx, &holdfast.Group{Account: at.Owner, Entries: []holdfast.Entry{e}, If: cond})
+	return s.commitFor(ctx, p, &holdfast.Group{Account: at.Owner, Entries: []holdfast.Entry{e}, If: cond}, at.Collection)
+}
+
+// unbind takes another's collection out of the home of its guest. The right stays: it is the owner's to take.
+func (s *Service) unbind(ctx context.Context, p holdfast.Principal, at Place, pre holdfast.Precondition, cond Conditions) (holdfast.Receipt, error) {
+	if _, err := s.enter(ctx, p, at.Owner, at.Collection, Reads); err != nil {
+		return holdfast.Receipt{}, err
+	}
+	e := s.entry(p.Actor(), holdfast.OpDelete, holdfast.KindBinding, p.Account, holdfast.BindingName(at.Collection), nil, nil)
+	e.If = pre
+	return s.commit(ctx, &holdfast.Group{Account: p.Account, Entries: []holdfast.Entry{e}, If: cond})
 }
 
 // SetProperties changes the dead properties of a resource or (Name "") a collection by fn, all or nothing. fn may be called again where another change
-// came between. Errors: NotFound, PreconditionFailed, TooLarge, Forbidden, and what fn returns.
+// came between. A guest has properties of his own on a collection that is shared with him, whatever his right: they lie in his own account, and the owner sees
+// nothing of them. Errors: NotFound, PreconditionFailed, TooLarge, Forbidden, and what fn returns.
 func (s *Service) SetProperties(ctx context.Context, p holdfast.Principal, at Place, cond Conditions, fn func(holdfast.Properties) (holdfast.Properties, error)) (holdfast.Receipt, error) {
 	var receipt holdfast.Receipt
-	if _, err := s.target(ctx, p, at); err != nil {
+	if p.Account != at.Owner && at.Name == "" {
+		if _, err := s.enter(ctx, p, at.Owner, at.Collection, Reads); err != nil {
+			return receipt, err
+		}
+		at = Place{Owner: p.Account, Collection: p.Account, Name: holdfast.BindingName(at.Collection)}
+	} else if _, err := s.target(ctx, p, at); err != nil {
 		return receipt, err
 	}
 	var last uint64
@@ -202,7 +286,7 @@ func (s *Service) SetProperties(ctx context.Context, p holdfast.Principal, at Pl
 		e := s.entry(p.Actor(), holdfast.OpPut, r.Kind, at.Collection, at.Name, r.Body, props)
 		e.ContentType, e.Blob, e.Index = r.ContentType, r.Blob, r.Index()
 		e.If.Seq = r.Seq
-		receipt, err = s.commit(ctx, &holdfast.Group{Account: at.Owner, Entries: []holdfast.Entry{e}, If: cond})
+		receipt, err = s.commitFor(ctx, p, &holdfast.Group{Account: at.Owner, Entries: []holdfast.Entry{e}, If: cond}, at.Collection)
 		if !holdfast.IsKind(err, holdfast.PreconditionFailed) {
 			return receipt, err
 		}
