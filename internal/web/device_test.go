@@ -188,6 +188,16 @@ func TestProfile(t *testing.T) {
 			t.Errorf("%s is %v, want %v", key, payload[key], want)
 		}
 	}
+	calendars := root["PayloadContent"].([]any)[1].(map[string]any)
+	for key, want := range map[string]any{"PayloadType": "com.apple.caldav.account", "CalDAVHostName": "dav.example.org", "CalDAVPort": 8443, "CalDAVUseSSL": true,
+		"CalDAVUsername": login, "CalDAVPassword": "abcd-efgh", "CalDAVPrincipalURL": "/dav/principals/" + id.String() + "/", "PayloadVersion": 1} {
+		if calendars[key] != want {
+			t.Errorf("%s is %v, want %v", key, calendars[key], want)
+		}
+	}
+	if calendars["PayloadUUID"] == payload["PayloadUUID"] || calendars["PayloadIdentifier"] == payload["PayloadIdentifier"] {
+		t.Error("contacts and calendars share an identifier")
+	}
 	if root["PayloadType"] != "Configuration" || root["PayloadUUID"] == payload["PayloadUUID"] || root["PayloadIdentifier"] == payload["PayloadIdentifier"] {
 		t.Errorf("root %v", root)
 	}

@@ -38,7 +38,7 @@ func (s *Server) devices(w http.ResponseWriter, r *http.Request) {
 	}{rows, r.FormValue("revoked") != ""}))
 }
 
-// rows reads the device list. It looks only at collections that devices sync by now: address books.
+// rows reads the device list. It looks at the collections that devices sync: address books and calendars.
 func (s *Server) rows(r *http.Request, x auth.Session) ([]deviceRow, error) {
 	devices, err := s.Core.Devices(r.Context(), x.Person.ID)
 	if err != nil {
@@ -46,19 +46,15 @@ func (s *Server) rows(r *http.Request, x auth.Session) ([]deviceRow, error) {
 	}
 	rows := make([]deviceRow, len(devices))
 	err = s.Core.Read(r.Context(), x.Principal(), x.Person.ID, func(rd *core.Reader) error {
-		books, err := addressBooks(rd)
+		synced, err := collectionsOf(rd, holdfast.TypeAddressbook, holdfast.TypeCalendar)
 		if err != nil {
 			return err
 		}
 		for i := range devices {
 			d := &devices[i]
 			rows[i] = deviceRow{ID: d.ID.String(), Name: d.Name, Created: d.Created, LastSeen: d.LastSeen}
-			for j := range books {
-				own, err := ownChange(rd, &books[j], d)
-				if err != nil {
-					return err
-				}
-				rows[i].Seen = append(rows[i].Seen, seen(&books[j], d, own))
+			if rows[i].Seen, err = seenLines(rd, synced, d); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -68,6 +64,31 @@ func (s *Server) rows(r *http.Request, x auth.Session) ([]deviceRow, error) {
 	}
 	slices.SortFunc(rows, func(a, b deviceRow) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Name, b.Name)) })
 	return rows, nil
+}
+
+// seenLines tells what a device has of each collection. Most devices sync some of the calendars only: those that it never synced are not told one by one.
+func seenLines(rd *core.Reader, synced []holdfast.Collection, d *core.Device) ([]seenLine, error) {
+	var lines []seenLine
+	calendars, any := false, false
+	for i := range synced {
+		c := &synced[i]
+		if c.Type == holdfast.TypeCalendar {
+			calendars = true
+			if !slices.ContainsFunc(d.Seen, func(x holdfast.Sighting) bool { return x.Collection == c.ID }) {
+				continue
+			}
+			any = true
+		}
+		own, err := ownChange(rd, c, d)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, seen(c, d, own))
+	}
+	if calendars && !any {
+		lines = append(lines, seenLine{Collection: "Calendars", Text: "never synced"})
+	}
+	return lines, nil
 }
 
 // maxOwn is how many changes are looked at for whether a device made them itself; one that sent more is called behind until its next sync.

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"time"
 
 	"holdfast"
@@ -10,18 +12,20 @@ import (
 
 // homeData is the data of the overview.
 type homeData struct {
-	Books   []book
+	Books   []shelf // address books
+	Dates   []shelf // calendars, of whatever they hold
 	Devices int64
 	Seen    time.Time // when any device was last seen
 	Copies  []Copy
 	Changed bool // the password, just now
 }
 
-// book is an address book on the overview.
-type book struct {
-	Name  string
-	Items int64
-	Last  time.Time // its newest change
+// shelf is an address book or a calendar on the overview.
+type shelf struct {
+	Name      string
+	Items     int64
+	One, Many string    // what its items are called
+	Last      time.Time // its newest change
 }
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
@@ -33,7 +37,9 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	devices, err := s.Core.Devices(r.Context(), x.Person.ID)
 	if err == nil {
 		err = s.Core.Read(r.Context(), x.Principal(), x.Person.ID, func(rd *core.Reader) error {
-			d.Books, err = books(rd)
+			if d.Books, err = shelves(rd, holdfast.TypeAddressbook); err == nil {
+				d.Dates, err = shelves(rd, holdfast.TypeCalendar)
+			}
 			return err
 		})
 	}
@@ -50,15 +56,16 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	s.show(w, r, http.StatusOK, "home", s.private(x, "Overview", d))
 }
 
-// books reads the account's address books with their counts and newest changes.
-func books(rd *core.Reader) ([]book, error) {
-	all, err := addressBooks(rd)
+// shelves reads the account's collections of a type with their counts and newest changes.
+func shelves(rd *core.Reader, t holdfast.CollectionType) ([]shelf, error) {
+	all, err := collectionsOf(rd, t)
 	if err != nil {
 		return nil, err
 	}
-	var out []book
+	var out []shelf
 	for i := range all {
-		b := book{Name: collectionLabel(&all[i]), Items: all[i].Items}
+		b := shelf{Name: collectionLabel(&all[i]), Items: all[i].Items}
+		b.One, b.Many = nouns(&all[i])
 		err := rd.History().Changes(rd.Owner().ID, all[i].Seq-1, 1, 0, func(c *holdfast.Change) error {
 			b.Last = c.At
 			return nil
@@ -71,13 +78,35 @@ func books(rd *core.Reader) ([]book, error) {
 	return out, nil
 }
 
-func addressBooks(rd *core.Reader) ([]holdfast.Collection, error) {
+// nouns say what the items of a collection are called.
+func nouns(c *holdfast.Collection) (one, many string) {
+	switch {
+	case c.Type == holdfast.TypeAddressbook:
+		return "contact", "contacts"
+	case slices.Equal(c.Components, []string{"VEVENT"}):
+		return "event", "events"
+	case slices.Equal(c.Components, []string{"VTODO"}):
+		return "to-do", "to-dos"
+	case slices.Equal(c.Components, []string{"VJOURNAL"}):
+		return "note", "notes"
+	}
+	return "entry", "entries"
+}
+
+// collectionsOf returns the account's collections of the types, those of the first type first, each in the order of their labels.
+func collectionsOf(rd *core.Reader, types ...holdfast.CollectionType) ([]holdfast.Collection, error) {
 	all, err := rd.Collections()
 	var out []holdfast.Collection
-	for _, c := range all {
-		if c.Type == holdfast.TypeAddressbook {
-			out = append(out, c)
+	for _, t := range types {
+		from := len(out)
+		for _, c := range all {
+			if c.Type == t {
+				out = append(out, c)
+			}
 		}
+		slices.SortFunc(out[from:], func(a, b holdfast.Collection) int {
+			return cmp.Or(cmp.Compare(collectionLabel(&a), collectionLabel(&b)), cmp.Compare(a.Name, b.Name))
+		})
 	}
 	return out, err
 }

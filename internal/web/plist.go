@@ -68,10 +68,10 @@ type entry struct {
 func (s server) profile(account holdfast.ID, login, password string) []byte {
 	where := account.String() + "/" + net.JoinHostPort(s.host, strconv.Itoa(s.port))
 	id := "holdfast." + account.String() + "." + s.host
-	payloads := []dict{s.contactsPayload(account, login, password, id, where)} // calendars join here
+	payloads := []dict{s.contactsPayload(account, login, password, id, where), s.calendarsPayload(account, login, password, id, where)}
 	root := dict{
 		{"PayloadContent", payloads},
-		{"PayloadDescription", "Syncs the contacts of " + login + " with " + s.host + ". The app password in it belongs to this device alone."},
+		{"PayloadDescription", "Syncs the contacts and calendars of " + login + " with " + s.host + ". The app password in it belongs to this device alone."},
 		{"PayloadDisplayName", "Holdfast (" + login + ")"},
 		{"PayloadIdentifier", id},
 		{"PayloadOrganization", "Holdfast on " + s.host},
@@ -103,6 +103,24 @@ func (s server) contactsPayload(account holdfast.ID, login, password, id, where 
 		{"PayloadIdentifier", id + ".carddav"},
 		{"PayloadType", "com.apple.carddav.account"},
 		{"PayloadUUID", uuid5(where + "/carddav")},
+		{"PayloadVersion", 1},
+	}
+}
+
+func (s server) calendarsPayload(account holdfast.ID, login, password, id, where string) dict {
+	return dict{
+		{"CalDAVAccountDescription", "Holdfast"},
+		{"CalDAVHostName", s.host},
+		{"CalDAVPassword", password},
+		{"CalDAVPort", s.port},
+		{"CalDAVPrincipalURL", "/dav/principals/" + account.String() + "/"},
+		{"CalDAVUseSSL", s.https},
+		{"CalDAVUsername", login},
+		{"PayloadDescription", "Calendars and reminders of " + login},
+		{"PayloadDisplayName", "Calendars"},
+		{"PayloadIdentifier", id + ".caldav"},
+		{"PayloadType", "com.apple.caldav.account"},
+		{"PayloadUUID", uuid5(where + "/caldav")},
 		{"PayloadVersion", 1},
 	}
 }
