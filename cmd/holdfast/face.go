@@ -19,6 +19,7 @@ import (
 	"holdfast/internal/config"
 	"holdfast/internal/core"
 	"holdfast/internal/dav"
+	"holdfast/internal/dav/caldav"
 	"holdfast/internal/dav/carddav"
 	"holdfast/internal/web"
 )
@@ -27,9 +28,15 @@ import (
 func judges(c *config.Config) map[holdfast.CollectionType]core.Judge {
 	return map[holdfast.CollectionType]core.Judge{
 		holdfast.TypeAddressbook: carddav.Judge(carddav.Options{MaxResource: c.Limits.Resource}),
+		holdfast.TypeCalendar:    caldav.Judge(caldav.Options{MaxResource: c.Limits.Resource}),
 		holdfast.TypeFolder:      dav.JudgeFile,
 		holdfast.TypeHome:        dav.JudgeFile,
 	}
+}
+
+// extensions are what the types of collections add to WebDAV.
+func extensions(c *config.Config) []dav.Extension {
+	return append(caldav.Extensions(caldav.Options{MaxResource: c.Limits.Resource}), carddav.Extension(carddav.Options{MaxResource: c.Limits.Resource}))
 }
 
 func newAuth(c *config.Config, s *core.Service, p *auth.Proxy, log *slog.Logger) *auth.Service {
@@ -56,7 +63,7 @@ func (s *server) face() (http.Handler, error) {
 	d := dav.New(dav.Options{SpoolDir: spool, Core: s.store.core, Authenticate: s.store.auth.Basic, Log: s.log, RequestID: idOf, RetryAfter: s.c.RetryAfter, Hosts: hosts,
 		Host:     func(r *http.Request) string { return s.proxy.Client(r).Host },
 		BodyIdle: s.c.Timeouts.Stall, BodyTotal: s.c.Timeouts.Body, WriteIdle: s.c.Timeouts.Write,
-		Extensions: []dav.Extension{carddav.Extension(carddav.Options{MaxResource: s.c.Limits.Resource})}})
+		Extensions: extensions(s.c)})
 	place, err := filepath.Abs(s.c.Data)
 	if err != nil {
 		return nil, err
