@@ -191,7 +191,7 @@ func (s *Service) ends(ctx context.Context, p holdfast.Principal, t Transfer, ne
 	}
 	switch {
 	case t.From.Name == "" && p.Account != t.From.Owner:
-		return holdfast.Collection{}, needPrivileges(t.From.Collection.String())
+		return holdfast.Collection{}, fail("Move", holdfast.Forbidden, t.To.Name, "only its owner can copy or move this as a whole")
 	case t.From.Name == "" && t.From.Owner != t.To.Owner:
 		return holdfast.Collection{}, forbidden("Move", t.To.Name)
 	}

@@ -96,12 +96,13 @@ func (q *Query) target(at place) (*Target, error) {
 	path := at.path
 	path.Slash = at.where != AtMember // a collection is told with its slash, however it was asked for (RFC 4918 section 5.2)
 	t := &Target{Where: at.where, Href: path.Href()}
-	if at.where&(AtPrincipal|InTree) != 0 {
-		t.Account = q.Reader.Owner()
-	}
+	var err error
 	switch {
 	case at.where == 0, at.where == AtMember && at.path.Slash:
 		return nil, q.req.nothing()
+	case at.where == AtPrincipal:
+		t.Account, err = q.Reader.Principal(at.owner)
+		return t, err
 	case at.where&InTree == 0:
 		return t, nil
 	}
@@ -110,6 +111,9 @@ func (q *Query) target(at place) (*Target, error) {
 		return nil, err
 	}
 	t.Collection = &c
+	if t.Account, err = q.Reader.OwnerOf(&c); err != nil {
+		return nil, err
+	}
 	if at.where != AtMember {
 		return t, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/core"
 	"holdfast/internal/davxml"
 )
 
@@ -70,7 +71,6 @@ const NSHoldfast = "urn:holdfast:dav"
 var davRules = map[string]davxml.Name{
 	"valid-sync-token":                 davxml.DValidSyncToken,
 	"cannot-modify-protected-property": davxml.DCannotModifyProtectedProperty,
-	"need-privileges":                  davxml.DNeedPrivileges,
 	"propfind-finite-depth":            davxml.DPropfindFiniteDepth,
 	"valid-resourcetype":               davxml.DValidResourceType,
 	"quota-not-exceeded":               davxml.DQuotaNotExceeded,
@@ -124,6 +124,8 @@ func (q *request) condition(e *holdfast.Error) []davxml.Condition {
 		rule = "quota-not-exceeded"
 	case rule == "" || rule == holdfast.RuleBare:
 		return nil
+	case rule == "need-privileges":
+		return []davxml.Condition{davxml.NeedPrivilege(q.lacking())}
 	}
 	c := davxml.Condition{Name: davxml.Name{Space: NSHoldfast, Local: rule}}
 	if n, ok := davRules[rule]; ok {
@@ -138,6 +140,45 @@ func (q *request) condition(e *holdfast.Error) []davxml.Condition {
 		c.Hrefs = []string{q.sibling(e.Ref)}
 	}
 	return []davxml.Condition{c}
+}
+
+// lacking says which privilege a guest would need, and where (RFC 3744 section 7.1.1). It may look, because a guest may read what he may not write.
+func (q *request) lacking() (href string, privilege davxml.Name) {
+	at, privilege := &q.place, davxml.DBind
+	switch q.r.Method {
+	case "PROPPATCH":
+		return at.path.Href(), davxml.DWriteProperties
+	case http.MethodDelete:
+		privilege = davxml.DUnbind
+	case "MOVE":
+		if q.loc.Bound() && q.loc.Access < core.Writes {
+			privilege = davxml.DUnbind
+		} else if q.dest != nil {
+			at = q.dest
+		}
+	case "COPY":
+		if q.dest != nil {
+			at = q.dest
+		}
+	case http.MethodPut:
+		if q.stands() {
+			return at.path.Href(), davxml.DWriteContent
+		}
+	}
+	if at.where == AtMember && len(at.path.Names) > 0 {
+		up, _ := at.path.Parent()
+		return up.Href(), privilege
+	}
+	return at.path.Href(), privilege
+}
+
+// stands tells whether there is something at the request's address, for all that is known.
+func (q *request) stands() bool {
+	err := q.read(func(r *core.Reader) error {
+		_, err := r.Resource(q.loc.Collection.ID, q.loc.Rest[0], 0)
+		return err
+	})
+	return !holdfast.IsKind(err, holdfast.NotFound)
 }
 
 // sibling is the href of another member of the collection that the request was to write to.

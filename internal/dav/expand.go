@@ -38,11 +38,11 @@ func (e *expansion) properties(t *Target, list []davxml.Expand, out statWriter) 
 	for _, x := range list {
 		p := props[x.Name]
 		switch {
-		case p != nil && (p.Has == nil || p.Has(e.q, t)) && len(x.Expand) > 0:
+		case p != nil && e.q.has(p, t) && len(x.Expand) > 0:
 			if err := e.expand(w, t, p, x); err != nil {
 				return err
 			}
-		case p != nil && (p.Has == nil || p.Has(e.q, t)):
+		case p != nil && e.q.has(p, t):
 			p.Write(w, e.q, t, nil)
 		case t.Dead().Get(x.Name.Space, x.Name.Local) != nil:
 			w.Raw(t.Dead().Get(x.Name.Space, x.Name.Local))
@@ -95,7 +95,7 @@ func (e *expansion) response(w *davxml.Writer, href string, list []davxml.Expand
 	return err
 }
 
-// follow returns the target of a href, if it is in the account that is read or above accounts.
+// follow returns the target of a href, if it is in the tree of who asks, above trees, or a principal that may be seen.
 func (q *Query) follow(href string) (*Target, error) {
 	at, err := q.refer(href)
 	if err != nil {

@@ -147,7 +147,7 @@ func (q *Query) index(s *spool) error {
 			}
 		}
 	case t.Where&(AtHome|AtCollection) != 0:
-		all, err := q.Reader.Collections()
+		all, err := q.Reader.Visible()
 		if err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ func (q *request) mkcol() error {
 	if err := q.vacant(how); err != nil {
 		return err
 	}
-	n := core.NewCollection{Owner: q.owner, Parent: parent, Name: name}
+	n := core.NewCollection{Owner: q.loc.Owner, Parent: parent, Name: name}
 	x, err := q.typeOfNew(&n, ops, how)
 	if err != nil {
 		return err

@@ -1,6 +1,10 @@
 package dav
 
-import "holdfast/internal/davxml"
+import (
+	"holdfast"
+	"holdfast/internal/core"
+	"holdfast/internal/davxml"
+)
 
 // emailAddress is Apple's element inside CS:email-address-set.
 var emailAddress = davxml.Name{Space: davxml.NSCalendarServer, Local: "email-address"}
@@ -22,7 +26,7 @@ func principalProperties() []Property {
 		{Name: davxml.CSEmailAddressSet, Where: AtPrincipal, Write: writeEmail},
 		{Name: davxml.DCurrentUserPrivilegeSet, Where: Everywhere, Write: writePrivileges},
 		{Name: davxml.DSupportedPrivilegeSet, Where: Everywhere, Write: writeSupportedPrivileges},
-		{Name: davxml.DACL, Where: Everywhere, Write: writeACL},
+		{Name: davxml.DACL, Where: Everywhere, Has: hasACL, Write: writeACL},
 		{Name: davxml.DACLRestrictions, Where: Everywhere, Write: writeACLRestrictions},
 		{Name: davxml.DInheritedACLSet, Where: Everywhere, Write: empty(davxml.DInheritedACLSet)},
 	}
@@ -55,11 +59,68 @@ var ownerPrivileges = []davxml.Name{davxml.DAll, davxml.DRead, davxml.DReadACL, 
 // readerPrivileges are what everybody has on what is nobody's.
 var readerPrivileges = []davxml.Name{davxml.DRead, davxml.DReadACL, davxml.DReadCurrentUserPrivilegeSet}
 
-func privilegesOn(t *Target) []davxml.Name {
-	if t.Where&InTree != 0 {
-		return ownerPrivileges
+// Those of guests. On the collection itself the properties that they write are their own, whatever their right.
+var (
+	guestReads  = []davxml.Name{davxml.DRead, davxml.DReadCurrentUserPrivilegeSet}
+	guestHangs  = []davxml.Name{davxml.DRead, davxml.DReadCurrentUserPrivilegeSet, davxml.DWriteProperties}
+	guestWrites = []davxml.Name{davxml.DRead, davxml.DReadCurrentUserPrivilegeSet, davxml.DWrite, davxml.DWriteProperties, davxml.DWriteContent, davxml.DBind, davxml.DUnbind}
+)
+
+// access is what the one who asks may do with a target of the tree.
+func (q *Query) access(t *Target) core.Access {
+	if t.Collection == nil {
+		return core.NoAccess
 	}
-	return readerPrivileges
+	return q.Reader.Access(t.Collection)
+}
+
+func (q *Query) privilegesOn(t *Target) []davxml.Name {
+	switch {
+	case t.Where == AtPrincipal && t.Account.ID != q.Principal.Account:
+		return guestReads
+	case t.Where&InTree == 0:
+		return readerPrivileges
+	}
+	switch q.access(t) {
+	case core.Owns:
+		return ownerPrivileges
+	case core.Writes:
+		return guestWrites
+	}
+	if t.Where == AtCollection {
+		return guestHangs
+	}
+	return guestReads
+}
+
+// owns tells whether a target of the tree is the asker's own.
+func owns(q *Query, t *Target) bool { return q.access(t) == core.Owns }
+
+// hasACL: who else something is shared with is its owner's to know.
+func hasACL(q *Query, t *Target) bool { return t.Where&InTree == 0 || owns(q, t) }
+
+// public are the live properties of a principal that those see with whom it shares something: who it is, and nothing of what it has.
+var public = map[davxml.Name]bool{
+	davxml.DResourceType: true, davxml.DDisplayName: true, davxml.DPrincipalURL: true, davxml.DAlternateURISet: true, davxml.CSEmailAddressSet: true,
+	davxml.DGroupMembership: true, davxml.DGroupMemberSet: true, davxml.DCurrentUserPrincipal: true, davxml.DPrincipalCollectionSet: true,
+	davxml.DCurrentUserPrivilegeSet: true, davxml.DSupportedReportSet: true,
+	davxml.CCalendarUserAddressSet: true, davxml.CCalendarUserType: true,
+}
+
+// has tells whether a target has a live property.
+func (q *Query) has(p *Property, t *Target) bool {
+	if t.Where == AtPrincipal && t.Account.ID != q.Principal.Account && !public[p.Name] {
+		return false
+	}
+	return p.Has == nil || p.Has(q, t)
+}
+
+// guests are those who may do something with a target of their owner's, by their ids.
+func (q *Query) guests(t *Target) []holdfast.ShareRecord {
+	if t.Where&(AtCollection|AtMember) == 0 {
+		return nil
+	}
+	return q.Reader.SharedWith(t.Collection.ID)
 }
 
 func writePrivilege(w *davxml.Writer, n davxml.Name) {
@@ -68,9 +129,9 @@ func writePrivilege(w *davxml.Writer, n davxml.Name) {
 	w.End()
 }
 
-func writePrivileges(w *davxml.Writer, _ *Query, t *Target, _ *davxml.Element) {
+func writePrivileges(w *davxml.Writer, q *Query, t *Target, _ *davxml.Element) {
 	w.Start(davxml.DCurrentUserPrivilegeSet)
-	for _, n := range privilegesOn(t) {
+	for _, n := range q.privilegesOn(t) {
 		writePrivilege(w, n)
 	}
 	w.End()
@@ -114,24 +175,40 @@ func (p privilege) write(w *davxml.Writer) {
 	w.End()
 }
 
-// writeACL gives the one entry that there is, which nobody can change here.
-func writeACL(w *davxml.Writer, _ *Query, t *Target, _ *davxml.Element) {
+// writeACL gives the owner's entry and one for each guest. Nobody can change them here.
+func writeACL(w *davxml.Writer, q *Query, t *Target, _ *davxml.Element) {
 	w.Start(davxml.DACL)
+	if t.Where&InTree == 0 {
+		writeACE(w, "", davxml.DRead)
+	} else {
+		writeACE(w, PrincipalHref(t.Account.ID), davxml.DAll)
+	}
+	for _, x := range q.guests(t) {
+		if x.Rights == holdfast.RightWrite {
+			writeACE(w, PrincipalHref(x.Guest), davxml.DRead, davxml.DWrite)
+		} else {
+			writeACE(w, PrincipalHref(x.Guest), davxml.DRead)
+		}
+	}
+	w.End()
+}
+
+// writeACE writes one entry; for everybody who is signed in where href is empty.
+func writeACE(w *davxml.Writer, href string, grant ...davxml.Name) {
 	w.Start(davxml.DACE)
 	w.Start(davxml.DPrincipal)
-	grant := davxml.DRead
-	if t.Where&InTree != 0 {
-		w.Element(davxml.DHref, PrincipalHref(t.Account.ID))
-		grant = davxml.DAll
+	if href != "" {
+		w.Element(davxml.DHref, href)
 	} else {
 		w.Empty(davxml.DAuthenticated)
 	}
 	w.End()
 	w.Start(davxml.DGrant)
-	writePrivilege(w, grant)
+	for _, n := range grant {
+		writePrivilege(w, n)
+	}
 	w.End()
 	w.Empty(davxml.DProtected)
-	w.End()
 	w.End()
 }
 

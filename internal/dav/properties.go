@@ -26,9 +26,9 @@ func groundProperties() []Property {
 		{Name: davxml.DSupportedReportSet, Where: Everywhere, Write: writeReportSet},
 		{Name: davxml.DSyncToken, Where: AtCollection, Has: syncs, Write: writeSyncToken},
 		{Name: davxml.CSGetCTag, Where: AtCollection, Has: syncs, Write: writeCTag},
-		{Name: davxml.DAddMember, Where: AtCollection, Write: writeAddMember},
+		{Name: davxml.DAddMember, Where: AtCollection, Has: takesMembers, Write: writeAddMember},
 		{Name: davxml.DResourceID, Where: AtHome | AtCollection | AtPrincipal, Write: writeResourceID},
-		{Name: davxml.DQuotaUsedBytes, Where: AtHome | AtCollection, Write: writeQuotaUsed},
+		{Name: davxml.DQuotaUsedBytes, Where: AtHome | AtCollection, Has: owns, Write: writeQuotaUsed},
 		{Name: davxml.DQuotaAvailableBytes, Where: AtHome | AtCollection, Has: hasQuota, Write: writeQuotaAvailable},
 
 		// Never stored, never there: a PROPPATCH of them must fail rather than leave a dead property that looks alive.
@@ -161,6 +161,8 @@ func writeCTag(w *davxml.Writer, q *Query, t *Target, _ *davxml.Element) {
 	w.Element(davxml.CSGetCTag, q.Reader.Token(t.Collection))
 }
 
+func takesMembers(q *Query, t *Target) bool { return q.access(t) >= core.Writes }
+
 // writeAddMember says where a POST makes a member with a name of the server's choice (RFC 5995).
 func writeAddMember(w *davxml.Writer, _ *Query, t *Target, _ *davxml.Element) {
 	w.Href(davxml.DAddMember, t.Href+"?"+addMember)
@@ -198,7 +200,7 @@ func (q *Query) quota() usage {
 	return *q.usage
 }
 
-func hasQuota(q *Query, _ *Target) bool { return q.quota().quota > 0 }
+func hasQuota(q *Query, t *Target) bool { return owns(q, t) && q.quota().quota > 0 }
 
 func writeQuotaUsed(w *davxml.Writer, q *Query, _ *Target, _ *davxml.Element) {
 	w.Start(davxml.DQuotaUsedBytes)

@@ -97,7 +97,7 @@ func (q *Query) listOwn(a *Ask) error {
 func (q *Query) listCollection(a *Ask) error {
 	below := map[holdfast.ID][]holdfast.Collection{}
 	if q.Target.Where == AtHome || q.Target.Collection.Type == holdfast.TypeFolder {
-		all, err := q.Reader.Collections()
+		all, err := q.Reader.Visible()
 		if err != nil {
 			return err
 		}
@@ -114,6 +114,12 @@ func (q *Query) listCollection(a *Ask) error {
 	return nil
 }
 
+// childOf returns the target for a collection that hangs in the one of t.
+func (q *Query) childOf(t *Target, c *holdfast.Collection) (*Target, error) {
+	owner, err := q.Reader.OwnerOf(c)
+	return &Target{Where: AtCollection, Href: t.Href + encodeSegment(c.Name) + "/", Account: owner, Collection: c}, err
+}
+
 func (q *Query) listBelow(a *Ask, t *Target, below map[holdfast.ID][]holdfast.Collection) error {
 	err := q.Reader.List(t.Collection.ID, "", 0, a.Needs(t.Collection.Type), func(r *holdfast.Resource) error {
 		return a.Respond(q.memberOf(t, r))
@@ -124,7 +130,10 @@ func (q *Query) listBelow(a *Ask, t *Target, below map[holdfast.ID][]holdfast.Co
 	children := below[t.Collection.ID]
 	slices.SortFunc(children, func(a, b holdfast.Collection) int { return strings.Compare(a.Name, b.Name) })
 	for i := range children {
-		c := &Target{Where: AtCollection, Href: t.Href + encodeSegment(children[i].Name) + "/", Account: t.Account, Collection: &children[i]}
+		c, err := q.childOf(t, &children[i])
+		if err != nil {
+			return err
+		}
 		if err := a.Respond(c); err != nil {
 			return err
 		}

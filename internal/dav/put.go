@@ -50,6 +50,9 @@ func (q *request) putRequest(at core.Place) (put core.PutRequest, err error) {
 	if q.r.Header.Get("Content-Range") != "" {
 		return put, Refuse(http.StatusBadRequest, davxml.Name{}, "a part of a resource cannot be put; send all of it without Content-Range")
 	}
+	if q.loc.Access < core.Writes {
+		return put, &holdfast.Error{Op: "dav." + q.r.Method, Kind: holdfast.Forbidden, Ref: q.path.Href(), Rule: "need-privileges", Text: "this is shared with you to read, not to change"}
+	}
 	put = core.PutRequest{Place: at, ContentType: mediaTypeSent(q.r.Header.Get("Content-Type"))}
 	if put.If, err = q.precondition(); err != nil {
 		return put, err

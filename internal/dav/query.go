@@ -181,7 +181,7 @@ func (a *Ask) write(t *Target, p *plan, out statWriter) {
 }
 
 func (a *Ask) writeStep(t *Target, s step, namesOnly, all bool, open func() *davxml.Writer) {
-	if s.prop != nil && (s.prop.Has == nil || s.prop.Has(a.q, t)) {
+	if s.prop != nil && a.q.has(s.prop, t) {
 		if w := open(); namesOnly {
 			w.Empty(s.name)
 		} else {
@@ -204,7 +204,7 @@ func (a *Ask) writeDead(t *Target, p *plan, namesOnly bool, open func() *davxml.
 	table := a.q.h.tableFor(p.kind)
 	for _, d := range t.Dead() {
 		name := davxml.Name{Space: d.Space, Local: d.Local}
-		if x := table.props[name]; x != nil && (x.Has == nil || x.Has(a.q, t)) {
+		if x := table.props[name]; x != nil && a.q.has(x, t) {
 			continue
 		}
 		if namesOnly {

@@ -28,7 +28,7 @@ type request struct {
 type place struct {
 	path  Path
 	where Where         // 0: below a collection that is not there
-	owner holdfast.ID   // zero above accounts
+	owner holdfast.ID   // whose tree or principal it is; zero above accounts. What is in the tree may be another's, see loc
 	loc   core.Location // InTree
 }
 
@@ -54,12 +54,13 @@ func (q *request) lookup(r *core.Reader, path Path) (place, error) {
 		return at, nil
 	}
 	var err error
-	if at.owner, err = q.resolve(r, path.User); err != nil {
-		return at, err
-	}
 	if path.Area == areaPrincipals {
 		at.where = AtPrincipal
-		return at, nil
+		at.owner, err = q.resolvePrincipal(r, path.User)
+		return at, err
+	}
+	if at.owner, err = q.resolve(r, path.User); err != nil {
+		return at, err
 	}
 	names := slices.Concat([]string{path.Area}, path.Names)
 	if r != nil {
@@ -91,6 +92,14 @@ func (q *request) resolve(r *core.Reader, user string) (owner holdfast.ID, err e
 		err = q.nothing()
 	}
 	return owner, err
+}
+
+// resolvePrincipal finds the account whose principal a segment of a path names: one's own, or that of somebody with whom one shares something.
+func (q *request) resolvePrincipal(r *core.Reader, user string) (holdfast.ID, error) {
+	if r != nil {
+		return r.ResolvePrincipal(user)
+	}
+	return q.h.o.Core.ResolvePrincipal(q.r.Context(), q.p, user)
 }
 
 // nowhere tells whether a lookup failed because the path leads nowhere for who asks. Any other error is a fault, or of the moment, and must never be told as
@@ -133,13 +142,9 @@ func (h *Handler) extensionFor(ct holdfast.CollectionType, home string) *Extensi
 	return nil
 }
 
-// read opens one moment of the account that the request is about; above accounts, of the one who asks.
+// read opens one moment of the account of who asks, and of what is shared with it: nobody gets into another's tree.
 func (q *request) read(fn func(*core.Reader) error) error {
-	owner := q.owner
-	if owner.IsZero() {
-		owner = q.p.Account
-	}
-	return q.h.o.Core.Read(q.r.Context(), q.p, owner, fn)
+	return q.h.o.Core.Read(q.r.Context(), q.p, q.p.Account, fn)
 }
 
 // ours tells whether a host is this server: the one that the request was sent to, the one that the client sees, or one that the options name.

@@ -174,23 +174,25 @@ func (g *rig) book() string  { return g.home(holdfast.HomeAddressbooks, "default
 func (g *rig) files() string { return g.home(holdfast.HomeFiles) }
 
 // has fails unless the body holds each of the texts.
-func (r reply) has(t testing.TB, texts ...string) {
+func (r reply) has(t testing.TB, texts ...string) reply {
 	t.Helper()
 	for _, x := range texts {
 		if !strings.Contains(r.body, x) {
 			t.Errorf("%q is not in the answer:\n%s", x, r.body)
 		}
 	}
+	return r
 }
 
 // lacks fails if the body holds one of the texts.
-func (r reply) lacks(t testing.TB, texts ...string) {
+func (r reply) lacks(t testing.TB, texts ...string) reply {
 	t.Helper()
 	for _, x := range texts {
 		if strings.Contains(r.body, x) {
 			t.Errorf("%q is in the answer:\n%s", x, r.body)
 		}
 	}
+	return r
 }
 
 func find(props ...string) string {

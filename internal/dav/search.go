@@ -7,12 +7,15 @@ import (
 	"strings"
 
 	"holdfast"
+	"holdfast/internal/core"
 	"holdfast/internal/davxml"
 )
 
 // self is the target of the principal who asks.
-func (q *Query) self() *Target {
-	return &Target{Where: AtPrincipal, Href: PrincipalHref(q.Principal.Account), Account: q.Reader.Owner()}
+func (q *Query) self() *Target { return principalTarget(q.Reader.Owner()) }
+
+func principalTarget(a holdfast.Account) *Target {
+	return &Target{Where: AtPrincipal, Href: PrincipalHref(a.ID), Account: a}
 }
 
 // abovePrincipals tells whether a search that starts here finds principals.
@@ -41,10 +44,14 @@ func servePrincipalMatch(q *Query) error {
 	case AtRoot, AtPrincipals, AtPrincipal:
 		return answer(q.self())
 	case AtHome:
-		all, err := q.Reader.Collections()
+		all, err := q.Reader.Visible()
 		for i := range all {
-			if c := &all[i]; err == nil && c.Parent == q.Target.Collection.ID {
-				err = answer(&Target{Where: AtCollection, Href: q.Target.Href + encodeSegment(c.Name) + "/", Account: q.Target.Account, Collection: c})
+			if err != nil || all[i].Parent != q.Target.Collection.ID {
+				continue
+			}
+			var t *Target
+			if t, err = q.childOf(q.Target, &all[i]); err == nil {
+				err = answer(t)
 			}
 		}
 		return err
@@ -57,14 +64,14 @@ func servePrincipalMatch(q *Query) error {
 // names tells whether a live property of a target holds the href of who asks.
 func (q *Query) names(t *Target, n davxml.Name) (bool, error) {
 	p := q.h.tableFor(placeOf(t)).props[n]
-	if p == nil || p.Has != nil && !p.Has(q, t) || p.Needs != 0 {
+	if p == nil || !q.has(p, t) || p.Needs != 0 {
 		return false, nil
 	}
 	hrefs, err := q.hrefsIn(t, p)
 	return slices.Contains(hrefs, PrincipalHref(q.Principal.Account)), err
 }
 
-// servePrincipalSearch answers RFC 3744 section 9.4. It searches those who share something with the one who asks: by now, themselves. Nobody can find out
+// servePrincipalSearch answers RFC 3744 section 9.4. It searches the one who asks, and those with whom they share something, in either direction. Nobody can find out
 // who else has an account.
 func servePrincipalSearch(q *Query) error {
 	if q.Depth != davxml.DepthZero {
@@ -74,21 +81,36 @@ func servePrincipalSearch(q *Query) error {
 	if err != nil || !ps.ToCollectionSet && !abovePrincipals(q.Target) {
 		return err
 	}
-	t, found := q.self(), !ps.AnyOf
-	for _, s := range ps.Searches {
-		ok, err := q.matches(t, s)
+	others, err := q.Reader.Related()
+	if err != nil {
+		return err
+	}
+	ask, n := q.Ask(ps.Props), 0
+	for _, a := range append([]holdfast.Account{q.Reader.Owner()}, others...) {
+		t := principalTarget(a)
+		found, err := q.found(t, ps)
+		if err == nil && found && (ps.Limit <= 0 || n < ps.Limit) {
+			n++
+			err = ask.Respond(t)
+		}
 		if err != nil {
 			return err
 		}
-		if ok == ps.AnyOf {
-			found = ps.AnyOf
-			break
+	}
+	return nil
+}
+
+// found tells whether a principal matches a search.
+func (q *Query) found(t *Target, ps davxml.PrincipalSearch) (bool, error) {
+	if err := q.alive(); err != nil {
+		return false, err
+	}
+	for _, s := range ps.Searches {
+		if ok, err := q.matches(t, s); err != nil || ok == ps.AnyOf {
+			return ok, err
 		}
 	}
-	if !found {
-		return nil
-	}
-	return q.Ask(ps.Props).Respond(t)
+	return !ps.AnyOf, nil
 }
 
 // matches tells whether a text occurs in each of the properties that a search names.
@@ -97,7 +119,7 @@ func (q *Query) matches(t *Target, s davxml.PropertySearch) (bool, error) {
 	want := strings.ToLower(strings.TrimSpace(s.Match))
 	for _, n := range s.Props {
 		p := props[n]
-		if p == nil || p.Has != nil && !p.Has(q, t) {
+		if p == nil || !q.has(p, t) {
 			return false, nil
 		}
 		root, err := q.value(t, p)
@@ -140,10 +162,26 @@ func serveACLPrincipals(q *Query) error {
 	if err != nil {
 		return err
 	}
-	if q.Target.Where&InTree == 0 {
+	t := q.Target
+	switch {
+	case t.Where&InTree == 0:
 		return nil // there DAV:acl names nobody in particular
+	case q.access(t) != core.Owns:
+		return &Refusal{Status: http.StatusForbidden, Conds: []davxml.Condition{davxml.NeedPrivilege(t.Href, davxml.DReadACL)},
+			Text: "who else this is shared with is its owner's to know"}
 	}
-	return q.Ask(set).Respond(&Target{Where: AtPrincipal, Href: PrincipalHref(q.Target.Account.ID), Account: q.Target.Account})
+	ask := q.Ask(set)
+	err = ask.Respond(principalTarget(t.Account))
+	for _, x := range q.guests(t) {
+		a, e := q.Reader.Principal(x.Guest)
+		if err == nil && e == nil {
+			err = ask.Respond(principalTarget(a))
+		}
+		if e != nil && !nowhere(e) {
+			return e
+		}
+	}
+	return err
 }
 
 // searchProperties answers RFC 3744 section 9.5: what a principal-property-search can look into.

@@ -9,9 +9,10 @@ type Target struct {
 	Where Where  // exactly one place
 	Href  string // percent-encoded, spelled in the form of the request; a collection's ends in a slash
 
-	// Account is who owns it; zero at AtRoot, AtPrincipals and AtHomes.
+	// Account is who owns it, another one than who asks where it is shared; zero at AtRoot, AtPrincipals and AtHomes.
 	Account holdfast.Account
-	// Collection is the collection itself, or the one that the member is in; nil outside of InTree. Its counts and last change are of the snapshot.
+	// Collection is the collection itself, or the one that the member is in; nil outside of InTree. Its counts and last change are of the snapshot. One that is shared
+	// with who asks has the properties that it has for them.
 	Collection *holdfast.Collection
 	// Resource is the member; nil for everything else. Body, Properties and ContentType are there if they were asked for.
 	Resource *holdfast.Resource

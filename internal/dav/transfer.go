@@ -81,6 +81,8 @@ func (q *request) destination() (core.Place, error) {
 		return core.Place{}, q.missingParent(&at)
 	case at.where&(AtMember|AtCollection) == 0:
 		return core.Place{}, Refuse(http.StatusForbidden, davxml.Name{}, "nothing can be put in the place of the destination")
+	case at.where == AtCollection && at.loc.Bound():
+		return core.Place{}, Refuse(http.StatusForbidden, davxml.Name{}, "nothing can be put in the place of what is shared with you")
 	case q.around(&at):
 		return core.Place{}, Refuse(http.StatusForbidden, davxml.Name{}, "source and destination are the same, or one is inside of the other")
 	}
