@@ -23,7 +23,7 @@ type options struct {
 	quick, json, peers, million bool
 	bin, dir, only              string
 	serveBare                   bool
-	peerContacts                int
+	peerContacts, peerEvents    int
 
 	each     time.Duration // of one run of PUTs
 	contacts []int         // sizes of address books
@@ -37,10 +37,11 @@ func main() {
 	flag.BoolVar(&o.json, "json", false, "print one JSON object instead of a table")
 	flag.BoolVar(&o.peers, "peers", false, "measure Radicale and Xandikos too, if they are installed")
 	flag.IntVar(&o.peerContacts, "peer-contacts", 1000, "contacts in the peers' address books")
+	flag.IntVar(&o.peerEvents, "peer-events", 1000, "events in the peers' calendars")
 	flag.BoolVar(&o.million, "million", false, "also ten changes among 1,000,000 contacts: some minutes more")
 	flag.StringVar(&o.bin, "bin", "", "the `PROGRAM` to measure; default: it is built")
 	flag.StringVar(&o.dir, "dir", "", "where data is written; default: a temporary `DIR`ectory. It should be on the disk that is of interest")
-	flag.StringVar(&o.only, "only", "", "measure only these, of limits,put,phone,idle,peers (`LIST` with commas)")
+	flag.StringVar(&o.only, "only", "", "measure only these, of limits,put,phone,events,idle,peers (`LIST` with commas)")
 	flag.BoolVar(&o.serveBare, "serve-bare", false, "be the bare handler (the benchmark starts it itself)")
 	flag.Parse()
 	if err := run(&o); err != nil {
@@ -99,7 +100,7 @@ func (b *bench) all(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 		skip bool
-	}{{"limits", b.limits, false}, {"put", b.puts, false}, {"phone", b.phones, false}, {"idle", b.idle, false}, {"peers", b.allPeers, !b.peers}} {
+	}{{"limits", b.limits, false}, {"put", b.puts, false}, {"phone", b.phones, false}, {"events", b.events, false}, {"idle", b.idle, false}, {"peers", b.allPeers, !b.peers}} {
 		if part.skip || b.only != "" && !contains(b.only, part.name) {
 			continue
 		}

@@ -22,6 +22,8 @@ type peer struct {
 	version []string
 	// book makes the nth account's address book and returns its path.
 	book func(c *load.Conn, n int) (string, error)
+	// calendar makes a calendar of p0 and returns its path.
+	calendar func(c *load.Conn) (string, error)
 }
 
 // peers are those that are measured. Both accept every name and password like this.
@@ -31,7 +33,7 @@ var peers = []peer{
 	}, []string{"radicale", "--version"}, func(c *load.Conn, n int) (string, error) {
 		user := fmt.Sprintf("p%d", n)
 		return "/" + user + "/book/", mkbook(c, user, "/"+user+"/book/")
-	}},
+	}, func(c *load.Conn) (string, error) { return "/p0/cal/", mkcalendar(c, "p0", "/p0/cal/") }},
 	{"Xandikos", func(dir, port string) []string {
 		return []string{"xandikos", "-l", "127.0.0.1", "-p", port, "-d", dir, "--defaults", "--current-user-principal", "/p"}
 	}, []string{"dpkg-query", "-W", "-f", "${Version}", "xandikos"}, func(c *load.Conn, n int) (string, error) {
@@ -40,13 +42,22 @@ var peers = []peer{
 		}
 		path := fmt.Sprintf("/p/contacts/b%d/", n)
 		return path, mkbook(c, "p", path)
-	}},
+	}, func(*load.Conn) (string, error) { return "/p/calendars/calendar/", nil }},
 }
 
 // mkbook makes an address book (RFC 5689).
 func mkbook(c *load.Conn, user, path string) error {
-	const body = `<?xml version="1.0" encoding="utf-8"?><mkcol xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><set><prop>` +
-		`<resourcetype><collection/><C:addressbook/></resourcetype></prop></set></mkcol>`
+	return mkcol(c, user, path, `<?xml version="1.0" encoding="utf-8"?><mkcol xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><set><prop>`+
+		`<resourcetype><collection/><C:addressbook/></resourcetype></prop></set></mkcol>`)
+}
+
+// mkcalendar makes a calendar likewise.
+func mkcalendar(c *load.Conn, user, path string) error {
+	return mkcol(c, user, path, `<?xml version="1.0" encoding="utf-8"?><mkcol xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><set><prop>`+
+		`<resourcetype><collection/><C:calendar/></resourcetype></prop></set></mkcol>`)
+}
+
+func mkcol(c *load.Conn, user, path, body string) error {
 	a, err := c.Do(fmt.Appendf(nil, "MKCOL %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s",
 		path, load.Basic(user, "x"), len(body), body))
 	if err == nil && a.Status >= 300 {
@@ -92,7 +103,30 @@ func (b *bench) peer(ctx context.Context, p peer) error {
 		b.report.compare(&f, fmt.Sprintf("durable PUT, %s", connections(n)))
 		b.report.add(f)
 	}
-	return b.peerPhone(ctx, name, addr, accounts[32])
+	if err := b.peerPhone(ctx, name, addr, accounts[32]); err != nil {
+		return err
+	}
+	return b.peerMonths(ctx, p, name, addr)
+}
+
+// peerMonths measures a month of a peer's calendar.
+func (b *bench) peerMonths(ctx context.Context, p peer, name, addr string) error {
+	c, err := load.Dial(ctx, addr, time.Now().Add(time.Minute))
+	if err != nil {
+		return err
+	}
+	path, err := p.calendar(c)
+	c.Close()
+	if err != nil {
+		return err
+	}
+	user, _, _ := strings.Cut(path[1:], "/")
+	a := load.Account{Email: user, Password: "x", Book: path}
+	truth, err := fillEvents(ctx, addr, a, b.peerEvents)
+	if err != nil {
+		return err
+	}
+	return b.months(ctx, addr, a, truth, figure{Name: fmt.Sprintf("%s, a month out of %s events, calendar-query", name, thousands(b.peerEvents))}, 1, false)
 }
 
 // peerPhone measures a new phone and ten changes, in a smaller address book: some peers would take an hour for 10,000.

@@ -67,12 +67,17 @@ type fetched struct {
 
 // fetchAll lists an address book and gets every contact.
 func fetchAll(ctx context.Context, addr string, a load.Account, n int) (f fetched, err error) {
+	return fetchKind(ctx, addr, a, load.Contacts(), n)
+}
+
+// fetchKind is fetchAll for any kind.
+func fetchKind(ctx context.Context, addr string, a load.Account, k load.Kind, n int) (f fetched, err error) {
 	c, err := load.Dial(ctx, addr, time.Now().Add(time.Hour))
 	if err != nil {
 		return f, err
 	}
 	defer c.Close()
-	p := &load.Phone{Conn: c, Account: a}
+	p := &load.Phone{Conn: c, Account: a, Kind: k}
 	start := time.Now()
 	members, err := p.List()
 	if err != nil {
@@ -89,7 +94,7 @@ func fetchAll(ctx context.Context, addr string, a load.Account, n int) (f fetche
 	}
 	f.all = time.Since(start)
 	if got != n {
-		return f, fmt.Errorf("%d of %d contacts came", got, n)
+		return f, fmt.Errorf("%d of %d resources came", got, n)
 	}
 	return f, nil
 }

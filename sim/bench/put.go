@@ -15,13 +15,21 @@ var putGoals = map[int]float64{1: 1400, 32: 9000, 128: 12_000}
 // warmUp is how long a load runs before it is measured.
 const warmUp = 500 * time.Millisecond
 
-// putRun lets every account write over a connection of its own.
+// putRun lets every account write contacts over a connection of its own.
 func putRun(ctx context.Context, addr string, accounts []load.Account, d time.Duration, strict bool) (load.Result, error) {
+	return kindRun(ctx, addr, accounts, load.Contacts(), d, strict)
+}
+
+// kindRun is putRun for any kind.
+func kindRun(ctx context.Context, addr string, accounts []load.Account, k load.Kind, d time.Duration, strict bool) (load.Result, error) {
 	list, err := writers(ctx, addr, accounts, strict)
 	if err != nil {
 		return load.Result{}, err
 	}
 	defer hangUp(list)
+	for _, w := range list {
+		w.Kind = k
+	}
 	if err := good(load.Run(ctx, list, load.Bounds{For: warmUp})); err != nil {
 		return load.Result{}, err
 	}

@@ -67,7 +67,7 @@ func AppendCard(b []byte, uid string, version int) []byte {
 	b = append(b, "-04-02\r\nREV:20260101T000000Z\r\nX-VERSION:"...)
 	b = strconv.AppendInt(b, int64(version), 10)
 	const end = "\r\nEND:VCARD\r\n"
-	return append(pad(append(b, "\r\nNOTE:"...), start+CardSize-len(end)), end...)
+	return append(pad(append(b, "\r\nNOTE:"...), len("NOTE:"), start+CardSize-len(end)), end...)
 }
 
 func hash(s string) uint64 {
@@ -78,10 +78,10 @@ func hash(s string) uint64 {
 	return h
 }
 
-// pad writes a note up to the length end of b, folded after 74 octets.
-func pad(b []byte, end int) []byte {
+// pad writes a note up to the length end of b, folded after 74 octets; col of them are there already.
+func pad(b []byte, col, end int) []byte {
 	const text = "Met at the fair in spring and promised to send the plans of the house by the end of the month. "
-	for i, col := 0, 5; len(b) < end; i, col = i+1, col+1 {
+	for i := 0; len(b) < end; i, col = i+1, col+1 {
 		if col == 74 && end-len(b) > 3 {
 			b, col = append(b, "\r\n "...), 1
 		}

@@ -46,7 +46,7 @@ func (w *Writer) isStored(it Item) (bool, error) {
 	if it.Gone || a.Status != 200 {
 		return it.Gone && absent(a.Status), nil
 	}
-	w.body = AppendCard(w.body[:0], it.UID, it.Version)
+	w.body = w.Kind.Append(w.body[:0], it.UID, it.Version)
 	return bytes.Equal(a.Body, w.body), nil
 }
 
@@ -58,7 +58,7 @@ func (w *Writer) get(uid string) (Answer, error) {
 	return w.Conn.Do(w.request)
 }
 
-// Verify reads one contact and compares it with what was acknowledged, octet for octet. An error that is no ErrBroken means that it could not be read.
+// Verify reads one resource and compares it with what was acknowledged, octet for octet. An error that is no ErrBroken means that it could not be read.
 func (w *Writer) Verify(it Item) error {
 	a, err := w.get(it.UID)
 	if err != nil {
@@ -70,7 +70,7 @@ func (w *Writer) Verify(it Item) error {
 		}
 		return nil
 	}
-	w.body = AppendCard(w.body[:0], it.UID, it.Version)
+	w.body = w.Kind.Append(w.body[:0], it.UID, it.Version)
 	switch {
 	case a.Status != 200:
 		return w.broken(it, "it was stored by change %d, and GET answers %d", it.Seq, a.Status)
@@ -93,7 +93,7 @@ func (w *Writer) VerifyListing() error {
 		have[m.Href] = m.ETag
 	}
 	for _, it := range w.items {
-		href := w.Account.Book + it.UID + ".vcf"
+		href := w.Account.Book + it.UID + w.Kind.Ext
 		etag, there := have[href]
 		delete(have, href)
 		switch {

@@ -14,13 +14,13 @@ import (
 type Account struct {
 	Email    string
 	Password string // empty: no Authorization is sent
-	Book     string // path of the address book, with its slash: /dav/addressbooks/ID/default/
+	Book     string // path of the address book or calendar, with its slash: /dav/addressbooks/ID/default/
 }
 
-// Item is a contact as it was acknowledged.
+// Item is a contact or event as it was acknowledged.
 type Item struct {
 	UID     string
-	Version int    // its octets are AppendCard(UID, Version)
+	Version int    // its octets are those of Kind.Append
 	ETag    string // with quotes
 	Seq     uint64 // of the receipt; 0: none was given
 	Gone    bool   // it was deleted
@@ -36,6 +36,7 @@ type change struct {
 type Writer struct {
 	Conn    *Conn
 	Account Account
+	Kind    Kind // what it writes; contacts, unless something else is set before its first change
 	// Strict asks of each answer what Holdfast promises: the ETag is the SHA-256 of the octets, and the receipts' numbers go on without a gap.
 	Strict bool
 	// Deletes is how many of 100 changes are deletions. The others are creations and updates, as many of each.
@@ -55,7 +56,7 @@ type Writer struct {
 
 // NewWriter makes a writer. What it does follows from seed and stream; stream must differ between writers.
 func NewWriter(c *Conn, a Account, seed, stream uint64) *Writer {
-	w := &Writer{Conn: c, Account: a, rand: rand.New(rand.NewPCG(seed, stream)), stream: mix(seed) + stream, host: c.RemoteAddr().String()}
+	w := &Writer{Conn: c, Account: a, Kind: Contacts(), rand: rand.New(rand.NewPCG(seed, stream)), stream: mix(seed) + stream, host: c.RemoteAddr().String()}
 	if a.Password != "" {
 		w.auth = "Authorization: " + Basic(a.Email, a.Password) + "\r\n"
 	}
@@ -134,7 +135,8 @@ func (w *Writer) old() *change {
 
 // start begins w.request.
 func (w *Writer) start(method, uid string) {
-	b := append(append(append(append(append(w.request[:0], method...), ' '), w.Account.Book...), uid...), ".vcf HTTP/1.1\r\nHost: "...)
+	b := append(append(append(append(append(w.request[:0], method...), ' '), w.Account.Book...), uid...), w.Kind.Ext...)
+	b = append(b, " HTTP/1.1\r\nHost: "...)
 	w.request = append(append(append(b, w.host...), "\r\nUser-Agent: Phone/1.0\r\n"...), w.auth...)
 }
 
@@ -148,9 +150,9 @@ func (w *Writer) send(ch *change) (Answer, error) {
 		w.request = append(append(w.request, condition...), "\r\n"...)
 		return w.Conn.Do(w.request)
 	}
-	w.body = AppendCard(w.body[:0], ch.item.UID, ch.item.Version)
+	w.body = w.Kind.Append(w.body[:0], ch.item.UID, ch.item.Version)
 	w.start("PUT", ch.item.UID)
-	b := append(append(w.request, condition...), "Content-Type: text/vcard; charset=utf-8\r\nContent-Length: "...)
+	b := append(append(append(append(w.request, condition...), "Content-Type: "...), w.Kind.Type...), "\r\nContent-Length: "...)
 	b = append(strconv.AppendInt(b, int64(len(w.body)), 10), "\r\n\r\n"...)
 	w.request = append(b, w.body...)
 	return w.Conn.Do(w.request)
@@ -187,7 +189,7 @@ func (w *Writer) note(ch *change, a Answer) error {
 var ErrBroken = errors.New("a broken promise")
 
 func (w *Writer) broken(it Item, format string, args ...any) error {
-	return fmt.Errorf("%w: %s, %s.vcf, version %d: %s", ErrBroken, w.Account.Email, it.UID, it.Version, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: %s, %s%s, version %d: %s", ErrBroken, w.Account.Email, it.UID, w.Kind.Ext, it.Version, fmt.Sprintf(format, args...))
 }
 
 // ETag returns the strong ETag of octets, as Holdfast makes it.

@@ -198,6 +198,12 @@ func (s *Server) Run(ctx context.Context, out any, args ...string) error {
 // Book is where an account's default address book is.
 func Book(id string) string { return "/dav/addressbooks/" + id + "/default/" }
 
+// Calendar is the account with its default calendar in place of its default address book.
+func Calendar(a load.Account) load.Account {
+	a.Book = strings.Replace(a.Book, "/addressbooks/", "/calendars/", 1)
+	return a
+}
+
 // AddAccount makes an account and a device by the commands that people type.
 func (s *Server) AddAccount(ctx context.Context, email string) (load.Account, error) {
 	var account struct{ ID string }
