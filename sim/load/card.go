@@ -78,11 +78,11 @@ func hash(s string) uint64 {
 	return h
 }
 
-// pad writes a note up to the length end of b, folded after 74 octets; col of them are there already.
+// pad writes a note up to the length end of b, folded after 72 octets; col of them are there already.
 func pad(b []byte, col, end int) []byte {
 	const text = "Met at the fair in spring and promised to send the plans of the house by the end of the month. "
 	for i := 0; len(b) < end; i, col = i+1, col+1 {
-		if col == 74 && end-len(b) > 3 {
+		if col == 72 && end-len(b) > 3 { // three more do not make it too long
 			b, col = append(b, "\r\n "...), 1
 		}
 		b = append(b, text[i%len(text)])
