@@ -222,7 +222,8 @@ func exact(list []load.Member, items int, truth map[string]load.Event, from, to 
 		}
 	}
 	if len(missing)+len(extra) > 0 || len(list) != want || items != want {
-		return fmt.Errorf("from %s to %s: %d events came, %d with octets, of %d; missing: %v; too much: %v", from, to, len(list), items, want, missing, extra)
+		return fmt.Errorf("from %s to %s: %d events came, %d with octets, of %d; missing: %d %v; too much: %d %v", from, to, len(list), items, want,
+			len(missing), missing[:min(3, len(missing))], len(extra), extra[:min(3, len(extra))])
 	}
 	return nil
 }
