@@ -172,6 +172,12 @@ func (a *app) accountShow() *cobra.Command {
 					return err
 				}
 				a.printf("\n")
+				if len(x.Shared) > 0 {
+					if err := a.shareTable(x.Shared); err != nil {
+						return err
+					}
+					a.printf("\n")
+				}
 				return a.deviceTable(x.Email, x.Devices)
 			})
 		},

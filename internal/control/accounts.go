@@ -77,6 +77,9 @@ func (h *handler) account(r *http.Request) (any, error) {
 			}
 		}
 		slices.SortFunc(out.Collections, func(a, b Collection) int { return cmp.Compare(a.Path, b.Path) })
+		if err == nil {
+			out.Shared, err = sharedWith(x)
+		}
 		return err
 	})
 	if err != nil {

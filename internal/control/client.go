@@ -102,6 +102,25 @@ func (c *Client) RevokeDevice(ctx context.Context, ref, id string) error {
 	return c.call(ctx, "DELETE", of(ref, "/devices/"+url.PathEscape(id)), nil, &struct{}{})
 }
 
+// Share lets another account into a collection, or changes what it may do there.
+func (c *Client) Share(ctx context.Context, owner string, n NewShare) (s Share, err error) {
+	err = c.call(ctx, "POST", of(owner, "/shares"), n, &s)
+	return s, err
+}
+
+// Unshare ends a share. path may be the collection's id too.
+func (c *Client) Unshare(ctx context.Context, owner, path, with string) (s Share, err error) {
+	v := url.Values{"path": {path}, "with": {with}}
+	err = c.call(ctx, "DELETE", of(owner, "/shares?"+v.Encode()), nil, &s)
+	return s, err
+}
+
+// Shares lists what is shared by and with one account; by and with all where account is empty.
+func (c *Client) Shares(ctx context.Context, account string) (list []Share, err error) {
+	err = c.call(ctx, "GET", "/v1/shares?"+url.Values{"account": {account}}.Encode(), nil, &list)
+	return list, err
+}
+
 // Import sends one file and calls fn with each event. The last one is Done; without it there is an error.
 func (c *Client) Import(ctx context.Context, q ImportRequest, body io.Reader, fn func(ImportEvent)) error {
 	v := url.Values{"into": {q.Into}, "file": {q.File}, "replace": {fmt.Sprint(q.Replace)}, "dry_run": {fmt.Sprint(q.DryRun)}}

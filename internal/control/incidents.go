@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"holdfast"
@@ -29,19 +30,30 @@ func (h *handler) incidents(r *http.Request) (any, error) {
 	return out, nil
 }
 
-// deviceName names the device that brought an account into doubt; empty for none.
+// deviceName names the device that brought an account into doubt; empty for none. It may be a guest's.
 func (h *handler) deviceName(ctx context.Context, x core.Doubt) string {
 	if x.Device.IsZero() {
 		return ""
 	}
-	if list, err := h.Core.Devices(ctx, x.Account); err == nil {
-		for _, d := range list {
-			if d.ID == x.Device {
-				return d.Name
-			}
+	if name, ok := h.deviceOf(ctx, x.Account, x.Device); ok {
+		return name
+	}
+	shares, err := h.Core.Shares(ctx, x.Account)
+	for _, s := range shares {
+		if name, ok := h.deviceOf(ctx, s.Guest, x.Device); err == nil && ok {
+			return name + " of " + s.With.Email
 		}
 	}
 	return x.Device.String()
+}
+
+func (h *handler) deviceOf(ctx context.Context, account, device holdfast.ID) (name string, ok bool) {
+	list, err := h.Core.Devices(ctx, account)
+	i := slices.IndexFunc(list, func(d core.Device) bool { return d.ID == device })
+	if err != nil || i < 0 {
+		return "", false
+	}
+	return list[i].Name, true
 }
 
 // release settles an account's doubt. An account that the store does not have at all is named by its id.

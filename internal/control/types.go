@@ -26,6 +26,7 @@ type AccountDetail struct {
 	Octets      int64         `json:"octets"`
 	Collections []Collection  `json:"collections"`
 	Devices     []Device      `json:"devices"`
+	Shared      []Share       `json:"shared"` // with this account, by others
 }
 
 // Collection is a collection as commands show it.

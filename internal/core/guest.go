@@ -277,6 +277,15 @@ func (r *Reader) Access(c *holdfast.Collection) Access {
 	return NoAccess
 }
 
+// ShareOf returns the right that lets the reader's account into another's collection, which the reader gave; zero for its own.
+func (r *Reader) ShareOf(c *holdfast.Collection) holdfast.ShareRecord {
+	x := r.others[c.ID]
+	if x == nil {
+		return holdfast.ShareRecord{}
+	}
+	return x.owner.shares[holdfast.ShareName(c.ID, r.owner.ID)].ShareRecord
+}
+
 // OwnerOf returns the account that owns a collection that the reader gave.
 func (r *Reader) OwnerOf(c *holdfast.Collection) (holdfast.Account, error) {
 	p, err := r.person(c.Account)

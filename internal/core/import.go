@@ -220,8 +220,12 @@ func ofOne(err error) bool {
 	return false
 }
 
-// PathOf returns the path of a collection in its account's tree, "addressbooks/default"; empty for one that cannot be reached from the root.
+// PathOf returns the path of a collection in its owner's tree, "addressbooks/default"; empty for one that cannot be reached from the root.
 func (r *Reader) PathOf(id holdfast.ID) string {
-	path, _ := pathOf(r.snap, r.owner.ID, id) // what cannot be looked up has none
+	owner := r.owner.ID
+	if x := r.others[id]; x != nil {
+		owner = x.owner.ID
+	}
+	path, _ := pathOf(r.snap, owner, id) // what cannot be looked up has none
 	return path
 }

@@ -25,7 +25,7 @@ type Share struct {
 
 // Share lets a guest into an address book or a calendar and hangs it into his home; where he has a right already, it is replaced. First the owner's record is
 // committed, then the guest's: what a crash left between is mended by doing it again. So is a binding that the guest has deleted. Errors: NotFound (an account, the
-// collection), Invalid (rights), Forbidden (what cannot be shared, with a sentence), TooLarge (over a limit).
+// collection), Invalid (rights; what cannot be shared, with a sentence), TooLarge (over a limit).
 func (s *Service) Share(ctx context.Context, actor holdfast.Actor, owner, collection, guest holdfast.ID, rights holdfast.Right) error {
 	if !rights.Valid() {
 		return fail("Share", holdfast.Invalid, string(rights), fmt.Sprintf("rights are %q or %q", holdfast.RightRead, holdfast.RightWrite))
@@ -67,7 +67,7 @@ func (s *Service) mayShare(ctx context.Context, owner, collection, guest holdfas
 		return "", err
 	}
 	c, ok := from.tree[collection]
-	refuse := func(text string) (string, error) { return "", fail("Share", holdfast.Forbidden, c.Name, text) }
+	refuse := func(text string) (string, error) { return "", fail("Share", holdfast.Invalid, c.Name, text) }
 	switch {
 	case !ok && from.bindings[collection].Collection == collection:
 		return refuse("this belongs to somebody else, who alone can share it")

@@ -539,10 +539,10 @@ func TestWhatCannotBeShared(t *testing.T) {
 		}
 		return f.s.Share(ctx, holdfast.Actor{}, owner.Account, at.Collection.ID, with, rights)
 	}
-	wantKind(t, try(f.p, "addressbooks", f.bob.Account, "read"), holdfast.Forbidden)
-	wantKind(t, try(f.p, "files", f.bob.Account, "read"), holdfast.Forbidden)
-	wantKind(t, try(f.p, "", f.bob.Account, "read"), holdfast.Forbidden)
-	wantKind(t, try(f.p, "calendars default", f.p.Account, "read"), holdfast.Forbidden)
+	wantKind(t, try(f.p, "addressbooks", f.bob.Account, "read"), holdfast.Invalid)
+	wantKind(t, try(f.p, "files", f.bob.Account, "read"), holdfast.Invalid)
+	wantKind(t, try(f.p, "", f.bob.Account, "read"), holdfast.Invalid)
+	wantKind(t, try(f.p, "calendars default", f.p.Account, "read"), holdfast.Invalid)
 	wantKind(t, try(f.p, "calendars default", f.bob.Account, "own"), holdfast.Invalid)
 	wantKind(t, try(f.p, "calendars default", holdfast.NewID(nil), "read"), holdfast.NotFound)
 	wantKind(t, f.s.Share(ctx, holdfast.Actor{}, f.p.Account, holdfast.NewID(nil), f.bob.Account, "read"), holdfast.NotFound)
@@ -553,7 +553,7 @@ func TestWhatCannotBeShared(t *testing.T) {
 	if _, _, err := f.s.MakeCollection(ctx, f.p, core.NewCollection{Owner: f.p.Account, Parent: files.Collection.ID, Name: "x", Type: holdfast.TypeFolder}); err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, try(f.p, "files x", f.bob.Account, "read"), holdfast.Forbidden)
+	wantKind(t, try(f.p, "files x", f.bob.Account, "read"), holdfast.Invalid)
 	if err := try(f.p, "calendars default", f.bob.Account, "read"); err != nil {
 		t.Fatal(err)
 	}
@@ -565,7 +565,7 @@ func TestWhatCannotBeShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantKind(t, f.s.Share(ctx, holdfast.Actor{}, f.bob.Account, at.Collection.ID, f.eve.Account, "read"), holdfast.Forbidden) // not his
+	wantKind(t, f.s.Share(ctx, holdfast.Actor{}, f.bob.Account, at.Collection.ID, f.eve.Account, "read"), holdfast.Invalid) // not his
 	small := newFamily(t, core.Limits{Collections: 7})
 	wantKind(t, small.s.Share(ctx, holdfast.Actor{}, small.p.Account, small.book, small.bob.Account, "read"), holdfast.TooLarge)
 }
