@@ -7,12 +7,7 @@
 // not one in which Alex came last year only.
 package filter
 
-import (
-	"fmt"
-
-	"holdfast/internal/ical/occur"
-	"holdfast/internal/ical/recur"
-)
+import "fmt"
 
 // Test says whether one or all of several conditions must hold. AllOf is what
 // RFC 4791 knows; AnyOf is what some programs write as RFC 6352 has it.
@@ -117,27 +112,3 @@ type Error struct {
 
 // Error gives the sentence.
 func (e *Error) Error() string { return e.Why }
-
-// Matcher is a Filter made ready for many objects. It may be used by several
-// goroutines at once.
-type Matcher struct{ f *Filter }
-
-// Compile makes the filter ready. The error is a *CollationError or an *Error.
-func (f *Filter) Compile() (*Matcher, error) { return &Matcher{f}, nil }
-
-// Kinds gives the names of the components that an object must have one of to
-// match; nil: any.
-func (m *Matcher) Kinds() []string { return nil }
-
-// Range gives a range of time that some instance of every match overlaps; false
-// if there is none.
-func (m *Matcher) Range() (from, to int64, ok bool) { return 0, 0, false }
-
-// Certain tells whether an object matches just if it is of one of Kinds and, where
-// there is a Range, some instance overlaps it: then occur.Covers may decide alone.
-func (m *Matcher) Certain() bool { return false }
-
-// Match tells whether the object matches. The error is recur.ErrBudget.
-func (m *Matcher) Match(o *occur.Object, b *recur.Budget) (bool, error) {
-	return false, recur.ErrBudget
-}

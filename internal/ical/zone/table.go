@@ -90,8 +90,9 @@ func evict[V any](m map[string]V, limit int) {
 
 // Error says why a time zone is of no use.
 type Error struct {
-	Line int    // number of the line of text, from 1; 0 where none is at fault
-	Why  string // a sentence
+	Line    int    // number of the line of text, from 1; 0 where none is at fault
+	Why     string // a sentence
+	Unknown bool   // there is no definition, and the name is not well known
 }
 
 // Error gives the sentence.
@@ -102,13 +103,13 @@ func (e *Error) Error() string {
 	return e.Why
 }
 
-// Table finds the zones of one calendar object. It is not for use by several
+// Table finds the zones of one calendar object. It may be used by several
 // goroutines at once.
 type Table struct {
-	cal    *ical.Component
-	cache  *Cache
-	budget *recur.Budget
-	known  []entry
+	cal   *ical.Component
+	cache *Cache
+	mu    sync.Mutex
+	known []entry
 }
 
 type entry struct {
@@ -117,26 +118,28 @@ type entry struct {
 }
 
 // TableOf makes the table of an object. Its zones are worked out when they are
-// asked for, within the budget.
-func TableOf(cal *ical.Component, cache *Cache, b *recur.Budget) *Table {
-	return &Table{cal: cal, cache: cache, budget: b}
-}
+// asked for. The cache may be nil.
+func TableOf(cal *ical.Component, cache *Cache) *Table { return &Table{cal: cal, cache: cache} }
 
 // Zone gives the zone of a TZID: the object's own definition if it has one that
 // can be used, otherwise the well-known zone of that name. The error is a *Error.
-func (t *Table) Zone(tzid string) (Zone, error) {
+func (t *Table) Zone(tzid string, b *recur.Budget) (Zone, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for i := range t.known {
 		if t.known[i].tzid == tzid {
 			return t.known[i].zone, t.known[i].err
 		}
 	}
 	e := entry{tzid: tzid}
-	e.zone, e.err = t.find(tzid)
-	t.known = append(t.known, e)
+	e.zone, e.err = t.find(tzid, b)
+	if len(t.known) < 100 {
+		t.known = append(t.known, e)
+	}
 	return e.zone, e.err
 }
 
-func (t *Table) find(tzid string) (Zone, error) {
+func (t *Table) find(tzid string, b *recur.Budget) (Zone, error) {
 	var own error
 	for _, c := range t.cal.Children {
 		if !c.Is("VTIMEZONE") {
@@ -145,7 +148,7 @@ func (t *Table) find(tzid string) (Zone, error) {
 		if l := c.Prop("TZID"); l == nil || strings.Trim(l.Text(), " \t") != tzid && l.Value != tzid {
 			continue
 		}
-		z, err := t.cache.Of(c, t.budget)
+		z, err := t.cache.Of(c, b)
 		if err == nil {
 			return z, nil
 		}
@@ -155,7 +158,7 @@ func (t *Table) find(tzid string) (Zone, error) {
 		return z, nil
 	}
 	if own == nil {
-		own = &Error{Why: fmt.Sprintf("The time zone %q is not defined and not well known; send its VTIMEZONE along.", short(tzid))}
+		own = &Error{Unknown: true, Why: fmt.Sprintf("The time zone %q is not defined and not well known; send its VTIMEZONE along.", short(tzid))}
 	}
 	return nil, own
 }

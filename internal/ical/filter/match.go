@@ -1,0 +1,162 @@
+package filter
+
+import (
+	"strings"
+
+	"holdfast/internal/ical"
+	"holdfast/internal/ical/occur"
+	"holdfast/internal/ical/recur"
+)
+
+// Match tells whether the object matches. A nil budget is recur.DefaultSteps. The
+// error is recur.ErrBudget.
+func (m *Matcher) Match(o *occur.Object, b *recur.Budget) (bool, error) {
+	if b == nil {
+		b = recur.NewBudget(recur.DefaultSteps)
+	}
+	r := run{o: o, b: b}
+	ok := !m.calendar.notDefined && r.component(&m.calendar, o.Calendar(), nil)
+	return ok && r.err == nil, r.err
+}
+
+// run is the matching of one object.
+type run struct {
+	o   *occur.Object
+	b   *recur.Budget
+	err error // the first; then nothing more is asked
+}
+
+// comps judges a comp-filter on the components in one.
+func (r *run) comps(m *compMatcher, parent *ical.Component) bool {
+	for _, c := range parent.Children {
+		if c.Name != m.name {
+			continue
+		}
+		if m.notDefined {
+			return false
+		}
+		if r.component(m, c, parent) {
+			return true
+		}
+	}
+	return m.notDefined
+}
+
+// component judges the conditions of a comp-filter on one component.
+func (r *run) component(m *compMatcher, c, parent *ical.Component) bool {
+	if m.span == nil && len(m.props)+len(m.comps) == 0 {
+		return true
+	}
+	// The cheap conditions come first. Under "any" one that holds decides, under "all" one that does not.
+	for i := range m.props {
+		if r.prop(&m.props[i], c) == m.any {
+			return m.any
+		}
+	}
+	for i := range m.comps {
+		if r.comps(&m.comps[i], c) == m.any {
+			return m.any
+		}
+	}
+	if m.span != nil && r.overlaps(m, c, parent) == m.any {
+		return m.any
+	}
+	return !m.any
+}
+
+func (r *run) overlaps(m *compMatcher, c, parent *ical.Component) bool {
+	if r.err != nil {
+		return false
+	}
+	var ok bool
+	if m.name == "VALARM" {
+		ok, r.err = r.o.AlarmOverlaps(parent, c, m.span.From, m.span.To, r.b)
+	} else {
+		ok, r.err = r.o.ComponentOverlaps(c, m.span.From, m.span.To, r.b)
+	}
+	return ok
+}
+
+// prop judges a prop-filter: one instance of the property must satisfy it.
+func (r *run) prop(m *propMatcher, c *ical.Component) bool {
+	for i := range c.Lines {
+		l := &c.Lines[i]
+		if !l.Is(m.name) {
+			continue
+		}
+		if m.notDefined {
+			return false
+		}
+		if r.line(m, l) {
+			return true
+		}
+	}
+	return m.notDefined
+}
+
+func (r *run) line(m *propMatcher, l *ical.Line) bool {
+	if m.span == nil && m.text == nil && len(m.params) == 0 {
+		return true
+	}
+	if m.span != nil && r.o.PropertyOverlaps(l, m.span.From, m.span.To) == m.any {
+		return m.any
+	}
+	if m.text != nil && m.text.value(l) == m.any {
+		return m.any
+	}
+	for i := range m.params {
+		if m.params[i].match(l) == m.any {
+			return m.any
+		}
+	}
+	return !m.any
+}
+
+// match judges a param-filter. A negated text matches when no value holds the text.
+func (m *paramMatcher) match(l *ical.Line) bool {
+	defined, found := false, false
+	for i := range l.Params {
+		if !strings.EqualFold(l.Params[i].Name, m.name) {
+			continue
+		}
+		defined = true
+		if m.text == nil || m.notDefined {
+			break
+		}
+		for _, v := range l.Params[i].Values() {
+			found = found || m.text.holds(v)
+		}
+	}
+	switch {
+	case m.notDefined:
+		return !defined
+	case m.text == nil:
+		return defined
+	}
+	return defined && found != m.text.negate
+}
+
+// value judges a property's value.
+func (t *textMatcher) value(l *ical.Line) bool {
+	found := t.holds(l.Text())
+	if !found && t.match != Contains && (l.Is("CATEGORIES") || l.Is("RESOURCES")) {
+		for _, v := range l.Texts() {
+			found = found || t.holds(v)
+		}
+	}
+	return found != t.negate
+}
+
+// holds does the comparison; negation is the caller's part.
+func (t *textMatcher) holds(s string) bool {
+	s = t.coll.key(s)
+	switch t.match {
+	case Equals:
+		return s == t.key
+	case StartsWith:
+		return strings.HasPrefix(s, t.key)
+	case EndsWith:
+		return strings.HasSuffix(s, t.key)
+	}
+	return strings.Contains(s, t.key)
+}
