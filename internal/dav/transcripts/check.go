@@ -102,12 +102,16 @@ func (a *answer) checkStatus(rest string) error {
 }
 
 func (r *replay) checkVerbatim(a *answer, href string) error {
-	found, err := a.prop(href, "CR:address-data")
+	data := "CR:address-data"
+	if strings.HasSuffix(href, ".ics") {
+		data = "C:calendar-data"
+	}
+	found, err := a.prop(href, data)
 	if err != nil {
 		return err
 	}
 	if len(found) != 1 {
-		return fmt.Errorf("%s has %d times CR:address-data", href, len(found))
+		return fmt.Errorf("%s has %d times %s", href, len(found), data)
 	}
 	return same(found[0].text, r.put[href])
 }

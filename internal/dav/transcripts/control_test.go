@@ -108,6 +108,8 @@ func TestParseRefuses(t *testing.T) {
 		"no request":       "--- a\n=> 200\n",
 		"change and check": "--- meanwhile add 1\nprop / D:x\n",
 		"given many":       "given many contacts\n--- a\nGET /\n=> 200\n",
+		"given photos":     "given 5 photos\n--- a\nGET /\n=> 200\n",
+		"edit photos":      "--- meanwhile edit 1 photos\n",
 	} {
 		if _, err := transcripts.Parse(name, text); err == nil {
 			t.Errorf("%s was taken", name)

@@ -4,31 +4,51 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
-// change is another device: it adds, edits or deletes n contacts.
-func (r *replay) change(verb string, n int) error {
+// makes tells how other devices write each kind: what number is, in its first or second version.
+var makes = map[string]struct {
+	name  string // of a file, with the number
+	media string
+	write func(number int, version string) []string
+}{
+	"contacts": {"given-%04d.vcf", "text/vcard", card},
+	"events":   {"given-%04d.ics", "text/calendar", event},
+	"todos":    {"todo-%04d.ics", "text/calendar", todo},
+	"journals": {"journal-%04d.ics", "text/calendar", journal},
+}
+
+// change is another device: it adds, edits or deletes n of a kind.
+func (r *replay) change(verb string, n int, kind string) error {
 	var changed []string
+	how, base := makes[kind], r.w.Bases[kind]
+	if base == "" {
+		return fmt.Errorf("there is no collection for %s", kind)
+	}
+	put := func(path string, number int, version string) error {
+		return r.putGiven(path, how.media, strings.Join(how.write(number, version), "\r\n")+"\r\n")
+	}
 	for i := range n {
 		var err error
 		path := ""
 		switch verb {
 		case "add":
-			r.made++
-			path = fmt.Sprintf("%sgiven-%04d.vcf", r.w.Base, r.made)
-			err = r.putCard(path, card(r.made, "first"))
-			r.cards = append(r.cards, path)
+			r.made[kind]++
+			path = base + fmt.Sprintf(how.name, r.made[kind])
+			err = put(path, r.made[kind], "first")
+			r.live[kind] = append(r.live[kind], path)
 		case "edit", "delete":
-			if i >= len(r.cards) {
-				return fmt.Errorf("another device cannot %s %d of %d contacts", verb, n, len(r.cards))
+			if i >= len(r.live[kind]) {
+				return fmt.Errorf("another device cannot %s %d of %d %s", verb, n, len(r.live[kind]), kind)
 			}
-			path = r.cards[i]
+			path = r.live[kind][i]
 			if verb == "edit" {
 				var number int
-				fmt.Sscanf(strings.TrimPrefix(path, r.w.Base), "given-%d.vcf", &number)
-				err = r.putCard(path, card(number, "second"))
+				fmt.Sscanf(strings.TrimPrefix(path, base), how.name, &number)
+				err = put(path, number, "second")
 			} else {
-				err = r.removeCard(path)
+				err = r.removeGiven(path)
 			}
 		default:
 			return fmt.Errorf("another device cannot %s", verb)
@@ -39,32 +59,80 @@ func (r *replay) change(verb string, n int) error {
 		changed = append(changed, path)
 	}
 	if verb == "delete" {
-		r.cards = r.cards[n:]
+		r.live[kind] = r.live[kind][n:]
 	}
 	r.vars["changed"] = changed
 	return nil
 }
 
 // card makes a contact. Its lines are folded and hold what is not ASCII, so that octets can get lost on the way.
-func card(number int, version string) string {
-	lines := []string{
+func card(number int, version string) []string {
+	return []string{
 		"BEGIN:VCARD", "VERSION:3.0", fmt.Sprintf("UID:given-%04d", number),
 		fmt.Sprintf("N:Müller %d;Zoë;;;", number), fmt.Sprintf("FN:Zoë Müller %d", number),
 		fmt.Sprintf("item1.TEL;type=CELL:+49 30 %07d", number), "item1.X-ABLabel:_$!<Mobile>!$_",
 		"NOTE:This is the " + version + " version & <it> has a line that is folded\\, a", "  nd a\\nbreak.", "END:VCARD",
 	}
-	return strings.Join(lines, "\r\n") + "\r\n"
 }
 
-func (r *replay) putCard(path, body string) error {
-	a, err := r.do(http.MethodPut, path, http.Header{"Content-Type": {"text/vcard"}}, body)
+// berlin is the time zone of what other devices make, as most programs send it along.
+var berlin = []string{
+	"BEGIN:VTIMEZONE", "TZID:Europe/Berlin",
+	"BEGIN:DAYLIGHT", "TZOFFSETFROM:+0100", "TZOFFSETTO:+0200", "TZNAME:CEST", "DTSTART:19700329T020000", "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU", "END:DAYLIGHT",
+	"BEGIN:STANDARD", "TZOFFSETFROM:+0200", "TZOFFSETTO:+0100", "TZNAME:CET", "DTSTART:19701025T030000", "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU", "END:STANDARD",
+	"END:VTIMEZONE",
+}
+
+// object makes a calendar object of a component's lines. Like card, it holds what gets lost easily.
+func object(component, uid, version string, lines ...string) []string {
+	out := append([]string{"BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Example//Another device//EN"}, berlin...)
+	out = append(out, "BEGIN:"+component, "UID:"+uid, "DTSTAMP:20260101T120000Z")
+	out = append(out, lines...)
+	return append(out, "DESCRIPTION:This is the "+version+" version & <it> has a line that is folde", " d\\, a\\nbreak\\; and žluť.", "END:"+component, "END:VCALENDAR")
+}
+
+// event begins at 9:00 on day number of March 2026 in Berlin; every fifth repeats weekly for ever.
+func event(number int, version string) []string {
+	lines := []string{fmt.Sprintf("SUMMARY:Zoë's event %d", number), "DTSTART;TZID=Europe/Berlin:" + march(number) + "T090000", "DTEND;TZID=Europe/Berlin:" + march(number) + "T100000"}
+	if number%5 == 0 {
+		lines = append(lines, "RRULE:FREQ=WEEKLY")
+	}
+	return object("VEVENT", fmt.Sprintf("given-%04d", number), version, lines...)
+}
+
+// todo is due on day number of March 2026; every third has no time at all, and every fourth is done.
+func todo(number int, version string) []string {
+	lines := []string{fmt.Sprintf("SUMMARY:Zoë's to-do %d", number)}
+	if number%3 != 0 {
+		lines = append(lines, "DUE;TZID=Europe/Berlin:"+march(number)+"T170000")
+	}
+	if number%4 == 0 {
+		lines = append(lines, "STATUS:COMPLETED", "COMPLETED:20260102T080000Z", "PERCENT-COMPLETE:100")
+	} else {
+		lines = append(lines, "STATUS:NEEDS-ACTION")
+	}
+	return object("VTODO", fmt.Sprintf("todo-%04d", number), version, lines...)
+}
+
+// journal is a note of day number of March 2026.
+func journal(number int, version string) []string {
+	return object("VJOURNAL", fmt.Sprintf("journal-%04d", number), version, fmt.Sprintf("SUMMARY:Zoë's note %d", number), "DTSTART;VALUE=DATE:"+march(number))
+}
+
+// march gives the date of a day of March 2026; what is beyond its end is in the months after it.
+func march(day int) string {
+	return time.Date(2026, time.March, day, 0, 0, 0, 0, time.UTC).Format("20060102")
+}
+
+func (r *replay) putGiven(path, media, body string) error {
+	a, err := r.do(http.MethodPut, path, http.Header{"Content-Type": {media}}, body)
 	if err == nil && a.status != http.StatusCreated && a.status != http.StatusNoContent {
 		err = fmt.Errorf("PUT %s: %s", path, a.dump())
 	}
 	return err
 }
 
-func (r *replay) removeCard(path string) error {
+func (r *replay) removeGiven(path string) error {
 	a, err := r.do(http.MethodDelete, path, http.Header{}, "")
 	if err == nil && a.status/100 != 2 {
 		err = fmt.Errorf("DELETE %s: %s", path, a.dump())

@@ -10,8 +10,14 @@ import (
 type Transcript struct {
 	Name  string // of the file
 	Agent string // the User-Agent header of every request
-	Given int    // contacts that are there at the beginning
+	Given []Given
 	Steps []Step
+}
+
+// Given is what is there at the beginning.
+type Given struct {
+	Count int
+	Kind  string // contacts, events, todos, journals
 }
 
 // Step is one request and what its answer must hold, or a change by another device.
@@ -20,6 +26,7 @@ type Step struct {
 	Line   int    // of the title
 	Verb   string // of a change by another device: add, edit, delete; "" for a request
 	Count  int    // of such a change
+	Kind   string // of what it changes
 	Head   string // request line and headers, before variables are filled in
 	Body   string
 	Status []int
@@ -42,7 +49,8 @@ func Parse(name, text string) (*Transcript, error) {
 		case word == "agent":
 			p.t.Agent = rest
 		case word == "given":
-			p.t.Given = p.number(strings.TrimSuffix(rest, " contacts"))
+			count, kind, _ := strings.Cut(rest, " ")
+			p.t.Given = append(p.t.Given, Given{p.number(count), p.kind(kind)})
 		case word == "---":
 			p.step(rest)
 		default:
@@ -92,10 +100,23 @@ func (p *parser) number(s string) int {
 	return n
 }
 
+// kind reads what other devices make.
+func (p *parser) kind(s string) string {
+	if _, ok := makes[s]; !ok {
+		p.fail("%q is nothing that other devices make", s)
+	}
+	return s
+}
+
 func (p *parser) step(title string) {
 	s := Step{Title: title, Line: p.at}
-	if f := strings.Fields(title); len(f) == 3 && f[0] == "meanwhile" {
-		s.Verb, s.Count = f[1], p.number(f[2])
+	if f := strings.Fields(title); (len(f) == 3 || len(f) == 4) && f[0] == "meanwhile" {
+		s.Verb, s.Count, s.Kind = f[1], p.number(f[2]), "contacts"
+		if len(f) == 4 {
+			s.Kind = p.kind(f[3])
+		} else if len(p.t.Given) > 0 {
+			s.Kind = p.t.Given[0].Kind
+		}
 	} else {
 		p.request(&s)
 	}

@@ -19,7 +19,7 @@ type World struct {
 	Handler http.Handler
 	Start   string // the path that the user types, often "/"
 	Login   string
-	Base    string // the path of the address book for given contacts, with a slash at its end
+	Bases   map[string]string // the path of the collection for each kind that is given, with a slash at its end
 }
 
 // maxRedirects is how many redirects in a row a client follows.
@@ -27,9 +27,14 @@ const maxRedirects = 5
 
 // Replay sends the transcript's requests in order. The error names the first step that did not get what its client needs, with the answer.
 func (t *Transcript) Replay(w World) error {
-	r := &replay{w: w, t: t, put: map[string]string{}, vars: map[string]any{"start": w.Start, "login": w.Login, "base": w.Base}}
-	if err := r.change("add", t.Given); err != nil {
-		return fmt.Errorf("%s: the given contacts: %w", t.Name, err)
+	r := &replay{w: w, t: t, put: map[string]string{}, live: map[string][]string{}, made: map[string]int{}, vars: map[string]any{"start": w.Start, "login": w.Login}}
+	for i, g := range t.Given {
+		if i == 0 {
+			r.vars["base"] = w.Bases[g.Kind]
+		}
+		if err := r.change("add", g.Count, g.Kind); err != nil {
+			return fmt.Errorf("%s: the given %s: %w", t.Name, g.Kind, err)
+		}
 	}
 	for i := range t.Steps {
 		if err := r.step(&t.Steps[i]); err != nil {
@@ -40,17 +45,17 @@ func (t *Transcript) Replay(w World) error {
 }
 
 type replay struct {
-	w     World
-	t     *Transcript
-	vars  map[string]any
-	put   map[string]string // path to the body that was last PUT there
-	cards []string          // paths of live contacts that other devices made
-	made  int
+	w    World
+	t    *Transcript
+	vars map[string]any
+	put  map[string]string   // path to the body that was last PUT there
+	live map[string][]string // by kind: paths of what other devices made and did not delete
+	made map[string]int      // by kind: how many they made
 }
 
 func (r *replay) step(s *Step) error {
 	if s.Verb != "" {
-		return r.change(s.Verb, s.Count)
+		return r.change(s.Verb, s.Count, s.Kind)
 	}
 	head, err := r.fill(s.Head)
 	if err != nil {
@@ -64,7 +69,7 @@ func (r *replay) step(s *Step) error {
 	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(header.Get("Content-Type"), "text/vcard") {
+	if t := header.Get("Content-Type"); strings.HasPrefix(t, "text/vcard") || strings.HasPrefix(t, "text/calendar") {
 		body = strings.ReplaceAll(body, "\n", "\r\n")
 	}
 	if r.t.Agent != "" {

@@ -32,8 +32,10 @@ func world(t *testing.T) transcripts.World {
 	who := holdfast.Principal{Account: account.ID}
 	h := dav.New(dav.Options{Core: s, Extensions: []dav.Extension{carddav.Extension(o)}, SpoolDir: t.TempDir(),
 		Authenticate: func(*http.Request) (holdfast.Principal, error) { return who, nil }})
-	base := dav.HomeHref(account.ID, holdfast.HomeAddressbooks) + "default/"
-	return transcripts.World{Handler: onesnap.Handler(h), Start: "/", Login: account.Email, Base: base}
+	calendars := dav.HomeHref(account.ID, holdfast.HomeCalendars)
+	return transcripts.World{Handler: onesnap.Handler(h), Start: "/", Login: account.Email, Bases: map[string]string{
+		"contacts": dav.HomeHref(account.ID, holdfast.HomeAddressbooks) + "default/",
+		"events":   calendars + "default/", "todos": calendars + "tasks/", "journals": calendars + "notes/"}}
 }
 
 // load reads every transcript.
