@@ -1,13 +1,21 @@
 #!/usr/bin/env bash
 # The real clients and tools that the tests start, from Debian's packages.
 set -euo pipefail
-declare -A package=([vdirsyncer]=vdirsyncer [khard]=khard [cadaver]=cadaver [litmus]=litmus [strace]=strace [curl]=curl)
+declare -A package=([vdirsyncer]=vdirsyncer [khard]=khard [khal]=khal [todoman]=todoman [cadaver]=cadaver [litmus]=litmus [strace]=strace [curl]=curl [radicale]=radicale)
 missing=()
 for command in "${!package[@]}"; do
 	command -v "$command" >/dev/null 2>&1 || missing+=("${package[$command]}")
 done
-[ -x /usr/libexec/evolution-addressbook-factory ] || missing+=(evolution-data-server)
-/usr/bin/python3 -c "import gi; gi.require_version('EBook', '1.2')" 2>/dev/null || missing+=(gir1.2-ebook-1.2 python3-gi)
+# Modules of Debian's own Python, whatever other Python is in the PATH.
+declare -A module=([caldav]=python3-caldav [dateutil]=python3-dateutil [icalendar]=python3-icalendar [recurring_ical_events]=python3-recurring-ical-events)
+for name in "${!module[@]}"; do
+	/usr/bin/python3 -c "import $name" 2>/dev/null || missing+=("${module[$name]}")
+done
+declare -A binding=([EBook-1.2]=gir1.2-ebook-1.2 [ECal-2.0]=gir1.2-ecal-2.0 [ICalGLib-3.0]=gir1.2-ical-3.0)
+for name in "${!binding[@]}"; do
+	/usr/bin/python3 -c "import gi; gi.require_version('${name%-*}', '${name##*-}')" 2>/dev/null || missing+=("${binding[$name]}" python3-gi)
+done
+[ -x /usr/libexec/evolution-addressbook-factory ] && [ -x /usr/libexec/evolution-calendar-factory ] || missing+=(evolution-data-server)
 command -v dbus-run-session >/dev/null 2>&1 || missing+=(dbus)
 [ ${#missing[@]} -gt 0 ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
