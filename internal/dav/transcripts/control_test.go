@@ -22,26 +22,37 @@ type fault struct {
 	harms  string // the clients that cannot do without, by the beginnings of their names; "*" for all
 }
 
-// discovering are the clients whose transcripts begin with the search for an address book.
-const discovering = "ios macos davx5 thunderbird evolution vdirsyncer nextcloud"
+// discovering are the clients whose transcripts begin with the search for an address book, planning those that search for calendars.
+const (
+	discovering = "ios macos davx5 thunderbird evolution vdirsyncer nextcloud"
+	planning    = "cal-ios cal-macos cal-davx5 cal-jtx cal-thunderbird cal-evolution cal-nextcloud"
+)
 
 var faults = []fault{
 	{name: "no home-set", where: regexp.MustCompile(`CR:addressbook-home-set>`), with: "CR:other-home-set>", harms: discovering},
-	{name: "no principal", where: regexp.MustCompile(`D:current-user-principal>`), with: "D:current-user>", harms: discovering},
+	{name: "no calendar home-set", where: regexp.MustCompile(`C:calendar-home-set>`), with: "C:other-home-set>", harms: planning},
+	{name: "no principal", where: regexp.MustCompile(`D:current-user-principal>`), with: "D:current-user>", harms: discovering + " cal-ios cal-macos cal-davx5 cal-jtx cal-thunderbird cal-evolution"},
 	{name: "no address book in resourcetype", where: regexp.MustCompile(`<CR:addressbook/>`), with: "", harms: discovering},
-	{name: "no CTag", where: regexp.MustCompile(`CS:getctag>`), with: "CS:gettag>", harms: "ios macos evolution davx5"},
-	{name: "no sync-collection announced", where: regexp.MustCompile(`<D:sync-collection/>`), with: "", harms: "ios macos davx5"},
-	{name: "no privileges", where: regexp.MustCompile(`D:current-user-privilege-set>`), with: "D:privileges>", harms: "ios macos davx5 thunderbird evolution"},
+	{name: "no calendar in resourcetype", where: regexp.MustCompile(`<C:calendar/>`), with: "", harms: planning},
+	{name: "no components", where: regexp.MustCompile(`C:supported-calendar-component-set>`), with: "C:components>", harms: "cal-ios cal-macos cal-davx5 cal-jtx cal-thunderbird cal-evolution"},
+	{name: "no addresses of the user", where: regexp.MustCompile(`C:calendar-user-address-set>`), with: "C:addresses>", harms: "cal-ios cal-macos cal-davx5 cal-evolution"},
+	{name: "no inbox", where: regexp.MustCompile(`C:schedule-inbox-URL>`), with: "C:inbox-URL>", harms: "cal-ios cal-macos"},
+	{name: "no colours", where: regexp.MustCompile(`calendar-color`), with: "color", harms: "cal-ios cal-macos cal-davx5"},
+	{name: "no CTag", where: regexp.MustCompile(`CS:getctag>`), with: "CS:gettag>", harms: "ios macos evolution davx5 cal-ios cal-macos cal-evolution cal-davx5 cal-jtx"},
+	{name: "no sync-collection announced", where: regexp.MustCompile(`<D:sync-collection/>`), with: "", harms: "ios macos davx5 cal-ios cal-macos cal-davx5 cal-thunderbird"},
+	{name: "no privileges", where: regexp.MustCompile(`D:current-user-privilege-set>`), with: "D:privileges>", harms: "ios macos davx5 thunderbird evolution " + planning},
 	{name: "no CardDAV in the DAV header", header: "Dav", where: regexp.MustCompile(`addressbook`), with: "", harms: "ios macos davx5 evolution"},
+	{name: "no CalDAV in the DAV header", header: "Dav", where: regexp.MustCompile(`calendar-access`), with: "", harms: "cal-ios cal-macos cal-davx5 cal-thunderbird cal-evolution"},
 	{name: "no vCard 4.0 offered", where: regexp.MustCompile(`version="4.0"`), with: `version="5.0"`, harms: "davx5"},
 	{name: "no ETag in listings", where: regexp.MustCompile(`D:getetag>`), with: "D:gettag>", harms: "*"},
-	{name: "no ETag after PUT", method: "PUT", header: "Etag", where: regexp.MustCompile(`.+`), with: "", harms: "ios macos davx5 evolution vdirsyncer"},
-	{name: "line ends of cards are lost", method: "REPORT", where: regexp.MustCompile(`&#13;|&#xD;`), with: "", harms: "ios macos davx5 thunderbird evolution vdirsyncer cardbook"},
-	{name: "an octet of a card is lost", method: "REPORT", where: regexp.MustCompile(`END:VCARD`), with: "END:VCAR", harms: "ios macos davx5 thunderbird evolution vdirsyncer cardbook"},
-	{name: "a member is left out", where: regexp.MustCompile(`(?s)<D:response><D:href>[^<]*\.vcf</D:href>.*?</D:response>`), with: "", harms: "*"},
-	{name: "deleted members are not told", method: "REPORT", where: regexp.MustCompile(`404 Not Found`), with: "200 OK", harms: "ios macos davx5 thunderbird"},
-	{name: "no new token", method: "REPORT", where: regexp.MustCompile(`D:sync-token>`), with: "D:token>", harms: "ios macos davx5 thunderbird"},
-	{name: "hrefs are spelt otherwise", where: regexp.MustCompile(`\.vcf</D:href>`), with: "%2Evcf</D:href>", harms: "*"},
+	{name: "no content type in listings", where: regexp.MustCompile(`D:getcontenttype>`), with: "D:type>", harms: "cal-ios cal-macos cal-davx5 cal-thunderbird"},
+	{name: "no ETag after PUT", method: "PUT", header: "Etag", where: regexp.MustCompile(`.+`), with: "", harms: "ios macos davx5 evolution vdirsyncer cal-ios cal-macos cal-davx5 cal-jtx cal-evolution cal-nextcloud"},
+	{name: "line ends are lost", method: "REPORT", where: regexp.MustCompile(`&#13;|&#xD;`), with: "", harms: "ios macos davx5 thunderbird evolution vdirsyncer cardbook cal-ios cal-macos cal-davx5 cal-jtx cal-thunderbird cal-evolution"},
+	{name: "an octet is lost", method: "REPORT", where: regexp.MustCompile(`END:VC(ARD|ALENDAR)`), with: "END:V", harms: "ios macos davx5 thunderbird evolution vdirsyncer cardbook cal-ios cal-macos cal-davx5 cal-jtx cal-thunderbird cal-evolution"},
+	{name: "a member is left out", where: regexp.MustCompile(`(?s)<D:response><D:href>[^<]*\.(vcf|ics)</D:href>.*?</D:response>`), with: "", harms: "*"},
+	{name: "deleted members are not told", method: "REPORT", where: regexp.MustCompile(`404 Not Found`), with: "200 OK", harms: "ios macos davx5 thunderbird cal-ios cal-macos cal-davx5 cal-thunderbird"},
+	{name: "no new token", method: "REPORT", where: regexp.MustCompile(`D:sync-token>`), with: "D:token>", harms: "ios macos davx5 thunderbird cal-ios cal-macos cal-davx5 cal-thunderbird"},
+	{name: "hrefs are spelt otherwise", where: regexp.MustCompile(`\.(vcf|ics)</D:href>`), with: "%2E$1</D:href>", harms: "*"},
 	{name: "the XML does not end", where: regexp.MustCompile(`</D:multistatus>`), with: "", harms: "*"},
 }
 

@@ -10,6 +10,7 @@ import (
 	"holdfast"
 	"holdfast/internal/core"
 	"holdfast/internal/dav"
+	"holdfast/internal/dav/caldav"
 	"holdfast/internal/dav/carddav"
 	"holdfast/internal/dav/onesnap"
 	"holdfast/internal/dav/transcripts"
@@ -22,15 +23,16 @@ var texts embed.FS
 // world makes a server with one account.
 func world(t *testing.T) transcripts.World {
 	t.Helper()
-	o := carddav.Options{MaxResource: 10 << 20}
+	cards, events := carddav.Options{MaxResource: 10 << 20}, caldav.Options{MaxResource: 10 << 20}
 	engine := &onesnap.Engine{Engine: memory.New(), Nested: func() { t.Error("a request that holds a snapshot asks for another one") }}
-	s := core.New(core.Options{Engine: engine, Limits: core.Limits{DirectoryTTL: 1}, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: carddav.Judge(o)}})
+	s := core.New(core.Options{Engine: engine, Limits: core.Limits{DirectoryTTL: 1}, Judges: map[holdfast.CollectionType]core.Judge{
+		holdfast.TypeAddressbook: carddav.Judge(cards), holdfast.TypeCalendar: caldav.Judge(events)}})
 	account, _, err := s.CreateAccount(t.Context(), holdfast.Actor{}, "ada@example.org", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	who := holdfast.Principal{Account: account.ID}
-	h := dav.New(dav.Options{Core: s, Extensions: []dav.Extension{carddav.Extension(o)}, SpoolDir: t.TempDir(),
+	h := dav.New(dav.Options{Core: s, Extensions: append(caldav.Extensions(events), carddav.Extension(cards)), SpoolDir: t.TempDir(),
 		Authenticate: func(*http.Request) (holdfast.Principal, error) { return who, nil }})
 	calendars := dav.HomeHref(account.ID, holdfast.HomeCalendars)
 	return transcripts.World{Handler: onesnap.Handler(h), Start: "/", Login: account.Email, Bases: map[string]string{
