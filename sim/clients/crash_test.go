@@ -57,7 +57,7 @@ func (h *house) killedDuring(p *proxy, s *syncer, n int) {
 		}
 		killed.Store(true)
 	})
-	if out, err := s.try("sync", "contacts"); err == nil || !killed.Load() {
+	if out, err := s.try("sync", s.what()); err == nil || !killed.Load() {
 		h.t.Fatalf("vdirsyncer was content with a server that was killed (%t):\n%s", killed.Load(), tail(out))
 	}
 	h.restart()

@@ -119,15 +119,24 @@ func (h *house) command(out any, args ...string) {
 // device is an app password, as the device list knows it.
 type device struct{ ID, Password string }
 
-func (h *house) device(name string) (d device) {
+func (h *house) device(name string) device {
 	h.t.Helper()
-	h.command(&d, "app-password", "add", alice, "--name", name)
+	return h.deviceOf(alice, name)
+}
+
+// deviceOf adds a device to any account.
+func (h *house) deviceOf(email, name string) (d device) {
+	h.t.Helper()
+	h.command(&d, "app-password", "add", email, "--name", name)
 	return d
 }
 
 func (h *house) url() string { return "http://" + h.Addr }
 
 func (h *house) book() string { return "/dav/addressbooks/" + h.id + "/default/" }
+
+// calendar is where one of Alice's calendars is.
+func (h *house) calendar(name string) string { return "/dav/calendars/" + h.id + "/" + name + "/" }
 
 // restart starts the program again where it was: same data, same address.
 func (h *house) restart() {
@@ -158,22 +167,45 @@ func (h *house) export() map[string]holdfast.Hash {
 // exported is the same of any address book.
 func (h *house) exported(book string) map[string]holdfast.Hash {
 	h.t.Helper()
+	return h.exportedFrom("addressbooks/" + book)["addressbooks/"+book]
+}
+
+// exportedFrom is the same of several address books and calendars, by their paths.
+func (h *house) exportedFrom(paths ...string) map[string]map[string]holdfast.Hash {
+	h.t.Helper()
 	dir := filepath.Join(h.t.TempDir(), "export")
 	var x struct{ Files int }
 	h.command(&x, "export", alice, "--to", dir)
-	files := readCards(h.t, filepath.Join(dir, "addressbooks", book))
-	if len(files) > x.Files {
-		h.t.Fatalf("the export says that it wrote %d files, and %d are in one address book", x.Files, len(files))
+	all := map[string]map[string]holdfast.Hash{}
+	for _, path := range paths {
+		files := readFiles(h.t, filepath.Join(dir, filepath.FromSlash(path)), extensionOf(path))
+		if len(files) > x.Files {
+			h.t.Fatalf("the export says that it wrote %d files, and %d are in %s", x.Files, len(files), path)
+		}
+		all[path] = map[string]holdfast.Hash{}
+		for name, octets := range files {
+			all[path][name] = holdfast.HashOf(octets)
+		}
 	}
-	out := map[string]holdfast.Hash{}
-	for name, octets := range files {
-		out[name] = holdfast.HashOf(octets)
+	return all
+}
+
+// extensionOf tells how files are named in a collection.
+func extensionOf(path string) string {
+	if strings.HasPrefix(path, "calendars/") {
+		return ".ics"
 	}
-	return out
+	return ".vcf"
 }
 
 // readCards reads the .vcf files of a directory.
 func readCards(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	return readFiles(t, dir, ".vcf")
+}
+
+// readFiles reads the files of a directory that have an extension.
+func readFiles(t *testing.T, dir, extension string) map[string][]byte {
 	t.Helper()
 	list, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -181,7 +213,7 @@ func readCards(t *testing.T, dir string) map[string][]byte {
 	}
 	out := map[string][]byte{}
 	for _, e := range list {
-		if filepath.Ext(e.Name()) != ".vcf" {
+		if filepath.Ext(e.Name()) != extension {
 			continue
 		}
 		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
@@ -288,14 +320,20 @@ func (s *said) Write(p []byte) (int, error) {
 // ReadFrom hides the buffer's own, which knows no bounds.
 func (s *said) ReadFrom(r io.Reader) (int64, error) { return io.Copy(struct{ io.Writer }{s}, r) }
 
-// dav sends one request as a device, and returns the status and the body.
+// dav sends one request as a device of Alice's, and returns the status and the body.
 func (h *house) dav(d device, method, path, body string, headers ...string) (int, string) {
+	h.t.Helper()
+	return h.davAs(alice, d, method, path, body, headers...)
+}
+
+// davAs does so for any account.
+func (h *house) davAs(email string, d device, method, path, body string, headers ...string) (int, string) {
 	h.t.Helper()
 	r, err := http.NewRequestWithContext(h.t.Context(), method, h.url()+path, strings.NewReader(body))
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	r.SetBasicAuth(alice, d.Password)
+	r.SetBasicAuth(email, d.Password)
 	for _, x := range headers {
 		k, v, _ := strings.Cut(x, ": ")
 		r.Header.Set(k, v)

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ type syncer struct {
 	t     *testing.T
 	dir   string
 	cards string // the directory of the default address book
+	pair  string // the name of what it syncs; "" is contacts
 	device
 }
 
@@ -61,6 +63,9 @@ password = "%[4]s"
 	}
 }
 
+// what is the name of the pair.
+func (s *syncer) what() string { return cmp.Or(s.pair, "contacts") }
+
 func (s *syncer) config() string { return filepath.Join(s.dir, "config") }
 
 // try runs vdirsyncer, whatever comes of it.
@@ -97,7 +102,7 @@ func (s *syncer) discover() {
 // sync syncs, and returns what was done: one line for each card.
 func (s *syncer) sync() (done []string) {
 	s.t.Helper()
-	for line := range strings.Lines(s.must("sync", "contacts")) {
+	for line := range strings.Lines(s.must("sync", s.what())) {
 		if strings.HasPrefix(line, "Copying") || strings.HasPrefix(line, "Deleting") {
 			done = append(done, strings.TrimSpace(line))
 		}
@@ -108,7 +113,7 @@ func (s *syncer) sync() (done []string) {
 // failing syncs; it must fail, and say what.
 func (s *syncer) failing(what string) string {
 	s.t.Helper()
-	out, err := s.try("sync", "contacts")
+	out, err := s.try("sync", s.what())
 	if err == nil || !strings.Contains(out, what) {
 		s.t.Fatalf("vdirsyncer sync: %v, want an error that says %q:\n%s", err, what, tail(out))
 	}
