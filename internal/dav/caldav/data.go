@@ -45,7 +45,7 @@ func (o Options) formOf(data *davxml.CalendarData, floatingIn zone.Zone, q *dav.
 	}
 	f.sel = data.Comp
 	if f.sel != nil && !strings.EqualFold(f.sel.Name, "VCALENDAR") {
-		return nil, q.Body.Errorf("the outermost component of calendar-data is VCALENDAR")
+		return nil, dav.Refuse(http.StatusBadRequest, davxml.Name{}, "the outermost component of calendar-data is VCALENDAR")
 	}
 	for _, r := range []struct {
 		asked *davxml.TimeRange

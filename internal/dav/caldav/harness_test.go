@@ -107,10 +107,15 @@ func (s *server) want(code int, method, target, body string, headers ...string) 
 	return a
 }
 
+// names tells whether a precondition, "C:name" or "D:name", stands in the answer. "" always does.
+func (a answer) names(cond string) bool {
+	return cond == "" || strings.Contains(a.body, "<"+cond+"/>") || strings.Contains(a.body, "<"+cond+">")
+}
+
 // refused sends a request that must be answered with a status and a precondition, "C:name" or "D:name".
 func (s *server) refused(code int, cond, method, target, body string, headers ...string) {
 	s.t.Helper()
-	if a := s.do(method, target, body, headers...); a.code != code || cond != "" && !strings.Contains(a.body, "<"+cond+"/>") && !strings.Contains(a.body, "<"+cond+">") {
+	if a := s.do(method, target, body, headers...); a.code != code || !a.names(cond) {
 		s.t.Errorf("%s %s %.200q: %d, want %d with %s: %s", method, target, body, a.code, code, cond, a.body)
 	}
 }

@@ -67,9 +67,11 @@ func broken(name, rule, text string) error {
 	return &holdfast.Error{Op: "caldav.Judge", Kind: holdfast.Invalid, Ref: name, Rule: rule, Text: text}
 }
 
-// kindOf gives the kind of a resource by its component.
+// kindOf gives the kind of a resource by its component; 0 for one that no calendar holds.
 func kindOf(component string) holdfast.Kind {
 	switch component {
+	case "VEVENT":
+		return holdfast.KindEvent
 	case "VTODO":
 		return holdfast.KindTodo
 	case "VJOURNAL":
@@ -79,7 +81,7 @@ func kindOf(component string) holdfast.Kind {
 	case "VAVAILABILITY":
 		return holdfast.KindAvailable
 	}
-	return holdfast.KindEvent
+	return 0
 }
 
 // takesType tells whether a body of this type is worth judging. What says that it is something else is refused; what says nothing, or says what clients and

@@ -15,7 +15,7 @@ import (
 // CS:allowed-sharing-modes and their like) is not there until they set it: 404, which they all take.
 func (o Options) properties() []dav.Property {
 	return append(append([]dav.Property{
-		{Name: davxml.CCalendarHomeSet, Where: dav.AtRoot | dav.AtPrincipals | dav.AtPrincipal | dav.AtHomes | dav.AtHome | dav.AtCollection, Write: writeHomeSet},
+		{Name: davxml.CCalendarHomeSet, Where: dav.AtRoot | dav.AtPrincipals | dav.AtPrincipal | dav.AtHomes | dav.AtHome | dav.AtCollection, Has: hasHomeSet, Write: writeHomeSet},
 		{Name: davxml.CSupportedCalendarComponentSets, Where: dav.AtHome, Write: raw(componentSets())},
 		{Name: davxml.CSupportedCalendarComponentSet, Where: dav.AtCollection, Write: writeComponents},
 		{Name: davxml.CSupportedCalendarData, Where: dav.AtCollection, Write: raw(supportedData)},
@@ -116,14 +116,14 @@ func writeComponents(w *davxml.Writer, _ *dav.Query, t *dav.Target, _ *davxml.El
 	w.RawString(componentSetXML(componentsOf(t.Collection)))
 }
 
-// writeHomeSet: a principal has its own home. Everywhere above and inside the homes it is that of who asks, so that a client finds it from whatever address
-// its user typed; the RFC asks for principals alone.
-func writeHomeSet(w *davxml.Writer, q *dav.Query, t *dav.Target, _ *davxml.Element) {
-	owner := q.Principal.Account
-	if t.Where == dav.AtPrincipal {
-		owner = t.Account.ID
-	}
-	w.Href(davxml.CCalendarHomeSet, dav.HomeHref(owner, holdfast.HomeCalendars))
+// hasHomeSet: everybody is told of their own home, and from wherever they look, so that a client finds it from whatever address its user typed; the RFC asks
+// for principals alone.
+func hasHomeSet(q *dav.Query, t *dav.Target) bool {
+	return t.Where != dav.AtPrincipal || t.Account.ID == q.Principal.Account
+}
+
+func writeHomeSet(w *davxml.Writer, q *dav.Query, _ *dav.Target, _ *davxml.Element) {
+	w.Href(davxml.CCalendarHomeSet, dav.HomeHref(q.Principal.Account, holdfast.HomeCalendars))
 }
 
 func (o Options) writeMaxSize(w *davxml.Writer, _ *dav.Query, _ *dav.Target, _ *davxml.Element) {

@@ -67,14 +67,24 @@ const searchTime = 5 * time.Second
 
 // aim finds out what the index can decide.
 func (s *search) aim(m *filter.Matcher) {
-	s.matcher, s.certain = m, m.Certain()
-	for _, k := range m.Kinds() {
-		s.kinds = append(s.kinds, kindOf(k))
-	}
+	s.matcher, s.certain, s.kinds = m, m.Certain(), kindsOf(m)
 	s.span.from, s.span.to, s.ranged = m.Range()
 	if s.needs = s.ask.Needs(holdfast.TypeCalendar); !s.certain {
 		s.needs |= core.WithBody
 	}
+}
+
+// kindsOf are those that can match; nil: all.
+func kindsOf(m *filter.Matcher) []holdfast.Kind {
+	names := m.Kinds()
+	if names == nil {
+		return nil
+	}
+	out := make([]holdfast.Kind, len(names)) // of none, nothing matches
+	for i, k := range names {
+		out[i] = kindOf(k)
+	}
+	return out
 }
 
 func (s *search) run() error {

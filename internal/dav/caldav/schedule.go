@@ -31,12 +31,15 @@ func inboxProperties() []dav.Property {
 }
 
 // place is a property that holds the href of a collection in the owner's home of calendars, if there is one of that name and type.
-func place(n davxml.Name, where dav.Where, name string, t holdfast.CollectionType) dav.Property {
+func place(n davxml.Name, where dav.Where, name string, ct holdfast.CollectionType) dav.Property {
 	return dav.Property{Name: n, Where: where,
-		Has: func(q *dav.Query, _ *dav.Target) bool {
+		Has: func(q *dav.Query, t *dav.Target) bool {
+			if t.Account.ID != q.Principal.Account {
+				return false // how somebody's home is furnished is not told to those who share a calendar with them
+			}
 			at, err := q.Reader.Locate([]string{holdfast.HomeCalendars, name})
 			q.Fail(err)
-			return err == nil && len(at.Rest) == 0 && at.Collection.Type == t
+			return err == nil && len(at.Rest) == 0 && at.Collection.Type == ct
 		},
 		Write: func(w *davxml.Writer, _ *dav.Query, t *dav.Target, _ *davxml.Element) {
 			w.Href(n, dav.HomeHref(t.Account.ID, holdfast.HomeCalendars)+name+"/")
