@@ -122,9 +122,14 @@ func (s *Service) bind(p holdfast.Principal, at Location, b binding, owner *Pers
 // it has those of the owner's that are about the collection rather than about the owner.
 func (b *binding) view(c holdfast.Collection, home holdfast.ID, owner *Person) holdfast.Collection {
 	props := b.properties
-	for _, x := range c.Properties {
-		if slices.Contains(sharedProperties, propertyName{x.Space, x.Local}) && props.Get(x.Space, x.Local) == nil {
-			props = props.With(x.Space, x.Local, x.XML)
+	for _, group := range sharedProperties {
+		if slices.ContainsFunc(group, func(n propertyName) bool { return b.properties.Get(n.space, n.local) != nil }) {
+			continue
+		}
+		for _, n := range group {
+			if x := c.Properties.Get(n.space, n.local); x != nil {
+				props = props.With(n.space, n.local, x)
+			}
 		}
 	}
 	if b.properties.Get("DAV:", "displayname") == nil {
@@ -136,14 +141,14 @@ func (b *binding) view(c holdfast.Collection, home holdfast.ID, owner *Person) h
 
 type propertyName struct{ space, local string }
 
-// sharedProperties are those that a guest sees of the owner's until he sets his own. Others may be the owner's private notes.
-var sharedProperties = []propertyName{
-	{"urn:ietf:params:xml:ns:carddav", "addressbook-description"},
-	{"urn:ietf:params:xml:ns:caldav", "calendar-description"},
-	{"urn:ietf:params:xml:ns:caldav", "calendar-timezone"},
-	{"urn:ietf:params:xml:ns:caldav", "calendar-timezone-id"},
-	{"http://apple.com/ns/ical/", "calendar-color"},
-	{"http://apple.com/ns/ical/", "calendar-order"},
+// sharedProperties are those that a guest sees of the owner's until he sets his own; those in one line say the same in two ways. Others may be the owner's private
+// notes.
+var sharedProperties = [][]propertyName{
+	{{"urn:ietf:params:xml:ns:carddav", "addressbook-description"}},
+	{{"urn:ietf:params:xml:ns:caldav", "calendar-description"}},
+	{{"urn:ietf:params:xml:ns:caldav", "calendar-timezone"}, {"urn:ietf:params:xml:ns:caldav", "calendar-timezone-id"}},
+	{{"http://apple.com/ns/ical/", "calendar-color"}},
+	{{"http://apple.com/ns/ical/", "calendar-order"}},
 }
 
 // nameForGuest is what a collection is called in a guest's home: what its owner calls it. A name that every account has of itself says whose it is.
