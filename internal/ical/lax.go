@@ -1,8 +1,12 @@
 package ical
 
 import (
+	"fmt"
 	"iter"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 // laxParam takes what stands before the next semicolon or colon as a parameter of no name, and nothing as no parameter.
@@ -113,3 +117,237 @@ func (k *looked) addZone(tzid string) {
 		k.tzids = append(k.tzids, strings.Clone(tzid))
 	}
 }
+
+// laxReader reads a calendar whatever it is: lines of any charset, stray quotes and text, missing and superfluous ENDs.
+type laxReader struct {
+	lines []string // lines of text, without line ends
+	say   func(string)
+	lx    lexer // reads what it can
+	exact lexer // refuses what Parse refuses
+
+	roots []*Component       // the VCALENDARs
+	until map[*Component]int // the index in lines where a component of a calendar ends
+	stack []*Component
+	count int
+}
+
+func newLaxReader(s string, say func(string)) (*laxReader, *Refusal) {
+	if t := strings.TrimPrefix(s, "\uFEFF"); t != s {
+		s = t
+		say("removed a byte order mark")
+	}
+	if strings.Count(s, "\n")+strings.Count(s, "\r") != 2*strings.Count(s, "\r\n") {
+		say("ended lines with CR LF")
+	}
+	lim := DefaultLimits()
+	r := &laxReader{say: say, lx: lexer{lim: lim, lax: true}, exact: lexer{lim: lim}, until: map[*Component]int{}}
+	for t := range textLines(s) {
+		if r.lines = append(r.lines, t); len(r.lines) > 4*lim.Lines {
+			return nil, &Refusal{ValidCalendarData, 0, fmt.Sprintf("There are more than %d lines of text.", 4*lim.Lines)}
+		}
+	}
+	return r, nil
+}
+
+// read makes trees of the lines.
+func (r *laxReader) read() *Refusal {
+	for i := 0; i < len(r.lines); {
+		if isBlank(r.lines[i]) {
+			i++
+			continue
+		}
+		from := i
+		var l Line
+		stray := ""
+		if i, stray = r.line(i, &l); stray != "" {
+			r.stray(stray, from)
+			continue
+		}
+		switch {
+		case l.Is("BEGIN"):
+			if refusal := r.begin(&l, from); refusal != nil {
+				return refusal
+			}
+		case l.Is("END"):
+			r.end(&l, i)
+		default:
+			c := r.top(from)
+			c.Lines = append(c.Lines, l)
+		}
+	}
+	r.closeTo(0, len(r.lines))
+	return nil
+}
+
+// line reads the content line that begins at index i and returns the index behind it; stray is its text if it is no property.
+func (r *laxReader) line(i int, l *Line) (next int, stray string) {
+	from := i
+	text := r.lines[i]
+	if i++; i < len(r.lines) && r.lines[i] != "" && isWSP(r.lines[i][0]) {
+		var b strings.Builder
+		b.WriteString(text)
+		for ; i < len(r.lines) && r.lines[i] != "" && isWSP(r.lines[i][0]); i++ {
+			b.WriteString(r.lines[i][1:])
+		}
+		text = b.String()
+	}
+	raw := strings.Join(r.lines[from:i], "\r\n") + "\r\n"
+	clean := r.clean(strings.TrimLeft(text, " \t"))
+	if r.lx.cut(l, clean) != nil {
+		return i, clean
+	}
+	l.No = from + 1
+	var again Line
+	r.exact.params = r.exact.params[:0]
+	switch {
+	case r.exact.cut(&again, clean) != nil:
+		r.repairParams(l)
+		r.say("corrected broken parameters")
+	case clean == text && utf8.ValidString(raw):
+		l.Raw = raw
+	case clean == text:
+		r.say("folded lines between characters")
+	}
+	return i, ""
+}
+
+// clean makes text of the octets of an unfolded line.
+func (r *laxReader) clean(s string) string {
+	if t := decode(s); t != s {
+		s = t
+		r.say("read octets that were not UTF-8 as windows-1252")
+	}
+	if t := dropControls(s); t != s {
+		s = t
+		r.say("removed control characters")
+	}
+	return s
+}
+
+// decode keeps what is UTF-8 and reads every other octet as windows-1252.
+func decode(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for s != "" {
+		c, n := utf8.DecodeRuneInString(s)
+		if c == utf8.RuneError && n == 1 {
+			c = charmap.Windows1252.DecodeByte(s[0])
+		}
+		b.WriteRune(c)
+		s = s[n:]
+	}
+	return b.String()
+}
+
+// dropControls removes what checkText refuses.
+func dropControls(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' && c != '\t' || c == 0x7f || c == 0xfffe || c == 0xffff {
+			return -1
+		}
+		return c
+	}, s)
+}
+
+// repairParams makes every parameter's value list one that Parse takes.
+func (r *laxReader) repairParams(l *Line) {
+	for i := range l.Params {
+		p := &l.Params[i]
+		if n, err := r.exact.valueList(p.Raw); err != nil || n != len(p.Raw) {
+			p.Raw = paramEncode(strings.ReplaceAll(p.Raw, `"`, ""))
+		}
+	}
+	l.Raw = ""
+}
+
+// top is the component to which a property at a line belongs. There always is one.
+func (r *laxReader) top(at int) *Component {
+	if len(r.stack) == 0 {
+		r.root(&Component{Name: "VCALENDAR", No: at + 1})
+		r.say("put a VCALENDAR around what stood alone")
+	}
+	return r.stack[len(r.stack)-1]
+}
+
+func (r *laxReader) root(c *Component) {
+	r.roots = append(r.roots, c)
+	r.stack = append(r.stack, c)
+	r.count++
+}
+
+func (r *laxReader) begin(l *Line, from int) *Refusal {
+	name := strings.ToUpper(strings.TrimSpace(l.Value))
+	if name == "" {
+		r.say("removed a BEGIN of nothing")
+		return nil
+	}
+	top := isKind(name) != "" || name == "VTIMEZONE"
+	if name == "VCALENDAR" {
+		r.closeTo(0, from)
+	} else if len(r.stack) > 1 && top && (isKind(r.stack[1].Name) != "" || r.stack[1].Name == "VTIMEZONE") {
+		r.closeTo(1, from)
+	}
+	if lim := r.lx.lim; r.count >= lim.Components || len(r.stack) >= lim.Depth {
+		return &Refusal{ValidCalendarData, l.No, fmt.Sprintf("There are more than %d components, or they stand more than %d deep in one another.", lim.Components, lim.Depth)}
+	}
+	c := &Component{Name: name, No: from + 1}
+	if name == "VCALENDAR" {
+		r.root(c)
+		return nil
+	}
+	up := r.top(from)
+	up.Children = append(up.Children, c)
+	r.stack = append(r.stack, c)
+	r.count++
+	return nil
+}
+
+func (r *laxReader) end(l *Line, behind int) {
+	name := strings.TrimSpace(l.Value)
+	for i := len(r.stack) - 1; i >= 0; i-- {
+		if r.stack[i].Is(name) {
+			r.closeTo(i+1, behind-1)
+			r.until[r.stack[i]] = behind
+			r.stack = r.stack[:i]
+			return
+		}
+	}
+	r.say("removed an END that ends nothing")
+}
+
+// closeTo ends components whose END is missing, until n are open.
+func (r *laxReader) closeTo(n, at int) {
+	for i := len(r.stack) - 1; i >= n; i-- {
+		r.until[r.stack[i]] = at
+		r.say("added a missing END:" + clip(r.stack[i].Name))
+	}
+	r.stack = r.stack[:min(n, len(r.stack))]
+}
+
+// stray puts a line that is no property where it belongs most likely: behind the text before it, which a program broke without folding;
+// otherwise into a property of its own, so that nothing is lost.
+func (r *laxReader) stray(text string, from int) {
+	c := r.top(from)
+	if n := len(c.Lines); n > 0 {
+		l := &c.Lines[n-1]
+		last := len(c.Children) == 0 || c.Children[len(c.Children)-1].No < l.No
+		if last && (l.Is("DESCRIPTION") || l.Is("SUMMARY") || l.Is("COMMENT") || l.Is("LOCATION") || l.Is("X-ALT-DESC")) {
+			l.SetValue(l.Value + "\\n" + text)
+			r.say("joined a line without a property name to the text before it")
+			return
+		}
+	}
+	name := "X-STRAY-TEXT"
+	if isKind(c.Name) != "" {
+		name = "COMMENT"
+	}
+	line := NewLine(name, Escape(text))
+	line.No = from + 1
+	c.Lines = append(c.Lines, line)
+	r.say("kept a line without a property name as " + name)
+}
+
+// textOf gives the lines of a component as they stand in the file.
+func (r *laxReader) textOf(c *Component) []string { return r.lines[c.No-1 : r.until[c]] }

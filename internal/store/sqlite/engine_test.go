@@ -369,12 +369,12 @@ func TestCheckFindsWhatWasTamperedWith(t *testing.T) {
 
 var eventIndex = holdfast.Index{UID: "uid", Times: holdfast.Times{Timed: true, First: 100, Last: 200, Months: []byte{7}}}
 
-// deriveEvent is what the octets say in TestCheckFindsWhatWasTamperedWith: of the event, its index; of all else, nothing.
+// deriveEvent is what the octets say in TestCheckFindsWhatWasTamperedWith: of the event, its index; of all else, what a simulated disk is given.
 func deriveEvent(c *holdfast.Collection, r *holdfast.Resource) (holdfast.Index, bool) {
 	if string(r.Body) == "e" && c.Name == "book" {
 		return eventIndex, true
 	}
-	return holdfast.Index{}, true
+	return deriveBySize(c, r)
 }
 
 // TestOneBadGroupTakesNoOtherDown puts a group whose statement fails into a batch with good ones.
