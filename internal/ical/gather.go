@@ -143,7 +143,9 @@ func (g *gatherer) property(line int, octets []byte) {
 	var l Line
 	for text := range logical(string(octets)) {
 		if lx.cut(&l, text) != nil {
-			break
+			c.whole = nil
+			g.hand(Piece{Kind: JunkPiece, Line: line, Octets: slices.Clone(octets[:min(len(octets), shown)]), Why: "Text that is no property of the calendar was left out."})
+			return
 		}
 	}
 	switch {

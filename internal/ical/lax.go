@@ -21,21 +21,26 @@ func laxParam(s string) (Param, int, *SyntaxError) {
 	return Param{Name: "X-BARE", Raw: paramEncode(s[:n])}, n, nil
 }
 
-// textLines gives the lines of text without their ends, whatever ends them.
-func textLines(s string) iter.Seq[string] {
-	return func(yield func(string) bool) {
+// textLines gives the lines of text and their ends, whatever they are: a run of carriage returns, with or without a line feed, is one.
+func textLines(s string) iter.Seq2[string, string] {
+	return func(yield func(text, end string) bool) {
 		for s != "" {
 			i := strings.IndexAny(s, "\r\n")
 			if i < 0 {
-				yield(s)
+				yield(s, "")
 				return
 			}
-			if !yield(s[:i]) {
+			j := i
+			for j < len(s) && s[j] == '\r' {
+				j++
+			}
+			if j < len(s) && s[j] == '\n' {
+				j++
+			}
+			if !yield(s[:i], s[i:j]) {
 				return
 			}
-			for s = s[i:]; s != "" && s[0] == '\r'; s = s[1:] {
-			}
-			s = strings.TrimPrefix(s, "\n")
+			s = s[j:]
 		}
 	}
 }
@@ -121,6 +126,7 @@ func (k *looked) addZone(tzid string) {
 // laxReader reads a calendar whatever it is: lines of any charset, stray quotes and text, missing and superfluous ENDs.
 type laxReader struct {
 	lines []string // lines of text, without line ends
+	raws  []string // with them: CR LF or LF
 	say   func(string)
 	lx    lexer // reads what it can
 	exact lexer // refuses what Parse refuses
@@ -136,13 +142,19 @@ func newLaxReader(s string, say func(string)) (*laxReader, *Refusal) {
 		s = t
 		say("removed a byte order mark")
 	}
-	if strings.Count(s, "\n")+strings.Count(s, "\r") != 2*strings.Count(s, "\r\n") {
-		say("ended lines with CR LF")
-	}
 	lim := DefaultLimits()
 	r := &laxReader{say: say, lx: lexer{lim: lim, lax: true}, exact: lexer{lim: lim}, until: map[*Component]int{}}
-	for t := range textLines(s) {
-		if r.lines = append(r.lines, t); len(r.lines) > 4*lim.Lines {
+	for t, end := range textLines(s) {
+		raw := s[:len(t)+len(end)]
+		s = s[len(raw):]
+		if end != "\r\n" && end != "\n" {
+			raw = t + "\r\n"
+			if end != "" {
+				say("ended lines with CR LF")
+			}
+		}
+		r.lines, r.raws = append(r.lines, t), append(r.raws, raw)
+		if len(r.lines) > 4*lim.Lines {
 			return nil, &Refusal{ValidCalendarData, 0, fmt.Sprintf("There are more than %d lines of text.", 4*lim.Lines)}
 		}
 	}
@@ -191,7 +203,7 @@ func (r *laxReader) line(i int, l *Line) (next int, stray string) {
 		}
 		text = b.String()
 	}
-	raw := strings.Join(r.lines[from:i], "\r\n") + "\r\n"
+	raw := strings.Join(r.raws[from:i], "")
 	clean := r.clean(strings.TrimLeft(text, " \t"))
 	if r.lx.cut(l, clean) != nil {
 		return i, clean

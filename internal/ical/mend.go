@@ -28,7 +28,8 @@ type Mended struct {
 // them, or kept as a COMMENT), missing and superfluous ENDs, METHOD (dropped), VERSION, PRODID and UID (added); times written in another way;
 // zones that nobody knows (replaced by the calendar's zone, or left out); several versions of one thing (the newest stays). A new UID is a
 // hash of the component's text, so importing a file twice gives the same objects. What contradicts itself or cannot be read is kept under
-// another name: DTEND as X-FORMER-DTEND. Lines that need no mending keep their octets, except that all line ends become CR LF.
+// another name: DTEND as X-FORMER-DTEND. Lines that need no mending keep their octets. The lines of a refusal are not
+// told, as they would be those of the piece and not of the file.
 //
 // Refused are vCalendar 1.0, events without DTSTART, components that no calendar takes, and what exceeds the limits.
 func Mend(raw []byte, o MendOptions) ([]Mended, *Refusal) {
@@ -57,6 +58,7 @@ func Mend(raw []byte, o MendOptions) ([]Mended, *Refusal) {
 		refusal = m.gather()
 	}
 	if refusal != nil {
+		refusal.Line = 0
 		return nil, refusal
 	}
 	var out []Mended
@@ -64,6 +66,7 @@ func Mend(raw []byte, o MendOptions) ([]Mended, *Refusal) {
 		done, refused := m.finish(ob)
 		out = append(out, done...)
 		if refused != nil && refusal == nil {
+			refused.Line = 0
 			refusal = refused
 		}
 	}
@@ -292,7 +295,6 @@ func (m *mender) write(ob *object, z *zones) ([]byte, *Refusal) {
 	}
 	octets := c.Append(nil)
 	if _, _, r := Judge(octets, Limits{}); r != nil {
-		r.Line = 0 // the lines are not those of the file any more
 		return nil, r
 	}
 	return octets, nil

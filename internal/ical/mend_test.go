@@ -31,7 +31,7 @@ func TestMend(t *testing.T) {
 		want  string // part of the octets, with bare line feeds
 	}{
 		"nothing to do":           {cal(ev), "", cal(ev)},
-		"METHOD":                  {cal("METHOD:REQUEST\n" + ev), "ended lines with CR LF; removed METHOD:REQUEST, which makes it a message", cal(ev)},
+		"METHOD":                  {cal("METHOD:REQUEST\n" + ev), "removed METHOD:REQUEST, which makes it a message", cal(ev)},
 		"no VERSION":              {strings.Replace(small, "VERSION:2.0\r\n", "", 1), "added VERSION:2.0", small},
 		"no PRODID and METHOD":    {strings.Replace(small, "PRODID:-//Example//EN", "METHOD:X", 1), "removed METHOD:X, which makes it a message; added a PRODID", "BEGIN:VCALENDAR\nPRODID:-//Holdfast//Import//EN\nVERSION:2.0\nBEGIN:VEVENT"},
 		"another VERSION":         {strings.Replace(small, "VERSION:2.0", "VERSION:3.0", 1), `replaced the version "3.0" by 2.0; added VERSION:2.0`, small},
@@ -42,6 +42,7 @@ func TestMend(t *testing.T) {
 		"two UIDs":                {crlf(cal(event("a", "UID:b\n"))), "put the second of two UIDs aside as X-FORMER-UID", "UID:a\nDTSTART:20261126T090000Z\nX-FORMER-UID:b\n"},
 		"a byte order mark":       {"\uFEFF" + small, "removed a byte order mark", small},
 		"old line ends":           {strings.ReplaceAll(small, "\r\n", "\r"), "ended lines with CR LF", small},
+		"bare line feeds":         {strings.ReplaceAll(cal("METHOD:X\n"+ev), "\n", "\n"), "removed METHOD:X, which makes it a message", "VERSION:2.0\nPRODID:x\n"},
 		"doubled returns":         {strings.ReplaceAll(small, "\r\n", "\r\r\n"), "ended lines with CR LF", small},
 		"Latin-1":                 {crlf(cal(event("a", "SUMMARY:M\xfcll \x80\n"))), "read octets that were not UTF-8 as windows-1252", "SUMMARY:Müll €\n"},
 		"a fold in a character":   {crlf(cal(event("a", "SUMMARY:M\xc3\n \xbcll\n"))), "folded lines between characters", "SUMMARY:Müll\n"},

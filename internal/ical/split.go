@@ -269,7 +269,7 @@ func (s *splitter) text(frag []byte, more bool) {
 	}
 	blank := len(bytes.TrimSpace(frag)) == 0
 	switch {
-	case more && len(s.prop) > 0 || s.g.inside() && !blank && !more && bytes.IndexAny(frag, ":;") > 0:
+	case more && len(s.prop) > 0 || s.g.inside() && !blank && !more:
 		if len(s.prop) == 0 {
 			s.propLine = s.line
 		}

@@ -75,7 +75,7 @@ func TestSplit(t *testing.T) {
 		"a zone behind its event":  {cal(event("a", "EXDATE;TZID=A:20261126T090000\n") + event("b", "") + zone("A")), []string{"4 zone A, VEVENT a", "9 VEVENT b"}},
 		"a zone in each calendar":  {cal(zone("A")+event("a", "EXDATE;TZID=A:20261126T090000\n")) + cal(event("b", "EXDATE;TZID=A:20261126T090000\n")), []string{"12 zone A, VEVENT a", "21 VEVENT b"}},
 		"junk around":              {"hello\nthere\n" + cal(event("a", "")) + "bye", []string{"1 junk: Text that belongs to no calendar was left out.", "11 junk: Text that belongs to no calendar was left out.", "6 VEVENT a"}},
-		"junk inside":              {cal("no property\n" + event("a", "")), []string{"4 junk: Text that belongs to no calendar was left out.", "5 VEVENT a"}},
+		"junk inside":              {cal("no property\n" + event("a", "")), []string{"4 junk: Text that is no property of the calendar was left out.", "5 VEVENT a"}},
 		"no calendar around":       {event("a", "") + "\n" + event("b", ""), []string{"1 VEVENT a", "6 VEVENT b"}},
 		"a lost END":               {cal("BEGIN:VEVENT\nUID:a\nBEGIN:VALARM\nTRIGGER:PT0S\n" + event("b", "")), []string{"4 VEVENT a", "8 VEVENT b"}},
 		"a lost END of a calendar": {"BEGIN:VCALENDAR\n" + event("a", "") + cal(event("b", "")), []string{"1 note: END:VCALENDAR is missing; the file may have been cut off.", "2 VEVENT a", "9 VEVENT b"}},
@@ -92,6 +92,7 @@ func TestSplit(t *testing.T) {
 		"UTF-16":                   {utf16(cal(event("a", "") + event("b", ""))), []string{"4 VEVENT a", "8 VEVENT b"}},
 		"a folded UID":             {cal("BEGIN:VEVENT\nUID\n :a\nRRULE:x\nEND:VEVENT\n" + event("a", "")), []string{"4 VEVENT a, VEVENT a"}},
 		"an END inside a text":     {cal(event("a", "SUMMARY:x\n END:VEVENT\n")), []string{"4 VEVENT a"}},
+		"a folded property":        {cal("X-A\n :1\nMETHOD\n :X\n" + event("a", "") + event("b", "")), []string{"4 note: " + left, "8 VEVENT a", "12 VEVENT b"}},
 		"a strange component":      {cal("BEGIN:X-A\nUID:a\nEND:X-A\n"), []string{"4 X-A a"}},
 	} {
 		if got, _ := pieces(t, c.data, SplitLimits{}); fmt.Sprint(got) != fmt.Sprint(c.want) {
