@@ -177,7 +177,7 @@ func (p *plan) generator() {
 			p.rest &^= byDay
 		}
 	case Monthly:
-		choose(byMonthDay, byDay, byYearDay)
+		choose(byMonthDay, byDay) // BYYEARDAY alone: all days, limited
 		p.rest &^= byMonth
 	case Weekly:
 		p.gen = byDay

@@ -63,6 +63,6 @@ func (it *Iter) leap(t civil.Time) {
 		it.counted += int(n)
 		it.u += periods * it.interval
 	} else {
-		it.done = true
+		it.done, it.from = true, t
 	}
 }
