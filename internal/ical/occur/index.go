@@ -63,8 +63,11 @@ type index struct {
 	gapFrom, gapTo int64
 	base           int64 // an instant: the begin of day 0
 	days           int64 // how many days from there the runs speak of
-	unit           int64 // in days
-	runs           []run // units that some instance touches
+	runs           []run // days that some instance touches
+
+	unit  int64  // of what was decoded: days
+	coded []byte // runs or a map of such units
+	isMap bool
 }
 
 const version = 1
@@ -100,34 +103,18 @@ func (x *index) encode(floating bool) []byte {
 	}
 	b = binary.AppendVarint(b, x.base/civil.Day)
 	b = binary.AppendVarint(b, x.days)
-	for unit := int64(1); ; unit++ {
-		runs := coarser(x.runs, unit)
-		if list := encodeRuns(runs); len(list) <= maxIndex {
-			b[1] |= flagRuns
-			return append(binary.AppendVarint(b, unit), list...)
-		}
-		if n := (x.days + unit - 1) / unit; n <= maxIndex*8 {
-			b[1] |= flagMap
-			return append(binary.AppendVarint(b, unit), encodeMap(runs, n)...)
-		}
+	if list := encodeRuns(x.runs); len(list) <= maxIndex {
+		b[1] |= flagRuns
+		return append(binary.AppendVarint(b, 1), list...)
 	}
+	unit := (x.days + maxIndex*8 - 1) / (maxIndex * 8)
+	b[1] |= flagMap
+	return append(binary.AppendVarint(b, unit), encodeMap(x.runs, unit, (x.days+unit-1)/unit)...)
 }
 
-// coarser gives runs in units of so many days.
-func coarser(runs []run, unit int64) []run {
-	if unit == 1 {
-		return runs
-	}
-	out := make([]run, len(runs))
-	n := int64(0)
-	for i, r := range runs {
-		out[i] = run{r.from / unit, r.to / unit}
-		n = max(n, out[i].to+1)
-	}
-	return merge(out, n)
-}
-
+// encodeRuns writes runs of days, or a part of them that is too long already.
 func encodeRuns(runs []run) (b []byte) {
+	b = make([]byte, 0, maxIndex+20)
 	at := int64(0)
 	for _, r := range runs {
 		b = binary.AppendUvarint(b, uint64(r.from-at))
@@ -139,10 +126,11 @@ func encodeRuns(runs []run) (b []byte) {
 	return b
 }
 
-func encodeMap(runs []run, n int64) []byte {
+// encodeMap sets a bit for each of n units that a run touches.
+func encodeMap(runs []run, unit, n int64) []byte {
 	b := make([]byte, (n+7)/8)
 	for _, r := range runs {
-		for i := r.from; i <= r.to; i++ {
+		for i := r.from / unit; i <= r.to/unit; i++ {
 			b[i/8] |= 1 << (i % 8)
 		}
 	}
@@ -175,82 +163,65 @@ func decode(b []byte) (x index, floating, ok bool) {
 		if x.days <= 0 || x.unit <= 0 || x.days > math.MaxInt32 || x.unit > math.MaxInt32 {
 			return x, floating, false
 		}
-		if flags&flagRuns != 0 {
-			x.runs = decodeRuns(b)
-		} else {
-			x.runs = decodeMap(b)
-		}
+		x.coded, x.isMap = b, flags&flagRuns == 0
 	}
 	return x, floating, x.days >= 0
 }
 
-func decodeRuns(b []byte) (runs []run) {
-	at := int64(0)
-	for len(b) > 0 {
-		skip, n := binary.Uvarint(b)
-		if n <= 0 {
-			return nil
-		}
-		length, m := binary.Uvarint(b[n:])
-		if m <= 0 || skip > math.MaxInt32 || length > math.MaxInt32 {
-			return nil
-		}
-		from := at + int64(skip)
-		runs = append(runs, run{from, from + int64(length)})
-		at, b = from+int64(length)+1, b[n+m:]
-	}
-	return runs
-}
-
-func decodeMap(b []byte) (runs []run) {
-	for i := range int64(len(b) * 8) {
-		if b[i/8]>>(i%8)&1 == 0 {
-			continue
-		}
-		if k := len(runs) - 1; k >= 0 && runs[k].to == i-1 {
-			runs[k].to = i
-		} else {
-			runs = append(runs, run{i, i})
-		}
-	}
-	return runs
-}
-
-// look asks the runs. A unit that an instance touches and that lies wholly in the
-// range is a Yes; where the range touches no such unit, it is a No.
+// look asks the runs or the map. A unit that an instance touches and that lies
+// wholly in the range is a Yes; where the range touches no such unit, it is a No.
 func (x *index) look(from, to, shrink, first, last int64) Verdict {
 	if x.days == 0 {
 		return Maybe
 	}
 	unit := x.unit * civil.Day
-	touched := false
-	for _, r := range x.runs {
-		begin, end := x.base+r.from*unit, x.base+(r.to+1)*unit
-		if begin >= to+shrink {
-			break
-		}
-		if end <= from-shrink {
-			continue
-		}
-		touched = true
-		// The first unit of the run that begins in the range.
-		k := max(r.from, ceilDiv(from+shrink-x.base, unit))
-		if k <= r.to && x.base+(k+1)*unit <= to-shrink {
-			return Yes
-		}
+	// The units that the range touches, and those that lie in it: first and last.
+	outer := run{floorDiv(from-shrink-x.base, unit), floorDiv(to+shrink-1-x.base, unit)}
+	inner := run{floorDiv(from+shrink-x.base+unit-1, unit), floorDiv(to-shrink-x.base, unit) - 1}
+	if x.touched(inner) {
+		return Yes
 	}
 	// Before the first and after the last instance there is nothing to know.
-	low, high := max(from-shrink, first), min(to+shrink, last+1)
+	low, high := from-shrink, to+shrink
 	if first > -far {
 		low = max(low, first+shrink)
 	}
 	if last < far {
 		high = min(high, last+1-shrink)
 	}
-	if touched || low < x.base || high > x.base+x.days*civil.Day {
+	if low < x.base || high > x.base+x.days*civil.Day || x.touched(outer) {
 		return Maybe
 	}
 	return No
 }
 
-func ceilDiv(a, b int64) int64 { return floorDiv(a+b-1, b) }
+// touched tells whether an instance touches one of the units of a range.
+func (x *index) touched(r run) bool {
+	if r.from > r.to {
+		return false
+	}
+	if x.isMap {
+		for i := max(r.from, 0); i <= min(r.to, int64(len(x.coded)*8-1)); i++ {
+			if x.coded[i/8]>>(i%8)&1 != 0 {
+				return true
+			}
+		}
+		return false
+	}
+	at := int64(0)
+	for b := x.coded; len(b) > 0 && at <= r.to; {
+		skip, n := binary.Uvarint(b)
+		if n <= 0 {
+			return false
+		}
+		length, m := binary.Uvarint(b[n:])
+		if m <= 0 || skip > math.MaxInt32 || length > math.MaxInt32 {
+			return false
+		}
+		from := at + int64(skip)
+		if at, b = from+int64(length)+1, b[n+m:]; from <= r.to && at > r.from {
+			return true
+		}
+	}
+	return false
+}

@@ -101,7 +101,7 @@ func (c *compiler) part(k *ical.Component) (*part, error) {
 		return nil, err
 	}
 	if !p.anchored && p.isOverride {
-		p.anchored, p.anchor, p.fixed = true, p.id, nil
+		p.anchored, p.anchor, p.fixed, p.length = true, p.id, nil, length{}
 		p.plain()
 	}
 	return p, nil
