@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"holdfast"
 )
 
 const vienna = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//example.org//test//EN\r\nBEGIN:VTIMEZONE\r\nTZID:Europe/Vienna\r\n" +
@@ -218,4 +220,34 @@ func TestTimezoneIsOne(t *testing.T) {
 	if _, lacks := s.propfind(s.events, ask); lacks != "<C:calendar-timezone/><C:calendar-timezone-id/>" {
 		t.Errorf("removed: lacks %s", lacks)
 	}
+}
+
+// TestCloudForm: a phone that comes from Nextcloud finds its calendar under the address that it knows, once the calendar is there; hrefs echo that form.
+func TestCloudForm(t *testing.T) {
+	s := newServer(t)
+	const at = "/remote.php/dav/calendars/ada@example.org/personal/"
+	s.refused(404, "", "PROPFIND", at, "", "Depth: 0")
+	s.want(201, "MKCALENDAR", at, "")
+	s.put(at+"a.ics", event("a", "DTSTART:20260102T100000Z"))
+	rs := s.report(at, query(plain, during("VEVENT", "20260102T000000Z", "20260103T000000Z")), "Depth: 1")
+	if len(rs) != 1 || rs[0].Href != at+"a.ics" {
+		t.Errorf("hrefs: %+v", rs)
+	}
+	if has, _ := s.propfind("/remote.php/dav/principals/users/ada@example.org/", `<C:calendar-home-set/>`); !strings.Contains(has, s.home+"<") {
+		t.Errorf("the home-set holds the id: %s", has)
+	}
+	s.want(200, "GET", s.home+"personal/a.ics", "")
+}
+
+// TestOldAccount: an account from before there was an inbox has none, and nothing breaks; a fault while it is looked for is a fault.
+func TestOldAccount(t *testing.T) {
+	s := newServer(t)
+	principal := "/dav/principals/" + s.ada.ID.String() + "/"
+	const ask = `<C:calendar-home-set/><C:schedule-inbox-URL/><C:schedule-outbox-URL/>`
+	s.engine.child = &holdfast.Error{Op: "test", Kind: holdfast.NotFound}
+	if has, lacks := s.propfind(principal, ask); !strings.Contains(has, s.home) || lacks != "<C:schedule-inbox-URL/><C:schedule-outbox-URL/>" {
+		t.Errorf("has %s, lacks %s", has, lacks)
+	}
+	s.engine.child = &holdfast.Error{Op: "test", Kind: holdfast.Unavailable}
+	s.refused(503, "", "PROPFIND", principal, `<propfind `+space+`><prop>`+ask+`</prop></propfind>`, "Depth: 0")
 }
