@@ -2,8 +2,8 @@
 //
 // A calendar brings its own definition of a time zone along (VTIMEZONE), and
 // names it (TZID). The definition wins: it is what the program that wrote the
-// times meant. Where it is missing or cannot be used, the name decides, if it
-// is well known: a name of the IANA database, one with a vendor's prefix, or
+// times meant. Where it is missing or cannot be used, and behind the last change
+// of the clocks that it lists, the name decides, if it is well known: a name of the IANA database, one with a vendor's prefix, or
 // one of Windows.
 //
 // RFC 5545, section 3.3.5, says how to read what a change of the clocks makes

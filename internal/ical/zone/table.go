@@ -122,7 +122,9 @@ type entry struct {
 func TableOf(cal *ical.Component, cache *Cache) *Table { return &Table{cal: cal, cache: cache} }
 
 // Zone gives the zone of a TZID: the object's own definition if it has one that
-// can be used, otherwise the well-known zone of that name. The error is a *Error.
+// can be used, otherwise the well-known zone of that name. A definition that stops
+// after some changes of the clocks is continued by the well-known zone. The error
+// is a *Error.
 func (t *Table) Zone(tzid string, b *recur.Budget) (Zone, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -150,7 +152,7 @@ func (t *Table) find(tzid string, b *recur.Budget) (Zone, error) {
 		}
 		z, err := t.cache.Of(c, b)
 		if err == nil {
-			return z, nil
+			return t.cache.goOn(z, tzid), nil
 		}
 		own = err
 	}
