@@ -108,6 +108,13 @@ func TestKhal(t *testing.T) {
 	agree("after an event of whole days", 8)
 	sees(there, "2026-05-02", "2026-05-03", "Tři dny", "2026-05-01 2026-05-03 Tři dny\n2026-05-01 2026-05-03 Tři dny\n")
 
+	// khal lists the clocks of one year alone in what it writes, and means the zone.
+	here.do("", "new", "-a", "default", "-r", "weekly", "2026-03-24", "09:00", "10:00", "Navždy")
+	agree("after an event for ever", 9)
+	h.sees(one.device, "20261103T080000Z", "20261103T090000Z", "VEVENT", "Navždy", true)
+	h.sees(one.device, "20261103T070000Z", "20261103T080000Z", "VEVENT", "Navždy", false)
+
+	here.do("D\ny\n", "edit", "--show-past", "Navždy")
 	here.do("D\ny\n", "edit", "--show-past", "Jednou")
 	here.do("D\ny\n", "edit", "--show-past", "Tři")
 	agree("after khal deletes", 6)
