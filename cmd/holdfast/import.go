@@ -17,39 +17,55 @@ import (
 )
 
 func (a *app) importCommand() *cobra.Command {
-	q := control.ImportRequest{}
+	q, far := control.ImportRequest{}, takeover{}
 	c := &cobra.Command{
-		Use:   "import EMAIL [--into PATH] FILE...",
-		Short: "Take contacts in from vCard files",
-		Long: `Take contacts in from vCard files, as phones and other programs export them. A file may hold many contacts; a
-directory stands for the .vcf files in it, "-" for standard input.
+		Use:   "import EMAIL [--into PATH] FILE... | --from-dav URL --user NAME",
+		Short: "Take contacts, events, to-dos and notes in, from files or from another server",
+		Long: `Take in contacts from vCard files, and events, to-dos and notes from iCalendar files, as phones and other programs
+export them. What a file holds, its content says. A file may hold many; a directory stands for the .vcf and .ics files in
+it, "-" for standard input. Without --into, contacts go to addressbooks/default, events to calendars/default, to-dos to
+calendars/tasks and notes to calendars/notes.
 
 What other programs get wrong is mended and reported: a missing UID, version 2.1, broken lines. What cannot be stored is
-reported and left out. A contact that is there already (same UID, same octets) is not stored twice, so an import that was
-interrupted is simply run again. One that is there in another version is refused, unless --replace says otherwise;
+reported and left out. What is there already (same UID, same octets) is not stored twice, so an import that was
+interrupted is simply run again. What is there in another version is refused, unless --replace says otherwise;
 the version that was there stays in history.
 
-The exit status is 1 if a contact was refused.`,
-		Example: `  holdfast import alice@example.org --into addressbooks/default contacts.vcf
-  holdfast import alice@example.org --dry-run backup/*.vcf`,
-		Args: account(cobra.MinimumNArgs(2)),
+With --from-dav, all address books, calendars and task lists of another server are copied: CardDAV and CalDAV, as
+Nextcloud, Radicale, Baikal, SOGo and most others speak it. It is only read from. Names, colours and octets stay as they
+are, and so do the paths behind the host. The password is asked for, or read from standard input; it goes to that host
+alone, over TLS. Run it again to go on after an interruption, or to catch up with what was changed there since.
+In the end every item is read back and compared.
+
+The exit status is 1 if an item was refused, or differs in the end.`,
+		Example: `  holdfast import alice@example.org contacts.vcf calendar.ics
+  holdfast import alice@example.org --into calendars/default --dry-run backup/*.ics
+  holdfast import alice@example.org --from-dav https://cloud.example.org --user alice`,
+		Args: account(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
+			if err := far.check(cmd, list[1:]); err != nil {
+				return usage(cmd, err)
+			}
+			if far.url != "" {
+				return a.takeOver(cmd, far.request(list[0], &q))
+			}
 			q.Account = list[0]
-			files, err := vcardFiles(list[1:])
+			files, err := importedFiles(list[1:])
 			if err != nil {
 				return usage(cmd, err)
 			}
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error { return a.importFiles(ctx, cl, q, files) })
 		},
 	}
-	c.Flags().StringVar(&q.Into, "into", "addressbooks/default", "`PATH` of the address book in the account's tree")
+	c.Flags().StringVar(&q.Into, "into", "", "`PATH` of an address book or calendar in the account's tree")
 	c.Flags().BoolVar(&q.DryRun, "dry-run", false, "say what would happen, store nothing")
-	c.Flags().BoolVar(&q.Replace, "replace", false, "replace a contact that is there in another version")
+	c.Flags().BoolVar(&q.Replace, "replace", false, "replace an item that is there in another version")
+	far.flags(c.Flags())
 	return c
 }
 
-// vcardFiles checks that every file can be opened before the first is touched, and lists directories.
-func vcardFiles(names []string) ([]string, error) {
+// importedFiles checks that every file can be opened before the first is touched, and lists directories.
+func importedFiles(names []string) ([]string, error) {
 	var out []string
 	for _, n := range names {
 		if n == "-" {
@@ -70,12 +86,12 @@ func vcardFiles(names []string) ([]string, error) {
 		}
 		before := len(out)
 		for _, e := range list {
-			if ext := strings.ToLower(filepath.Ext(e.Name())); !e.IsDir() && (ext == ".vcf" || ext == ".vcard") {
+			if ext := strings.ToLower(filepath.Ext(e.Name())); !e.IsDir() && slices.Contains([]string{".vcf", ".vcard", ".ics", ".ical", ".ifb"}, ext) {
 				out = append(out, filepath.Join(n, e.Name()))
 			}
 		}
 		if len(out) == before {
-			return nil, errors.New(n + " holds no .vcf files")
+			return nil, errors.New(n + " holds no .vcf and no .ics files")
 		}
 	}
 	if i := slices.Index(out, "-"); i >= 0 && slices.Contains(out[i+1:], "-") {
@@ -90,20 +106,52 @@ type importReport struct {
 	Into    string `json:"into"`
 	DryRun  bool   `json:"dry_run"`
 	Files   int    `json:"files"`
-	Cards   int    `json:"cards"`
+	Items   int    `json:"items"`
 	// Accepted are those that are in the account now: created, already there, or replaced.
-	Accepted int                   `json:"accepted"`
-	Created  int                   `json:"created"`
-	Already  int                   `json:"already"`
-	Replaced int                   `json:"replaced"`
-	Octets   int64                 `json:"octets"`
-	Mended   []transfer.Mended     `json:"mended"`
-	Refused  []transfer.RefusedOne `json:"refused"`
+	Accepted    int                   `json:"accepted"`
+	Created     int                   `json:"created"`
+	Already     int                   `json:"already"`
+	Replaced    int                   `json:"replaced"`
+	Octets      int64                 `json:"octets"`
+	Collections []transfer.Placed     `json:"collections"` // where they are
+	Mended      []transfer.Mended     `json:"mended"`
+	Refused     []transfer.RefusedOne `json:"refused"`
+	Notes       []transfer.Note       `json:"notes"`
+}
+
+// place counts what went into a collection.
+func (r *importReport) place(p transfer.Placed) {
+	for i := range r.Collections {
+		if r.Collections[i].Path == p.Path {
+			r.Collections[i].Items += p.Items
+			return
+		}
+	}
+	r.Collections = append(r.Collections, p)
+}
+
+// hear takes in one event.
+func (r *importReport) hear(e control.ImportEvent, sum *transfer.Totals, bar *progress) {
+	switch {
+	case e.Mended != nil:
+		r.Mended = append(r.Mended, *e.Mended)
+	case e.Refused != nil:
+		r.Refused = append(r.Refused, *e.Refused)
+	case e.Note != nil:
+		r.Notes = append(r.Notes, *e.Note)
+	case e.Placed != nil:
+		r.place(*e.Placed)
+	case e.Progress != nil:
+		bar.at(sum.Items+e.Progress.Items, sum.Octets+e.Progress.Octets)
+	case e.Done != nil:
+		sum.Add(*e.Done)
+	}
 }
 
 func (a *app) importFiles(ctx context.Context, cl *control.Client, q control.ImportRequest, files []string) error {
-	r := importReport{Account: q.Account, Into: q.Into, DryRun: q.DryRun, Files: len(files), Mended: []transfer.Mended{}, Refused: []transfer.RefusedOne{}}
-	bar := a.progress("contacts", total(files))
+	r := importReport{Account: q.Account, Into: q.Into, DryRun: q.DryRun, Files: len(files), Collections: []transfer.Placed{}, Mended: []transfer.Mended{},
+		Refused: []transfer.RefusedOne{}, Notes: []transfer.Note{}}
+	bar := a.progress("items", total(files))
 	defer bar.end()
 	var sum transfer.Totals
 	for _, name := range files {
@@ -117,18 +165,7 @@ func (a *app) importFiles(ctx context.Context, cl *control.Client, q control.Imp
 			in = f
 		}
 		q.File = name
-		err := cl.Import(ctx, q, io.NopCloser(in), func(e control.ImportEvent) {
-			switch {
-			case e.Mended != nil:
-				r.Mended = append(r.Mended, *e.Mended)
-			case e.Refused != nil:
-				r.Refused = append(r.Refused, *e.Refused)
-			case e.Progress != nil:
-				bar.at(sum.Cards+e.Progress.Cards, sum.Octets+e.Progress.Octets)
-			case e.Done != nil:
-				sum.Add(*e.Done)
-			}
-		})
+		err := cl.Import(ctx, q, io.NopCloser(in), func(e control.ImportEvent) { r.hear(e, &sum, bar) })
 		if errors.Is(err, context.Canceled) {
 			return &exitError{exitBusy, "interrupted; what was stored stays, run it again to go on"}
 		}
@@ -137,7 +174,7 @@ func (a *app) importFiles(ctx context.Context, cl *control.Client, q control.Imp
 		}
 	}
 	bar.end()
-	r.Cards, r.Accepted, r.Created, r.Already, r.Replaced, r.Octets = sum.Cards, sum.Accepted, sum.Created, sum.Already, sum.Replaced, sum.Octets
+	r.Items, r.Accepted, r.Created, r.Already, r.Replaced, r.Octets = sum.Items, sum.Accepted, sum.Created, sum.Already, sum.Replaced, sum.Octets
 	if err := a.showImport(r); err != nil {
 		return err
 	}
@@ -159,13 +196,13 @@ func total(files []string) (sum int64) {
 	return sum
 }
 
-// shown is how many lines a report shows to a person; --json has them all.
-const shown = 50
-
 // spot says where in a file something stands, as far as that is known.
-func spot(file string, card, line int) string {
-	if card > 0 {
-		file += fmt.Sprintf(", contact %d", card)
+func spot(file, kind string, item, line int) string {
+	if kind == "" {
+		kind = "item"
+	}
+	if item > 0 {
+		file += fmt.Sprintf(", %s %d", kind, item)
 	}
 	if line > 0 {
 		file += fmt.Sprintf(" (line %d)", line)
@@ -177,25 +214,52 @@ func (a *app) showImport(r importReport) error {
 	if a.json {
 		return a.printJSON("import", r)
 	}
-	for i, m := range r.Mended {
-		if i == shown {
-			a.printf("mended   … and %d more; --json lists them all\n", len(r.Mended)-shown)
-			break
-		}
-		a.printf("mended   %s: %s\n", spot(m.File, m.Card, m.Line), m.What)
-	}
-	for i, x := range r.Refused {
-		if i == shown {
-			a.printf("refused  … and %d more; --json lists them all\n", len(r.Refused)-shown)
-			break
-		}
-		a.printf("refused  %s: %s (%s)\n", spot(x.File, x.Card, x.Line), x.Why, x.Precondition)
-	}
+	a.showOdd(r.Mended, r.Refused, r.Notes)
 	verb := "Imported"
 	if r.DryRun {
 		verb = "Would import"
 	}
-	a.printf("%s %s into %s of %s: %d new, %d there already, %d replaced; %d mended, %d refused.\n", verb, count(int64(r.Accepted), "contact"), r.Into, r.Account,
+	noun, into := "contact", []string{}
+	for _, p := range r.Collections {
+		if !strings.HasPrefix(p.Path, "addressbooks/") {
+			noun = "item"
+		}
+		into = append(into, fmt.Sprintf("%s (%d)", p.Path, p.Items))
+	}
+	where := strings.Join(into, " and ")
+	switch len(into) {
+	case 0:
+		noun, where = "item", "the account"
+	case 1:
+		where = r.Collections[0].Path
+	}
+	a.printf("%s %s into %s of %s: %d new, %d there already, %d replaced; %d mended, %d refused.\n", verb, count(int64(r.Accepted), noun), where, r.Account,
 		r.Created, r.Already, r.Replaced, len(r.Mended), len(r.Refused))
 	return nil
+}
+
+// shown is how many lines of a sort a report shows to a person; --json has them all.
+const shown = 50
+
+// showOdd shows what is not as it was given.
+func (a *app) showOdd(mended []transfer.Mended, refused []transfer.RefusedOne, notes []transfer.Note) {
+	lines := func(word string, n int, line func(i int) string) {
+		for i := range min(n, shown) {
+			a.printf("%-8s %s\n", word, line(i))
+		}
+		if n > shown {
+			a.printf("%-8s … and %d more; --json lists them all\n", word, n-shown)
+		}
+	}
+	lines("note", len(notes), func(i int) string {
+		return strings.TrimPrefix(notes[i].File+": "+notes[i].What, ": ")
+	})
+	lines("mended", len(mended), func(i int) string {
+		m := mended[i]
+		return spot(m.File, m.Kind, m.Item, m.Line) + ": " + m.What
+	})
+	lines("refused", len(refused), func(i int) string {
+		x := refused[i]
+		return fmt.Sprintf("%s: %s (%s)", spot(x.File, x.Kind, x.Item, x.Line), x.Why, x.Precondition)
+	})
 }

@@ -21,6 +21,9 @@ import (
 	"holdfast/internal/vfs"
 )
 
+// takeoverName is the directory in the data directory where takeovers of other servers remember how far they came. It may be removed.
+const takeoverName = "takeover"
+
 // opened is a store that this process owns.
 type opened struct {
 	id     identity
@@ -145,6 +148,7 @@ func (o *opened) close() {
 // handler returns the operations over an opened store.
 func (o *opened) handler(c *config.Config, status func(*control.Status), log *slog.Logger) http.Handler {
 	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log,
+		TakeoverDir: filepath.Join(c.Data, takeoverName),
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)
 			return p.Text, p.Hash, err

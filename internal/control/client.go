@@ -144,6 +144,32 @@ func (c *Client) Import(ctx context.Context, q ImportRequest, body io.Reader, fn
 	return errors.Join(context.Cause(ctx), err)
 }
 
+// TakeOver takes another server over and calls fn with each event. The last one is Done; without it there is an error.
+func (c *Client) TakeOver(ctx context.Context, q TakeoverRequest, fn func(TakeoverEvent)) error {
+	b, err := json.Marshal(q)
+	if err != nil {
+		return err
+	}
+	in, err := c.send(ctx, "POST", of(q.Account, "/takeover"), bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	done := false
+	err = eachLine(in, func(e *TakeoverEvent) error {
+		if e.Error != nil {
+			return e.Error.Err()
+		}
+		done = done || e.Done != nil
+		fn(*e)
+		return nil
+	})
+	if err == nil && !done {
+		err = errAborted
+	}
+	return errors.Join(context.Cause(ctx), err)
+}
+
 // Export returns an account as a tar stream; see package transfer.
 func (c *Client) Export(ctx context.Context, ref string) (io.ReadCloser, error) {
 	return c.send(ctx, "GET", of(ref, "/export"), nil)

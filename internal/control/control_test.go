@@ -212,7 +212,7 @@ func TestBrokenAnswers(t *testing.T) {
 			http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
 		case strings.HasSuffix(r.URL.Path, "/import"):
-			io.WriteString(w, `{"progress":{"cards":1}}`+"\n")
+			io.WriteString(w, `{"progress":{"items":1}}`+"\n")
 		case r.URL.Path == "/v1/check":
 			io.WriteString(w, `{"finding":{"what":"x"}}`+"\n")
 		case r.URL.Path == "/v1/status":

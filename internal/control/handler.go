@@ -28,7 +28,9 @@ type Options struct {
 	// Status fills in what the process knows of itself: URL, since, checks. nil: nothing.
 	Status    func(*Status)
 	MaxImport int64 // octets of one imported file
-	Log       *slog.Logger
+	// TakeoverDir is where it is remembered how far the takeover of another server came; empty: nowhere.
+	TakeoverDir string
+	Log         *slog.Logger
 }
 
 type handler struct {
@@ -57,6 +59,7 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("POST /v1/accounts/{ref}/devices", answer(h.addDevice))
 	m.HandleFunc("DELETE /v1/accounts/{ref}/devices/{id}", answer(h.revokeDevice))
 	m.HandleFunc("POST /v1/accounts/{ref}/import", h.one(h.importFile))
+	m.HandleFunc("POST /v1/accounts/{ref}/takeover", h.one(h.takeOver))
 	m.HandleFunc("GET /v1/accounts/{ref}/export", h.one(h.export))
 	m.HandleFunc("POST /v1/accounts/{ref}/shares", answer(h.share))
 	m.HandleFunc("DELETE /v1/accounts/{ref}/shares", answer(h.unshare))

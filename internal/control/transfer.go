@@ -5,10 +5,11 @@ import (
 	"net/http"
 
 	"holdfast"
+	"holdfast/internal/davclient"
 	"holdfast/internal/transfer"
 )
 
-// importFile stores the contacts of one file, which is the request's body, and answers with one event a line.
+// importFile stores what is in one file, which is the request's body, and answers with one event a line.
 func (h *handler) importFile(w http.ResponseWriter, r *http.Request) {
 	a, err := h.Core.Account(r.Context(), r.PathValue("ref"))
 	if err != nil {
@@ -28,6 +29,30 @@ func (h *handler) importFile(w http.ResponseWriter, r *http.Request) {
 		h.Log.Log(r.Context(), level, "an import did not come to its end; run it again to go on", "account", a.Email, "file", q.File, "err", err)
 		_ = out.write(ImportEvent{Error: problemOf(err)})
 	}
+}
+
+// takeOver copies what another server has for a person, and answers with one event a line. The password stands in the request's body alone, and is not logged.
+func (h *handler) takeOver(w http.ResponseWriter, r *http.Request) {
+	a, err := h.Core.Account(r.Context(), r.PathValue("ref"))
+	if err != nil {
+		writeProblem(w, err)
+		return
+	}
+	var q TakeoverRequest
+	if err := decode(r, &q); err != nil {
+		writeProblem(w, err)
+		return
+	}
+	out := newLines(w)
+	t := transfer.TakeoverRequest{Account: a.ID, Shared: q.Shared, Replace: q.Replace, DryRun: q.DryRun, Dir: h.TakeoverDir,
+		Remote: davclient.Options{URL: q.URL, User: q.User, Password: q.Password, Hosts: q.Hosts, InsecureHTTP: q.InsecureHTTP}}
+	err = transfer.TakeOver(r.Context(), h.Core, t, func(e transfer.TakeoverEvent) error { return out.write(TakeoverEvent{TakeoverEvent: e}) })
+	if err != nil {
+		h.Log.Warn("the takeover of another server did not come to its end; run it again to go on", "account", a.Email, "from", t.Remote.Host(), "err", err)
+		_ = out.write(TakeoverEvent{Error: problemOf(err)})
+		return
+	}
+	h.Log.Info("another server was taken over", "account", a.Email, "from", t.Remote.Host(), "dry_run", q.DryRun)
 }
 
 // export streams an account. An error aborts the connection: a stream that is cut short must not look whole.

@@ -83,10 +83,10 @@ type Check struct {
 	Detail string    `json:"detail"`
 }
 
-// ImportRequest says where one file's contacts go.
+// ImportRequest says where what is in one file goes.
 type ImportRequest struct {
 	Account string
-	Into    string // path of the collection
+	Into    string // path of the collection; empty: the account's default for each kind of item
 	File    string // its name, for the report
 	Replace bool
 	DryRun  bool
@@ -95,6 +95,25 @@ type ImportRequest struct {
 // ImportEvent is one line of the answer to an import.
 type ImportEvent struct {
 	transfer.Event
+	Error *Problem `json:"error,omitempty"`
+}
+
+// TakeoverRequest says which server is taken over.
+type TakeoverRequest struct {
+	Account      string   `json:"-"`
+	URL          string   `json:"url"`
+	User         string   `json:"user"`
+	Password     string   `json:"password"`
+	Hosts        []string `json:"hosts,omitempty"` // others that the password may go to
+	InsecureHTTP bool     `json:"insecure_http,omitempty"`
+	Shared       bool     `json:"shared,omitempty"` // also what others share with the user
+	Replace      bool     `json:"replace,omitempty"`
+	DryRun       bool     `json:"dry_run,omitempty"`
+}
+
+// TakeoverEvent is one line of the answer to a takeover.
+type TakeoverEvent struct {
+	transfer.TakeoverEvent
 	Error *Problem `json:"error,omitempty"`
 }
 

@@ -49,6 +49,7 @@ type Item struct {
 	Other       string // where it goes if Name is taken
 	ContentType string
 	Body        []byte
+	Instead     holdfast.Hash // the ETag of a version with this UID that it may replace; zero: none
 }
 
 // ItemResult is what became of an item.
@@ -140,9 +141,9 @@ func (m *many) place(ctx context.Context, i int, e *holdfast.Entry) (bool, error
 	case err == nil && old.ETag == holdfast.HashOf(e.Body):
 		r.Outcome, r.Name = Same, old.Name
 		return false, nil
-	case err == nil && !m.q.Replace:
+	case err == nil && !m.q.Replace && (old.ETag != m.q.Items[i].Instead || old.ETag.IsZero()):
 		r.Err = &holdfast.Error{Op: "core.PutMany", Kind: holdfast.UIDConflict, Ref: old.Name, Rule: "no-uid-conflict",
-			Text: "another version of this contact is there already, as " + old.Name}
+			Text: "another version of this " + thing(&m.c) + " is there already, as " + old.Name}
 		return false, nil
 	case err == nil:
 		r.Outcome, r.Name, e.Name = Replaced, old.Name, old.Name
@@ -163,8 +164,22 @@ func (m *many) place(ctx context.Context, i int, e *holdfast.Entry) (bool, error
 			return false, err
 		}
 	}
-	r.Err = fail("PutMany", holdfast.Exists, e.Name, "another contact has this name already")
+	r.Err = fail("PutMany", holdfast.Exists, e.Name, "another "+thing(&m.c)+" has this name already")
 	return false, nil
+}
+
+// thing names what a collection holds.
+func thing(c *holdfast.Collection) string {
+	if c.Type == holdfast.TypeAddressbook {
+		return "contact"
+	}
+	return "item"
+}
+
+// Judge tells whether an item could be stored in a collection of this record, which need not be there. Errors: those of Put that concern octets and name.
+func (s *Service) Judge(c *holdfast.Collection, x Item) error {
+	_, _, err := s.judge(c, x.Name, x.ContentType, x.Body)
+	return err
 }
 
 // flush commits what is gathered. Where the group fails for the sake of one item, each is tried alone.

@@ -42,6 +42,15 @@ type Options struct {
 	Transport http.RoundTripper
 }
 
+// Host is the server of the URL, for logs; empty where it cannot be read.
+func (o Options) Host() string {
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
 // Client speaks to one server. Its methods may be called one at a time.
 type Client struct {
 	o     Options

@@ -4,17 +4,17 @@ import (
 	"holdfast"
 )
 
-// maxUIDName is the longest UID that serves as a name; ".vcf" and a suffix must still fit.
+// maxUIDName is the longest UID that serves as a name; an extension and a suffix must still fit.
 const maxUIDName = 200
 
-// nameOf returns the resource's name for a contact: its UID where that can be a plain file name, otherwise a hash of it. other is for the case that the
+// nameOf returns the resource's name for an item, with an extension: its UID where that can be a plain file name, otherwise a hash of it. other is for the case that the
 // name is taken. Both depend on the UID alone, so that an import that is run again finds the same ones.
-func nameOf(uid string) (name, other string) {
+func nameOf(uid, ext string) (name, other string) {
 	sum := holdfast.HashOf([]byte(uid)).String()
 	if plain(uid) {
-		return uid + ".vcf", uid + "-" + sum[:8] + ".vcf"
+		return uid + ext, uid + "-" + sum[:8] + ext
 	}
-	return sum[:32] + ".vcf", sum + ".vcf"
+	return sum[:32] + ext, sum + ext
 }
 
 // plain tells whether a UID looks like a file name in every path, URL and file system.

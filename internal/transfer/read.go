@@ -14,8 +14,8 @@ import (
 // vcardType is the media type of what is imported.
 const vcardType = "text/vcard; charset=utf-8"
 
-// read cuts the file into contacts and takes each.
-func (m *importer) read(ctx context.Context, r io.Reader) error {
+// readCards cuts the file into contacts and takes each.
+func (m *importer) readCards(ctx context.Context, r io.Reader) error {
 	for piece, err := range vcard.Split(r, int(m.s.Limits().Resource)) {
 		if err == nil {
 			err = m.take(ctx, piece)
@@ -30,8 +30,8 @@ func (m *importer) read(ctx context.Context, r io.Reader) error {
 func (m *importer) take(ctx context.Context, piece vcard.Piece) error {
 	at := spot{line: piece.Line}
 	if piece.Kind != vcard.JunkPiece {
-		m.totals.Cards++
-		at.card = m.totals.Cards
+		m.totals.Items++
+		at.item, at.kind = m.totals.Items, kindCard
 	}
 	switch piece.Kind {
 	case vcard.JunkPiece:
@@ -48,7 +48,7 @@ func (m *importer) take(ctx context.Context, piece vcard.Piece) error {
 	if refusal != nil {
 		return m.refuse(at, "", refusalError(refusal))
 	}
-	name, other := nameOf(index.UID)
+	name, other := nameOf(index.UID, ".vcf")
 	return m.add(ctx, waiting{at: at, uid: index.UID, what: strings.Join(mends, "; "),
 		item: core.Item{Name: name, Other: other, ContentType: vcardType, Body: octets}})
 }

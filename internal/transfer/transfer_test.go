@@ -17,6 +17,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/core"
+	"holdfast/internal/ical"
 	"holdfast/internal/store/memory"
 	"holdfast/internal/vcard"
 )
@@ -36,11 +37,22 @@ func judge(_ *holdfast.Collection, name, _ string, body []byte) (holdfast.Kind, 
 	return holdfast.KindAddress, holdfast.Index{UID: ix.UID}, nil
 }
 
+func judgeObject(c *holdfast.Collection, name, _ string, body []byte) (holdfast.Kind, holdfast.Index, error) {
+	_, ix, refusal := ical.Judge(body, ical.Limits{})
+	if refusal != nil {
+		return 0, holdfast.Index{}, &holdfast.Error{Op: "judge", Kind: holdfast.Invalid, Ref: name, Rule: string(refusal.Precondition), Text: refusal.Why}
+	}
+	if !takes(c, ix.Kind) {
+		return 0, holdfast.Index{}, &holdfast.Error{Op: "judge", Kind: holdfast.Forbidden, Ref: name, Rule: "supported-calendar-component", Text: "not here"}
+	}
+	return map[string]holdfast.Kind{kindTodo: holdfast.KindTodo, kindJournal: holdfast.KindJournal, kindEvent: holdfast.KindEvent}[ix.Kind], holdfast.Index{UID: ix.UID}, nil
+}
+
 func newHouse(t testing.TB) *house {
 	t.Helper()
 	e := memory.New()
 	t.Cleanup(func() { e.Close() })
-	s := core.New(core.Options{Engine: e, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judge}})
+	s := core.New(core.Options{Engine: e, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judge, holdfast.TypeCalendar: judgeObject}})
 	a, _, err := s.CreateAccount(t.Context(), holdfast.Actor{}, "alice@example.org", "")
 	if err != nil {
 		t.Fatal(err)
@@ -121,12 +133,12 @@ func TestCorpus(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			for _, r := range got.refused {
-				t.Errorf("%s, contact %d: %s", r.File, r.Card, r.Why)
+				t.Errorf("%s, contact %d: %s", r.File, r.Item, r.Why)
 			}
 			sum.Add(*got.done)
 		}
 	}
-	want := Totals{Cards: 19, Accepted: 19, Already: 19, Mended: 17, Octets: sum.Octets}
+	want := Totals{Items: 19, Accepted: 19, Already: 19, Mended: 17, Octets: sum.Octets}
 	if sum != want {
 		t.Errorf("got %+v, want %+v", sum, want)
 	}
@@ -141,13 +153,13 @@ func TestImportJudgesEach(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := Totals{Cards: 7, Accepted: 5, Created: 4, Already: 1, Mended: 1, Refused: 3, Octets: int64(len(text))}
+		want := Totals{Items: 7, Accepted: 5, Created: 4, Already: 1, Mended: 1, Refused: 3, Octets: int64(len(text))}
 		if *got.done != want {
 			t.Errorf("dry %v: %+v, want %+v", dry, *got.done, want)
 		}
 		var rules []string
 		for _, r := range got.refused {
-			rules = append(rules, fmt.Sprintf("%d %s", r.Card, r.Precondition))
+			rules = append(rules, fmt.Sprintf("%d %s", r.Item, r.Precondition))
 		}
 		slices.Sort(rules)
 		if s := strings.Join(rules, ", "); s != "0 supported-address-data, 4 no-uid-conflict, 7 supported-address-data" {
@@ -231,7 +243,7 @@ func FuzzImport(f *testing.F) {
 			t.Fatal(err)
 		}
 		d := first.done
-		if d.Accepted != d.Created+d.Already+d.Replaced || d.Accepted > d.Cards || len(first.refused) != d.Refused {
+		if d.Accepted != d.Created+d.Already+d.Replaced || d.Accepted > d.Items || len(first.refused) != d.Refused {
 			t.Fatalf("%+v", d)
 		}
 		again, err := h.take(t, t.Context(), Request{File: "f"}, bytes.NewReader(b))
@@ -276,7 +288,7 @@ func TestExportComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		target.Discard()
-		if len(m.Files) != 3 || m.Seq == 0 || m.Chain.IsZero() || len(m.Collections) != 7 {
+		if len(m.Files) != 3 || m.Seq == 0 || m.Chain.IsZero() || len(m.Collections) != 9 {
 			t.Errorf("manifest: %+v", m)
 		}
 		if !slices.IsSortedFunc(m.Collections, func(a, b ManifestCollection) int { return strings.Compare(a.Path, b.Path) }) {
@@ -427,7 +439,7 @@ func TestUnpackBelievesNothing(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for uid, want := range map[string]string{"a-b_c.1@example.org": "a-b_c.1@example.org.vcf", "..": "", "a/b": "", ".hidden": "", "ü": "", "": "", strings.Repeat("x", 201): ""} {
-		name, other := nameOf(uid)
+		name, other := nameOf(uid, ".vcf")
 		if want != "" && name != want || want == "" && len(name) != 36 {
 			t.Errorf("%q: %q", uid, name)
 		}

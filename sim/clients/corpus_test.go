@@ -71,7 +71,7 @@ func TestCorpusByImport(t *testing.T) {
 	files := corpus(t)
 	h := newHouse(t)
 	type report struct {
-		Cards, Accepted, Created, Already int
+		Items, Accepted, Created, Already int
 		Mended                            []struct{ File, What string }
 		Refused                           []struct{ File, Precondition, Why string }
 	}
@@ -86,7 +86,7 @@ func TestCorpusByImport(t *testing.T) {
 	}
 	if first.Accepted != 19 || first.Created != 19 || len(first.Mended) != 17 || len(first.Refused) != 0 || len(mended) != 9 {
 		t.Errorf("%d cards, %d accepted, %d created, %d mended in %d files, %d refused; want 19, 19, 19, 17 in 9, 0",
-			first.Cards, first.Accepted, first.Created, len(first.Mended), len(mended), len(first.Refused))
+			first.Items, first.Accepted, first.Created, len(first.Mended), len(mended), len(first.Refused))
 	}
 	before := h.export()
 	h.command(&again, append([]string{"import", alice, "--into", "addressbooks/default"}, files...)...)
