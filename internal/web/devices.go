@@ -103,7 +103,7 @@ func ownChange(rd *core.Reader, c *holdfast.Collection, d *core.Device) (time.Ti
 	}
 	var own time.Time
 	n, others, last := 0, false, d.Seen[i].Seq
-	err := rd.History().Changes(rd.Owner().ID, last, maxOwn, 0, func(x *holdfast.Change) error {
+	err := rd.History().Changes(c.Account, last, maxOwn, 0, func(x *holdfast.Change) error {
 		n, last = n+1, x.Seq
 		if x.Collection == c.ID {
 			own, others = x.At, others || x.Actor.Device != d.ID

@@ -66,7 +66,7 @@ func shelves(rd *core.Reader, t holdfast.CollectionType) ([]shelf, error) {
 	for i := range all {
 		b := shelf{Name: collectionLabel(&all[i]), Items: all[i].Items}
 		b.One, b.Many = nouns(&all[i])
-		err := rd.History().Changes(rd.Owner().ID, all[i].Seq-1, 1, 0, func(c *holdfast.Change) error {
+		err := rd.History().Changes(all[i].Account, all[i].Seq-1, 1, 0, func(c *holdfast.Change) error {
 			b.Last = c.At
 			return nil
 		})
@@ -93,16 +93,21 @@ func nouns(c *holdfast.Collection) (one, many string) {
 	return "entry", "entries"
 }
 
-// collectionsOf returns the account's collections of the types, those of the first type first, each in the order of their labels.
+// collectionsOf returns the account's collections of the types and those that are shared with it, those of the first type first, each in the order of their labels. Of
+// what is shared by an account that cannot be served now nothing is told.
 func collectionsOf(rd *core.Reader, types ...holdfast.CollectionType) ([]holdfast.Collection, error) {
-	all, err := rd.Collections()
+	all, err := rd.Visible()
 	var out []holdfast.Collection
 	for _, t := range types {
 		from := len(out)
 		for _, c := range all {
-			if c.Type == t {
-				out = append(out, c)
+			if c.Type != t {
+				continue
 			}
+			if _, closed := rd.Collection(c.ID); holdfast.IsKind(closed, holdfast.Unavailable) || holdfast.IsKind(closed, holdfast.InDoubt) {
+				continue
+			}
+			out = append(out, c)
 		}
 		slices.SortFunc(out[from:], func(a, b holdfast.Collection) int {
 			return cmp.Or(cmp.Compare(collectionLabel(&a), collectionLabel(&b)), cmp.Compare(a.Name, b.Name))
