@@ -105,8 +105,9 @@ func (f *family) syncAs(t *testing.T, p holdfast.Principal, token string) (learn
 	return learned, next, err
 }
 
-func TestAGuestSyncs(t *testing.T) {
-	f := newFamily(t, core.Limits{})
+func TestAGuestSyncs(t *testing.T) { onBoth(t, guestSyncs) }
+
+func guestSyncs(t *testing.T, f *family) {
 	f.mustPut(t, "1.vcf", "u1 x")
 	f.share(t, holdfast.RightWrite)
 	learned, token, err := f.syncAs(t, f.bob, "")

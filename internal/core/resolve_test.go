@@ -51,7 +51,10 @@ func (e *counting) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Rece
 
 func newCounting(t *testing.T, o core.Options) (shelf, *counting) {
 	t.Helper()
-	e := &counting{Engine: memory.New()}
+	e := &counting{Engine: o.Engine}
+	if e.Engine == nil {
+		e.Engine = memory.New()
+	}
 	t.Cleanup(func() { e.Close() })
 	o.Engine, o.Judges = e, map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judgeLines, holdfast.TypeFolder: judgeLines}
 	return shelfOf(t, core.New(o)), e
