@@ -4,8 +4,10 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"time"
 
 	"holdfast"
+	"holdfast/internal/clock"
 	"holdfast/internal/dav"
 	"holdfast/internal/davxml"
 	"holdfast/internal/ical"
@@ -35,7 +37,7 @@ type span struct{ from, to int64 }
 // formOf reads what CALDAV:calendar-data asks for; nil data is not asked for, and gives the form of what is stored. Floating times are read in floating; nil: as
 // the calendar says. The error names the precondition.
 func (o Options) formOf(data *davxml.CalendarData, floatingIn zone.Zone, q *dav.Query) (*form, error) {
-	f := &form{o: o, floating: floatingIn, patience: &patience{left: requestSteps}}
+	f := &form{o: o, floating: floatingIn, patience: newPatience(o.Clock)}
 	if data == nil {
 		return f, nil
 	}
@@ -102,10 +104,13 @@ func (f *form) verbatim() bool {
 const maxExpanded = 10_000
 
 // render gives an object in the form. The result shares the body's memory where nothing has to change. An object that cannot be read is given as it is; the
-// error says that there are more instances in a range than are given at once.
+// error says that there are more instances in a range than are given at once, or that the request has cost too much already.
 func (f *form) render(body []byte) ([]byte, error) {
 	if f.verbatim() {
 		return body, nil
+	}
+	if f.patience.over() {
+		return nil, recur.ErrBudget
 	}
 	cal, err := ical.Parse(body, limitsFor(int64(len(body))))
 	if err != nil {
@@ -114,8 +119,11 @@ func (f *form) render(body []byte) ([]byte, error) {
 	if f.expand != nil || f.recurrences != nil || f.freeBusy != nil {
 		budget := f.patience.object()
 		object, err := occur.Compile(cal, occur.Options{Floating: f.floating, Zones: f.o.Zones, Budget: budget})
-		if err != nil {
+		if err != nil && !budget.Exhausted() {
 			return body, nil
+		}
+		if err != nil {
+			return nil, recur.ErrBudget
 		}
 		if cal, err = f.limited(object, budget); err != nil {
 			return nil, err
@@ -264,10 +272,12 @@ func present(r *holdfast.Resource) error {
 	return nil
 }
 
-// What one object and one request may cost, in steps of recurrences.
+// What one object and one request may cost, in steps of recurrences, and how long a request may look into objects: half of what it has in all, so that the rest
+// is answered as it must be where nobody looks.
 const (
 	objectSteps  = 200_000
 	requestSteps = 20_000_000
+	lookTime     = searchTime / 2
 )
 
 // patience is what a request may still cost.
@@ -275,7 +285,16 @@ type patience struct {
 	left  int
 	last  *recur.Budget
 	given int
+	clock clock.Clock
+	until time.Time
 }
+
+func newPatience(c clock.Clock) *patience {
+	return &patience{left: requestSteps, clock: c, until: c.Now().Add(lookTime)}
+}
+
+// over tells whether no object may be looked into any more.
+func (p *patience) over() bool { return p.left <= 0 || p.clock.Now().After(p.until) }
 
 // object gives the budget for one object, until the next is given.
 func (p *patience) object() *recur.Budget {

@@ -37,7 +37,7 @@ func (o Options) freeBusy(q *dav.Query) (string, []byte, error) {
 		return "", nil, err
 	}
 	busy := occur.NewBusy(s.from, s.to)
-	g := &gathering{o: o, q: q, busy: busy, span: s, patience: &patience{left: requestSteps}, until: o.Clock.Now().Add(searchTime)}
+	g := &gathering{o: o, q: q, busy: busy, span: s, patience: newPatience(o.Clock), until: o.Clock.Now().Add(searchTime)}
 	for i := range calendars {
 		if err := g.calendar(&calendars[i]); err != nil {
 			return "", nil, err

@@ -115,3 +115,21 @@ func TestHostile(t *testing.T) {
 		}
 	}
 }
+
+// TestManyHostile: a calendar full of objects that take long to look into is still listed, whole, in time.
+func TestManyHostile(t *testing.T) {
+	s := newServer(t)
+	for i := range 60 {
+		s.put(fmt.Sprintf("%s%d.ics", s.events, i), event(fmt.Sprint(i), "DTSTART:20260101T000000Z", "RRULE:FREQ=MINUTELY"))
+	}
+	s.put(s.events+"good.ics", event("good", "DTSTART:20300101T100000Z", "DURATION:PT1H"))
+	s.engine.row = func() { s.clock.Advance(80 * time.Millisecond) } // as long as one of the worst of them takes
+	rs := s.report(s.events, query(plain, within("VEVENT", `<C:prop-filter name="SUMMARY"/><C:time-range start="20300101T100000Z" end="20300101T110000Z"/>`)))
+	if len(rs) < 20 || len(rs) > 40 { // those that were not looked into any more; the others have no SUMMARY
+		t.Errorf("found %s", names(rs))
+	}
+	rs = s.report(s.events, query(`<prop><C:calendar-data><C:expand start="20300101T100000Z" end="20300101T110000Z"/></C:calendar-data></prop>`, within("VEVENT", "")))
+	if len(rs) != 61 || !strings.Contains(names(rs), "!507") {
+		t.Errorf("expanded: %s", names(rs))
+	}
+}

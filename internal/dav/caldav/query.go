@@ -174,6 +174,9 @@ func (s *search) matches(r *holdfast.Resource) (bool, error) {
 			return true, nil
 		}
 	}
+	if s.form.patience.over() {
+		return true, nil
+	}
 	x := r
 	if r.Body == nil && r.Size > 0 && s.needs&core.WithBody == 0 {
 		read, err := s.q.Reader.Resource(r.Collection, r.Name, core.WithBody)
