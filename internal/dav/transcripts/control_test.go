@@ -25,7 +25,7 @@ type fault struct {
 // discovering are the clients whose transcripts begin with the search for an address book, planning those that search for calendars.
 const (
 	discovering = "ios macos davx5 thunderbird evolution vdirsyncer nextcloud"
-	planning    = "cal-ios cal-macos cal-davx5 cal-jtx cal-thunderbird cal-evolution cal-nextcloud"
+	planning    = "cal-ios cal-macos cal-davx5 cal-jtx cal-thunderbird cal-evolution cal-nextcloud cal-shared"
 )
 
 var faults = []fault{
@@ -94,7 +94,7 @@ func TestTranscriptsNotice(t *testing.T) {
 				if !harmed {
 					continue
 				}
-				w := world(t)
+				w := worldFor(t, tr)
 				w.Handler = f.spoil(w.Handler)
 				if err := tr.Replay(w); err == nil {
 					t.Errorf("%s did not notice", tr.Name)

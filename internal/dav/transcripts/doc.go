@@ -25,7 +25,8 @@
 // Everything may use the variables that earlier steps took from answers, as a [text/template]: {{.principal}}, {{range .members}}…{{end}}, and {{xml .}} to put
 // text into XML. The variables at the beginning are start (the path that a user types), login, and base (of the collection that the first "given" is in).
 //
-// What is given are contacts, events, todos or journals: there may be a line for each kind, and each kind has a collection of its own. Event n begins at 9:00 in
+// What is given are contacts, events, todos or journals, or shared: events in a calendar that somebody else shares with the user, and changes. There may be a line
+// for each kind, and each kind has a collection of its own. Event n begins at 9:00 in
 // Berlin on day n of March 2026 and lasts an hour; every fifth repeats weekly for ever. To-do n is due on that day; every third has no time at all, every fourth is done. Journal n is of that day.
 //
 // After => each line asks for one thing:

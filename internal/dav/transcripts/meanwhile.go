@@ -15,6 +15,7 @@ var makes = map[string]struct {
 }{
 	"contacts": {"given-%04d.vcf", "text/vcard", card},
 	"events":   {"given-%04d.ics", "text/calendar", event},
+	"shared":   {"given-%04d.ics", "text/calendar", event}, // by the owner of the calendar
 	"todos":    {"todo-%04d.ics", "text/calendar", todo},
 	"journals": {"journal-%04d.ics", "text/calendar", journal},
 }
@@ -26,8 +27,13 @@ func (r *replay) change(verb string, n int, kind string) error {
 	if base == "" {
 		return fmt.Errorf("there is no collection for %s", kind)
 	}
+	who, at := r.w.Handler, func(path string) string { return path }
+	if kind == "shared" {
+		who, at = r.w.Owner, func(path string) string { return r.w.Shared + strings.TrimPrefix(path, base) }
+	}
 	put := func(path string, number int, version string) error {
-		return r.putGiven(path, how.media, strings.Join(how.write(number, version), "\r\n")+"\r\n")
+		body := strings.Join(how.write(number, version), "\r\n") + "\r\n"
+		return done(r.as(who, at(path), http.MethodPut, path, http.Header{"Content-Type": {how.media}}, body))
 	}
 	for i := range n {
 		var err error
@@ -48,7 +54,7 @@ func (r *replay) change(verb string, n int, kind string) error {
 				fmt.Sscanf(strings.TrimPrefix(path, base), how.name, &number)
 				err = put(path, number, "second")
 			} else {
-				err = r.removeGiven(path)
+				err = done(r.as(who, at(path), http.MethodDelete, path, http.Header{}, ""))
 			}
 		default:
 			return fmt.Errorf("another device cannot %s", verb)
@@ -124,18 +130,10 @@ func march(day int) string {
 	return time.Date(2026, time.March, day, 0, 0, 0, 0, time.UTC).Format("20060102")
 }
 
-func (r *replay) putGiven(path, media, body string) error {
-	a, err := r.do(http.MethodPut, path, http.Header{"Content-Type": {media}}, body)
-	if err == nil && a.status != http.StatusCreated && a.status != http.StatusNoContent {
-		err = fmt.Errorf("PUT %s: %s", path, a.dump())
-	}
-	return err
-}
-
-func (r *replay) removeGiven(path string) error {
-	a, err := r.do(http.MethodDelete, path, http.Header{}, "")
+// done wants a change to have been made.
+func done(a *answer, err error) error {
 	if err == nil && a.status/100 != 2 {
-		err = fmt.Errorf("DELETE %s: %s", path, a.dump())
+		err = fmt.Errorf("%s: %s", a.target, a.dump())
 	}
 	return err
 }

@@ -20,6 +20,8 @@ type World struct {
 	Start   string // the path that the user types, often "/"
 	Login   string
 	Bases   map[string]string // the path of the collection for each kind that is given, with a slash at its end
+	Owner   http.Handler      // somebody else, who shares a calendar with the user
+	Shared  string            // where it is for its owner; Bases["shared"] is where it is for the user
 }
 
 // maxRedirects is how many redirects in a row a client follows.
@@ -116,10 +118,15 @@ func (r *replay) send(method, target string, header http.Header, body string, wa
 }
 
 func (r *replay) do(method, target string, header http.Header, body string) (*answer, error) {
-	req := httptest.NewRequest(method, target, strings.NewReader(body))
+	return r.as(r.w.Handler, target, method, target, header, body)
+}
+
+// as does so as somebody, for whom the target is at another path.
+func (r *replay) as(who http.Handler, at, method, target string, header http.Header, body string) (*answer, error) {
+	req := httptest.NewRequest(method, at, strings.NewReader(body))
 	req.Header = header.Clone()
 	rec := httptest.NewRecorder()
-	r.w.Handler.ServeHTTP(rec, req)
+	who.ServeHTTP(rec, req)
 	a := &answer{status: rec.Code, header: rec.Header(), body: rec.Body.Bytes(), target: target}
 	if a.status == http.StatusMultiStatus {
 		var err error

@@ -23,21 +23,54 @@ var texts embed.FS
 // world makes a server with one account.
 func world(t *testing.T) transcripts.World {
 	t.Helper()
+	w, _ := worlds(t)
+	return w
+}
+
+// worldFor makes what a transcript needs: where something is shared, Grace shares her calendar with the user.
+func worldFor(t *testing.T, tr *transcripts.Transcript) transcripts.World {
+	t.Helper()
+	w, share := worlds(t)
+	for _, g := range tr.Given {
+		if g.Kind == "shared" {
+			share(&w)
+		}
+	}
+	return w
+}
+
+// worlds makes a server with the accounts of Ada and Grace: the world as Ada sees it, and how Grace shares her calendar.
+func worlds(t *testing.T) (transcripts.World, func(*transcripts.World)) {
+	t.Helper()
 	cards, events := carddav.Options{MaxResource: 10 << 20}, caldav.Options{MaxResource: 10 << 20}
 	engine := &onesnap.Engine{Engine: memory.New(), Nested: func() { t.Error("a request that holds a snapshot asks for another one") }}
 	s := core.New(core.Options{Engine: engine, Limits: core.Limits{DirectoryTTL: 1}, Judges: map[holdfast.CollectionType]core.Judge{
 		holdfast.TypeAddressbook: carddav.Judge(cards), holdfast.TypeCalendar: caldav.Judge(events)}})
-	account, _, err := s.CreateAccount(t.Context(), holdfast.Actor{}, "ada@example.org", "")
-	if err != nil {
-		t.Fatal(err)
+	person := func(email string) (holdfast.Account, http.Handler) {
+		account, _, err := s.CreateAccount(t.Context(), holdfast.Actor{}, email, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := dav.New(dav.Options{Core: s, Extensions: append(caldav.Extensions(events), carddav.Extension(cards)), SpoolDir: t.TempDir(),
+			Authenticate: func(*http.Request) (holdfast.Principal, error) { return holdfast.Principal{Account: account.ID}, nil }})
+		return account, onesnap.Handler(h)
 	}
-	who := holdfast.Principal{Account: account.ID}
-	h := dav.New(dav.Options{Core: s, Extensions: append(caldav.Extensions(events), carddav.Extension(cards)), SpoolDir: t.TempDir(),
-		Authenticate: func(*http.Request) (holdfast.Principal, error) { return who, nil }})
-	calendars := dav.HomeHref(account.ID, holdfast.HomeCalendars)
-	return transcripts.World{Handler: onesnap.Handler(h), Start: "/", Login: account.Email, Bases: map[string]string{
-		"contacts": dav.HomeHref(account.ID, holdfast.HomeAddressbooks) + "default/",
+	ada, h := person("ada@example.org")
+	grace, hers := person("grace@example.org")
+	calendars := dav.HomeHref(ada.ID, holdfast.HomeCalendars)
+	w := transcripts.World{Handler: h, Start: "/", Login: ada.Email, Bases: map[string]string{
+		"contacts": dav.HomeHref(ada.ID, holdfast.HomeAddressbooks) + "default/",
 		"events":   calendars + "default/", "todos": calendars + "tasks/", "journals": calendars + "notes/"}}
+	return w, func(w *transcripts.World) {
+		at, err := s.Locate(t.Context(), holdfast.Principal{Account: grace.ID}, grace.ID, []string{holdfast.HomeCalendars, "default"})
+		if err == nil {
+			err = s.Share(t.Context(), holdfast.Actor{}, grace.ID, at.Collection.ID, ada.ID, holdfast.RightWrite)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Owner, w.Shared, w.Bases["shared"] = hers, dav.HomeHref(grace.ID, holdfast.HomeCalendars)+"default/", calendars+at.Collection.ID.String()+"/"
+	}
 }
 
 // load reads every transcript.
@@ -69,7 +102,7 @@ func load(t *testing.T) []*transcripts.Transcript {
 func TestTranscripts(t *testing.T) {
 	for _, tr := range load(t) {
 		t.Run(strings.TrimSuffix(tr.Name, ".txt"), func(t *testing.T) {
-			if err := tr.Replay(world(t)); err != nil {
+			if err := tr.Replay(worldFor(t, tr)); err != nil {
 				t.Error(err)
 			}
 		})
