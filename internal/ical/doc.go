@@ -21,5 +21,6 @@
 //	value.go   text, lists, parameters; time.go DateTime, Duration, Period, UTC offsets
 //	judge.go   Judge, Index, Refusal, Precondition; check.go looks into one component
 //	split.go   Split, Piece; gather.go puts together what belongs together
-//	mend.go    Mend; lax.go reads broken lines, repair.go the values, choose.go settles which of several versions stays
+//	mend.go    Mend; lax.go reads broken lines, repair.go the values, choose.go settles which of several versions stays,
+//	           from1.go rewrites vCalendar 1.0
 package ical

@@ -52,6 +52,9 @@ type part struct {
 	from, to int // where it stands in cal.whole
 }
 
+// maxZone is how large a VTIMEZONE may be: every object that refers to it gets a copy. One with all of history has about 20,000 octets.
+const maxZone = 256 << 10
+
 // overhead is what a part and its group take beside their octets.
 const overhead = 400
 
@@ -185,6 +188,11 @@ func (g *gatherer) component(line int, octets []byte) {
 	k := look(string(octets))
 	switch k.name {
 	case "VTIMEZONE":
+		if len(octets) > maxZone {
+			c.whole = nil
+			g.hand(Piece{Kind: JunkPiece, Line: line, Octets: slices.Clone(octets[:shown]), Why: fmt.Sprintf("The time zone is larger than %d octets.", maxZone)})
+			return
+		}
 		z, ok := g.zones[string(octets)]
 		if !ok {
 			z = string(octets)
@@ -276,12 +284,12 @@ func (gr *group) compose() []byte {
 	first := gr.parts[0].cal
 	out := make([]byte, 0, gr.size+len(first.head)+1024)
 	out = append(append(out, "BEGIN:VCALENDAR\r\n"...), first.head...)
-	var done []string
+	done := map[string]bool{}
 	for i := range gr.parts {
 		p := &gr.parts[i]
 		for _, tzid := range p.tzids {
-			if z, ok := p.cal.zones[tzid]; ok && !slices.Contains(done, tzid) {
-				done = append(done, tzid)
+			if z, ok := p.cal.zones[tzid]; ok && !done[tzid] {
+				done[tzid] = true
 				out = ended(append(out, z...))
 			}
 		}

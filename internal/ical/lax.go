@@ -128,6 +128,7 @@ type laxReader struct {
 	lines []string // lines of text, without line ends
 	raws  []string // with them: CR LF or LF
 	say   func(string)
+	v1    bool  // vCalendar 1.0, whose quoted-printable breaks lines softly
 	lx    lexer // reads what it can
 	exact lexer // refuses what Parse refuses
 
@@ -203,6 +204,9 @@ func (r *laxReader) line(i int, l *Line) (next int, stray string) {
 		}
 		text = b.String()
 	}
+	if r.v1 {
+		text, i = r.softBreaks(text, i)
+	}
 	raw := strings.Join(r.raws[from:i], "")
 	clean := r.clean(strings.TrimLeft(text, " \t"))
 	if r.lx.cut(l, clean) != nil {
@@ -213,14 +217,34 @@ func (r *laxReader) line(i int, l *Line) (next int, stray string) {
 	r.exact.params = r.exact.params[:0]
 	switch {
 	case r.exact.cut(&again, clean) != nil:
-		r.repairParams(l)
-		r.say("corrected broken parameters")
+		if r.repairParams(l); !r.v1 {
+			r.say("corrected broken parameters")
+		}
 	case clean == text && utf8.ValidString(raw):
 		l.Raw = raw
 	case clean == text:
 		r.say("folded lines between characters")
 	}
 	return i, ""
+}
+
+// softBreaks joins lines of quoted-printable that end with "=".
+func (r *laxReader) softBreaks(text string, next int) (string, int) {
+	head, _, _ := strings.Cut(text, ":")
+	if !strings.HasSuffix(text, "=") || !strings.Contains(strings.ToUpper(head), "QUOTED-PRINTABLE") {
+		return text, next
+	}
+	var b strings.Builder
+	for strings.HasSuffix(text, "=") && next < len(r.lines) {
+		if end, name := mark([]byte(r.lines[next])); end && name != "" {
+			break // the last break was one too many
+		}
+		b.WriteString(strings.TrimSuffix(text, "="))
+		text = r.lines[next]
+		next++
+	}
+	b.WriteString(strings.TrimSuffix(text, "="))
+	return b.String(), next
 }
 
 // clean makes text of the octets of an unfolded line.
@@ -338,6 +362,9 @@ func (r *laxReader) closeTo(n, at int) {
 	r.stack = r.stack[:min(n, len(r.stack))]
 }
 
+// maxJoined is how long a text may grow by lines that are joined to it: joining copies.
+const maxJoined = 16 << 10
+
 // stray puts a line that is no property where it belongs most likely: behind the text before it, which a program broke without folding;
 // otherwise into a property of its own, so that nothing is lost.
 func (r *laxReader) stray(text string, from int) {
@@ -345,7 +372,7 @@ func (r *laxReader) stray(text string, from int) {
 	if n := len(c.Lines); n > 0 {
 		l := &c.Lines[n-1]
 		last := len(c.Children) == 0 || c.Children[len(c.Children)-1].No < l.No
-		if last && (l.Is("DESCRIPTION") || l.Is("SUMMARY") || l.Is("COMMENT") || l.Is("LOCATION") || l.Is("X-ALT-DESC")) {
+		if last && len(l.Value)+len(text) < maxJoined && (l.Is("DESCRIPTION") || l.Is("SUMMARY") || l.Is("COMMENT") || l.Is("LOCATION") || l.Is("X-ALT-DESC")) {
 			l.SetValue(l.Value + "\\n" + text)
 			r.say("joined a line without a property name to the text before it")
 			return

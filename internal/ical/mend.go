@@ -17,6 +17,7 @@ type MendOptions struct {
 // Mended is one object fit to be stored.
 type Mended struct {
 	Octets []byte   // an object that Judge accepts
+	Index  Index    // what Judge says of it
 	Mends  []string // what was done to it, in short sentences; none: the octets are those given
 }
 
@@ -28,28 +29,29 @@ type Mended struct {
 // them, or kept as a COMMENT), missing and superfluous ENDs, METHOD (dropped), VERSION, PRODID and UID (added); times written in another way;
 // zones that nobody knows (replaced by the calendar's zone, or left out); several versions of one thing (the newest stays). A new UID is a
 // hash of the component's text, so importing a file twice gives the same objects. What contradicts itself or cannot be read is kept under
-// another name: DTEND as X-FORMER-DTEND. Lines that need no mending keep their octets. The lines of a refusal are not
+// another name: DTEND as X-FORMER-DTEND. vCalendar 1.0 is rewritten as version 2.0. Lines that need no mending keep their octets. The lines of a refusal are not
 // told, as they would be those of the piece and not of the file.
 //
-// Refused are vCalendar 1.0, events without DTSTART, components that no calendar takes, and what exceeds the limits.
+// Refused are events without DTSTART, components that no calendar takes, and what exceeds the limits.
 func Mend(raw []byte, o MendOptions) ([]Mended, *Refusal) {
-	if c, _, r := Judge(raw, Limits{}); r == nil && newZones(c.Each("VTIMEZONE"), o).settled(c) {
-		return []Mended{{Octets: raw}}, nil
+	if c, ix, r := Judge(raw, Limits{}); r == nil && newZones(c.Each("VTIMEZONE"), o).settled(c) {
+		return []Mended{{Octets: raw, Index: ix}}, nil
 	}
 	lim := DefaultLimits()
 	switch head := strings.ToUpper(strings.TrimSpace(string(raw[:min(len(raw), 200)]))); {
 	case len(raw) > lim.Octets:
 		return nil, &Refusal{ValidCalendarData, 0, fmt.Sprintf("The object is larger than %d octets.", lim.Octets)}
-	case isVersion1(raw):
-		return nil, &Refusal{SupportedCalendarData, 0, "This is vCalendar 1.0; save it as iCalendar, version 2.0."}
 	case strings.HasPrefix(head, "BEGIN:VCARD"):
 		return nil, &Refusal{SupportedCalendarData, 0, "This is a contact and belongs into an address book."}
 	}
 	m := mender{o: o}
 	r, refusal := newLaxReader(string(raw), func(s string) { m.common = add(m.common, s) })
 	if refusal == nil {
-		m.r = r
+		m.r, r.v1 = r, isVersion1(raw)
 		refusal = r.read()
+	}
+	if refusal == nil && r.v1 {
+		m.from1()
 	}
 	if refusal == nil {
 		refusal = m.head()
@@ -77,12 +79,15 @@ func Mend(raw []byte, o MendOptions) ([]Mended, *Refusal) {
 type mender struct {
 	o       MendOptions
 	r       *laxReader
-	common  []string // the mends that concern all objects
-	top     []Line   // the properties of the VCALENDAR
-	message bool     // there was a METHOD
-	zones   []*Component
+	common  []string     // the mends that concern all objects
+	top     []Line       // the properties of the VCALENDAR
+	few     []Line       // those of them that every object needs
+	message bool         // there was a METHOD
+	list    []*Component // the VTIMEZONEs
+	zones   *zones
 	others  []*Component // of unknown names
 	objects []*object
+	written int // octets of all objects
 }
 
 // object is what shares kind and UID.
@@ -92,9 +97,17 @@ type object struct {
 	mends      []string
 }
 
+// maxMends is how many sentences are told of one object.
+const maxMends = 100
+
 // add appends a sentence once.
 func add(mends []string, s string) []string {
-	if slices.Contains(mends, s) {
+	switch {
+	case slices.Contains(mends, s):
+		return mends
+	case len(mends) == maxMends:
+		return append(mends, "mended more of this sort")
+	case len(mends) > maxMends:
 		return mends
 	}
 	return append(mends, s)
@@ -149,6 +162,12 @@ func (m *mender) head() *Refusal {
 		m.top = append([]Line{NewLine("VERSION", "2.0")}, m.top...)
 		say("added VERSION:2.0")
 	}
+	for i := range m.top {
+		l := &m.top[i]
+		if l.No = 0; l.Is("VERSION") || l.Is("PRODID") || l.Is("CALSCALE") {
+			m.few = append(m.few, *l)
+		}
+	}
 	return nil
 }
 
@@ -162,7 +181,7 @@ func (m *mender) gather() *Refusal {
 			case c.Name == "VTIMEZONE" && c.Prop("TZID") == nil:
 				m.common = add(m.common, "removed a VTIMEZONE without TZID")
 			case c.Name == "VTIMEZONE":
-				m.zones = append(m.zones, c)
+				m.list = append(m.list, c)
 			case kind == "":
 				m.others = append(m.others, c)
 			default:
@@ -181,6 +200,7 @@ func (m *mender) gather() *Refusal {
 			}
 		}
 	}
+	m.zones = newZones(m.list, m.o)
 	switch {
 	case len(m.objects) > 0:
 		return nil
@@ -247,10 +267,9 @@ func hashUID(lines []string) string {
 
 // finish repairs and writes one object, and those that have to leave it.
 func (m *mender) finish(ob *object) (out []Mended, refusal *Refusal) {
-	z := newZones(m.zones, m.o)
 	kept := ob.components[:0]
 	for _, c := range ob.components {
-		if r := ob.repair(c, z); r != nil {
+		if r := ob.repair(c, m.zones); r != nil {
 			refusal = r
 			continue
 		}
@@ -260,7 +279,7 @@ func (m *mender) finish(ob *object) (out []Mended, refusal *Refusal) {
 		return nil, refusal
 	}
 	for _, one := range append([]*object{ob}, m.choose(ob)...) {
-		octets, r := m.write(one, z)
+		octets, ix, r := m.write(one)
 		if r != nil {
 			refusal = r
 			continue
@@ -272,30 +291,32 @@ func (m *mender) finish(ob *object) (out []Mended, refusal *Refusal) {
 		if len(mends) == 0 {
 			mends = append(mends, "wrote the calendar anew") // blank lines, the case of BEGIN: nothing that says anything
 		}
-		out = append(out, Mended{octets, mends})
+		out = append(out, Mended{octets, ix, mends})
 	}
 	return out, refusal
 }
 
 // write composes one object and judges it.
-func (m *mender) write(ob *object, z *zones) ([]byte, *Refusal) {
+func (m *mender) write(ob *object) ([]byte, Index, *Refusal) {
 	c := NewComponent("VCALENDAR")
-	for _, l := range m.top {
-		l.No = 0
-		c.Add(l)
+	// What belongs to none of several objects in particular goes with the first.
+	first := ob == m.objects[0]
+	if c.Lines = m.few; first {
+		c.Lines = m.top
 	}
-	for _, k := range m.zones {
-		if len(m.objects) == 1 || z.used(k, ob.components) {
-			c.Children = append(c.Children, k)
-		}
+	if first && len(m.objects) == 1 {
+		c.Children = append(c.Children, m.list...)
+	} else {
+		c.Children = m.zones.used(nil, ob.components)
 	}
 	c.Children = append(c.Children, ob.components...)
-	if ob == m.objects[0] {
+	if first {
 		c.Children = append(c.Children, m.others...)
 	}
 	octets := c.Append(nil)
-	if _, _, r := Judge(octets, Limits{}); r != nil {
-		return nil, r
+	if m.written += len(octets); m.written > 16*DefaultLimits().Octets {
+		return nil, Index{}, &Refusal{ValidCalendarData, 0, "The data holds too many objects that share too much; divide it into several files."}
 	}
-	return octets, nil
+	_, ix, r := Judge(octets, Limits{})
+	return octets, ix, r
 }

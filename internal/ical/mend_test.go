@@ -2,8 +2,10 @@ package ical
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func known(tzid string) bool { return tzid == "Europe/Berlin" || tzid == "GMT+01:00" }
@@ -110,7 +112,7 @@ func TestMendRefuses(t *testing.T) {
 	}{
 		"nothing":                {"", ValidCalendarObjectResource, "no event"},
 		"text":                   {"hello\n", ValidCalendarObjectResource, "no event"},
-		"version 1.0":            {"BEGIN:VCALENDAR\nVERSION:1.0\nEND:VCALENDAR\n", SupportedCalendarData, "1.0"},
+		"an empty version 1.0":   {"BEGIN:VCALENDAR\nVERSION:1.0\nEND:VCALENDAR\n", ValidCalendarObjectResource, "no event"},
 		"a contact":              {"BEGIN:VCARD\nFN:a\nEND:VCARD\n", SupportedCalendarData, "address book"},
 		"a Hebrew calendar":      {cal("CALSCALE:HEBREW\n" + event("a", "")), SupportedCalendarData, "GREGORIAN"},
 		"no component":           {cal(zone("A")), ValidCalendarObjectResource, "no event"},
@@ -198,4 +200,83 @@ func FuzzMend(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestMendConvertsVersion1(t *testing.T) {
+	data := "BEGIN:VCALENDAR\r\nVERSION:1.0\r\nPRODID:-//Example//Phone//EN\r\nTZ:+01\r\nDAYLIGHT:TRUE;+02;20260329T020000;20261025T030000;;\r\n" +
+		"BEGIN:VEVENT\r\nUID:1\r\nDTSTART:20261126T090000\r\nDTEND:20261126T100000\r\nSUMMARY;CHARSET=ISO-8859-1;ENCODING=QUOTED-PRINTABLE:M=FCller, =\r\nKaffee; Tee=0D=0Aum zehn=\r\n\r\n" +
+		"DESCRIPTION;QUOTED-PRINTABLE:=C3=BC=zz\r\nCATEGORIES:MEETING;PHONE CALL\r\nSTATUS:NEEDS ACTION\r\nTRANSP:0\r\nRRULE:W2 MO TH #8\r\nEXDATE:20261207T090000;20261210T090000\r\n" +
+		"AALARM:20261126T084500;;;x.wav\r\nDALARM:20261126T074500Z;;;go\r\nATTENDEE;ROLE=OWNER;STATUS=SENT:Ann <ann@example.org>\r\nATTENDEE:Bob\r\nLOCATION:a\\;b\r\nEND:VEVENT\r\n" +
+		"BEGIN:VTODO\r\nUID:2\r\nDUE:20261126T090000Z\r\nRRULE:D1 M5 #2\r\nTRANSP:1\r\nPALARM:soon\r\nEND:VTODO\r\nEND:VCALENDAR\r\n"
+	out, r := Mend([]byte(data), opts)
+	if r != nil || len(out) != 2 || out[0].Index != (Index{"1", "VEVENT"}) || out[1].Index != (Index{"2", "VTODO"}) {
+		t.Fatalf("%+v, %v", out, r)
+	}
+	for i, want := range [][]string{
+		{"VERSION:2.0", "X-FORMER-TZ:+01", `SUMMARY:Müller\, Kaffee\; Tee\num zehn`, "DESCRIPTION:ü=zz", "CATEGORIES:MEETING,PHONE CALL", "STATUS:NEEDS-ACTION", "TRANSP:OPAQUE",
+			"RRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TH;COUNT=8", "EXDATE:20261207T090000,20261210T090000", "TRIGGER:-PT15M", "TRIGGER;VALUE=DATE-TIME:20261126T074500Z",
+			"ATTENDEE;CN=Ann:mailto:ann@example.org", "X-FORMER-ATTENDEE:Bob", "X-FORMER-AALARM:20261126T084500;;;x.wav", `LOCATION:a\;b`, `DESCRIPTION:Müller\, Kaffee\; Teeum zehn`},
+		{"VERSION:2.0", "DUE:20261126T090000Z", "X-FORMER-RRULE:D1 M5 #2", "TRANSP:TRANSPARENT", "X-FORMER-PALARM:soon"},
+	} {
+		lines := slices.Collect(logical(string(out[i].Octets)))
+		for _, w := range want {
+			if !slices.Contains(lines, w) {
+				t.Errorf("no %q in\n%s", w, out[i].Octets)
+			}
+		}
+	}
+	if out[0].Mends[0] != "converted vCalendar 1.0 to iCalendar 2.0" {
+		t.Errorf("%q", out[0].Mends)
+	}
+}
+
+func TestRulesOfVersion1(t *testing.T) {
+	for in, want := range map[string]string{
+		"D1 #10": "FREQ=DAILY;COUNT=10", "d3 #0": "FREQ=DAILY;INTERVAL=3", "D1": "FREQ=DAILY;COUNT=2", "D1 20261224T000000Z": "FREQ=DAILY;UNTIL=20261224T000000Z",
+		"W1 #0": "FREQ=WEEKLY", "W2 TU TH 20261224": "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,TH;UNTIL=20261224",
+		"MP1 1+ FR #0": "FREQ=MONTHLY;BYDAY=1FR", "MP2 2+ MO WE 1- SU #4": "FREQ=MONTHLY;INTERVAL=2;BYDAY=2MO,2WE,-1SU;COUNT=4", "MD1 15 LD 7- #0": "FREQ=MONTHLY;BYMONTHDAY=15,-1,-7",
+		"YM1 6 #0": "FREQ=YEARLY;BYMONTH=6", "YM1 #0": "FREQ=YEARLY", "YD1 100 200 #0": "FREQ=YEARLY;BYYEARDAY=100,200", "FREQ=DAILY": "FREQ=DAILY",
+	} {
+		if got, ok := rule1(in); !ok || got != want {
+			t.Errorf("%q: %q, %v", in, got, ok)
+		}
+	}
+	for _, in := range []string{"", "#3", "D", "D0 #1", "D1 M5 #2", "W1 XX", "MP1 FR", "MP1 6+ FR", "MP1 1+", "MD1 32", "YM1 13", "D1 2026122x", "X1 #0", "D1 #x", "D99999999 #0", "MD1 1++"} {
+		if got, ok := rule1(in); ok {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}
+
+// What is hostile may cost no more than its length: each of these would take minutes if something were done again for every line of it.
+func TestMendIsLinear(t *testing.T) {
+	n := 20000
+	var zones, events, same strings.Builder
+	for i := range n {
+		s := strconv.Itoa(i)
+		if i < 5000 {
+			zones.WriteString("BEGIN:VTIMEZONE\nTZID:" + s + "\nEND:VTIMEZONE\n")
+			events.WriteString(event(s, "X;TZID="+s+":1\n"))
+		}
+		same.WriteString("BEGIN:VEVENT\nUID:1\nSUMMARY:" + s + "\nDTSTART:20261126\nEND:VEVENT\n")
+	}
+	for name, data := range map[string]string{
+		"stray lines":     cal(event("a", "DESCRIPTION:x\n"+strings.Repeat("stray\n", 90000))),
+		"odd lists":       cal(event("a", strings.Repeat("RDATE:soon\n", 40000))),
+		"odd parameters":  cal(event("a", strings.Repeat("X;;;A;B=\"c:d\n", 90000))),
+		"properties":      cal(strings.Repeat("X-A:1\n", 80000) + events.String()),
+		"zones":           cal(zones.String() + events.String()),
+		"versions":        cal(same.String()[:len(same.String())/2]),
+		"odd ENDs":        cal(strings.Repeat("BEGIN:X\nEND:Y\n", 10000) + event("a", "")),
+		"lost ENDs":       cal(strings.Repeat("BEGIN:VEVENT\nUID:1\nDTSTART:20261126\n", 15000)),
+		"version 1.0":     "BEGIN:VCALENDAR\nVERSION:1.0\n" + event("a", "SUMMARY;QUOTED-PRINTABLE:"+strings.Repeat("a=\n", 90000)) + "END:VCALENDAR\n",
+		"a large product": "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:" + strings.Repeat("x", 1<<20) + "\n" + events.String() + "END:VCALENDAR\n",
+	} {
+		start := time.Now()
+		out, r := Mend([]byte(data), opts)
+		t.Log(name, len(out), r, time.Since(start))
+		if took := time.Since(start); took > 20*time.Second || len(out) == 0 && r == nil {
+			t.Errorf("%s: %d objects, %v after %v", name, len(out), r, took)
+		}
+	}
 }

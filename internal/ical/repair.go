@@ -56,20 +56,25 @@ func (ob *object) repair(c *Component, z *zones) *Refusal {
 
 // repairAll mends each property by itself, those of components inside as well as far as zones are concerned.
 func (ob *object) repairAll(c *Component, z *zones) {
-	for i := 0; i < len(c.Lines); i++ { // which may grow
+	var former []Line
+	for i := range c.Lines {
 		l := &c.Lines[i]
 		switch strings.ToUpper(l.Name) {
 		case "DTSTART", "DTEND", "DUE", "RECURRENCE-ID":
 			ob.repairTime(l)
 		case "EXDATE", "RDATE", "FREEBUSY":
-			ob.repairList(c, i)
-			l = &c.Lines[i]
+			if bad, ok := ob.repairList(l); !ok {
+				former = append(former, bad)
+			}
 		case "RRULE", "EXRULE":
 			if z.o.Rule != nil && !z.o.Rule(l.Value) {
 				ob.aside(l, "a rule that cannot be read")
 			}
 		}
 		z.repair(l, ob)
+	}
+	if len(former) > 0 {
+		c.Lines = append(c.Lines[:len(c.Lines):len(c.Lines)], former...)
 	}
 	for _, k := range c.Children {
 		if c.Name != "VAVAILABILITY" { // whose components are repaired one by one
@@ -157,11 +162,10 @@ func retime(l *Line, value string) (string, bool) {
 	return d.String(), d.Time >= civil.Min && d.Time <= civil.Max
 }
 
-// repairList makes the times of a list readable. Those that are not go into a property of their own behind it.
-func (ob *object) repairList(c *Component, at int) {
-	l := &c.Lines[at]
-	if _, err := l.eachTime(nil, nil); err == nil {
-		return
+// repairList makes the times of a list readable; ok is false if some are not, which are taken out and returned under another name.
+func (ob *object) repairList(l *Line) (former Line, ok bool) {
+	if _, err := l.eachTime(nil, nil); err == nil || strings.Count(l.Value, ",") >= maxValues {
+		return former, true // or the judge refuses it
 	}
 	dateOnly, tzid := l.dateOnly(), l.tzid()
 	var good, bad []string
@@ -182,70 +186,62 @@ func (ob *object) repairList(c *Component, at int) {
 		}
 		bad = append(bad, one)
 	}
-	if len(good) > maxValues {
-		return // the judge refuses it
-	}
 	l.SetValue(strings.Join(good, ","))
-	if len(bad) > 0 {
-		ob.say("put times of %s that cannot be read aside as X-FORMER-%[1]s", strings.ToUpper(l.Name))
-		former := NewLine("X-FORMER-"+strings.ToUpper(l.Name), strings.Join(bad, ","), l.Params...)
-		c.Lines = slices.Insert(c.Lines, at+1, former)
+	if len(bad) == 0 {
+		return former, true
 	}
+	ob.say("put times of %s that cannot be read aside as X-FORMER-%[1]s", strings.ToUpper(l.Name))
+	former = NewLine("X-FORMER-"+strings.ToUpper(l.Name), strings.Join(bad, ","), l.Params...)
+	return former, false
 }
 
 // zones knows which zones an object may refer to.
 type zones struct {
 	o   MendOptions
-	own []string // TZIDs of the VTIMEZONEs
+	own map[string]*Component // the VTIMEZONEs by TZID, as written and unescaped
 }
 
 func newZones(list []*Component, o MendOptions) *zones {
-	z := &zones{o: o}
+	z := &zones{o: o, own: map[string]*Component{}}
 	for _, c := range list {
 		if l := c.Prop("TZID"); l != nil {
-			z.own = append(z.own, strings.TrimSpace(l.Value), strings.TrimSpace(l.Text()))
+			for _, tzid := range []string{strings.TrimSpace(l.Value), strings.TrimSpace(l.Text())} {
+				if z.own[tzid] == nil {
+					z.own[tzid] = c
+				}
+			}
 		}
 	}
 	return z
 }
 
 func (z *zones) known(tzid string) bool {
-	return tzid == "" || slices.Contains(z.own, tzid) || z.o.Known != nil && z.o.Known(tzid)
+	return tzid == "" || z.own[tzid] != nil || z.o.Known != nil && z.o.Known(tzid)
 }
 
 // settled tells whether nothing of an object that Judge accepts needs mending.
 func (z *zones) settled(c *Component) bool {
+	rules := z.o.Rule != nil && c.Name != "STANDARD" && c.Name != "DAYLIGHT"
 	for i := range c.Lines {
 		l := &c.Lines[i]
-		if z.o.Rule != nil && (l.Is("RRULE") || l.Is("EXRULE")) && c.Name != "STANDARD" && c.Name != "DAYLIGHT" && !z.o.Rule(l.Value) {
-			return false
-		}
-		if !z.known(l.tzid()) {
+		if rules && (l.Is("RRULE") || l.Is("EXRULE")) && !z.o.Rule(l.Value) || !z.known(l.tzid()) {
 			return false
 		}
 	}
-	for _, k := range c.Children {
-		if !z.settled(k) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(c.Children, func(k *Component) bool { return !z.settled(k) })
 }
 
-// used tells whether one of the components refers to the zone.
-func (z *zones) used(zone *Component, components []*Component) bool {
-	own := newZones([]*Component{zone}, MendOptions{})
+// used adds the VTIMEZONEs to which the components refer, each once.
+func (z *zones) used(have []*Component, components []*Component) []*Component {
 	for _, c := range components {
 		for i := range c.Lines {
-			if tzid := c.Lines[i].tzid(); tzid != "" && own.known(tzid) {
-				return true
+			if zone := z.own[c.Lines[i].tzid()]; zone != nil && !slices.Contains(have, zone) && len(have) < maxZones {
+				have = append(have, zone)
 			}
 		}
-		if z.used(zone, c.Children) {
-			return true
-		}
+		have = z.used(have, c.Children)
 	}
-	return false
+	return have
 }
 
 // repair replaces a zone that nobody knows.

@@ -154,6 +154,10 @@ func TestSplitBounds(t *testing.T) {
 	if got, _ := pieces(t, cal(sum.String()), SplitLimits{Object: 2000}); fmt.Sprint(got) != "[4 junk: The components with this UID are larger than 2000 octets together.]" {
 		t.Errorf("%q", got)
 	}
+	got, _ = pieces(t, cal("BEGIN:VTIMEZONE\nTZID:A\nX:"+strings.Repeat("x", maxZone)+"\nEND:VTIMEZONE\n"+event("a", "X;TZID=A:1\n")+event("b", "")), SplitLimits{})
+	if fmt.Sprint(got) != "[4 junk: The time zone is larger than 262144 octets. 8 VEVENT a 13 VEVENT b]" {
+		t.Errorf("%q", got)
+	}
 	// More than may be held: what happens once goes first, and comes again if it has to.
 	var many strings.Builder
 	for i := range 40 {
