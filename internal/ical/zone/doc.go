@@ -52,16 +52,18 @@ type source interface {
 func locate(s source, t civil.Time) (int64, bool) {
 	from, to, offset := s.at(int64(t) - MaxOffset)
 	before := int64(t) - offset
-	for {
+	for gap := false; ; from, to, offset = s.at(to) {
 		unix := int64(t) - offset
-		if unix < from {
-			return before, false
-		}
-		if unix < to {
+		if unix >= from && unix < to {
 			return unix, true
 		}
-		before = unix
-		from, to, offset = s.at(to)
+		// Once it is skipped, it can still come if the clocks are put back soon.
+		if gap = gap || unix < from; !gap {
+			before = unix
+		}
+		if to >= int64(t)+MaxOffset {
+			return before, false
+		}
 	}
 }
 
