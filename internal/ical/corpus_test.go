@@ -198,7 +198,8 @@ func verbatim(t *testing.T, file string, data []byte, c *Component) {
 	for i := range c.Lines {
 		l := &c.Lines[i]
 		made := l.Is("UID") || l.Is("VERSION") || l.Is("PRODID") || strings.HasPrefix(l.Name, "X-FORMER-")
-		if raw := strings.TrimRight(l.Raw, "\r\n"); !made && !bytes.Contains(data, []byte(raw)) {
+		raw := strings.ReplaceAll(strings.TrimRight(l.Raw, "\r\n"), "\r\n", "\n")
+		if !made && !bytes.Contains(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")), []byte(raw)) {
 			t.Errorf("%s: %q does not stand in the file", file, raw)
 		}
 	}

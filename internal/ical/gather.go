@@ -23,6 +23,7 @@ type gatherer struct {
 type calendar struct {
 	line     int
 	implicit bool              // no BEGIN:VCALENDAR
+	eol      string            // what ends its first line
 	head     []byte            // the properties that every object needs
 	rest     []byte            // at most shown octets of the others
 	restLine int               // where the first of them stands
@@ -79,7 +80,10 @@ func (g *gatherer) begin(line int, frag []byte, implicit bool) {
 	if g.cal != nil {
 		g.leave(false)
 	}
-	g.cal = &calendar{line: line, implicit: implicit, zones: map[string]string{}}
+	g.cal = &calendar{line: line, implicit: implicit, eol: "\r\n", zones: map[string]string{}}
+	if n := len(frag); n > 1 && frag[n-1] == '\n' && frag[n-2] != '\r' {
+		g.cal.eol = "\n"
+	}
 	if !implicit {
 		g.cal.whole = append(make([]byte, 0, 1024), frag...)
 	}
@@ -283,7 +287,7 @@ func (g *gatherer) give(gr *group) {
 func (gr *group) compose() []byte {
 	first := gr.parts[0].cal
 	out := make([]byte, 0, gr.size+len(first.head)+1024)
-	out = append(append(out, "BEGIN:VCALENDAR\r\n"...), first.head...)
+	out = append(append(append(out, "BEGIN:VCALENDAR"...), first.eol...), first.head...)
 	done := map[string]bool{}
 	for i := range gr.parts {
 		p := &gr.parts[i]
@@ -297,7 +301,7 @@ func (gr *group) compose() []byte {
 	for i := range gr.parts {
 		out = ended(append(out, gr.parts[i].octets...))
 	}
-	return append(out, "END:VCALENDAR\r\n"...)
+	return append(append(out, "END:VCALENDAR"...), first.eol...)
 }
 
 // finish hands out all that waits.

@@ -126,7 +126,7 @@ func (k *looked) addZone(tzid string) {
 // laxReader reads a calendar whatever it is: lines of any charset, stray quotes and text, missing and superfluous ENDs.
 type laxReader struct {
 	lines []string // lines of text, without line ends
-	raws  []string // with them: CR LF or LF
+	raws  []string // with CR LF
 	say   func(string)
 	v1    bool  // vCalendar 1.0, whose quoted-printable breaks lines softly
 	lx    lexer // reads what it can
@@ -148,11 +148,11 @@ func newLaxReader(s string, say func(string)) (*laxReader, *Refusal) {
 	for t, end := range textLines(s) {
 		raw := s[:len(t)+len(end)]
 		s = s[len(raw):]
-		if end != "\r\n" && end != "\n" {
+		if end != "\r\n" {
 			raw = t + "\r\n"
-			if end != "" {
-				say("ended lines with CR LF")
-			}
+		}
+		if end != "\r\n" && end != "\n" && end != "" {
+			say("ended lines with CR LF")
 		}
 		r.lines, r.raws = append(r.lines, t), append(r.raws, raw)
 		if len(r.lines) > 4*lim.Lines {
@@ -185,6 +185,11 @@ func (r *laxReader) read() *Refusal {
 			r.end(&l, i)
 		default:
 			c := r.top(from)
+			if r.prose(c, &l) {
+				r.stray(r.clean(r.lines[from]), from)
+				i = from + 1
+				continue
+			}
 			c.Lines = append(c.Lines, l)
 		}
 	}
@@ -365,18 +370,41 @@ func (r *laxReader) closeTo(n, at int) {
 // maxJoined is how long a text may grow by lines that are joined to it: joining copies.
 const maxJoined = 16 << 10
 
+// prose tells whether what looks like a property ("Time: nine") is rather a line of the text before it, whose folds are lost: property names
+// of programs that write them in upper case do not change to lower case behind a text.
+func (r *laxReader) prose(c *Component, l *Line) bool {
+	if strings.ToUpper(l.Name) == l.Name || !strings.HasPrefix(l.Value, " ") || len(l.Params) > 0 || len(c.Lines) == 0 {
+		return false
+	}
+	return r.joinable(c) != nil && strings.ToUpper(c.Lines[0].Name) == c.Lines[0].Name
+}
+
+// joinable gives the text to which the line that follows may belong, or nil.
+func (r *laxReader) joinable(c *Component) *Line {
+	n := len(c.Lines)
+	if n == 0 {
+		return nil
+	}
+	l := &c.Lines[n-1]
+	if k := len(c.Children); k > 0 && c.Children[k-1].No > l.No || len(l.Value) > maxJoined {
+		return nil
+	}
+	for _, name := range []string{"DESCRIPTION", "SUMMARY", "COMMENT", "LOCATION", "X-ALT-DESC"} {
+		if l.Is(name) {
+			return l
+		}
+	}
+	return nil
+}
+
 // stray puts a line that is no property where it belongs most likely: behind the text before it, which a program broke without folding;
 // otherwise into a property of its own, so that nothing is lost.
 func (r *laxReader) stray(text string, from int) {
 	c := r.top(from)
-	if n := len(c.Lines); n > 0 {
-		l := &c.Lines[n-1]
-		last := len(c.Children) == 0 || c.Children[len(c.Children)-1].No < l.No
-		if last && len(l.Value)+len(text) < maxJoined && (l.Is("DESCRIPTION") || l.Is("SUMMARY") || l.Is("COMMENT") || l.Is("LOCATION") || l.Is("X-ALT-DESC")) {
-			l.SetValue(l.Value + "\\n" + text)
-			r.say("joined a line without a property name to the text before it")
-			return
-		}
+	if l := r.joinable(c); l != nil {
+		l.SetValue(l.Value + "\\n" + text)
+		r.say("joined a line without a property name to the text before it")
+		return
 	}
 	name := "X-STRAY-TEXT"
 	if isKind(c.Name) != "" {

@@ -29,7 +29,8 @@ type Mended struct {
 // them, or kept as a COMMENT), missing and superfluous ENDs, METHOD (dropped), VERSION, PRODID and UID (added); times written in another way;
 // zones that nobody knows (replaced by the calendar's zone, or left out); several versions of one thing (the newest stays). A new UID is a
 // hash of the component's text, so importing a file twice gives the same objects. What contradicts itself or cannot be read is kept under
-// another name: DTEND as X-FORMER-DTEND. vCalendar 1.0 is rewritten as version 2.0. Lines that need no mending keep their octets. The lines of a refusal are not
+// another name: DTEND as X-FORMER-DTEND. vCalendar 1.0 is rewritten as version 2.0. Lines that need no mending keep their text, with CR LF for what
+// ended them. The lines of a refusal are not
 // told, as they would be those of the piece and not of the file.
 //
 // Refused are events without DTSTART, components that no calendar takes, and what exceeds the limits.

@@ -50,6 +50,7 @@ func TestMend(t *testing.T) {
 		"a fold in a character":   {crlf(cal(event("a", "SUMMARY:M\xc3\n \xbcll\n"))), "folded lines between characters", "SUMMARY:Müll\n"},
 		"control characters":      {crlf(cal(event("a", "SUMMARY:a\x00b\x0bc\uFFFE\n"))), "removed control characters", "SUMMARY:abc\n"},
 		"a broken line":           {crlf(cal(event("a", "DESCRIPTION:one\ntwo and three\n\nfour\nSUMMARY:s\n"))), "joined a line without a property name to the text before it", "DESCRIPTION:one\\ntwo and three\\nfour\nSUMMARY:s\n"},
+		"broken prose":            {crlf(cal(event("a", "DESCRIPTION:one\nTime: nine\nand\nPlace: here\nX-b: 1\nGEO:1;2\nOdd: 1\n"))), "joined a line without a property name to the text before it", "DESCRIPTION:one\\nTime: nine\\nand\\nPlace: here\\nX-b: 1\nGEO:1;2\nOdd: 1\n"},
 		"text of nobody":          {crlf(cal(event("a", "GEO:1;2\ntwo, three\n"))), "kept a line without a property name as COMMENT", "GEO:1;2\nCOMMENT:two\\, three\n"},
 		"text in an alarm":        {crlf(cal(event("a", "BEGIN:VALARM\ntwo\nEND:VALARM\n"))), "kept a line without a property name as X-STRAY-TEXT", "X-STRAY-TEXT:two\n"},
 		"a bare parameter":        {crlf(cal(event("a", "SUMMARY;QUOTED;;X=1:s\n"))), "corrected broken parameters", "SUMMARY;X-BARE=QUOTED;X=1:s\n"},

@@ -134,9 +134,9 @@ func TestSplitPieces(t *testing.T) {
 	// Otherwise a piece has what it needs, and the components' own octets.
 	data := "BEGIN:VCALENDAR\nPRODID:x\n y\nMETHOD:PUBLISH\nX-WR-CALNAME:n\nVERSION:2.0\n" + zone("A") + event("a", "X;TZID=A:1\n") + event("b", "") + "END:VCALENDAR\n"
 	_, all = pieces(t, data, SplitLimits{})
-	head := "BEGIN:VCALENDAR\r\nPRODID:x\n y\nMETHOD:PUBLISH\nVERSION:2.0\n"
-	if len(all) != 3 || string(all[1].Octets) != head+zone("A")+event("a", "X;TZID=A:1\n")+"END:VCALENDAR\r\n" ||
-		string(all[2].Octets) != head+event("b", "")+"END:VCALENDAR\r\n" || string(all[0].Octets) != "X-WR-CALNAME:n\n" {
+	head := "BEGIN:VCALENDAR\nPRODID:x\n y\nMETHOD:PUBLISH\nVERSION:2.0\n"
+	if len(all) != 3 || string(all[1].Octets) != head+zone("A")+event("a", "X;TZID=A:1\n")+"END:VCALENDAR\n" ||
+		string(all[2].Octets) != head+event("b", "")+"END:VCALENDAR\n" || string(all[0].Octets) != "X-WR-CALNAME:n\n" {
 		t.Errorf("%+v", all)
 	}
 }
