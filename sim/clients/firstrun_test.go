@@ -145,11 +145,18 @@ func (f *freshRun) phone(b *browser) {
 	if got := profile.header.Get("Content-Type"); got != "application/x-apple-aspen-config" {
 		f.t.Errorf("the profile is a %q", got)
 	}
-	c := plist(f.t, profile.text)
-	if c["PayloadType"] != "com.apple.carddav.account" || c["CardDAVUsername"] != alice || c["CardDAVPassword"] != password || f.url != "http://"+c["CardDAVHostName"]+":"+c["CardDAVPort"] {
-		f.t.Errorf("the profile says %q", c)
+	accounts := plist(f.t, profile.text)
+	if len(accounts) != 2 {
+		f.t.Fatalf("the profile sets %d accounts up, want contacts and calendars: %q", len(accounts), accounts)
 	}
-	f.signsIn(c["CardDAVUsername"], c["CardDAVPassword"], "http://"+c["CardDAVHostName"]+":"+c["CardDAVPort"]+c["CardDAVPrincipalURL"])
+	for i, kind := range []string{"CardDAV", "CalDAV"} {
+		c := accounts[i]
+		at := "http://" + c[kind+"HostName"] + ":" + c[kind+"Port"]
+		if c["PayloadType"] != "com.apple."+strings.ToLower(kind)+".account" || c[kind+"Username"] != alice || c[kind+"Password"] != password || f.url != at {
+			f.t.Errorf("the profile says %q", c)
+		}
+		f.signsIn(c[kind+"Username"], c[kind+"Password"], at+c[kind+"PrincipalURL"])
+	}
 
 	link, err := url.Parse(p.find(f.t, `href="((?:davx5|carddavs?):[^"]+)"`))
 	if err != nil {
@@ -165,10 +172,11 @@ func (f *freshRun) phone(b *browser) {
 	}
 }
 
-// signsIn asks with curl for the home of address books, as every client does at set-up.
+// signsIn asks with curl for the homes of address books and calendars, as every client does at set-up.
 func (f *freshRun) signsIn(user, password, address string) {
 	f.t.Helper()
-	const ask = `<propfind xmlns="DAV:"><prop><current-user-principal/><C:addressbook-home-set xmlns:C="urn:ietf:params:xml:ns:carddav"/></prop></propfind>`
+	const ask = `<propfind xmlns="DAV:"><prop><current-user-principal/><C:addressbook-home-set xmlns:C="urn:ietf:params:xml:ns:carddav"/>` +
+		`<K:calendar-home-set xmlns:K="urn:ietf:params:xml:ns:caldav"/></prop></propfind>`
 	out, err := tool{dir: f.t.TempDir()}.run(f.t.Context(), "curl", "-sS", "-L", "-w", "\n%{http_code}", "-X", "PROPFIND", "-H", "Depth: 0", "-H", "Content-Type: application/xml",
 		"-u", user+":"+password, "--data", ask, address)
 	if err != nil || !strings.HasSuffix(out, "\n207") || !strings.Contains(out, "/dav/principals/") {
@@ -194,10 +202,11 @@ func (f *freshRun) revoke(b *browser, s *syncer) {
 	same(f.t, "the revoked device", hashes(s.held()), before)
 }
 
-// plist returns the keys and simple values of the account that a profile sets up: the dictionary inside of the first array.
-func plist(t *testing.T, text string) map[string]string {
+// plist returns the keys and simple values of the accounts that a profile sets up: the dictionaries inside of the first array.
+func plist(t *testing.T, text string) []map[string]string {
 	t.Helper()
-	out, key, inside := map[string]string{}, "", 0
+	var out []map[string]string
+	key, inside := "", false
 	for d := xml.NewDecoder(strings.NewReader(text)); ; {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
@@ -210,7 +219,11 @@ func plist(t *testing.T, text string) map[string]string {
 		case xml.StartElement:
 			switch x.Name.Local {
 			case "array":
-				inside++
+				inside = true
+			case "dict":
+				if inside {
+					out = append(out, map[string]string{})
+				}
 			case "key", "string", "integer":
 				var v string
 				if err := d.DecodeElement(&v, &x); err != nil {
@@ -218,13 +231,13 @@ func plist(t *testing.T, text string) map[string]string {
 				}
 				if x.Name.Local == "key" {
 					key = v
-				} else if inside > 0 {
-					out[key] = v
+				} else if inside {
+					out[len(out)-1][key] = v
 				}
 			}
 		case xml.EndElement:
 			if x.Name.Local == "array" {
-				inside--
+				inside = false
 			}
 		}
 	}
