@@ -201,14 +201,14 @@ func TestWhoSharesIsFound(t *testing.T) {
 	wantKind(t, find(f.eve, f.bob.Account), holdfast.Forbidden) // two guests of one book do not find each other
 	f.drop(t, holdfast.KindShare, f.p.Account, holdfast.ShareName(f.book, f.bob.Account))
 	wantKind(t, find(f.bob, f.p.Account), holdfast.Forbidden) // the binding alone says nothing
-	before := f.e.snapshots
+	before := f.e.snapshots.Load()
 	for _, x := range []string{f.p.Account.String(), "alice@example.org", holdfast.NewID(nil).String()} {
 		f.clock.Advance(time.Millisecond)
 		if _, err := f.s.ResolvePrincipal(t.Context(), f.eve, x); x == f.p.Account.String() != (err == nil) {
 			t.Errorf("%s: %v", x, err)
 		}
 	}
-	if f.e.snapshots > before+2 {
-		t.Errorf("%d snapshots", f.e.snapshots-before)
+	if f.e.snapshots.Load() > before+2 {
+		t.Errorf("%d snapshots", f.e.snapshots.Load()-before)
 	}
 }

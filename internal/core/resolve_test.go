@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"holdfast"
@@ -15,7 +16,7 @@ import (
 // counting is an engine that counts the snapshots opened and may refuse them, and lets a test come between.
 type counting struct {
 	store.Engine
-	snapshots int
+	snapshots atomic.Int64
 	refuse    error
 	before    func(*holdfast.Group) error // called before a commit
 	chain     error                       // what every question for the chain is answered with
@@ -29,7 +30,7 @@ type unchained struct {
 func (s unchained) Chain(holdfast.ID, uint64) (store.Head, error) { return store.Head{}, s.err }
 
 func (e *counting) Snapshot(ctx context.Context) (store.Snapshot, error) {
-	e.snapshots++
+	e.snapshots.Add(1)
 	if e.refuse != nil {
 		return nil, e.refuse
 	}
@@ -69,13 +70,13 @@ func TestWhoExistsCannotBeTimed(t *testing.T) {
 	if _, err := h.s.Resolve(t.Context(), h.p, "alice@example.org"); err != nil {
 		t.Fatal(err)
 	}
-	before := e.snapshots
+	before := e.snapshots.Load()
 	for _, segment := range []string{"bob@example.org", "nobody@example.org", holdfast.NewID(nil).String(), "x"} {
 		_, err := h.s.Resolve(t.Context(), h.p, segment)
 		wantKind(t, err, holdfast.Forbidden)
 	}
-	if e.snapshots != before {
-		t.Errorf("%d snapshots were opened to look for others", e.snapshots-before)
+	if e.snapshots.Load() != before {
+		t.Errorf("%d snapshots were opened to look for others", e.snapshots.Load()-before)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -423,6 +424,7 @@ func raceRevocations(t *testing.T, f *family) {
 	for round := range 10 {
 		f.share(t, holdfast.RightWrite)
 		var wg sync.WaitGroup
+		var acked atomic.Int64
 		receipts := make([][]holdfast.Receipt, 4)
 		for i := range receipts {
 			wg.Go(func() {
@@ -435,10 +437,13 @@ func raceRevocations(t *testing.T, f *family) {
 						return
 					}
 					receipts[i] = append(receipts[i], r)
+					acked.Add(1)
 				}
 			})
 		}
-		time.Sleep(time.Duration(round) * 200 * time.Microsecond)
+		for until := time.Now().Add(10 * time.Second); acked.Load() < int64(round*3) && time.Now().Before(until); {
+			time.Sleep(50 * time.Microsecond)
+		}
 		if err := f.s.Unshare(context.Background(), holdfast.Actor{}, f.p.Account, f.book, f.bob.Account); err != nil {
 			t.Fatal(err)
 		}
