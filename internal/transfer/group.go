@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -79,7 +80,7 @@ func (m *importer) put(ctx context.Context, t *target) ([]core.ItemResult, error
 		}
 		return out, nil
 	}
-	q := core.PutManyRequest{Owner: m.q.Account, Collection: t.c.ID, Replace: m.q.Replace, DryRun: m.q.DryRun}
+	q := core.PutManyRequest{Owner: cmp.Or(t.c.Account, m.q.Account), Collection: t.c.ID, Replace: m.q.Replace, DryRun: m.q.DryRun}
 	for _, w := range t.waiting {
 		q.Items = append(q.Items, w.item)
 	}
