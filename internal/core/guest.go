@@ -37,9 +37,10 @@ type binding struct {
 // allowed is the one place that says who may touch what: each account its own, and a guest one collection as far as the owner's record says, whatever the guest's
 // own says.
 func allowed(p holdfast.Principal, owner *Person, collection holdfast.ID) Access {
-	switch s, ok := owner.shares[holdfast.ShareName(collection, p.Account)]; {
-	case p.Account == owner.ID:
+	if p.Account == owner.ID {
 		return Owns
+	}
+	switch s, ok := owner.shares[holdfast.ShareName(collection, p.Account)]; {
 	case !ok:
 		return NoAccess
 	case s.Rights == holdfast.RightWrite:

@@ -161,6 +161,7 @@ func TestAGuestProvesALoss(t *testing.T) {
 		if !in[f.p.Account] || in[f.bob.Account] == bound || in[f.eve.Account] {
 			t.Errorf("bound %v: in doubt are %v", bound, in)
 		}
+		wantKind(t, f.s.Share(t.Context(), holdfast.Actor{}, f.p.Account, f.book, f.eve.Account, holdfast.RightRead), holdfast.InDoubt)
 		if bound && (f.where(t, f.bob, f.book.String()) != "in doubt" || len(f.visible(t, f.bob)) != 1) {
 			t.Errorf("%s, %v", f.where(t, f.bob, f.book.String()), f.visible(t, f.bob))
 		}

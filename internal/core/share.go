@@ -25,7 +25,8 @@ type Share struct {
 
 // Share lets a guest into an address book or a calendar and hangs it into his home; where he has a right already, it is replaced. First the owner's record is
 // committed, then the guest's: what a crash left between is mended by doing it again. So is a binding that the guest has deleted. Errors: NotFound (an account, the
-// collection), Invalid (rights; what cannot be shared, with a sentence), TooLarge (over a limit).
+// collection), Invalid (rights; what cannot be shared, with a sentence), TooLarge (over a limit),
+// InDoubt (either account).
 func (s *Service) Share(ctx context.Context, actor holdfast.Actor, owner, collection, guest holdfast.ID, rights holdfast.Right) error {
 	if !rights.Valid() {
 		return fail("Share", holdfast.Invalid, string(rights), fmt.Sprintf("rights are %q or %q", holdfast.RightRead, holdfast.RightWrite))
@@ -65,6 +66,11 @@ func (s *Service) mayShare(ctx context.Context, owner, collection, guest holdfas
 	to, err := s.person(ctx, guest.String())
 	if err != nil {
 		return "", err
+	}
+	for _, p := range []*Person{from, to} {
+		if err := s.doubt.standing(p); err != nil {
+			return "", err
+		}
 	}
 	c, ok := from.tree[collection]
 	refuse := func(text string) (string, error) { return "", fail("Share", holdfast.Invalid, c.Name, text) }
@@ -112,7 +118,7 @@ func (s *Service) roomToShare(from, to *Person, collection holdfast.ID) error {
 // collections counts what the limit of collections bounds: the account's own, without its root, and those of others that are bound in it.
 func (p *Person) collections() int { return len(p.tree) - 1 + len(p.bindings) }
 
-// Unshare ends a share: first the right, at once, then what hangs in the guest's home. Nothing of the owner's is touched. Errors: NotFound where there was nothing to
+// Unshare ends a share: first the right, at once, then what hangs in the guest's home. Nothing of the owner's is touched. It is done for accounts in doubt too. Errors: NotFound where there was nothing to
 // end.
 func (s *Service) Unshare(ctx context.Context, actor holdfast.Actor, owner, collection, guest holdfast.ID) error {
 	right := s.drop(ctx, actor, holdfast.KindShare, owner, holdfast.ShareName(collection, guest))

@@ -191,7 +191,7 @@ func (q *request) notAllowed() error {
 
 // acl refuses the ACL method: who may do what is said elsewhere (RFC 3744 section 8.1 lets a server hold all its ACEs protected).
 func (q *request) acl() error {
-	return Refuse(http.StatusForbidden, davxml.Name{Space: davxml.NSDAV, Local: "no-ace-conflict"}, "rights cannot be changed by WebDAV; share on the pages of your account")
+	return Refuse(http.StatusForbidden, davxml.Name{Space: davxml.NSDAV, Local: "no-ace-conflict"}, "rights cannot be changed by WebDAV; the operator of this server gives and takes them")
 }
 
 func short(s string) string {
