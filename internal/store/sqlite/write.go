@@ -80,8 +80,8 @@ func (t *transaction) insertChange(h *head, coll *collection, e *holdfast.Entry,
 }
 
 func (t *transaction) putItem(coll *collection, old, x item) error {
-	if old.live() && x.live() && old.state == x.state && old.uid == x.uid && old.times == x.times {
-		return t.newVersion(coll, x)
+	if old.live() && x.live() && old.state == x.state && old.uid == x.uid {
+		return t.newVersion(coll, x, old.times != x.times)
 	}
 	s, err := t.c.take(qPutItem)
 	if err != nil {
@@ -110,13 +110,17 @@ func (t *transaction) putItem(coll *collection, old, x item) error {
 	return err
 }
 
-// newVersion is putItem where state, item, time of creation, UID and times stay as they are.
-func (t *transaction) newVersion(coll *collection, x item) error {
-	s, err := t.c.take(qNewVersion)
+// newVersion is putItem where state, item, time of creation and UID stay as they are, and, unless it moved, its times.
+func (t *transaction) newVersion(coll *collection, x item, moved bool) error {
+	q := qNewVersion
+	if moved {
+		q = qNewTimes
+	}
+	s, err := t.c.take(q)
 	if err != nil {
 		return err
 	}
-	defer t.c.give(qNewVersion, s)
+	defer t.c.give(q, s)
 	s.BindInt(1, coll.key)
 	s.BindText(2, x.name)
 	s.BindInt(3, int64(x.seq))
@@ -126,6 +130,9 @@ func (t *transaction) newVersion(coll *collection, x item) error {
 	bindHash(s, 7, x.phash)
 	s.BindInt(8, x.size)
 	s.BindInt(9, x.at)
+	if moved {
+		bindTimes(s, 10, x.times)
+	}
 	_, err = s.Step()
 	return err
 }
