@@ -47,7 +47,7 @@ var corpusTable = []struct {
 }{
 	{"invalid/13-MoonPhase.ics", ValidCalendarData, "END:VEVENT is missing", 0, 42, 0, 2, 0, noPublish + "; added a UID; added a missing END:VEVENT; put a DTEND that cannot be read (2005) aside as X-FORMER-DTEND"},
 	{"invalid/OZMovies.ics", ValidCalendarObjectResource, "METHOD", 0, 186, 0, 1, 0, noPublish},
-	{"invalid/boeing.ics", ValidCalendarData, "DTSTART holds a time", 0, 1, 0, 0, 0, "added a UID; put a DTSTART that cannot be read (2006717T080000Z) aside as X-FORMER-DTSTART; put a DTEND that cannot be read (2006720T080000Z) aside as X-FORMER-DTEND; put times of FREEBUSY that cannot be read aside as X-FORMER-FREEBUSY"},
+	{"invalid/boeing.ics", ValidCalendarData, "DTSTART holds a time", 0, 1, 0, 0, 0, "added a UID; put a DTSTAMP that cannot be read (2006717T080000Z) aside as X-FORMER-DTSTAMP; put a DTSTART that cannot be read (2006717T080000Z) aside as X-FORMER-DTSTART; put a DTEND that cannot be read (2006720T080000Z) aside as X-FORMER-DTEND; put times of FREEBUSY that cannot be read aside as X-FORMER-FREEBUSY"},
 	{"invalid/eli_courtwright.ics", "", "", 1, 0, 0, 0, 0, ""},
 	{"invalid/groupwise.ics", "", "", 1, 0, 0, 0, 0, ""},
 	{"invalid/korganizer.ics", "", "", 1, 0, 0, 0, 0, ""},

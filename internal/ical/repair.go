@@ -62,6 +62,9 @@ func (ob *object) repairAll(c *Component, z *zones) {
 		switch strings.ToUpper(l.Name) {
 		case "DTSTART", "DTEND", "DUE", "RECURRENCE-ID":
 			ob.repairTime(l)
+		case "DTSTAMP", "CREATED", "LAST-MODIFIED", "COMPLETED":
+			// Judge lets them pass, because they only inform; other programs may stumble over them.
+			ob.repairTime(l)
 		case "EXDATE", "RDATE", "FREEBUSY":
 			if bad, ok := ob.repairList(l); !ok {
 				former = append(former, bad)

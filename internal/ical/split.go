@@ -191,7 +191,7 @@ func mark(frag []byte) (end bool, name string) {
 
 // take adds one fragment.
 func (s *splitter) take(frag []byte) {
-	if s.start && s.line == 1 {
+	if s.start && len(s.open) == 0 { // files that were put together have one at each seam
 		frag = bytes.TrimPrefix(frag, []byte("\ufeff"))
 	}
 	folded := s.start && len(frag) > 0 && isWSP(frag[0]) && (len(s.open) > 0 || len(s.prop) > 0)

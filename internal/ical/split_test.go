@@ -89,6 +89,7 @@ func TestSplit(t *testing.T) {
 		"odd case and spaces":      {"begin : vcalendar\nbegin:VEVENT\nUID:a\nend:vevent\nEnd:VCalendar\n", []string{"2 VEVENT a"}},
 		"old line ends":            {strings.ReplaceAll(cal(event("a", "")+event("b", "")), "\n", "\r"), []string{"4 VEVENT a", "8 VEVENT b"}},
 		"a byte order mark":        {"\uFEFF" + cal(event("a", "")), []string{"4 VEVENT a"}},
+		"byte order marks inside":  {cal(event("a", "")) + "\uFEFF" + cal(event("b", "")), []string{"4 VEVENT a", "12 VEVENT b"}},
 		"UTF-16":                   {utf16(cal(event("a", "") + event("b", ""))), []string{"4 VEVENT a", "8 VEVENT b"}},
 		"a folded UID":             {cal("BEGIN:VEVENT\nUID\n :a\nRRULE:x\nEND:VEVENT\n" + event("a", "")), []string{"4 VEVENT a, VEVENT a"}},
 		"an END inside a text":     {cal(event("a", "SUMMARY:x\n END:VEVENT\n")), []string{"4 VEVENT a"}},
