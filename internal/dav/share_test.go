@@ -1,6 +1,7 @@
 package dav
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -390,5 +391,40 @@ func TestFaultsOnTheWayToWhatIsShared(t *testing.T) {
 				t.Fatalf("%s %s, snapshot %d broken: status %d\n%s", x[0], x[1], n, r.StatusCode, r.body)
 			}
 		}
+	}
+}
+
+// A right that ends while a request is under way, past all that looked before: the commit is refused, and the answer says what is missing.
+func TestARightThatEndsDuringARequest(t *testing.T) {
+	for _, x := range []struct {
+		method, at, body string
+		headers          []string
+		cond             string
+	}{
+		{"PUT", bound + "new.vcf", card("x"), nil, "<D:write-content/>"}, // what is there cannot be seen any more
+		{"PUT", member, card("octets-of-alice") + "x", []string{"If-Match: *"}, "<D:write-content/>"},
+		{"POST", bound + "?add-member", card("x"), nil, "<D:bind/>"},
+		{"DELETE", member, "", nil, "<D:unbind/>"},
+		{"PROPPATCH", member, set("<X:a/>"), nil, "<D:write-properties/>"},
+		{"COPY", "/dav/addressbooks/{me}/default/o.vcf", "", []string{"Destination: " + bound + "x.vcf"}, "<D:bind/>"},
+		{"MOVE", "/dav/addressbooks/{me}/default/o.vcf", "", []string{"Destination: " + bound + "x.vcf"}, "<D:bind/>"},
+		{"MOVE", member, "", []string{"Destination: " + bound + "x.vcf"}, "<D:bind/>"},
+	} {
+		e := &faulty{}
+		c := newCircle(t, wrapped(func(in store.Engine) store.Engine { e.Engine = in; return e }))
+		c.wantAs(201, "walt", "PUT", "/dav/addressbooks/{me}/default/o.vcf", card("own"))
+		var before holdfast.Account
+		e.commit = func(ctx context.Context) {
+			if err := c.core.Unshare(context.Background(), holdfast.Actor{}, c.alice.ID, c.book.ID, c.people["walt"].Account); err != nil {
+				t.Error(err)
+			}
+			before, _ = c.core.Account(context.Background(), c.alice.ID.String())
+		}
+		r := c.as("walt", x.method, x.at, x.body, x.headers...)
+		after, err := c.core.Account(t.Context(), c.alice.ID.String())
+		if r.StatusCode != 403 || !strings.Contains(r.body, "<D:need-privileges>") || !strings.Contains(r.body, x.cond) || err != nil || before.Seq == 0 || after.Seq != before.Seq {
+			t.Errorf("%s %s: status %d, the owner's journal went from %d to %d: %v\n%s", x.method, x.at, r.StatusCode, before.Seq, after.Seq, err, r.body)
+		}
+		c.wantAs(200, "walt", "GET", "/dav/addressbooks/{me}/default/o.vcf", "")
 	}
 }
