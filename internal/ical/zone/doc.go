@@ -2,9 +2,12 @@
 //
 // A calendar brings its own definition of a time zone along (VTIMEZONE), and
 // names it (TZID). The definition wins: it is what the program that wrote the
-// times meant. Where it is missing or cannot be used, and behind the last change
-// of the clocks that it lists, the name decides, if it is well known: a name of the IANA database, one with a vendor's prefix, or
-// one of Windows.
+// times meant. Where it is missing, cannot be used or says nothing, the name
+// decides, if it is well known: a name of the IANA database, one with a vendor's
+// prefix, or one of Windows. Programs cut definitions down to a few years, and
+// sometimes to nothing: one says nothing of the time before its first change of
+// the clocks, nor of that after its last one unless its rules go on, and nothing
+// at all if it knows one offset only.
 //
 // RFC 5545, section 3.3.5, says how to read what a change of the clocks makes
 // unclear: a time that the clocks skip is read with the offset before the gap,
@@ -33,6 +36,9 @@ type fixed int64
 // the east of UTC.
 func Fixed(offset int) Zone { return fixed(offset) }
 
+// at implements source.
+func (f fixed) at(int64) (from, to, offset int64) { return never, ever, int64(f) }
+
 func (f fixed) Instant(t civil.Time) int64  { return int64(t) - int64(f) }
 func (f fixed) Exists(civil.Time) bool      { return true }
 func (f fixed) Local(unix int64) civil.Time { return civil.Time(unix + int64(f)) }
@@ -45,6 +51,21 @@ const MaxOffset = 24 * 3600
 type source interface {
 	// at gives the offset at an instant and the time, [from, to), for which it stays so.
 	at(unix int64) (from, to, offset int64)
+}
+
+// clocks is a zone by a source.
+type clocks struct{ source }
+
+// Instant implements Zone.
+func (c clocks) Instant(t civil.Time) int64 { unix, _ := locate(c.source, t); return unix }
+
+// Exists implements Zone.
+func (c clocks) Exists(t civil.Time) bool { _, ok := locate(c.source, t); return ok }
+
+// Local implements Zone.
+func (c clocks) Local(unix int64) civil.Time {
+	_, _, offset := c.at(unix)
+	return civil.Time(unix + offset)
 }
 
 // locate finds the first instant at which the clocks show t. For a time that

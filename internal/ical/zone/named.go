@@ -92,7 +92,7 @@ func load(name string) (Zone, error) {
 		}
 		unix, n.more = to, to != ever
 	}
-	return n, nil
+	return clocks{n}, nil
 }
 
 // near is the end of the time that is prepared for: 2060-01-01. Nearly all
@@ -131,16 +131,4 @@ func bounds(loc *time.Location, unix int64) (from, to, offset int64) {
 		to = unix - unix%civil.Day + civil.Day
 	}
 	return from, to, offset
-}
-
-// Instant implements Zone.
-func (n *named) Instant(t civil.Time) int64 { unix, _ := locate(n, t); return unix }
-
-// Exists implements Zone.
-func (n *named) Exists(t civil.Time) bool { _, ok := locate(n, t); return ok }
-
-// Local implements Zone.
-func (n *named) Local(unix int64) civil.Time {
-	_, _, offset := n.at(unix)
-	return civil.Time(unix + offset)
 }

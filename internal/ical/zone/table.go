@@ -142,6 +142,7 @@ func (t *Table) Zone(tzid string, b *recur.Budget) (Zone, error) {
 }
 
 func (t *Table) find(tzid string, b *recur.Budget) (Zone, error) {
+	named, known := t.cache.Named(tzid)
 	var own error
 	for _, c := range t.cal.Children {
 		if !c.Is("VTIMEZONE") {
@@ -151,13 +152,17 @@ func (t *Table) find(tzid string, b *recur.Budget) (Zone, error) {
 			continue
 		}
 		z, err := t.cache.Of(c, b)
-		if err == nil {
-			return t.cache.goOn(z, tzid), nil
+		switch {
+		case err != nil:
+			own = err
+		case known:
+			return completed(z, named), nil
+		default:
+			return z, nil
 		}
-		own = err
 	}
-	if z, ok := t.cache.Named(tzid); ok {
-		return z, nil
+	if known {
+		return named, nil
 	}
 	if own == nil {
 		own = &Error{Unknown: true, Why: fmt.Sprintf("The time zone %q is not defined and not well known; send its VTIMEZONE along.", short(tzid))}

@@ -58,7 +58,7 @@ func Of(vtimezone *ical.Component, b *recur.Budget) (Zone, error) {
 		}
 		return far
 	})
-	return d, nil
+	return clocks{d}, nil
 }
 
 func (d *defined) at(unix int64) (from, to, offset int64) {
@@ -74,16 +74,49 @@ func (d *defined) at(unix int64) (from, to, offset int64) {
 	return max(from, near) + skip, min(to, near+cycle) + skip, offset
 }
 
-// Instant implements Zone.
-func (d *defined) Instant(t civil.Time) int64 { unix, _ := locate(d, t); return unix }
+// completed adds to a definition what the well-known zone of its name knows. The
+// definition holds from its first change of the clocks on, and for ever if it has
+// rules that go on; otherwise it was cut down to some years, and holds up to its
+// last change. One with a single offset says nothing: it was cut down to less.
+func completed(own, named Zone) Zone {
+	c, ok := own.(clocks)
+	if !ok {
+		return own
+	}
+	d, ok := c.source.(*defined)
+	if !ok {
+		return own
+	}
+	l := &completion{own: d, known: named.(source), first: near, last: ever}
+	if len(d.near) > 1 {
+		l.first = d.near[1].from
+	}
+	if !d.more {
+		l.last = d.near[len(d.near)-1].from
+	}
+	if l.first >= l.last {
+		return named
+	}
+	return clocks{l}
+}
 
-// Exists implements Zone.
-func (d *defined) Exists(t civil.Time) bool { _, ok := locate(d, t); return ok }
+// completion is a definition between two instants, and a well-known zone before and behind.
+type completion struct {
+	own, known  source
+	first, last int64
+}
 
-// Local implements Zone.
-func (d *defined) Local(unix int64) civil.Time {
-	_, _, offset := d.at(unix)
-	return civil.Time(unix + offset)
+func (l *completion) at(unix int64) (from, to, offset int64) {
+	switch {
+	case unix < l.first:
+		from, to, offset = l.known.at(unix)
+		return from, min(to, l.first), offset
+	case unix < l.last:
+		from, to, offset = l.own.at(unix)
+		return max(from, l.first), min(to, l.last), offset
+	}
+	from, to, offset = l.known.at(unix)
+	return max(from, l.last), to, offset
 }
 
 // observance is a STANDARD or DAYLIGHT part of a definition.

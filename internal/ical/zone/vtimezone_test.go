@@ -135,7 +135,8 @@ func TestDefinitionsRefused(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	text := "BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Europe/Berlin\n" + southOfRussia + "END:VTIMEZONE\n" +
+	text := "BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Europe/Berlin\n" + part("STANDARD", "20100101T000000", "+0300", "+0300") + part("DAYLIGHT", "20200101T000000", "+0300", "+0400", "RRULE:FREQ=YEARLY") + "END:VTIMEZONE\n" +
+		"BEGIN:VTIMEZONE\nTZID:Australia/Lord_Howe\n" + southOfRussia + "END:VTIMEZONE\n" +
 		"BEGIN:VTIMEZONE\nTZID:America/New_York\nEND:VTIMEZONE\nBEGIN:VTIMEZONE\nTZID:Custom\\, own\n" + southOfRussia + "END:VTIMEZONE\nEND:VCALENDAR\n"
 	cal, err := ical.Parse([]byte(text), ical.Limits{})
 	if err != nil {
@@ -146,7 +147,8 @@ func TestTable(t *testing.T) {
 		table := TableOf(cal, cache)
 		for range 2 {
 			for tzid, want := range map[string]int{
-				"Europe/Berlin":           9,  // its own definition wins
+				"Europe/Berlin":           8,  // its own definition wins
+				"Australia/Lord_Howe":     2,  // its own says nothing (10:30)
 				"America/New_York":        16, // its own is of no use
 				"Custom, own":             9,
 				"W. Europe Standard Time": 10,
@@ -160,8 +162,15 @@ func TestTable(t *testing.T) {
 					}
 					continue
 				}
-				if err != nil || z.Instant(noon) != int64(noon)+int64(want-12)*3600 {
-					t.Errorf("%s: %v, %v", tzid, z, err)
+				got := noon + civil.Time(want-12)*3600
+				if tzid == "Australia/Lord_Howe" {
+					got -= 1800
+				}
+				if err != nil || z.Instant(noon) != int64(got) {
+					t.Errorf("%s: %v, %v", tzid, civil.Time(z.Instant(noon)), err)
+				}
+				if early := civil.Of(1985, 7, 1, 12, 0, 0); tzid == "Europe/Berlin" && z.Instant(early) != int64(early)-7200 {
+					t.Errorf("%s: before its first change it shows %v", tzid, civil.Time(z.Instant(early)))
 				}
 			}
 		}

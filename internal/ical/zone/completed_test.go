@@ -43,7 +43,7 @@ END:VTIMEZONE
 
 const onePart = "BEGIN:VTIMEZONE\nTZID:NAME\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0100\nEND:STANDARD\nEND:VTIMEZONE\n"
 
-func TestContinued(t *testing.T) {
+func TestCompleted(t *testing.T) {
 	for _, c := range []struct {
 		name, zone, tzid string
 		at               civil.Time
@@ -58,8 +58,10 @@ func TestContinued(t *testing.T) {
 		{"with a prefix", oneYear, "/example.org/Europe/Berlin", civil.Of(2026, 11, 2, 9, 0, 0), 1},
 		{"what nobody knows stays as it ends", oneYear, "Somewhere", civil.Of(2026, 11, 2, 9, 0, 0), 2},
 		{"rules for ever are believed", forEver, "Europe/Berlin", civil.Of(2030, 10, 29, 9, 0, 0), 2},
-		{"clocks that are never changed are believed", onePart, "Europe/Berlin", civil.Of(2026, 7, 5, 9, 0, 0), 1},
-		{"a zone without changes goes on", oneYear, "UTC", civil.Of(2026, 11, 2, 9, 0, 0), 2},
+		{"one offset says nothing", onePart, "Europe/Berlin", civil.Of(2026, 7, 5, 9, 0, 0), 2},
+		{"one offset is all that is known", onePart, "Somewhere", civil.Of(2026, 7, 5, 9, 0, 0), 1},
+		{"before the first change", oneYear, "Europe/Berlin", civil.Of(1985, 7, 5, 9, 0, 0), 2},
+		{"a zone without changes goes on", oneYear, "UTC", civil.Of(2026, 11, 2, 9, 0, 0), 0},
 	} {
 		text := "BEGIN:VCALENDAR\n" + strings.ReplaceAll(c.zone, "NAME", c.tzid) + "END:VCALENDAR\n"
 		cal, err := ical.Parse([]byte(text), ical.DefaultLimits())
