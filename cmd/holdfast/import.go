@@ -86,7 +86,7 @@ func importedFiles(names []string) ([]string, error) {
 		}
 		before := len(out)
 		for _, e := range list {
-			if ext := strings.ToLower(filepath.Ext(e.Name())); !e.IsDir() && slices.Contains([]string{".vcf", ".vcard", ".ics", ".ical", ".ifb"}, ext) {
+			if ext := strings.ToLower(filepath.Ext(e.Name())); !e.IsDir() && slices.Contains([]string{".vcf", ".vcard", ".ics", ".ical", ".ifb", ".vcs"}, ext) {
 				out = append(out, filepath.Join(n, e.Name()))
 			}
 		}

@@ -129,7 +129,7 @@ func isCalendar(r *bufio.Reader, name string) bool {
 			break
 		}
 	}
-	return slices.Contains([]string{".ics", ".ical", ".ifb", ".icalendar"}, strings.ToLower(filepath.Ext(name)))
+	return slices.Contains([]string{".ics", ".ical", ".ifb", ".icalendar", ".vcs"}, strings.ToLower(filepath.Ext(name)))
 }
 
 // limited reads at most max octets and then fails, rather than pretend that the file ended.
