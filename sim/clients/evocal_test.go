@@ -150,3 +150,39 @@ func TestEvolutionCalendars(t *testing.T) {
 		}
 	}
 }
+
+// TestEvolutionDiscovers lets Evolution find out by itself what Bob has: his own, and what Alice shares with him.
+func TestEvolutionDiscovers(t *testing.T) {
+	thorough(t)
+	py := needEvolution(t)
+	script, err := filepath.Abs(filepath.Join("testdata", "evodiscover.py"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newHouse(t)
+	var b struct{ ID string }
+	h.command(&b, "account", "add", bob, "--no-password")
+	const colour = `<D:propertyupdate xmlns:D="DAV:" xmlns:A="http://apple.com/ns/ical/"><D:set><D:prop><A:calendar-color>#FF2968</A:calendar-color></D:prop></D:set></D:propertyupdate>`
+	if code, body := h.dav(h.device("curl"), "PROPPATCH", h.calendar("default"), colour, "Content-Type: application/xml"); code != 207 {
+		t.Fatal(code, body)
+	}
+	id := h.share("calendars/default", bob, "write")
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "run"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p := tool{dir: dir, env: []string{"XDG_RUNTIME_DIR=" + filepath.Join(dir, "run"), "GSETTINGS_BACKEND=memory", "GIO_USE_PROXY_RESOLVER=dummy"}}
+	out, err := p.run(t.Context(), "dbus-run-session", "--", py, script, h.url()+"/", bob, h.deviceOf(bob, "Evolution").Password)
+	home := "dav/calendars/" + b.ID + "/"
+	for _, want := range []string{
+		"dav/addressbooks/" + b.ID + "/default/ | Contacts | None | contacts", home + "default/ | Calendar | None | events", home + "notes/ | Notes | None | memos",
+		home + "tasks/ | Tasks | None | tasks", home + id + "/ | Calendar (" + alice + ") | #FF2968 | events", "addresses: " + bob, "done",
+	} {
+		if !strings.Contains(out, "\n"+want+"\n") {
+			t.Errorf("Evolution does not find %q (%v)", want, err)
+		}
+	}
+	if t.Failed() || strings.Count(out, " | ") != 15 {
+		t.Errorf("Evolution finds\n%s", tail(out))
+	}
+}

@@ -1,0 +1,89 @@
+package clients
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// thunderbird runs testdata/thunderbird.py, which must say these lines.
+func thunderbird(t *testing.T, p tool, want []string, args ...string) {
+	t.Helper()
+	script, err := filepath.Abs(filepath.Join("testdata", "thunderbird.py"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := p.run(t.Context(), "python3", append([]string{script}, args...)...)
+	for _, w := range want {
+		if !strings.Contains("\n"+out, "\n"+w+"\n") {
+			t.Fatalf("Thunderbird does not say %q (%v):\n%s", w, err, tail(out))
+		}
+	}
+}
+
+// TestThunderbird sets Thunderbird up as its dialogs do, by address, name and app password; it reads, adds, edits and deletes events, to-dos and contacts, and moves one
+// instance of a series. A device with vdirsyncer sees it all, and Thunderbird what that device does.
+func TestThunderbird(t *testing.T) {
+	thorough(t)
+	need(t, "thunderbird", "vdirsyncer", "python3")
+	h, m, people := newHouse(t), plans{}, model{}
+	one, cards := h.newPlanner("Laptop"), h.newSyncer("Laptop, contacts")
+	m.fill(one, "default", "VEVENT", 0, 40)
+	m.fill(one, "tasks", "VTODO", 0, 12)
+	people.fill(cards, 1, 21)
+	one.sync()
+	cards.sync()
+
+	edited, deleted, series := entry{"default", "VEVENT", 3}, entry{"default", "VEVENT", 8}, entry{"default", "VEVENT", 10} // weekly in Berlin, from 2026-01-11
+	d, p := h.device("Thunderbird"), tool{dir: t.TempDir()}
+	profile := filepath.Join(p.dir, "profile")
+	thunderbird(t, p, []string{"calendar: Calendar", "calendar: Notes", "calendar: Tasks", "events: 40", "to-dos: 12", "event added: Made in Thunderbird", "event edited: Edited in Thunderbird",
+		"event deleted: True", "instance moved: Moved in Thunderbird", "to-do added: To do in Thunderbird", "to-do done: True", "address books: ['Contacts']", "contacts: 20",
+		"contact edited: True", "contact added: True", "in the end: 40 13 21", "done: True"},
+		"set-up", profile, h.url()+"/", alice, d.Password, "40", "12", "20", edited.uid(), deleted.uid(), series.uid(), day(17), uid(3))
+
+	one.sync()
+	cards.sync()
+	for _, c := range []struct{ list, text string }{
+		{"default", "SUMMARY:Made in Thunderbird"}, {"default", "SUMMARY:Edited in Thunderbird"}, {"default", "SUMMARY:Moved in Thunderbird"},
+		{"tasks", "SUMMARY:To do in Thunderbird"}, {"tasks", "UID:todo-in-thunderbird"},
+	} {
+		n := 0
+		for _, b := range one.heldIn(c.list) {
+			n += bytes.Count(b, []byte(c.text))
+		}
+		if n != 1 {
+			t.Errorf("%s has %d times %q", c.list, n, c.text)
+		}
+	}
+	if one.read(deleted) != nil {
+		t.Error("an event that was deleted in Thunderbird is still on the device")
+	}
+	h.sees(one.device, day(17)+"T130000Z", day(17)+"T140000Z", "VEVENT", "Moved in Thunderbird", true)
+	h.sees(one.device, day(17)+"T080000Z", day(17)+"T090000Z", "VEVENT", "Moved in Thunderbird", false)
+	if b := cards.read(3); !bytes.Contains(b, []byte("Edited in Thunderbird")) || len(cards.held()) != 21 {
+		t.Errorf("%d contacts; the edited one is\n%s", len(cards.held()), b)
+	}
+	for _, x := range []entry{edited, deleted, series} {
+		delete(m, x)
+	}
+	delete(people, 3)
+	exported := h.exportedFrom("calendars/default", "calendars/tasks")
+	for _, list := range []string{"default", "tasks"} {
+		if lost := without(m.hashes(list), hashTexts(exported["calendars/"+list])); len(lost) != 0 {
+			t.Errorf("%d entries of %s that Thunderbird did not touch have changed", len(lost), list)
+		}
+	}
+	if lost := without(people.hashes(), hashTexts(h.export())); len(lost) != 0 {
+		t.Errorf("%d contacts that Thunderbird did not touch have changed", len(lost))
+	}
+
+	// The other way: Thunderbird asks for what has changed since its token.
+	other := entry{"default", "VEVENT", 5}
+	one.write(other, bytes.ReplaceAll(other.octets(1), []byte("SUMMARY:VEVENT 5"), []byte("SUMMARY:Edited elsewhere")))
+	one.remove(entry{"default", "VEVENT", 7})
+	one.remove(entry{"default", "VEVENT", 9})
+	one.sync()
+	thunderbird(t, p, []string{"events: 38", "title: Edited elsewhere", "done: True"}, "again", profile, "38", other.uid(), "Edited elsewhere")
+}
