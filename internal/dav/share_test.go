@@ -11,6 +11,7 @@ import (
 	"holdfast/internal/clock"
 	"holdfast/internal/core"
 	"holdfast/internal/dav/onesnap"
+	"holdfast/internal/davxml"
 	"holdfast/internal/store"
 )
 
@@ -19,13 +20,17 @@ type circle struct {
 	*rig
 	people map[string]holdfast.Principal
 	book   holdfast.Collection
-	token  string // of alice's book, as rex's device got it
+	dates  holdfast.Collection // alice's calendar, shared as the book is
+	token  string              // of alice's book, as rex's device got it
 }
 
 func newCircle(t testing.TB, options ...rigOption) *circle {
 	t.Helper()
 	c := &circle{people: map[string]holdfast.Principal{}}
-	c.rig = newRig(t, append(options, func(_ *core.Options, o *Options) { o.Authenticate = c.signIn })...)
+	c.rig = newRig(t, append(options, func(co *core.Options, o *Options) {
+		co.Judges[holdfast.TypeCalendar] = co.Judges[holdfast.TypeAddressbook]
+		o.Authenticate, o.Extensions = c.signIn, append(o.Extensions, dates())
+	})...)
 	c.people["alice"] = holdfast.Principal{Account: c.alice.ID, Device: c.device.ID}
 	for _, name := range []string{"rita", "walt", "rex", "eve"} {
 		a, _, err := c.core.CreateAccount(t.Context(), holdfast.Actor{}, name+"@example.org", "")
@@ -38,17 +43,20 @@ func newCircle(t testing.TB, options ...rigOption) *circle {
 		}
 		c.people[name] = holdfast.Principal{Account: a.ID, Device: d.ID}
 	}
-	at, err := c.core.Locate(t.Context(), c.people["alice"], c.alice.ID, []string{"addressbooks", "default"})
-	if err != nil {
-		t.Fatal(err)
+	for home, to := range map[string]*holdfast.Collection{holdfast.HomeAddressbooks: &c.book, holdfast.HomeCalendars: &c.dates} {
+		at, err := c.core.Locate(t.Context(), c.people["alice"], c.alice.ID, []string{home, "default"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		*to = at.Collection
+		place := core.Place{Owner: c.alice.ID, Collection: to.ID, Name: "a.vcf"}
+		if _, _, err := c.core.Put(t.Context(), c.people["alice"], core.PutRequest{Place: place, Body: []byte(card("octets-of-alice"))}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	c.book = at.Collection
 	c.share(t, "rita", holdfast.RightRead)
 	c.share(t, "walt", holdfast.RightWrite)
 	c.share(t, "rex", holdfast.RightWrite)
-	if _, _, err := c.core.Put(t.Context(), c.people["alice"], core.PutRequest{Place: core.Place{Owner: c.alice.ID, Collection: c.book.ID, Name: "a.vcf"}, Body: []byte(card("octets-of-alice"))}); err != nil {
-		t.Fatal(err)
-	}
 	if err := c.core.Read(t.Context(), c.people["rex"], c.people["rex"].Account, func(r *core.Reader) error {
 		x, err := r.Collection(c.book.ID)
 		c.token = r.Token(&x)
@@ -56,10 +64,18 @@ func newCircle(t testing.TB, options ...rigOption) *circle {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.core.Unshare(t.Context(), holdfast.Actor{}, c.alice.ID, c.book.ID, c.people["rex"].Account); err != nil {
-		t.Fatal(err)
+	for _, x := range []holdfast.ID{c.book.ID, c.dates.ID} {
+		if err := c.core.Unshare(t.Context(), holdfast.Actor{}, c.alice.ID, x, c.people["rex"].Account); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return c
+}
+
+// dates is a small extension for calendars, as CalDAV is a large one. Calendars hold cards here too.
+func dates() Extension {
+	return Extension{Name: "dates", Type: holdfast.TypeCalendar, Home: holdfast.HomeCalendars, ResourceType: davxml.CCalendar, Method: "MKCALENDAR",
+		MethodBody: davxml.Name{Space: davxml.NSCalDAV, Local: "mkcalendar"}, MethodAnswer: davxml.Name{Space: davxml.NSCalDAV, Local: "mkcalendar-response"}}
 }
 
 func (c *circle) signIn(r *http.Request) (holdfast.Principal, error) {
@@ -73,15 +89,18 @@ func (c *circle) signIn(r *http.Request) (holdfast.Principal, error) {
 
 func (c *circle) share(t testing.TB, with string, rights holdfast.Right) {
 	t.Helper()
-	if err := c.core.Share(t.Context(), holdfast.Actor{}, c.alice.ID, c.book.ID, c.people[with].Account, rights); err != nil {
-		t.Fatal(err)
+	for _, x := range []holdfast.ID{c.book.ID, c.dates.ID} {
+		if err := c.core.Share(t.Context(), holdfast.Actor{}, c.alice.ID, x, c.people[with].Account, rights); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
-// path writes {me}, {alice} and their like as ids of accounts, {book} as that of alice's book.
+// path writes {me}, {alice} and their like as ids of accounts, {book} and {dates} as those of alice's book and calendar.
 func (c *circle) path(who, s string) string {
 	s = strings.ReplaceAll(s, "{me}", c.people[who].Account.String())
 	s = strings.ReplaceAll(s, "{book}", c.book.ID.String())
+	s = strings.ReplaceAll(s, "{dates}", c.dates.ID.String())
 	s = strings.ReplaceAll(s, "{token}", c.token)
 	for name, p := range c.people {
 		s = strings.ReplaceAll(s, "{"+name+"}", p.Account.String())
