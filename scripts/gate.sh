@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# The long sizes, for a night: 200,000 power cuts, long random operations, a minute of fuzzing for each target, the benchmarks in full.
+# The long sizes, for a night: 200,000 power cuts, long random operations, 20,000 recurrence rules, a minute of fuzzing for each target, the benchmarks in full.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/need-go.sh
 scripts/need-tools.sh
 go test -timeout 4h -run 'TestPowerCut' ./internal/store/sqlite -v -args -cuts 200000
 HOLDFAST_OPS=200000 go test -timeout 2h -run 'TestContract' ./internal/store/...
+HOLDFAST_RULES=20000 go test -timeout 3h ./internal/ical/recur
 go test -timeout 1h -race ./internal/...
 FUZZTIME=60s scripts/fuzz.sh 60s
 go test -timeout 1h ./sim/... -args -long

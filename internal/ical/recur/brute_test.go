@@ -3,7 +3,9 @@ package recur
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -313,15 +315,23 @@ func until(it *Iter, before civil.Time) (out []civil.Time) {
 	return out
 }
 
+// ruleCount says how many random rules to try: HOLDFAST_RULES, or what a quick run needs.
+func ruleCount(t *testing.T, quick int) int {
+	if n, err := strconv.Atoi(os.Getenv("HOLDFAST_RULES")); err == nil && n > 0 {
+		return n
+	}
+	if testing.Short() {
+		return quick / 4
+	}
+	return quick
+}
+
 func describe(r *Rule, o Options) string {
 	return fmt.Sprintf("%v from %v, all day %v, gaps %v", r, o.Start, o.AllDay, o.Exists != nil)
 }
 
 func TestRandomRulesAgreeWithBruteForce(t *testing.T) {
-	rules := 1500
-	if testing.Short() {
-		rules = 300
-	}
+	rules := ruleCount(t, 500)
 	rng := rand.New(rand.NewPCG(3, 5545))
 	instances, empty := 0, 0
 	for range rules {
@@ -355,10 +365,7 @@ func TestRandomRulesAgreeWithBruteForce(t *testing.T) {
 
 // A place found by Seek is the place that Next comes to.
 func TestSeekAgreesWithNext(t *testing.T) {
-	rules := 1500
-	if testing.Short() {
-		rules = 300
-	}
+	rules := ruleCount(t, 500)
 	rng := rand.New(rand.NewPCG(4, 7529))
 	seeks := 0
 	for range rules {

@@ -62,12 +62,10 @@ func (p *plan) impossible(start civil.Time) bool {
 		return true
 	case p.has&byYearDay != 0 && p.has&(byMonth|byMonthDay) != 0 && p.skip == Omit && !p.anyYearDay():
 		return true
-	case p.freq < Daily:
-		return !p.reaches(start)
-	case p.freq == Daily && p.has&byDay != 0 && p.interval%7 == 0:
-		return p.weekdays>>start.Weekday()&1 == 0
+	case p.freq <= Daily && p.has&byDay != 0 && p.interval*p.size()%(7*civil.Day) == 0 && p.weekdays>>start.Weekday()&1 == 0:
+		return true
 	}
-	return false
+	return p.freq < Daily && !p.reaches(start)
 }
 
 // anyMonthDay tells whether one of the months has one of the days.

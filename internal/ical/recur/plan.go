@@ -186,9 +186,6 @@ func (p *plan) generator() {
 	if p.freq >= Monthly && p.skip != Omit {
 		p.back, p.ahead = 1, 1
 	}
-	if p.gen == byWeekNo {
-		p.back, p.ahead = 1, 1 // the first and last weeks of a year reach into its neighbours
-	}
 }
 
 // makeTimes settles the times of day. Units below FREQ are listed; those from
@@ -234,6 +231,13 @@ func (p *plan) unit(t civil.Time) int64 {
 	switch p.freq {
 	case Yearly:
 		y, _, _ := t.Date()
+		if p.gen == byWeekNo { // the first and last weeks of a year reach into its neighbours
+			if day := t.DayNumber(); day < p.firstWeek(y) {
+				y--
+			} else if day >= p.firstWeek(y+1) {
+				y++
+			}
+		}
 		return int64(y)
 	case Monthly:
 		y, m, _ := t.Date()

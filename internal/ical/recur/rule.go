@@ -79,7 +79,7 @@ var dayNames = [...]string{"MO", "TU", "WE", "TH", "FR", "SA", "SU"}
 // 5545 and upper case, without those that say what holds anyway.
 func (r *Rule) String() string {
 	var b []byte
-	if r.Gregorian {
+	if r.Gregorian || r.Skip != Omit {
 		b = append(b, "RSCALE=GREGORIAN;"...)
 	}
 	b = append(append(b, "FREQ="...), r.Freq.String()...)
