@@ -119,7 +119,7 @@ func (o *opened) open(ctx context.Context, c *config.Config, log *slog.Logger) e
 	}
 	o.core = core.New(core.Options{Engine: e, Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data),
 		Limits: core.Limits{Resource: c.Limits.Resource, Quota: c.Limits.Quota,
-			Devices: c.Limits.Devices, Collections: c.Limits.Collections, SeenInterval: c.SeenInterval, DirectoryTTL: c.DirectoryTTL, Directory: c.Limits.DirectoryCache}})
+			Devices: c.Limits.Devices, Collections: c.Limits.Collections, Shares: c.Limits.Shares, SeenInterval: c.SeenInterval, DirectoryTTL: c.DirectoryTTL, Directory: c.Limits.DirectoryCache}})
 	return nil
 }
 

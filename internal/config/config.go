@@ -65,6 +65,7 @@ type Limits struct {
 	Quota                 int64 // octets, 0: none
 	Devices               int
 	Collections           int
+	Shares                int
 	Connections           int
 	ConnectionsPerAddress int
 	Headers               int64 // octets
@@ -151,7 +152,8 @@ func (c *Config) Keys() []Key {
 		{Name: "limits.resource", Default: "10MiB", Value: &c.Limits.Resource, Help: "octets of one contact, event or note"},
 		{Name: "limits.quota", Default: "0", Value: &c.Limits.Quota, Help: "live octets of one account; 0: no limit"},
 		{Name: "limits.devices", Default: "200", Value: &c.Limits.Devices, Help: "devices of one account"},
-		{Name: "limits.collections", Default: "1000", Value: &c.Limits.Collections, Help: "collections of one account"},
+		{Name: "limits.collections", Default: "1000", Value: &c.Limits.Collections, Help: "collections of one account, those that others share with it included"},
+		{Name: "limits.shares", Default: "200", Value: &c.Limits.Shares, Help: "accounts with which one collection is shared; ten times as many over an account's collections"},
 		{Name: "limits.connections", Default: "4096", Value: &c.Limits.Connections, Help: "open connections in all"},
 		{Name: "limits.connections_per_address", Default: "256", Value: &c.Limits.ConnectionsPerAddress, Help: "open connections of one address; loopback and trusted proxies are free of it"},
 		{Name: "limits.headers", Default: "64KiB", Value: &c.Limits.Headers, Help: "octets of the head of one request"},
