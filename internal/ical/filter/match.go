@@ -101,7 +101,7 @@ func (r *run) line(m *propMatcher, l *ical.Line) bool {
 	if m.span != nil && r.o.PropertyOverlaps(l, m.span.From, m.span.To) == m.any {
 		return m.any
 	}
-	if m.text != nil && m.text.value(l) == m.any {
+	if m.text != nil && r.reads(l) && m.text.value(l) == m.any {
 		return m.any
 	}
 	for i := range m.params {
@@ -110,6 +110,17 @@ func (r *run) line(m *propMatcher, l *ical.Line) bool {
 		}
 	}
 	return !m.any
+}
+
+// octetsPerStep is how much text is compared for one step of the budget.
+const octetsPerStep = 1024
+
+// reads pays for looking at a value; false ends the matching.
+func (r *run) reads(l *ical.Line) bool {
+	if r.err == nil && !r.b.Spend(1+len(l.Value)/octetsPerStep) {
+		r.err = recur.ErrBudget
+	}
+	return r.err == nil
 }
 
 // match judges a param-filter. A negated text matches when no value holds the text.

@@ -113,6 +113,9 @@ func eventKind(c *ical.Component) (int, bool) {
 
 // availability takes what lies in a VAVAILABILITY and in none of its AVAILABLE parts (RFC 7953, section 4).
 func (b *Busy) availability(o *Object, budget *recur.Budget) error {
+	if budget == nil {
+		budget = recur.NewBudget(recur.DefaultSteps)
+	}
 	free := NewBusy(b.from, b.to)
 	for _, a := range o.available {
 		many := false
@@ -128,7 +131,11 @@ func (b *Busy) availability(o *Object, budget *recur.Budget) error {
 		}
 	}
 	free.merge()
-	return o.Instances(b.from, b.to, budget, func(i *Instance) bool {
+	many := false
+	err := o.Instances(b.from, b.to, budget, func(i *Instance) bool {
+		if many = len(b.list) > maxStretches; many || !budget.Spend(len(free.list)) {
+			return false
+		}
 		kind := unavailable
 		if l := i.Component.Prop("BUSYTYPE"); l != nil {
 			kind, _ = busyKind(strings.TrimSpace(l.Value))
@@ -141,6 +148,13 @@ func (b *Busy) availability(o *Object, budget *recur.Budget) error {
 		b.add(at, i.End, kind)
 		return true
 	})
+	switch {
+	case err == nil && budget.Exhausted():
+		err = recur.ErrBudget
+	case err == nil && many:
+		err = ErrTooMany
+	}
+	return err
 }
 
 // merge puts the stretches in order, with the strongest kind where they overlap and none touching another of its kind.

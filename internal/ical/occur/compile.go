@@ -39,6 +39,7 @@ type set struct {
 	rules     []rule
 	exRules   []rule
 	dates     []candidate // RDATE, in order
+	longest   int64       // the longest period among them
 	except    exceptions  // EXDATE and the instances that overrides replace
 	overrides []*part     // in order of their own starts; those of futures, too
 	futures   []*part     // overrides of "this and future", in order of what they replace
@@ -309,8 +310,8 @@ func (c *compiler) dates(l *ical.Line, m *part, total *int) error {
 	if err != nil {
 		return unreadable(l, err)
 	}
-	if *total += len(times) + len(periods); *total > maxDates || !c.b.Spend(len(times)+len(periods)) {
-		return refuse(ical.ValidCalendarData, l.No, fmt.Sprintf("More than %d dates are listed.", maxDates))
+	if err := c.count(total, len(times)+len(periods), l); err != nil {
+		return err
 	}
 	for _, d := range times {
 		x, err := c.like(d, m, l.No)
@@ -337,7 +338,20 @@ func (c *compiler) dates(l *ical.Line, m *part, total *int) error {
 		if m.anchor.Form == ical.Date {
 			d.end = noEnd
 		}
-		c.o.dates = append(c.o.dates, d)
+		if c.o.dates = append(c.o.dates, d); d.end != noEnd {
+			c.o.longest = max(c.o.longest, d.end-d.at)
+		}
+	}
+	return nil
+}
+
+// count takes n more listed dates, of total so far.
+func (c *compiler) count(total *int, n int, l *ical.Line) error {
+	if *total += n; *total > maxDates {
+		return refuse(ical.ValidCalendarData, l.No, fmt.Sprintf("More than %d dates are listed.", maxDates))
+	}
+	if !c.b.Spend(n) {
+		return recur.ErrBudget
 	}
 	return nil
 }
@@ -367,8 +381,8 @@ func (c *compiler) exDates(l *ical.Line, m *part, total *int) error {
 	for _, p := range periods {
 		times = append(times, p.Start)
 	}
-	if *total += len(times); *total > maxDates || !c.b.Spend(len(times)) {
-		return refuse(ical.ValidCalendarData, l.No, fmt.Sprintf("More than %d dates are listed.", maxDates))
+	if err := c.count(total, len(times), l); err != nil {
+		return err
 	}
 	for _, d := range times {
 		x, err := c.bind(d, &m.anchor, l.No)

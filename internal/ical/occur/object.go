@@ -137,11 +137,14 @@ func (e *emitter) segment(s *segment, b *recur.Budget) error {
 	}
 	low := max(s.from, e.from-after-int64(s.shift)-slack)
 	if n := len(e.o.dates); n > 0 {
-		low = min(low, max(s.from, e.from-e.o.longestDate()-int64(s.shift)-slack))
+		low = min(low, max(s.from, e.from-e.o.longest-int64(s.shift)-slack))
 	}
 	high := min(s.to, e.to+before-int64(s.shift)+slack)
 	if low >= high {
 		return nil
+	}
+	if !b.Spend(1 + len(e.o.rules) + len(e.o.exRules)) {
+		return recur.ErrBudget
 	}
 	w := e.o.walk(low, b)
 	for c, ok := w.next(); ok && c.at < high; c, ok = w.next() {
@@ -160,17 +163,6 @@ func (p *part) reach() (before, after int64) {
 		slack += 2 * zone.MaxOffset
 	}
 	return max(-n, 0) + slack, max(n, 0) + slack
-}
-
-// longestDate is the longest period that RDATE lists.
-func (s *set) longestDate() int64 {
-	n := int64(0)
-	for i := range s.dates {
-		if d := &s.dates[i]; d.end != noEnd {
-			n = max(n, d.end-d.at)
-		}
-	}
-	return n
 }
 
 // candidate hands out an instance if it overlaps.

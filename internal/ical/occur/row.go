@@ -1,10 +1,12 @@
 package occur
 
 import (
+	"fmt"
 	"math"
 
 	"holdfast/internal/ical"
 	"holdfast/internal/ical/civil"
+	"holdfast/internal/ical/recur"
 	"holdfast/internal/ical/zone"
 )
 
@@ -205,8 +207,11 @@ func (c *compiler) freeBusy(p *part) error {
 	p.anchored = false
 	for _, b := range p.periods() {
 		lo, hi := rowSpan.interval(b.from, b.to)
-		if p.fixed = append(p.fixed, interval{lo, hi}); len(p.fixed) > maxDates || !c.b.Spend(1) {
-			return refuse(ical.ValidCalendarData, p.comp.No, "Too many periods are listed.")
+		if p.fixed = append(p.fixed, interval{lo, hi}); len(p.fixed) > maxDates {
+			return refuse(ical.ValidCalendarData, p.comp.No, fmt.Sprintf("More than %d periods are listed.", maxDates))
+		}
+		if !c.b.Spend(1) {
+			return recur.ErrBudget
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package occur
 
 import (
 	"math"
+	"sort"
 	"strings"
 
 	"holdfast/internal/ical"
@@ -89,10 +90,7 @@ func (s *source) begin(from int64, b *recur.Budget) {
 			s.it.Seek(local)
 		}
 	} else {
-		n := 0
-		for n < len(s.list) && s.list[n].at < from {
-			n++
-		}
+		n := sort.Search(len(s.list), func(i int) bool { return s.list[i].at >= from })
 		s.list = s.list[n:]
 	}
 	for s.advance(); s.ok && s.next.at < from; {

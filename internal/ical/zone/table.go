@@ -143,6 +143,9 @@ func (t *Table) Zone(tzid string, b *recur.Budget) (Zone, error) {
 
 func (t *Table) find(tzid string, b *recur.Budget) (Zone, error) {
 	named, known := t.cache.Named(tzid)
+	if b != nil && !b.Spend(1+len(t.cal.Children)/16) {
+		return nil, &Error{Why: "The object names too many time zones."}
+	}
 	var own error
 	for _, c := range t.cal.Children {
 		if !c.Is("VTIMEZONE") {
