@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -189,6 +190,71 @@ func show(list [][2]int64) string {
 			break
 		}
 		b.WriteString(utc(x[0]) + "/" + utc(x[1]) + " ")
+	}
+	return b.String()
+}
+
+// Random events, with exceptions and overrides, are what the oracle finds, too. Its starts alone are compared: it keeps the time of day of DTEND over
+// a change of the clocks, where RFC 5545, section 3.8.5.3, has an exact duration.
+func TestRandomInstances(t *testing.T) {
+	oracle := startOracle(t)
+	r := random{Rand: rand.New(rand.NewPCG(17, 19))}
+	compared, instances := 0, 0
+	for compared < 200 {
+		body := r.object()
+		if !plain(body) {
+			continue
+		}
+		cal := calendar(t, body)
+		o, err := Compile(cal, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ranges [][2]int64
+		for range 6 {
+			from, to := r.window()
+			if from, to = max(from, year(2017, 1)), min(to, year(2037, 1)); from < to {
+				ranges = append(ranges, [2]int64{from, to})
+			}
+		}
+		text := strings.ReplaceAll(string(cal.Append(nil)), "\n", "\r\n")
+		theirs, complaint := oracle.ask(t, []byte(text), ranges)
+		if complaint != "" {
+			t.Logf("%s\n%s", complaint, text)
+			continue
+		}
+		compared++
+		for i, x := range ranges {
+			got := mine(t, o, x)
+			if instances += len(got); starts(got) != starts(theirs[i]) {
+				t.Errorf("%s to %s:\n%s\nthe oracle has\n%s\n%s", utc(x[0]), utc(x[1]), show(got), show(theirs[i]), body)
+				break
+			}
+		}
+	}
+	t.Logf("%d objects, %d instances", compared, instances)
+}
+
+// plain tells whether the oracle reads an object as RFC 5545 does: it does not know RANGE, days of no length, or that DTSTART counts; BYMONTHDAY has no
+// meaning by weeks.
+func plain(body string) bool {
+	has := func(s string) bool { return strings.Contains(body, s) }
+	if !strings.HasPrefix(body, "BEGIN:VEVENT") || has("THISANDFUTURE") || has("HOURLY") || has("WEEKLY") && has("BYMONTHDAY") || has("COUNT") && has(";BY") {
+		return false
+	}
+	if has("VALUE=DATE") && strings.Count(body, "DURATION:P") != strings.Count(body, "END:VEVENT") || has("VALUE=DATE") && has("DURATION:PT") {
+		return false
+	}
+	_, until, found := strings.Cut(body, "UNTIL=")
+	_, start, _ := strings.Cut(body, "DTSTART")
+	_, start, _ = strings.Cut(start, ":")
+	return !found || start[:8] < until[:8]
+}
+
+func starts(list [][2]int64) string {
+	var b strings.Builder
+	for _, x := range list {
+		fmt.Fprint(&b, x[0], " ")
 	}
 	return b.String()
 }
