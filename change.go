@@ -109,6 +109,9 @@ type Precondition struct {
 	// Bare demands that the item, if live, has no dead properties: a new version that was written without looking would drop them. Where only this
 	// fails, the error's Rule is RuleBare.
 	Bare bool
+	// SameUID demands that the item, if it is live and has a UID, keeps it: who writes an object over a different one has mistaken its name (RFC 4791
+	// section 5.3.2.1). Where only this fails, the error is a UIDConflict with the item itself.
+	SameUID bool
 }
 
 // RuleBare is the Rule of the error for a failed Precondition.Bare.
@@ -116,10 +119,10 @@ const RuleBare = "bare"
 
 // IsZero tells whether nothing is demanded.
 func (p Precondition) IsZero() bool {
-	return p.Exists == Whatever && len(p.Match) == 0 && len(p.NoneMatch) == 0 && p.Seq == 0 && !p.Bare
+	return p.Exists == Whatever && len(p.Match) == 0 && len(p.NoneMatch) == 0 && p.Seq == 0 && !p.Bare && !p.SameUID
 }
 
-// Check judges all but Bare against the current ETag and seq of an item that is live or not.
+// Check judges all but Bare and SameUID against the current ETag and seq of an item that is live or not.
 func (p Precondition) Check(live bool, etag Hash, seq uint64) bool {
 	switch {
 	case p.Exists == Absent && live, p.Exists == Present && !live:

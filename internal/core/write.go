@@ -124,8 +124,8 @@ type PutRequest struct {
 
 // Put stores a resource's octets, verbatim. Dead properties of the resource stay. The receipt's Created tells a new resource from a new version.
 //
-// Errors: Forbidden, NotFound (the collection), Invalid (Rule: the RFC's precondition), TooLarge, PreconditionFailed, UIDConflict (Ref: the other's name),
-// Quota, Full, Unavailable.
+// Errors: Forbidden, NotFound (the collection), Invalid (Rule: the RFC's precondition), TooLarge, PreconditionFailed, UIDConflict (Ref: the name of the one that has
+// the UID, or that has another UID and would be overwritten), Quota, Full, Unavailable.
 func (s *Service) Put(ctx context.Context, p holdfast.Principal, q PutRequest) (holdfast.Receipt, holdfast.Hash, error) {
 	var receipt holdfast.Receipt
 	var etag holdfast.Hash
@@ -143,7 +143,7 @@ func (s *Service) Put(ctx context.Context, p holdfast.Principal, q PutRequest) (
 		if seq != 0 {
 			e.If.Seq = seq
 		}
-		e.If.Bare = seq == 0
+		e.If.Bare, e.If.SameUID = seq == 0, true
 		g := &holdfast.Group{Account: q.Owner, Entries: []holdfast.Entry{e}, If: q.Conditions, MaxOctets: s.limits.Quota}
 		var err error
 		receipt, err = s.commitFor(ctx, p, g, c.ID)

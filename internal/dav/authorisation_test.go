@@ -37,8 +37,8 @@ var asked = map[string]struct {
 	"MATCH":       {"REPORT", `<D:principal-match xmlns:D="DAV:"><D:principal-property><D:owner/></D:principal-property><D:prop><D:displayname/></D:prop></D:principal-match>`, nil},
 	"SEARCH-WHO":  {"REPORT", `<D:principal-property-search xmlns:D="DAV:"><D:property-search><D:prop><D:displayname/></D:prop><D:match>example</D:match></D:property-search><D:prop><D:displayname/></D:prop></D:principal-property-search>`, nil},
 	"ACL-WHO":     {"REPORT", `<D:acl-principal-prop-set xmlns:D="DAV:"><D:prop><D:displayname/></D:prop></D:acl-principal-prop-set>`, nil},
-	"PUT":         {"PUT", card("new"), nil},
-	"PUT-MATCH":   {"PUT", card("new"), []string{"If-Match: *"}},
+	"PUT":         {"PUT", card(""), nil}, // without a UID it fits every name
+	"PUT-MATCH":   {"PUT", card(""), []string{"If-Match: *"}},
 	"POST":        {"POST", card("new"), nil},
 	"DELETE":      {"DELETE", "", nil},
 	"PROPPATCH":   {"PROPPATCH", set("<X:a/>"), nil},

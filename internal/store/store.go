@@ -31,7 +31,7 @@ type Engine interface {
 	// keeps no reference to it. The first commit of an account must hold its root collection and its record (see [NewAccount] in core).
 	//
 	// Errors by kind: PreconditionFailed (an Entry.If or Group.If does not hold; for If-Match on an absent item NotFound, which keeps phones
-	// from dropping the edit), UIDConflict (Ref: the name of the resource that has the UID), Exists (Ref: a path or login that is taken), NotFound
+	// from dropping the edit), UIDConflict (Ref: the name of the resource that has the UID, or that should keep another), Exists (Ref: a path or login that is taken), NotFound
 	// (account or collection unknown or gone), Quota, TooLarge (more than MaxGroup entries), Invalid, Full, Unavailable, Fenced.
 	//
 	// A put whose precondition fails although the live item holds these very octets and properties, last written by this very actor, is a

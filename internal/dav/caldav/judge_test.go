@@ -75,6 +75,14 @@ func TestUIDConflict(t *testing.T) {
 	s.refused(403, "C:no-uid-conflict", "COPY", s.mixed+"b.ics", "", "Destination: "+s.events+"c.ics")
 	s.refused(403, "C:supported-calendar-component", "MOVE", s.mixed+"b.ics", "", "Destination: "+s.home+"tasks/b.ics")
 	s.want(201, "MOVE", s.events+"a.ics", "", "Destination: "+s.events+"c.ics")
+	// One event is not put over another one.
+	other := event("other", "DTSTART:20260102T100000Z")
+	a = s.do("PUT", s.events+"c.ics", other)
+	if a.code != 403 || !strings.Contains(a.body, `<C:no-uid-conflict><D:href>`+s.events+`c.ics</D:href></C:no-uid-conflict>`) {
+		t.Errorf("over another event: %d %s", a.code, a.body)
+	}
+	s.put(s.mixed+"other.ics", other)
+	s.want(204, "MOVE", s.mixed+"other.ics", "", "Destination: "+s.events+"c.ics")
 }
 
 // TestConditionalPut: a second device does not overwrite what it has not seen.

@@ -195,6 +195,9 @@ func judgeMember(now view, c *collection, en *holdfast.Entry) error {
 	if en.Index.UID == "" {
 		return nil
 	}
+	if old := now.live(c, en.Name); en.If.SameUID && old != nil && old.Index.UID != "" && old.Index.UID != en.Index.UID {
+		return fail(holdfast.UIDConflict, en.Name, "The resource of this name has another UID.")
+	}
 	for _, name := range c.uids[en.Index.UID] {
 		if it := now.live(c, name); it != nil && name != en.Name && it.Index.UID == en.Index.UID {
 			return fail(holdfast.UIDConflict, name, "Another resource of the collection has this UID.")

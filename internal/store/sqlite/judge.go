@@ -138,8 +138,11 @@ func (t *transaction) judgeMember(h *head, coll *collection, e *holdfast.Entry, 
 		return store.Err("Commit", holdfast.Exists, e.Name, "a collection has this name")
 	}
 	uid := e.Index.UID
-	if uid == "" || old.live() && old.uid == uid {
+	switch {
+	case uid == "" || old.live() && old.uid == uid:
 		return nil
+	case e.If.SameUID && old.live() && old.uid != "":
+		return store.Err("Commit", holdfast.UIDConflict, e.Name, "the resource of this name has another UID")
 	}
 	holder := ""
 	found, err := t.c.one(qUIDHolder, func(s Stmt) { holder = s.Text(0) }, coll.key, uid)

@@ -267,6 +267,10 @@ func testUID(k *kit) {
 	k.do(uid("d.vcf", "uid-a.vcf")) // a tombstone holds none
 	sub := k.m.ID()
 	k.do(k.m.Collection(sub, k.a.Home, "other", holdfast.TypeAddressbook), k.m.Put(sub, "a.vcf", "uid-a.vcf", []byte("x"))) // another collection, another space
+	same := func(name, id string) holdfast.Entry { e := uid(name, id); e.If.SameUID = true; return e }
+	k.refuses(holdfast.UIDConflict, "d.vcf", same("d.vcf", "other"))
+	k.refuses(holdfast.UIDConflict, "b.vcf", same("b.vcf", "uid-a.vcf")) // before it is asked who else has it
+	k.do(same("d.vcf", "uid-a.vcf"), same("e.vcf", "new-e"), k.m.Delete(k.a.Book, "e.vcf"), same("e.vcf", "newer-e"), same("c.vcf", ""), same("c.vcf", "at last"))
 	// Swapping two is possible only over a third: each step is judged.
 	k.refuses(holdfast.UIDConflict, "d.vcf", uid("b.vcf", "uid-a.vcf"), uid("d.vcf", "UID-A.vcf"))
 	k.do(uid("b.vcf", "tmp"), uid("d.vcf", "UID-A.vcf"), uid("b.vcf", "uid-a.vcf"))

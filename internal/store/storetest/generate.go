@@ -243,7 +243,7 @@ func (w *walk) precondition(e holdfast.Entry) (p holdfast.Precondition) {
 	if w.chance(10) {
 		p.NoneMatch = append(p.NoneMatch, holdfast.HashOf(w.body()))
 	}
-	p.Bare = w.chance(20)
+	p.Bare, p.SameUID = w.chance(20), w.chance(20)
 	return p
 }
 
