@@ -71,12 +71,13 @@ func (o *Object) instance(i *Instance) *ical.Component {
 	return out
 }
 
-// absolute writes a time in UTC, or as a date.
+// absolute writes a time in UTC, or as a date; what the four digits of a year cannot tell, as the end of time that they can.
 func absolute(name string, at int64, local civil.Time, date bool) ical.Line {
 	d := ical.DateTime{Time: civil.Time(at), Form: ical.UTC}
 	if date {
 		d = ical.DateTime{Time: local, Form: ical.Date}
 	}
+	d.Time = max(civil.Min, min(d.Time, civil.Max))
 	return d.Line(name)
 }
 

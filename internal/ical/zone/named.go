@@ -7,6 +7,7 @@ import (
 	"time"
 	_ "time/tzdata" // for machines without a database of their own
 
+	"holdfast/internal/ical"
 	"holdfast/internal/ical/civil"
 )
 
@@ -65,12 +66,38 @@ func Name(tzid string) (string, bool) {
 	}
 }
 
-// Named gives the zone of a name; see Name. It reads the database anew each
+// offsetName reads names such as "UTC+01:00" and "GMT-5", as people mean them:
+// hours to the east of UTC.
+func offsetName(tzid string) (Zone, bool) {
+	tzid = strings.ToUpper(strings.Trim(tzid, "\" \t"))
+	digits, ok := strings.CutPrefix(tzid, "UTC")
+	if !ok {
+		digits, ok = strings.CutPrefix(tzid, "GMT")
+	}
+	if !ok || len(digits) < 2 || digits[0] != '+' && digits[0] != '-' {
+		return nil, false
+	}
+	hours, minutes, _ := strings.Cut(digits[1:], ":")
+	if len(hours) == 1 {
+		hours = "0" + hours
+	}
+	if minutes == "" && len(hours) == 2 {
+		minutes = "00"
+	}
+	n, ok := ical.ParseUTCOffset(digits[:1] + hours + minutes)
+	if !ok || n < -14*3600 || n > 14*3600 {
+		return nil, false
+	}
+	return Fixed(n), true
+}
+
+// Named gives the zone of a name; see Name. A name that tells an offset, such as
+// "UTC+01:00", is known, too. It reads the database anew each
 // time: a Cache remembers.
 func Named(tzid string) (Zone, bool) {
 	name, ok := Name(tzid)
 	if !ok {
-		return nil, false
+		return offsetName(tzid)
 	}
 	z, err := load(name)
 	return z, err == nil

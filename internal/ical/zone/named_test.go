@@ -44,6 +44,18 @@ func TestName(t *testing.T) {
 	}
 }
 
+func TestNamesOfOffsets(t *testing.T) {
+	for tzid, want := range map[string]int64{
+		"UTC+01:00": 3600, "GMT-5": -5 * 3600, "gmt+0530": 19800, "UTC+1": 3600, "GMT+00:00": 0,
+		"GMT+": -1, "UTC+15": -1, "UTC+01:0": -1, "UTC01": -1, "UTC+1:00:00": -1, "GMT+-1": -1, "PST+8": -1,
+	} {
+		z, ok := Named(tzid)
+		if ok != (want != -1) || ok && int64(z.Local(0)) != want {
+			t.Errorf("%s: %v, %v", tzid, z, ok)
+		}
+	}
+}
+
 func TestEveryNameLoads(t *testing.T) {
 	for _, name := range database() {
 		if _, ok := Named(name); !ok {
