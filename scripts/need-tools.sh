@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The real clients and tools that the tests start, from Debian's packages.
 set -euo pipefail
-declare -A package=([vdirsyncer]=vdirsyncer [khard]=khard [khal]=khal [todoman]=todoman [cadaver]=cadaver [litmus]=litmus [strace]=strace [curl]=curl [radicale]=radicale [thunderbird]=thunderbird)
+declare -A package=([vdirsyncer]=vdirsyncer [khard]=khard [khal]=khal [todoman]=todoman [cadaver]=cadaver [litmus]=litmus [strace]=strace [curl]=curl [radicale]=radicale [thunderbird]=thunderbird [syncevolution]=syncevolution [calcurse]=calcurse)
 missing=()
 for command in "${!package[@]}"; do
 	command -v "$command" >/dev/null 2>&1 || missing+=("${package[$command]}")
 done
 # Modules of Debian's own Python, whatever other Python is in the PATH.
-declare -A module=([caldav]=python3-caldav [dateutil]=python3-dateutil [icalendar]=python3-icalendar [recurring_ical_events]=python3-recurring-ical-events)
+declare -A module=([caldav]=python3-caldav [dateutil]=python3-dateutil [icalendar]=python3-icalendar [recurring_ical_events]=python3-recurring-ical-events [httplib2]=python3-httplib2)
 for name in "${!module[@]}"; do
 	/usr/bin/python3 -c "import $name" 2>/dev/null || missing+=("${module[$name]}")
 done
