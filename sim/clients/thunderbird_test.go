@@ -2,6 +2,7 @@ package clients
 
 import (
 	"bytes"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -86,4 +87,32 @@ func TestThunderbird(t *testing.T) {
 	one.remove(entry{"default", "VEVENT", 9})
 	one.sync()
 	thunderbird(t, p, []string{"events: 38", "title: Edited elsewhere", "done: True"}, "again", profile, "38", other.uid(), "Edited elsewhere")
+}
+
+// TestThunderbirdShares lets Bob find in Thunderbird what Alice shares with him: with the right to write he adds to it, with the right to read alone he is refused.
+// (Thunderbird does not show it read-only, for it takes the privilege DAV:write-properties, with which Bob gives it a colour of his own, for the right to write.)
+func TestThunderbirdShares(t *testing.T) {
+	thorough(t)
+	need(t, "thunderbird", "vdirsyncer", "python3")
+	h, m := newHouse(t), plans{}
+	var b struct{}
+	h.command(&b, "account", "add", bob, "--no-password")
+	one := h.newPlanner("Laptop")
+	m.fill(one, "default", "VEVENT", 0, 10)
+	one.sync()
+	d, theirs := h.deviceOf(bob, "Thunderbird"), "Calendar ("+alice+")"
+	for _, c := range []struct{ rights, added string }{{"write", "event added: Made by Bob"}, {"read", "event refused: True"}} {
+		h.share("calendars/default", bob, c.rights)
+		p := tool{dir: t.TempDir()}
+		thunderbird(t, p, []string{"calendar: " + theirs, fmt.Sprintf("events: %d", len(one.heldIn("default"))), c.added, "done: True"},
+			"share", filepath.Join(p.dir, "profile"), h.url()+"/", bob, d.Password, theirs, fmt.Sprint(len(one.heldIn("default"))), "Made by Bob")
+		one.sync()
+		h.sees(one.device, "20260601T090000Z", "20260601T100000Z", "VEVENT", "Made by Bob", true)
+		if n := len(one.heldIn("default")); n != 11 {
+			t.Errorf("after Bob used Thunderbird with the right to %s there are %d events, want 11", c.rights, n)
+		}
+	}
+	if lost := without(m.hashes("default"), hashes(one.heldIn("default"))); len(lost) != 0 {
+		t.Errorf("%d of Alice's events have changed", len(lost))
+	}
 }

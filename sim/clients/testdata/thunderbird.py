@@ -2,7 +2,8 @@
 
 Arguments: "set-up", directory of the profile, address, user name, app password, how many events, to-dos and contacts there should be, UID of an event to edit, UID of one
 to delete, UID of a weekly event and the day of an instance to move (YYYYMMDD), UID of a contact to edit. Or: "again", directory of the profile, how many events there
-should be, UID of an event and its title. Prints what happened, one line for a step; the last is "done".
+should be, UID of an event and its title. Or: "share", directory of the profile, address, user name, app password, the name of a calendar that is shared with the user, how
+many events are in it, the title of an event to add. Prints what happened, one line for a step; the last is "done".
 """
 import ctypes
 import json
@@ -108,7 +109,7 @@ const wait = async f => { for (let i = 0; i < 200; i++) { if (await f()) { retur
 """
 
 
-def set_up(address, user, password, events, todos, contacts, edit, delete, weekly, day, card):
+def sign_in(address, user, password):
     t.js("""const Login = Components.Constructor("@mozilla.org/login-manager/loginInfo;1", Ci.nsILoginInfo, "init");
         await Services.logins.addLoginAsync(new Login(a[0], null, "Holdfast", a[1], a[2], "", ""));""", address.rstrip("/"), user, password)
     for line in t.js("""const { CalDavProvider } = load("CalDavProvider.sys.mjs");
@@ -116,6 +117,10 @@ def set_up(address, user, password, events, todos, contacts, edit, delete, weekl
         for (const c of found) { cal.manager.registerCalendar(c); }
         return found.map(c => c.name + (c.readOnly ? ", read-only" : "")).sort();""", address, user, password):
         say("calendar", line)
+
+
+def set_up(address, user, password, events, todos, contacts, edit, delete, weekly, day, card):
+    sign_in(address, user, password)
     say("events", t.js("await wait(async () => (await items(named('Calendar'))).length == a[0]); return (await items(named('Calendar'))).length;", int(events)))
     say("to-dos", t.js("await wait(async () => (await items(named('Tasks'))).length == a[0]); return (await items(named('Tasks'))).length;", int(todos)))
 
@@ -158,7 +163,17 @@ def again(events, uid, title):
     say("title", t.js("return (await item(named('Calendar'), a[0])).title;", uid))
 
 
+def share(address, user, password, name, events, title):
+    sign_in(address, user, password)
+    say("events", t.js("await wait(async () => (await items(named(a[0]))).length == a[1]); return (await items(named(a[0]))).length;", name, int(events)))
+    try:
+        say("event added", t.js("""const { CalEvent } = load("CalEvent.sys.mjs");
+            return (await named(a[0]).addItem(new CalEvent("BEGIN:VEVENT\\r\\nSUMMARY:" + a[1] + "\\r\\nDTSTART:20260601T090000Z\\r\\nDTEND:20260601T100000Z\\r\\nEND:VEVENT\\r\\n"))).title;""", name, title))
+    except RuntimeError as e:
+        say("event refused", bool(e))
+
+
 t = Thunderbird(sys.argv[2])
-{"set-up": set_up, "again": again}[sys.argv[1]](*sys.argv[3:])
+{"set-up": set_up, "again": again, "share": share}[sys.argv[1]](*sys.argv[3:])
 t.quit()
 say("done")
