@@ -179,6 +179,7 @@ func TestPropPatch(t *testing.T) {
 		{`<C:schedule-calendar-transp><C:transparent/></C:schedule-calendar-transp>`, "200 OK"},
 		{`<C:schedule-calendar-transp>x</C:schedule-calendar-transp>`, "403"},
 		{`<C:calendar-timezone>` + vienna + `</C:calendar-timezone>`, "200 OK"},
+		{"<C:calendar-timezone>\n   " + vienna + "\n  </C:calendar-timezone>", "200 OK"},
 		{`<C:calendar-timezone>` + event("a", "DTSTART:20260101T000000Z") + `</C:calendar-timezone>`, "<C:valid-calendar-data/>"},
 		{`<C:calendar-timezone-id>Nowhere</C:calendar-timezone-id>`, "<C:valid-timezone/>"},
 		{`<C:supported-calendar-component-set><C:comp name="VTODO"/></C:supported-calendar-component-set>`, "<D:cannot-modify-protected-property/>"},

@@ -344,3 +344,24 @@ func TestIndexFollows(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestUndated: a to-do without any time is found whatever the range, a note without one never (section 9.9), by the index as by the octets.
+func TestUndated(t *testing.T) {
+	s := newServer(t)
+	s.put(s.mixed+"todo.ics", comp("VTODO", "todo"))
+	s.put(s.mixed+"note.ics", comp("VJOURNAL", "note"))
+	s.put(s.mixed+"dated.ics", comp("VJOURNAL", "dated", "DTSTART;VALUE=DATE:20260105"))
+	const summary = `<C:prop-filter name="SUMMARY"><C:is-not-defined/></C:prop-filter>`
+	for _, c := range []struct{ kind, rng, want string }{
+		{"VTODO", `start="20260105T000000Z" end="20260106T000000Z"`, "todo"},
+		{"VTODO", `end="00020106T000000Z"`, "todo"},
+		{"VJOURNAL", `start="20260105T000000Z" end="20260106T000000Z"`, "dated"},
+		{"VJOURNAL", `start="20260106T000000Z"`, ""},
+	} {
+		for _, more := range []string{"", summary} {
+			if got := names(s.report(s.mixed, query(plain, within(c.kind, `<C:time-range `+c.rng+`/>`+more)))); got != c.want {
+				t.Errorf("%s %s %s: %q, want %q", c.kind, c.rng, more, got, c.want)
+			}
+		}
+	}
+}

@@ -60,7 +60,7 @@ func acceptAvailability(_ *dav.Target, op davxml.PropOp) error {
 	if op.Remove {
 		return nil
 	}
-	cal, err := ical.Parse([]byte(op.Element.Text), textLimits())
+	cal, err := ical.Parse([]byte(op.Element.TrimText()), textLimits())
 	if err != nil || len(op.Element.Children) > 0 || len(cal.Each("VAVAILABILITY")) == 0 {
 		return forbidden(davxml.CValidCalendarData, "the value of calendar-availability is a VCALENDAR with VAVAILABILITY components")
 	}

@@ -16,7 +16,7 @@ const zoneSteps = 100_000
 
 // zoneOfText reads a time zone from an iCalendar object with exactly one VTIMEZONE (RFC 4791 section 5.2.2), and its TZID.
 func (o Options) zoneOfText(text string) (zone.Zone, string, bool) {
-	cal, err := ical.Parse([]byte(text), textLimits())
+	cal, err := ical.Parse([]byte(strings.TrimSpace(text)), textLimits()) // in XML white space stands around it easily
 	if err != nil || len(cal.Children) != 1 || !cal.Children[0].Is("VTIMEZONE") {
 		return nil, "", false
 	}
