@@ -18,55 +18,102 @@ var ErrTooMany = errors.New("the range holds more instances than are allowed")
 // instance. More than limit instances are ErrTooMany; the other error is
 // recur.ErrBudget.
 func (o *Object) Expand(from, to int64, limit int, b *recur.Budget) (*ical.Component, error) {
+	if b == nil {
+		b = recur.NewBudget(recur.DefaultSteps)
+	}
 	cal := o.cal.Bare()
 	cal.Lines = o.cal.Lines
-	many := false
+	x := expander{o: o, moulds: map[*ical.Component]*mould{}}
+	many, spent := false, false
 	err := o.Instances(from, to, b, func(i *Instance) bool {
-		if many = len(cal.Children) >= limit; !many {
-			cal.Children = append(cal.Children, o.instance(i))
+		m := x.mould(i.Component)
+		if many = len(cal.Children) >= limit; many {
+			return false
 		}
-		return !many
+		if spent = !b.Spend(1 + m.octets/octetsPerStep); spent {
+			return false
+		}
+		cal.Children = append(cal.Children, x.instance(i, m))
+		return true
 	})
 	switch {
 	case err != nil:
 		return nil, err
 	case many:
 		return nil, ErrTooMany
+	case spent:
+		return nil, recur.ErrBudget
 	case len(cal.Children) == 0:
 		return nil, nil
 	}
 	return cal, nil
 }
 
-// instance makes a component of an instance. Its lines have no numbers, so that they are written in their order.
-func (o *Object) instance(i *Instance) *ical.Component {
-	out := i.Component.Bare()
-	out.No = 0
-	identified := false
-	for k := range i.Component.Lines {
-		l := i.Component.Lines[k]
-		l.No = 0
-		switch name := strings.ToUpper(l.Name); name {
+// octetsPerStep is how much of an expansion costs a step: a large object may not come thousands of times.
+const octetsPerStep = 256
+
+// expander makes the components of instances.
+type expander struct {
+	o      *Object
+	moulds map[*ical.Component]*mould
+}
+
+// mould is what all instances of a component have in common.
+type mould struct {
+	lines    []ical.Line // in UTC, without what makes it recur
+	children []*ical.Component
+	octets   int
+}
+
+func (x *expander) mould(c *ical.Component) *mould {
+	m := x.moulds[c]
+	if m != nil {
+		return m
+	}
+	m = &mould{}
+	for _, l := range c.Lines {
+		switch strings.ToUpper(l.Name) {
 		case "RRULE", "EXRULE", "RDATE", "EXDATE":
 			continue
+		case "DTSTART", "DTEND", "DUE", "RECURRENCE-ID":
+		default:
+			x.o.toUTC(&l)
+		}
+		l.No = 0
+		m.lines = append(m.lines, l)
+		m.octets += 40 + len(l.Raw)
+	}
+	for _, k := range c.Children {
+		k = x.o.unbound(k)
+		m.children = append(m.children, k)
+		m.octets += len(k.Append(nil))
+	}
+	x.moulds[c] = m
+	return m
+}
+
+// instance makes a component of an instance. Its lines have no numbers, so that they are written in their order.
+func (x *expander) instance(i *Instance, m *mould) *ical.Component {
+	out := i.Component.Bare()
+	out.No = 0
+	out.Lines = make([]ical.Line, 0, len(m.lines)+1)
+	out.Children = m.children
+	identified := false
+	for _, l := range m.lines {
+		switch name := strings.ToUpper(l.Name); name {
 		case "DTSTART":
 			l = absolute(name, i.Start, i.Local, i.AllDay)
 		case "DTEND", "DUE":
-			l = o.end(&l, i)
+			l = x.o.end(&l, i)
 		case "DURATION":
 			l = exact(l, i)
 		case "RECURRENCE-ID":
-			l, identified = o.identity(i), true
-		default:
-			o.toUTC(&l)
+			l, identified = x.o.identity(i), true
 		}
 		out.Lines = append(out.Lines, l)
 	}
 	if i.Recurring && !identified {
-		out.Lines = append(out.Lines, o.identity(i))
-	}
-	for _, c := range i.Component.Children {
-		out.Children = append(out.Children, o.unbound(c))
+		out.Lines = append(out.Lines, x.o.identity(i))
 	}
 	return out
 }

@@ -119,6 +119,17 @@ func TestExpand(t *testing.T) {
 	}
 }
 
+// A large object does not come as often as a small one.
+func TestExpandIsBounded(t *testing.T) {
+	o := compile(t, "", vevent("DTSTART:20261126T090000Z", "RRULE:FREQ=DAILY", "DESCRIPTION:"+strings.Repeat("x", 1<<20)))
+	if _, err := o.Expand(at(t, "20261126T000000Z"), at(t, "20261206T000000Z"), 10000, nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := o.Expand(at(t, "20261126T000000Z"), at(t, "20361206T000000Z"), 10000, nil); err != recur.ErrBudget {
+		t.Error(err)
+	}
+}
+
 func TestLimitRecurrenceSet(t *testing.T) {
 	for name, c := range map[string]struct{ body, from, to, want string }{
 		"the RFC's example":   {abcd2, "20060103T000000Z", "20060105T000000Z", "SUMMARY:Event #2\nSUMMARY:Event #2 bis"},
