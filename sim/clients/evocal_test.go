@@ -151,7 +151,7 @@ func TestEvolutionCalendars(t *testing.T) {
 	}
 }
 
-// TestEvolutionDiscovers lets Evolution find out by itself what Bob has: his own, and what Alice shares with him.
+// TestEvolutionDiscovers lets Evolution find out by itself what Bob has: his own, and what Alice shares with him. Then it makes calendars for him.
 func TestEvolutionDiscovers(t *testing.T) {
 	thorough(t)
 	py := needEvolution(t)
@@ -172,17 +172,18 @@ func TestEvolutionDiscovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := tool{dir: dir, env: []string{"XDG_RUNTIME_DIR=" + filepath.Join(dir, "run"), "GSETTINGS_BACKEND=memory", "GIO_USE_PROXY_RESOLVER=dummy"}}
-	out, err := p.run(t.Context(), "dbus-run-session", "--", py, script, h.url()+"/", bob, h.deviceOf(bob, "Evolution").Password)
 	home := "dav/calendars/" + b.ID + "/"
+	out, err := p.run(t.Context(), "dbus-run-session", "--", py, script, h.url()+"/", bob, h.deviceOf(bob, "Evolution").Password, "/"+home)
 	for _, want := range []string{
 		"dav/addressbooks/" + b.ID + "/default/ | Contacts | None | contacts", home + "default/ | Calendar | None | events", home + "notes/ | Notes | None | memos",
-		home + "tasks/ | Tasks | None | tasks", home + id + "/ | Calendar (" + alice + ") | #FF2968 | events", "addresses: " + bob, "done",
+		home + "tasks/ | Tasks | None | tasks", home + id + "/ | Calendar (" + alice + ") | #FF2968 | events", "addresses: " + bob,
+		"made: Team & friends | What we do | #ff00aa | events", "made: Lists | None | #00ff00 | tasks memos", "may be written: True", "deleted: True", "done",
 	} {
 		if !strings.Contains(out, "\n"+want+"\n") {
 			t.Errorf("Evolution does not find %q (%v)", want, err)
 		}
 	}
-	if t.Failed() || strings.Count(out, " | ") != 15 {
+	if t.Failed() || strings.Count(out, " | ") != 5*3+2*3 {
 		t.Errorf("Evolution finds\n%s", tail(out))
 	}
 }
