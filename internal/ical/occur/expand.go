@@ -96,17 +96,17 @@ func (x *expander) mould(c *ical.Component) *mould {
 func (x *expander) instance(i *Instance, m *mould) *ical.Component {
 	out := i.Component.Bare()
 	out.No = 0
-	out.Lines = make([]ical.Line, 0, len(m.lines)+1)
+	out.Lines = make([]ical.Line, 0, len(m.lines)+2)
 	out.Children = m.children
-	identified := false
+	identified, ends := false, false
 	for _, l := range m.lines {
 		switch name := strings.ToUpper(l.Name); name {
 		case "DTSTART":
 			l = absolute(name, i.Start, i.Local, i.AllDay)
 		case "DTEND", "DUE":
-			l = x.o.end(&l, i)
+			l, ends = x.o.end(&l, i), true
 		case "DURATION":
-			l = exact(l, i)
+			l, ends = exact(l, i), true
 		case "RECURRENCE-ID":
 			l, identified = x.o.identity(i), true
 		}
@@ -114,6 +114,9 @@ func (x *expander) instance(i *Instance, m *mould) *ical.Component {
 	}
 	if i.Recurring && !identified {
 		out.Lines = append(out.Lines, x.o.identity(i))
+	}
+	if i.Recurring && !ends && !i.AllDay && i.End > i.Start && x.o.kind == event { // an RDATE that is a period
+		out.Lines = append(out.Lines, absolute("DTEND", i.End, 0, false))
 	}
 	return out
 }
@@ -150,10 +153,11 @@ func (o *Object) end(l *ical.Line, i *Instance) ical.Line {
 	return absolute(strings.ToUpper(l.Name), i.End, local, d.Form == ical.Date && i.AllDay)
 }
 
-// exact writes a DURATION so that it is right in UTC: days that a change of the clocks made longer or shorter become seconds.
+// exact writes a DURATION so that it is right in UTC: days that a change of the clocks made longer or shorter become seconds. The
+// length of an RDATE that is a period is its own.
 func exact(l ical.Line, i *Instance) ical.Line {
 	d, ok := ical.ParseDuration(l.Value)
-	if ok && !i.AllDay && d.Days != 0 && d.Days*civil.Day+d.Seconds != i.End-i.Start {
+	if ok && !i.AllDay && (d.Days != 0 || i.Recurring) && d.Days*civil.Day+d.Seconds != i.End-i.Start {
 		l = ical.NewLine("DURATION", ical.Duration{Seconds: i.End - i.Start}.String())
 	}
 	return l
