@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -65,4 +66,59 @@ func TestCalendarCorpusByPut(t *testing.T) {
 	p.sync()
 	same(t, "the device", hashes(p.heldIn("corpus")), hashes(accepted))
 	same(t, "the export", hashTexts(h.exportedFrom("calendars/corpus")["calendars/corpus"]), hashes(accepted))
+}
+
+// TestCalendarCorpusByImport imports all files by the command, and wants everything on a device, octet by octet as the export has it. How many are mended and refused is
+// counted by the tests of package transfer.
+func TestCalendarCorpusByImport(t *testing.T) {
+	thorough(t)
+	need(t, "vdirsyncer")
+	files := calendarCorpus(t)
+	h := newHouse(t)
+	type report struct {
+		Items, Accepted, Created, Already int
+		Refused                           []struct{ File, Precondition, Why string }
+	}
+	imported := func() (r report) {
+		t.Helper()
+		out, err := tool{dir: t.TempDir()}.run(t.Context(), h.Bin, append([]string{"import", alice, "--data", h.Data, "--json"}, absolute(t, files)...)...)
+		// The exit status is 1, for some are refused.
+		if i := strings.Index(out, "{"); i < 0 || json.Unmarshal([]byte(out[i:]), &r) != nil {
+			t.Fatalf("import: %v\n%s", err, tail(out))
+		}
+		return r
+	}
+	first := imported()
+	if first.Accepted < 1400 || first.Created != first.Accepted || first.Accepted+len(first.Refused) < first.Items {
+		t.Errorf("%d items, %d accepted, %d created, %d refused", first.Items, first.Accepted, first.Created, len(first.Refused))
+	}
+	before := h.exportedFrom("calendars/default", "calendars/tasks", "calendars/notes")
+	if again := imported(); again.Created != 0 || again.Already != first.Accepted {
+		t.Errorf("the second import created %d and found %d; want 0 and %d", again.Created, again.Already, first.Accepted)
+	}
+	p := h.newPlanner("Laptop")
+	p.sync()
+	total := 0
+	for path, want := range before {
+		same(t, "the device, "+path, hashes(p.heldIn(filepath.Base(path))), hashTexts(want))
+		total += len(want)
+	}
+	if total != first.Created {
+		t.Errorf("%d items were created, and %d are there", first.Created, total)
+	}
+	if done := p.sync(); len(done) != 0 {
+		t.Errorf("nothing was changed, and vdirsyncer did %q", done)
+	}
+}
+
+func absolute(t *testing.T, files []string) (out []string) {
+	t.Helper()
+	for _, f := range files {
+		a, err := filepath.Abs(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, a)
+	}
+	return out
 }
