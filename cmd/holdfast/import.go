@@ -226,7 +226,7 @@ func (a *app) showImport(r importReport) error {
 		}
 		into = append(into, fmt.Sprintf("%s (%d)", p.Path, p.Items))
 	}
-	where := strings.Join(into, " and ")
+	where := listed(into)
 	switch len(into) {
 	case 0:
 		noun, where = "item", "the account"
@@ -241,25 +241,46 @@ func (a *app) showImport(r importReport) error {
 // shown is how many lines of a sort a report shows to a person; --json has them all.
 const shown = 50
 
-// showOdd shows what is not as it was given.
+// showOdd shows what is not as it was given. What happened to many items of one file in the same way is one line.
 func (a *app) showOdd(mended []transfer.Mended, refused []transfer.RefusedOne, notes []transfer.Note) {
-	lines := func(word string, n int, line func(i int) string) {
-		for i := range min(n, shown) {
-			a.printf("%-8s %s\n", word, line(i))
-		}
-		if n > shown {
-			a.printf("%-8s … and %d more; --json lists them all\n", word, n-shown)
-		}
-	}
-	lines("note", len(notes), func(i int) string {
-		return strings.TrimPrefix(notes[i].File+": "+notes[i].What, ": ")
-	})
-	lines("mended", len(mended), func(i int) string {
+	a.lines("note", len(notes), func(i int) (string, string, string) { return notes[i].File, "", notes[i].What })
+	a.lines("mended", len(mended), func(i int) (string, string, string) {
 		m := mended[i]
-		return spot(m.File, m.Kind, m.Item, m.Line) + ": " + m.What
+		return m.File, spot("", m.Kind, m.Item, m.Line), m.What
 	})
-	lines("refused", len(refused), func(i int) string {
+	a.lines("refused", len(refused), func(i int) (string, string, string) {
 		x := refused[i]
-		return fmt.Sprintf("%s: %s (%s)", spot(x.File, x.Kind, x.Item, x.Line), x.Why, x.Precondition)
+		return x.File, spot("", x.Kind, x.Item, x.Line), fmt.Sprintf("%s (%s)", x.Why, x.Precondition)
 	})
+}
+
+// lines shows n things of a sort by their file, their place in it, and what is said of them.
+func (a *app) lines(word string, n int, of func(i int) (file, at, what string)) {
+	told := 0
+	for i := 0; i < n; {
+		if told == shown {
+			a.printf("%-8s … and %d more; --json lists them all\n", word, n-i)
+			return
+		}
+		file, at, what := of(i)
+		from := i
+		for i++; i < n; i++ {
+			if f, _, w := of(i); f != file || w != what {
+				break
+			}
+		}
+		if i-from > 1 {
+			at += fmt.Sprintf(" and %d more like it", i-from-1)
+		}
+		a.printf("%-8s %s\n", word, strings.TrimPrefix(file+at+": "+what, ": "))
+		told++
+	}
+}
+
+// listed joins words as a sentence does.
+func listed(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }

@@ -138,10 +138,7 @@ func (c *Client) Import(ctx context.Context, q ImportRequest, body io.Reader, fn
 		fn(*e)
 		return nil
 	})
-	if err == nil && !done {
-		err = errAborted
-	}
-	return errors.Join(context.Cause(ctx), err)
+	return errors.Join(context.Cause(ctx), unfinished(err, done))
 }
 
 // TakeOver takes another server over and calls fn with each event. The last one is Done; without it there is an error.
@@ -164,10 +161,19 @@ func (c *Client) TakeOver(ctx context.Context, q TakeoverRequest, fn func(Takeov
 		fn(*e)
 		return nil
 	})
-	if err == nil && !done {
+	return errors.Join(context.Cause(ctx), unfinished(err, done))
+}
+
+// unfinished says what it means that an import's answer broke off.
+func unfinished(err error, done bool) error {
+	var e *holdfast.Error
+	if err == nil && done || errors.As(err, &e) {
+		return err
+	}
+	if err == nil {
 		err = errAborted
 	}
-	return errors.Join(context.Cause(ctx), err)
+	return &holdfast.Error{Op: "control", Kind: holdfast.Unavailable, Text: "the server went away before it was done; what was stored stays, run it again to go on", Err: err}
 }
 
 // Export returns an account as a tar stream; see package transfer.

@@ -48,7 +48,12 @@ func (h *handler) takeOver(w http.ResponseWriter, r *http.Request) {
 		Remote: davclient.Options{URL: q.URL, User: q.User, Password: q.Password, Hosts: q.Hosts, InsecureHTTP: q.InsecureHTTP}}
 	err = transfer.TakeOver(r.Context(), h.Core, t, func(e transfer.TakeoverEvent) error { return out.write(TakeoverEvent{TakeoverEvent: e}) })
 	if err != nil {
-		h.Log.Warn("the takeover of another server did not come to its end; run it again to go on", "account", a.Email, "from", t.Remote.Host(), "err", err)
+		level := slog.LevelWarn
+		switch holdfast.KindOf(err) {
+		case holdfast.Invalid, holdfast.Forbidden, holdfast.Unauthorized, holdfast.NotFound: // it never began
+			level = slog.LevelDebug
+		}
+		h.Log.Log(r.Context(), level, "the takeover of another server did not come to its end; run it again to go on", "account", a.Email, "from", t.Remote.Host(), "err", err)
 		_ = out.write(TakeoverEvent{Error: problemOf(err)})
 		return
 	}

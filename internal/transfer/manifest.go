@@ -23,6 +23,17 @@ type Manifest struct {
 	Digest      holdfast.Hash        `json:"digest"`
 	Collections []ManifestCollection `json:"collections"`
 	Files       []ManifestFile       `json:"files"`
+	Merged      []ManifestMerged     `json:"merged,omitempty"` // made of the files when they were taken out; they add nothing
+}
+
+// ManifestMerged is a file that holds all items of a collection, for other programs.
+type ManifestMerged struct {
+	Path   string        `json:"path"`
+	Of     string        `json:"of"` // path of the collection
+	Items  int           `json:"items"`
+	Left   int           `json:"left,omitempty"` // items that could not be read as what they should be
+	SHA256 holdfast.Hash `json:"sha256"`
+	Octets int64         `json:"octets"`
 }
 
 // ManifestAccount says whose it is.

@@ -24,6 +24,7 @@ type Target struct {
 	file  *os.File // of a zip
 	zip   *zip.Writer
 	made  map[string]bool // directories
+	aside []*os.File      // what waits beside it
 }
 
 // OpenTarget prepares a target. Errors: Exists if there is something under that name already, an empty directory apart; Invalid if its directory is not there;
@@ -73,6 +74,27 @@ func (t *Target) free() error {
 		}
 	}
 	return &holdfast.Error{Op: "transfer.Export", Kind: holdfast.Exists, Ref: t.final, Text: "it is there already and is not overwritten; choose another name"}
+}
+
+// scratch makes a file beside the target, which goes when the target is committed or discarded.
+func (t *Target) scratch() (*os.File, error) {
+	parent, base := filepath.Split(t.final)
+	if parent == "" {
+		parent = "."
+	}
+	f, err := os.CreateTemp(parent, "."+base+".partial-*")
+	if err == nil {
+		t.aside = append(t.aside, f)
+	}
+	return f, err
+}
+
+func (t *Target) dropScratch() {
+	for _, f := range t.aside {
+		f.Close()
+		os.Remove(f.Name()) // what stays bears "partial" in its name
+	}
+	t.aside = nil
 }
 
 // add writes one file. name has slashes and is local.
@@ -129,6 +151,7 @@ func (t *Target) mkdir(path string) error {
 
 // Commit makes the target appear, durably.
 func (t *Target) Commit() error {
+	t.dropScratch()
 	if err := t.sync(); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
@@ -164,6 +187,7 @@ func (t *Target) sync() error {
 
 // Discard removes what was written and not committed. After Commit it does nothing.
 func (t *Target) Discard() {
+	t.dropScratch()
 	if t.temp == "" {
 		return
 	}

@@ -17,7 +17,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/core"
-	"holdfast/internal/ical"
+	"holdfast/internal/dav/caldav"
 	"holdfast/internal/store/memory"
 	"holdfast/internal/vcard"
 )
@@ -37,22 +37,11 @@ func judge(_ *holdfast.Collection, name, _ string, body []byte) (holdfast.Kind, 
 	return holdfast.KindAddress, holdfast.Index{UID: ix.UID}, nil
 }
 
-func judgeObject(c *holdfast.Collection, name, _ string, body []byte) (holdfast.Kind, holdfast.Index, error) {
-	_, ix, refusal := ical.Judge(body, ical.Limits{})
-	if refusal != nil {
-		return 0, holdfast.Index{}, &holdfast.Error{Op: "judge", Kind: holdfast.Invalid, Ref: name, Rule: string(refusal.Precondition), Text: refusal.Why}
-	}
-	if !takes(c, ix.Kind) {
-		return 0, holdfast.Index{}, &holdfast.Error{Op: "judge", Kind: holdfast.Forbidden, Ref: name, Rule: "supported-calendar-component", Text: "not here"}
-	}
-	return map[string]holdfast.Kind{kindTodo: holdfast.KindTodo, kindJournal: holdfast.KindJournal, kindEvent: holdfast.KindEvent}[ix.Kind], holdfast.Index{UID: ix.UID}, nil
-}
-
 func newHouse(t testing.TB) *house {
 	t.Helper()
 	e := memory.New()
 	t.Cleanup(func() { e.Close() })
-	s := core.New(core.Options{Engine: e, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judge, holdfast.TypeCalendar: judgeObject}})
+	s := core.New(core.Options{Engine: e, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judge, holdfast.TypeCalendar: caldav.Judge(caldav.Options{})}})
 	a, _, err := s.CreateAccount(t.Context(), holdfast.Actor{}, "alice@example.org", "")
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +52,8 @@ func newHouse(t testing.TB) *house {
 type heard struct {
 	mended  []Mended
 	refused []RefusedOne
+	notes   []Note
+	placed  []Placed
 	done    *Totals
 }
 
@@ -70,15 +61,16 @@ func (h *house) take(t testing.TB, ctx context.Context, q Request, r io.Reader) 
 	t.Helper()
 	var out heard
 	q.Account = h.a.ID
-	if q.Into == "" {
-		q.Into = "addressbooks/default"
-	}
 	err := Import(ctx, h.s, q, r, func(e Event) error {
 		switch {
 		case e.Mended != nil:
 			out.mended = append(out.mended, *e.Mended)
 		case e.Refused != nil:
 			out.refused = append(out.refused, *e.Refused)
+		case e.Note != nil:
+			out.notes = append(out.notes, *e.Note)
+		case e.Placed != nil:
+			out.placed = append(out.placed, *e.Placed)
 		case e.Done != nil:
 			done := *e.Done
 			out.done = &done
@@ -277,7 +269,7 @@ func TestExportComesBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := Unpack(t.Context(), bytes.NewReader(stream), target, quiet)
+		m, err := Unpack(t.Context(), bytes.NewReader(stream), target, false, quiet)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -385,7 +377,7 @@ func TestExportIsOneMoment(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer target.Discard()
-	if _, err := Unpack(t.Context(), m, target, quiet); err != nil {
+	if _, err := Unpack(t.Context(), m, target, false, quiet); err != nil {
 		t.Fatal(err)
 	}
 	if err := target.Commit(); err != nil {
@@ -427,7 +419,7 @@ func TestUnpackBelievesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Unpack(t.Context(), bytes.NewReader(stream), target, quiet); err == nil {
+		if _, err := Unpack(t.Context(), bytes.NewReader(stream), target, false, quiet); err == nil {
 			t.Errorf("%s: was believed", name)
 		}
 		target.Discard()

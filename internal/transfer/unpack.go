@@ -20,8 +20,15 @@ const maxManifest = 1 << 30
 type Progress func(items int, octets int64)
 
 // Unpack writes what Export wrote into a target, and compares every file with the manifest. The target is committed by the caller, once Unpack has
-// returned nil.
-func Unpack(ctx context.Context, r io.Reader, t *Target, progress Progress) (*Manifest, error) {
+// returned nil. merge makes one file of each address book and calendar too, for other programs.
+func Unpack(ctx context.Context, r io.Reader, t *Target, merge bool, progress Progress) (*Manifest, error) {
+	var m *merger
+	if merge {
+		var err error
+		if m, err = newMerger(t); err != nil {
+			return nil, fmt.Errorf("export: %w", err)
+		}
+	}
 	in := tar.NewReader(r)
 	sums := map[string]holdfast.Hash{}
 	var octets int64
@@ -38,10 +45,10 @@ func Unpack(ctx context.Context, r io.Reader, t *Target, progress Progress) (*Ma
 			return nil, fmt.Errorf("export: %q cannot be the name of a file here", h.Name)
 		}
 		if h.Name == ManifestName {
-			return finishUnpack(in, h, t, sums)
+			return finishUnpack(in, h, t, m, sums)
 		}
 		sum := sha256.New()
-		if err := t.add(h.Name, h.ModTime, io.TeeReader(in, sum)); err != nil {
+		if err := m.copyMerging(t, h.Name, h.ModTime, io.TeeReader(in, sum)); err != nil {
 			return nil, fmt.Errorf("export %s: %w", h.Name, err)
 		}
 		sums[h.Name] = holdfast.Hash(sum.Sum(nil))
@@ -50,7 +57,7 @@ func Unpack(ctx context.Context, r io.Reader, t *Target, progress Progress) (*Ma
 	}
 }
 
-func finishUnpack(in io.Reader, h *tar.Header, t *Target, sums map[string]holdfast.Hash) (*Manifest, error) {
+func finishUnpack(in io.Reader, h *tar.Header, t *Target, merged *merger, sums map[string]holdfast.Hash) (*Manifest, error) {
 	if h.Size > maxManifest {
 		return nil, fmt.Errorf("export: a manifest of %d octets is not read", h.Size)
 	}
@@ -74,6 +81,15 @@ func finishUnpack(in io.Reader, h *tar.Header, t *Target, sums map[string]holdfa
 		if err := t.dir(c.Path, h.ModTime); err != nil {
 			return nil, fmt.Errorf("export %s: %w", c.Path, err)
 		}
+	}
+	if merged != nil {
+		if err := merged.finish(m, h.ModTime); err != nil {
+			return nil, err
+		}
+		if b, err = json.MarshalIndent(m, "", "  "); err != nil {
+			return nil, err
+		}
+		b = append(b, '\n')
 	}
 	return m, t.addBytes(ManifestName, h.ModTime, b)
 }

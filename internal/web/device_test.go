@@ -373,3 +373,28 @@ func TestOwnUploads(t *testing.T) {
 	put(laptop, "c.vcf")
 	b.get("/devices").want(t, 200, "behind: last synced")
 }
+
+// TestCalendarsOfADevice: the calendars that a device syncs are told one by one; where it syncs none, one line says so. The overview counts what they hold.
+func TestCalendarsOfADevice(t *testing.T) {
+	h := newHouse(t, nil)
+	account := h.account()
+	b := h.browser().signIn()
+	phone, _, _ := b.addDevice("Phone")
+	b.get("/devices").want(t, 200, "<dt>Contacts</dt>", "<dt>Calendars</dt><dd>never synced")
+	id, err := holdfast.ParseID(phone)
+	must(t, err)
+	p := holdfast.Principal{Account: account, Device: id}
+	at, err := h.core.Locate(t.Context(), p, account, []string{"calendars", "tasks"})
+	must(t, err)
+	must(t, h.core.Read(t.Context(), p, account, func(rd *core.Reader) error {
+		c, err := rd.Collection(at.Collection.ID)
+		rd.SawListing(&c)
+		return err
+	}))
+	a := b.get("/devices")
+	a.want(t, 200, "<dt>Tasks</dt>", "up to date,")
+	if strings.Contains(a.text, "<dt>Calendars</dt>") || strings.Contains(a.text, "<dt>Notes</dt>") {
+		t.Errorf("too much is told: %s", a.text)
+	}
+	b.get("/").want(t, 200, "Calendars, tasks, notes", "0 events", "0 to-dos", "0 notes")
+}

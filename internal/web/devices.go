@@ -69,7 +69,7 @@ func (s *Server) rows(r *http.Request, x auth.Session) ([]deviceRow, error) {
 // seenLines tells what a device has of each collection. Most devices sync some of the calendars only: those that it never synced are not told one by one.
 func seenLines(rd *core.Reader, synced []holdfast.Collection, d *core.Device) ([]seenLine, error) {
 	var lines []seenLine
-	calendars, any := false, false
+	calendars, told := false, false
 	for i := range synced {
 		c := &synced[i]
 		if c.Type == holdfast.TypeCalendar {
@@ -77,7 +77,7 @@ func seenLines(rd *core.Reader, synced []holdfast.Collection, d *core.Device) ([
 			if !slices.ContainsFunc(d.Seen, func(x holdfast.Sighting) bool { return x.Collection == c.ID }) {
 				continue
 			}
-			any = true
+			told = true
 		}
 		own, err := ownChange(rd, c, d)
 		if err != nil {
@@ -85,7 +85,7 @@ func seenLines(rd *core.Reader, synced []holdfast.Collection, d *core.Device) ([
 		}
 		lines = append(lines, seen(c, d, own))
 	}
-	if calendars && !any {
+	if calendars && !told {
 		lines = append(lines, seenLine{Collection: "Calendars", Text: "never synced"})
 	}
 	return lines, nil

@@ -101,8 +101,8 @@ const (
 // rules gives their names in XML.
 func rules() map[string]davxml.Name {
 	m := map[string]davxml.Name{ruleCoreLocation: davxml.CCalendarCollectionLocationOk}
-	for _, r := range []string{ruleValidData, ruleValidObject, ruleSupportedData, ruleComponent, ruleMaxSize, ruleMinTime, ruleMaxTime, ruleUID, ruleLocation, ruleValidFilter,
-		ruleFilter, ruleCollation, ruleTimezone} {
+	for _, r := range []string{ruleValidData, ruleValidObject, ruleSupportedData, ruleComponent, ruleMaxSize, ruleMinTime, ruleMaxTime, ruleUID, ruleLocation,
+		ruleValidFilter, ruleFilter, ruleCollation, ruleTimezone} {
 		m[r] = davxml.CalDAV(r)
 	}
 	return m

@@ -37,6 +37,7 @@ func TestHostile(t *testing.T) {
 		"a flood of dates": event("9", start, many(20000, func(i int) string {
 			return time.Date(2026, 1, 1, 0, i, 0, 0, time.UTC).Format("RDATE:20060102T150405Z") + "\r\n"
 		})),
+		"many times a flood": event("9a", start, "RDATE:20260103T000000Z"+strings.Repeat(",20260103T000000Z", maxResource/17-100)),
 		"a flood of exceptions": event("10", start, "RRULE:FREQ=MINUTELY", many(20000, func(i int) string {
 			return time.Date(2026, 1, 2, 10, i, 0, 0, time.UTC).Format("EXDATE:20060102T150405Z") + "\r\n"
 		})),

@@ -14,12 +14,12 @@ import (
 	"holdfast/internal/ical/recur"
 )
 
-// judgeSteps bound what the times of one object may cost at its commit. An object that needs more is taken, and indexed as one that may be at any time.
-const judgeSteps = 100_000
-
 // Judge returns the core's judge of calendars (RFC 4791 sections 4.1 and 5.3.2.1): one iCalendar object of components of one kind, which the calendar
 // holds, with one UID. Its errors are of kind Invalid; Rule is supported-calendar-data for what is no iCalendar, valid-calendar-data for a broken one,
 // valid-calendar-object-resource for what is no object of a calendar, supported-calendar-component for one of a kind that this calendar does not hold.
+//
+// Endless rules cost nothing here. What is refused as too much work is an object that lists so many dates or zones that no query could look at it; rules that take long
+// to follow are taken, and indexed as far as they were followed.
 //
 // The size of a resource is the core's to judge; o.MaxResource only keeps this judge from being stricter than the core.
 func Judge(o Options) core.Judge {
@@ -36,7 +36,7 @@ func Judge(o Options) core.Judge {
 		if !slices.Contains(componentsOf(c), ix.Kind) {
 			return 0, holdfast.Index{}, broken(name, ruleComponent, fmt.Sprintf("this calendar holds %s, and this is a %s; put it into another one", strings.Join(componentsOf(c), ", "), ix.Kind))
 		}
-		object, err := occur.Compile(cal, occur.Options{Zones: o.Zones, Budget: recur.NewBudget(judgeSteps)})
+		object, err := occur.Compile(cal, occur.Options{Zones: o.Zones, Budget: recur.NewBudget(objectSteps)})
 		if err != nil {
 			return 0, holdfast.Index{}, refused(name, err)
 		}
@@ -52,6 +52,9 @@ func limitsFor(octets int64) ical.Limits {
 
 // refused makes a refusal of the iCalendar packages the judge's.
 func refused(name string, err error) error {
+	if errors.Is(err, recur.ErrBudget) {
+		return broken(name, ruleValidData, "this object lists more dates, changes or time zones than can be worked with")
+	}
 	var r *ical.Refusal
 	if !errors.As(err, &r) {
 		return broken(name, ruleValidData, err.Error())
