@@ -455,6 +455,10 @@ func TestTakeOverRadicale(t *testing.T) {
 			t.Errorf("the calendar lacks %s: %s", want, props)
 		}
 	}
+	// A phone that comes from a server like Nextcloud finds it under the path that it knows, on the new host.
+	if code, said := h.dav(d, "PROPFIND", "/remote.php/dav/calendars/"+alice+"/home/", `<propfind xmlns="DAV:"><prop><displayname/></prop></propfind>`, "Depth: 0"); code != 207 || !strings.Contains(said, ">Home<") {
+		t.Errorf("under the other server's path: %d %s", code, said)
+	}
 }
 
 // TestTakeOverXandikos is the same with a server of another kind, and without passwords.
