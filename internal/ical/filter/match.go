@@ -28,6 +28,9 @@ type run struct {
 
 // comps judges a comp-filter on the components in one.
 func (r *run) comps(m *compMatcher, parent *ical.Component) bool {
+	if !r.pay(len(parent.Children) / looksPerStep) {
+		return false
+	}
 	for _, c := range parent.Children {
 		if c.Name != m.name {
 			continue
@@ -79,6 +82,9 @@ func (r *run) overlaps(m *compMatcher, c, parent *ical.Component) bool {
 
 // prop judges a prop-filter: one instance of the property must satisfy it.
 func (r *run) prop(m *propMatcher, c *ical.Component) bool {
+	if !r.pay(len(c.Lines) / looksPerStep) {
+		return false
+	}
 	for i := range c.Lines {
 		l := &c.Lines[i]
 		if !l.Is(m.name) {
@@ -98,26 +104,61 @@ func (r *run) line(m *propMatcher, l *ical.Line) bool {
 	if m.span == nil && m.text == nil && len(m.params) == 0 {
 		return true
 	}
-	if m.span != nil && r.o.PropertyOverlaps(l, m.span.From, m.span.To) == m.any {
+	if m.span != nil && r.holds(m.span, l) == m.any {
 		return m.any
 	}
-	if m.text != nil && r.reads(l) && m.text.value(l) == m.any {
+	if m.text != nil && r.reads(m.text, l.Value) && m.text.value(l) == m.any {
 		return m.any
 	}
 	for i := range m.params {
-		if m.params[i].match(l) == m.any {
+		if r.param(&m.params[i], l) == m.any {
 			return m.any
 		}
 	}
 	return !m.any
 }
 
-// octetsPerStep is how much text is compared for one step of the budget.
-const octetsPerStep = 1024
+// holds tells whether a time of a property lies in a range.
+func (r *run) holds(span *TimeRange, l *ical.Line) bool {
+	if r.err != nil {
+		return false
+	}
+	var ok bool
+	ok, r.err = r.o.PropertyOverlaps(l, span.From, span.To, r.b)
+	return ok
+}
 
-// reads pays for looking at a value; false ends the matching.
-func (r *run) reads(l *ical.Line) bool {
-	if r.err == nil && !r.b.Spend(1+len(l.Value)/octetsPerStep) {
+// param judges a param-filter on a line.
+func (r *run) param(m *paramMatcher, l *ical.Line) bool {
+	if !r.pay(1 + len(l.Params)/looksPerStep) {
+		return false
+	}
+	for i := range l.Params {
+		if m.text != nil && !r.reads(m.text, l.Params[i].Raw) {
+			return false
+		}
+	}
+	return m.match(l)
+}
+
+// What is done for one step of the budget: lines or components looked at by their names, octets of text compared, and those that have to be decomposed first.
+const (
+	looksPerStep  = 64
+	octetsPerStep = 1024
+	foldsPerStep  = 128
+)
+
+// reads pays for looking into a text; false ends the matching.
+func (r *run) reads(t *textMatcher, s string) bool {
+	if t.coll == UnicodeCasemap && !isASCII(s) {
+		return r.pay(1 + len(s)/foldsPerStep)
+	}
+	return r.pay(1 + len(s)/octetsPerStep)
+}
+
+// pay takes steps from the budget; false ends the matching.
+func (r *run) pay(n int) bool {
+	if r.err == nil && !r.b.Spend(n) {
 		r.err = recur.ErrBudget
 	}
 	return r.err == nil

@@ -20,7 +20,7 @@ type trigger struct {
 }
 
 // readTrigger reads the times of a VALARM.
-func (o *Object) readTrigger(alarm *ical.Component) (t trigger, ok bool) {
+func (o *Object) readTrigger(alarm *ical.Component, b *recur.Budget) (t trigger, ok bool) {
 	l := alarm.Prop("TRIGGER")
 	if l == nil {
 		return t, false
@@ -32,7 +32,7 @@ func (o *Object) readTrigger(alarm *ical.Component) (t trigger, ok bool) {
 		if err != nil {
 			return t, false
 		}
-		m, err := o.reader().bind(d, nil, l.No)
+		m, err := o.reader(b).bind(d, nil, l.No)
 		if err != nil {
 			return t, false
 		}
@@ -60,7 +60,13 @@ func (t *trigger) hits(at, from, to int64) bool {
 // AlarmOverlaps tells whether an alarm of the component c goes off in [from, to),
 // for any instance. The error is recur.ErrBudget.
 func (o *Object) AlarmOverlaps(c, alarm *ical.Component, from, to int64, b *recur.Budget) (bool, error) {
-	t, ok := o.readTrigger(alarm)
+	if b == nil {
+		b = recur.NewBudget(recur.DefaultSteps)
+	}
+	t, ok := o.readTrigger(alarm, b)
+	if b.Exhausted() {
+		return false, recur.ErrBudget
+	}
 	if !ok || from >= to {
 		return false, nil
 	}
@@ -87,18 +93,30 @@ func (o *Object) AlarmOverlaps(c, alarm *ical.Component, from, to int64, b *recu
 	return found, err
 }
 
-// reader reads further times of the object, as the object was read.
-func (o *Object) reader() *compiler {
-	return &compiler{b: recur.NewBudget(recur.DefaultSteps), o: &Object{cal: o.cal, table: o.table, floating: o.floating}}
+// reader reads further times of the object, as the object was read. Their zones are paid for out of b.
+func (o *Object) reader(b *recur.Budget) *compiler {
+	return &compiler{b: b, o: &Object{cal: o.cal, table: o.table, floating: o.floating}}
 }
 
-// PropertyOverlaps tells whether a time that the property holds lies in [from, to).
-func (o *Object) PropertyOverlaps(l *ical.Line, from, to int64) bool {
+// PropertyOverlaps tells whether a time that the property holds lies in [from, to). A
+// nil budget is recur.DefaultSteps. The error is recur.ErrBudget.
+func (o *Object) PropertyOverlaps(l *ical.Line, from, to int64, b *recur.Budget) (bool, error) {
+	if b == nil {
+		b = recur.NewBudget(recur.DefaultSteps)
+	}
+	found := o.propertyOverlaps(l, from, to, b)
+	if b.Exhausted() {
+		return false, recur.ErrBudget
+	}
+	return found, nil
+}
+
+func (o *Object) propertyOverlaps(l *ical.Line, from, to int64, b *recur.Budget) bool {
 	times, periods, err := l.DateTimes()
-	if err != nil {
+	if err != nil || !b.Spend(1+len(times)+len(periods)) {
 		return false
 	}
-	c := o.reader()
+	c := o.reader(b)
 	for _, d := range times {
 		if m, err := c.bind(d, nil, l.No); err == nil && m.at >= from && m.at < to {
 			return true

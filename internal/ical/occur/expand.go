@@ -23,7 +23,7 @@ func (o *Object) Expand(from, to int64, limit int, b *recur.Budget) (*ical.Compo
 	}
 	cal := o.cal.Bare()
 	cal.Lines = o.cal.Lines
-	x := expander{o: o, moulds: map[*ical.Component]*mould{}}
+	x := expander{o: o, b: b, moulds: map[*ical.Component]*mould{}}
 	many, spent := false, false
 	err := o.Instances(from, to, b, func(i *Instance) bool {
 		m := x.mould(i.Component)
@@ -55,6 +55,7 @@ const octetsPerStep = 256
 // expander makes the components of instances.
 type expander struct {
 	o      *Object
+	b      *recur.Budget
 	moulds map[*ical.Component]*mould
 }
 
@@ -77,14 +78,14 @@ func (x *expander) mould(c *ical.Component) *mould {
 			continue
 		case "DTSTART", "DTEND", "DUE", "RECURRENCE-ID":
 		default:
-			x.o.toUTC(&l)
+			x.o.toUTC(&l, x.b)
 		}
 		l.No = 0
 		m.lines = append(m.lines, l)
 		m.octets += 40 + len(l.Raw)
 	}
 	for _, k := range c.Children {
-		k = x.o.unbound(k)
+		k = x.o.unbound(k, x.b)
 		m.children = append(m.children, k)
 		m.octets += len(k.Append(nil))
 	}
@@ -164,21 +165,21 @@ func exact(l ical.Line, i *Instance) ical.Line {
 }
 
 // unbound copies a component inside of one, such as an alarm, with its times in UTC.
-func (o *Object) unbound(c *ical.Component) *ical.Component {
+func (o *Object) unbound(c *ical.Component, b *recur.Budget) *ical.Component {
 	out := c.Clone()
 	out.No = 0
 	for i := range out.Lines {
 		out.Lines[i].No = 0
-		o.toUTC(&out.Lines[i])
+		o.toUTC(&out.Lines[i], b)
 	}
 	for i, k := range out.Children {
-		out.Children[i] = o.unbound(k)
+		out.Children[i] = o.unbound(k, b)
 	}
 	return out
 }
 
 // toUTC rewrites a property that names a time zone, which the answer does not define.
-func (o *Object) toUTC(l *ical.Line) {
+func (o *Object) toUTC(l *ical.Line, b *recur.Budget) {
 	if l.First("TZID") == "" {
 		return
 	}
@@ -186,7 +187,7 @@ func (o *Object) toUTC(l *ical.Line) {
 	if err != nil || d.Form != ical.Zoned {
 		return
 	}
-	m, err := o.reader().bind(d, nil, l.No)
+	m, err := o.reader(b).bind(d, nil, l.No)
 	if err != nil {
 		return
 	}

@@ -53,7 +53,7 @@ func FuzzCompile(f *testing.F) {
 				o.AlarmOverlaps(c, a, from, to, recur.NewBudget(20000))
 			}
 			for i := range c.Lines {
-				o.PropertyOverlaps(&c.Lines[i], from, to)
+				o.PropertyOverlaps(&c.Lines[i], from, to, recur.NewBudget(20000))
 			}
 		}
 	})

@@ -33,7 +33,7 @@ func TestManyAtOnce(t *testing.T) {
 						continue
 					}
 					o.Times()
-					o.PropertyOverlaps(o.Calendar().Children[len(o.Calendar().Children)-1].Prop("DTSTART"), 0, 1)
+					o.PropertyOverlaps(o.Calendar().Children[len(o.Calendar().Children)-1].Prop("DTSTART"), 0, 1, nil)
 				}
 			}
 		})

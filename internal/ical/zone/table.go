@@ -135,7 +135,7 @@ func (t *Table) Zone(tzid string, b *recur.Budget) (Zone, error) {
 	}
 	e := entry{tzid: tzid}
 	e.zone, e.err = t.find(tzid, b)
-	if len(t.known) < 100 {
+	if len(t.known) < 100 && !b.Exhausted() {
 		t.known = append(t.known, e)
 	}
 	return e.zone, e.err

@@ -47,6 +47,9 @@ func Of(vtimezone *ical.Component, b *recur.Budget) (Zone, error) {
 	mine := recur.NewBudget(min(b.Left(), maxSteps))
 	had := mine.Left()
 	table, more, err := follow(list, near, mine)
+	if mine.Exhausted() && had < maxSteps {
+		b.Spend(b.Left() + 1) // it was not the definition that had too much: nobody else may be told so
+	}
 	if !b.Spend(had-mine.Left()) || err != nil {
 		return nil, &Error{Line: vtimezone.No, Why: "The time zone takes too long to work out; its rules must be simpler."}
 	}
