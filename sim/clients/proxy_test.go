@@ -1,7 +1,9 @@
 package clients
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -72,10 +74,23 @@ func newProxy(t *testing.T, to string) *proxy {
 		// Where the server breaks off, so does the proxy.
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
-	s := httptest.NewServer(p.disturb(h))
+	s := httptest.NewServer(whole(p.disturb(h)))
 	t.Cleanup(s.Close)
 	p.url = s.URL
 	return p
+}
+
+// whole reads a request's body before it is passed on. Otherwise the server's answer may come while the proxy still looks for the body's end, and net/http, which closes
+// that body then, breaks off the answer.
+func whole(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		h.ServeHTTP(w, r)
+	})
 }
 
 func (p *proxy) log() []string {
