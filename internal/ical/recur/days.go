@@ -167,6 +167,8 @@ func (it *Iter) weekdaysIn(first, last int64) {
 		}
 		if day >= first && day <= last && d.Weekday >= 0 && d.Weekday <= 6 {
 			it.add(day)
+		} else {
+			it.looked++
 		}
 	}
 }

@@ -227,37 +227,41 @@ func (it *Iter) element(i int) civil.Time {
 
 // pick applies BYSETPOS to the set. Times that do not exist are not in the set.
 func (it *Iter) pick() bool {
-	size := it.n
 	it.picks, it.picked = it.picks[:0], true
-	walk := func(set *[6]uint64, i, step int) bool {
-		most := 0 // the highest position
-		for w, bitset := range set {
-			if bitset != 0 {
-				most = w*64 + bits.Len64(bitset) - 1
-			}
-		}
-		for n := 0; i >= 0 && i < size && n < most; i += step {
-			if it.exists != nil {
-				if !it.spend(1) {
-					return false
-				}
-				if !it.exists(it.element(i)) {
-					continue
-				}
-			}
-			if n++; set[n>>6]>>(n&63)&1 != 0 {
-				it.picks = append(it.picks, int32(i))
-			}
-		}
-		return true
-	}
-	if !walk(&it.setPos.front, 0, 1) || !walk(&it.setPos.back, size-1, -1) {
+	if !it.pickFrom(&it.setPos.front, 0, 1) || !it.pickFrom(&it.setPos.back, it.n-1, -1) {
 		return false
 	}
 	slices.Sort(it.picks)
 	it.picks = slices.Compact(it.picks)
 	it.n = len(it.picks)
 	return it.n > 0 || it.spend(1)
+}
+
+// pickFrom picks the members of a set of positions, counted from place i on in steps of 1 or -1.
+func (it *Iter) pickFrom(set *[6]uint64, i, step int) bool {
+	size, counted := it.n, 0
+	for w, bitset := range set {
+		for ; bitset != 0; bitset &= bitset - 1 {
+			n := w*64 + bits.TrailingZeros64(bitset)
+			if it.exists == nil {
+				i, counted = i+(n-counted)*step, n
+			}
+			for ; counted < n && i >= 0 && i < size; i += step {
+				if !it.spend(1) {
+					return false
+				}
+				if it.exists(it.element(i)) {
+					counted++
+				}
+			}
+			// i is behind the nth now
+			if counted < n || i-step < 0 || i-step >= size {
+				return true
+			}
+			it.picks = append(it.picks, int32(i-step))
+		}
+	}
+	return true
 }
 
 func (it *Iter) spend(n int) bool {
