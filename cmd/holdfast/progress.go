@@ -13,6 +13,7 @@ import (
 type progress struct {
 	a     *app
 	noun  string
+	where string // said behind the number
 	bar   *progressbar.ProgressBar
 	began time.Time
 	next  time.Time
@@ -38,7 +39,7 @@ func (a *app) progress(noun string, octets int64) *progress {
 // at tells how many items and octets are done.
 func (p *progress) at(items int, octetsDone int64) {
 	if p.bar != nil {
-		p.bar.Describe(fmt.Sprintf("%d %s", items, p.noun))
+		p.bar.Describe(fmt.Sprintf("%d %s%s", items, p.noun, p.where))
 		_ = p.bar.Set64(octetsDone) // only a picture
 		return
 	}
@@ -47,7 +48,16 @@ func (p *progress) at(items int, octetsDone int64) {
 		return
 	}
 	p.next = now.Add(lineEvery)
-	p.a.say("%d %s so far, %s, %.0f/s\n", items, p.noun, octets(octetsDone), float64(items)/now.Sub(p.began).Seconds())
+	p.a.say("%d %s so far%s, %s, %.0f/s\n", items, p.noun, p.where, octets(octetsDone), float64(items)/now.Sub(p.began).Seconds())
+}
+
+// wait tells that the work waits for somebody else.
+func (p *progress) wait(why string, seconds float64) {
+	if p.bar != nil {
+		p.bar.Describe(fmt.Sprintf("%s; waiting %.0f s", why, seconds))
+		return
+	}
+	p.a.say("%s; waiting %.0f s\n", why, seconds)
 }
 
 // end takes the bar away. It may be called twice.

@@ -102,7 +102,7 @@ func (a *app) takeOverBy(ctx context.Context, cl *control.Client, q control.Take
 		Mended: []transfer.Mended{}, Refused: []transfer.RefusedOne{}, Notes: []transfer.Note{}}
 	bar := a.progress("items", 0)
 	defer bar.end()
-	err := cl.TakeOver(ctx, q, func(e control.TakeoverEvent) { r.hear(a, e, bar) })
+	err := cl.TakeOver(ctx, q, func(e control.TakeoverEvent) { r.hear(e, bar) })
 	bar.end()
 	if errors.Is(err, context.Canceled) {
 		return &exitError{exitBusy, "interrupted; what was taken over stays, run it again to go on"}
@@ -120,7 +120,7 @@ func (a *app) takeOverBy(ctx context.Context, cl *control.Client, q control.Take
 }
 
 // hear takes in one event.
-func (r *takeoverReport) hear(a *app, e control.TakeoverEvent, bar *progress) {
+func (r *takeoverReport) hear(e control.TakeoverEvent, bar *progress) {
 	switch {
 	case e.Left != nil:
 		r.Left = append(r.Left, *e.Left)
@@ -132,8 +132,10 @@ func (r *takeoverReport) hear(a *app, e control.TakeoverEvent, bar *progress) {
 		r.Refused = append(r.Refused, *e.Refused)
 	case e.Collection != nil:
 		r.Collections = append(r.Collections, *e.Collection)
+	case e.Waiting != nil:
+		bar.wait(e.Waiting.Why, e.Waiting.Seconds)
 	case e.Progress != nil:
-		bar.noun = fmt.Sprintf("items; collection %d of %d, %s", e.Progress.Collections, e.Progress.Of, e.Progress.Now)
+		bar.where = fmt.Sprintf(" (%d of %d: %s)", e.Progress.Collections, e.Progress.Of, e.Progress.Now)
 		bar.at(e.Progress.Accepted, e.Progress.Octets)
 	case e.Done != nil:
 		r.TakeoverTotals = *e.Done

@@ -30,7 +30,7 @@ type Options struct {
 	Hosts []string
 
 	MaxResource int64         // octets of one member; default 10 MiB
-	Idle        time.Duration // how long the server may be silent; default 1 minute
+	Idle        time.Duration // how long the server may be silent; default 3 minutes: small machines take long for a long listing
 	Total       time.Duration // how long one answer may take; default 15 minutes
 	Retries     int           // how often a request is sent again; default 5, negative: never
 	MaxWait     time.Duration // how long a server may ask us to wait; default 2 minutes
@@ -79,7 +79,7 @@ func New(o Options) (*Client, error) {
 		u.Path = "/"
 	}
 	def(&o.MaxResource, 10<<20)
-	def(&o.Idle, time.Minute)
+	def(&o.Idle, 3*time.Minute)
 	def(&o.Total, 15*time.Minute)
 	def(&o.Retries, 5)
 	def(&o.MaxWait, 2*time.Minute)

@@ -15,7 +15,7 @@ import (
 const (
 	maxDepth     = 64
 	maxNodes     = 20_000 // elements in one response
-	maxResponses = 2_000_000
+	maxResponses = 500_000
 )
 
 // The namespaces that are asked for and understood.

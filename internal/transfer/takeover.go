@@ -3,7 +3,6 @@ package transfer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"holdfast"
@@ -27,9 +26,16 @@ type TakeoverEvent struct {
 	Note       *Note            `json:"note,omitempty"`
 	Mended     *Mended          `json:"mended,omitempty"`
 	Refused    *RefusedOne      `json:"refused,omitempty"`
+	Waiting    *Waiting         `json:"waiting,omitempty"`
 	Progress   *TakeoverTotals  `json:"progress,omitempty"`
 	Collection *TakenCollection `json:"collection,omitempty"`
 	Done       *TakeoverTotals  `json:"done,omitempty"`
+}
+
+// Waiting says that the other server is busy, and when it is asked again.
+type Waiting struct {
+	Why     string  `json:"why"`
+	Seconds float64 `json:"seconds"`
 }
 
 // Left is a collection of the other server that was not taken over.
@@ -116,7 +122,7 @@ func TakeOver(ctx context.Context, s *core.Service, q TakeoverRequest, emit func
 	}
 	q.Remote.MaxResource = s.Limits().Resource
 	q.Remote.Waiting = func(d time.Duration, why string) {
-		_ = t.note("", fmt.Sprintf("%s; trying again in %v", why, d)) // an emit that fails is met again soon
+		_ = emit(TakeoverEvent{Waiting: &Waiting{why, d.Seconds()}}) // an emit that fails is met again soon
 	}
 	c, err := davclient.New(q.Remote)
 	if err != nil {
@@ -180,9 +186,12 @@ func (t *takeover) run(ctx context.Context, found *davclient.Found) error {
 			return explain(err, j)
 		}
 	}
-	t.totals.Now = ""
 	t.totals.Equal = true
-	for _, j := range t.jobs {
+	for i, j := range t.jobs {
+		t.totals.Collections, t.totals.Now = i+1, "comparing "+j.report.Into
+		if err := t.progress(); err != nil {
+			return err
+		}
 		if err := t.verify(ctx, j); err != nil {
 			return explain(err, j)
 		}
@@ -191,6 +200,7 @@ func (t *takeover) run(ctx context.Context, found *davclient.Found) error {
 			return err
 		}
 	}
+	t.totals.Now = ""
 	t.settle()
 	if err := t.notes.compact(); err != nil {
 		return err

@@ -183,11 +183,11 @@ func TestTakeOverGoesOn(t *testing.T) {
 		if step > 50 {
 			t.Fatal("it never ends")
 		}
-		n, last := 0, TakeoverTotals{}
+		last := TakeoverTotals{}
 		r, err := h.takeOver(t, t.Context(), s, TakeoverRequest{Dir: dir}, func(e TakeoverEvent) error {
 			if e.Progress != nil {
 				last = *e.Progress
-				if n++; n > 2 {
+				if last.Fetched >= 100 && !strings.HasPrefix(last.Now, "comparing") {
 					return stopped
 				}
 			}
