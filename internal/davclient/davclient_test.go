@@ -231,6 +231,66 @@ func TestListIsWholeOrNothing(t *testing.T) {
 	}
 }
 
+// TestAFaultInAListingIsNoAbsence: what a server lists and cannot tell of at the moment is there, and must not be passed over in silence.
+func TestAFaultInAListingIsNoAbsence(t *testing.T) {
+	s := remote.New()
+	fill(s, 4)
+	s.Collections = append(s.Collections, &remote.Collection{Path: remote.Calendars + "work/", Types: "<C:calendar/>"})
+	s.Failing = map[string]int{"e 001@x.ics": 500, "e 002@x.ics": 404, "e 003@x.ics": 403, remote.Calendars + "work/": 503}
+	s.Missing, s.Broken = map[string]bool{"e 003@x.ics": true}, map[string]bool{"e 003@x.ics": true}
+	c := open(t, s, nil)
+	f, err := c.Discover(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Collections) != 2 || len(f.Left) != 1 || f.Left[0].Name != "work" || !strings.Contains(f.Left[0].Why, "503") {
+		t.Fatalf("found %+v, left %+v", f.Collections, f.Left)
+	}
+	got, _, err := take(t, c, &f.Collections[1])
+	items := s.Collections[0].Items
+	if err != nil || len(got) != 3 || got["e 000@x.ics"] != items["e 000@x.ics"] || got["e 001@x.ics"] != items["e 001@x.ics"] || got["e 003@x.ics"] != "error: unavailable" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// TestNamesWithSlashes: an encoded slash is a part of the name, so that two members do not become one.
+func TestNamesWithSlashes(t *testing.T) {
+	answer := func(w http.ResponseWriter, r *http.Request, all bool) {
+		out := `<D:multistatus xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav">`
+		for _, x := range []string{"/c/", "/c/b.ics", "/c/a%2Fb.ics"} {
+			props := "<D:resourcetype><D:collection/><C:calendar/></D:resourcetype>"
+			if x != "/c/" {
+				props = `<D:getetag>"` + x + `"</D:getetag>`
+			}
+			if all {
+				props += "<C:calendar-data>" + x + "</C:calendar-data>"
+			}
+			out += "<D:response><D:href>" + x + "</D:href><D:propstat><D:prop>" + props + "</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>"
+			if r.Header.Get("Depth") == "0" {
+				break
+			}
+		}
+		w.WriteHeader(http.StatusMultiStatus)
+		fmt.Fprint(w, out+"</D:multistatus>")
+	}
+	s := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			fmt.Fprint(w, r.URL.EscapedPath())
+			return
+		}
+		answer(w, r, r.Method == "REPORT")
+	})
+	c := open(t, s, func(o *davclient.Options) { o.URL += "/c/" })
+	f, err := c.Discover(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := take(t, c, &f.Collections[0])
+	if err != nil || len(got) != 2 || got["b.ics"] != "/c/b.ics" || got["a/b.ics"] != "/c/a%2Fb.ics" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestHostileServers(t *testing.T) {
 	redirect := func(to string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Location", to); w.WriteHeader(302) }

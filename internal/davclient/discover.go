@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"path"
 	"slices"
@@ -203,11 +204,14 @@ func (p *places) list(ctx context.Context, home *url.URL) error {
 	defer a.close()
 	_, err = multistatus(a, p.c.o.MaxResource, func(r *response) error {
 		u, err := a.url.Parse(r.href)
-		if err != nil || r.status != 0 && r.status/100 != 2 {
+		if err != nil || gone(r.status) {
 			return nil
 		}
 		u = here(a.url, u)
 		c, why := collectionOf(u, r)
+		if c == nil && why == "" && key(u) != key(a.url) {
+			why = untold(r)
+		}
 		switch {
 		case c == nil && why == "", p.asked["collection "+key(u)]:
 			return nil
@@ -225,6 +229,20 @@ func (p *places) list(ctx context.Context, home *url.URL) error {
 }
 
 const maxCollections = 5000
+
+// gone tells whether a response is about what is not there any more. Any other failure is of something that is.
+func gone(status int) bool { return status == 404 || status == 410 }
+
+// untold tells why nobody can know what a response in a home is about; empty where that is known.
+func untold(r *response) string {
+	switch {
+	case r.status != 0 && r.status/100 != 2:
+		return fmt.Sprintf("the server answers %d for it, and does not say what it is", r.status)
+	case r.prop(nsDAV, "resourcetype") == nil:
+		return "the server does not say what it is"
+	}
+	return ""
+}
 
 // shared marks what belongs to somebody else. Where all of it seems to, the server means something else by DAV:owner, and it is not believed.
 func (p *places) shared() {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"path"
 	"strings"
 	"time"
 
@@ -55,7 +54,7 @@ func (f *Fetcher) Fetch(ctx context.Context, members []Member, fn func(*Item) er
 		}
 	}
 	for i := range members {
-		x, err := f.one(ctx, &members[i], got[path.Base(pathOf(f.at.URL, members[i].Href))])
+		x, err := f.one(ctx, &members[i], got[nameIn(f.at.URL, members[i].Href)])
 		if err != nil {
 			return err
 		}
@@ -66,12 +65,13 @@ func (f *Fetcher) Fetch(ctx context.Context, members []Member, fn func(*Item) er
 	return nil
 }
 
-func pathOf(base *url.URL, href string) string {
+// nameIn is the name of a member by its href.
+func nameIn(base *url.URL, href string) string {
 	u, err := base.Parse(href)
 	if err != nil {
 		return href
 	}
-	return u.Path
+	return lastOf(u)
 }
 
 // multiget asks for many at once (RFC 4791 section 7.9, RFC 6352 section 8.7). What comes is kept by name.
@@ -97,7 +97,7 @@ func (f *Fetcher) multiget(ctx context.Context, members []Member, got map[string
 		if d == nil || d.text == "" || len(got) > len(members) {
 			return nil
 		}
-		name := path.Base(pathOf(f.at.URL, r.href))
+		name := nameIn(f.at.URL, r.href)
 		got[name] = &Item{Member: Member{ETag: tag(r.prop(nsDAV, "getetag").trim())}, Body: []byte(d.text)}
 		return nil
 	})

@@ -81,16 +81,25 @@ func (l *listing) take(r *response) error {
 		l.cut = l.cut || r.status == 507 // RFC 6578 section 3.6: the rest did not fit
 		return nil
 	}
-	if r.status != 0 && r.status/100 != 2 || r.is(nsDAV, "collection") || strings.HasSuffix(u.Path, "/") || l.seen[u.Path] {
+	if gone(r.status) || r.is(nsDAV, "collection") || strings.HasSuffix(u.Path, "/") || l.seen[u.EscapedPath()] {
 		return nil
 	}
-	l.seen[u.Path] = true
-	m := Member{Href: r.href, Name: path.Base(u.Path), ETag: tag(r.prop(nsDAV, "getetag").trim()), Size: -1}
+	l.seen[u.EscapedPath()] = true // one that failed in the listing is there all the same: it is asked for, and what comes of that is told
+	m := Member{Href: r.href, Name: lastOf(u), ETag: tag(r.prop(nsDAV, "getetag").trim()), Size: -1}
 	if n, err := strconv.ParseInt(r.prop(nsDAV, "getcontentlength").trim(), 10, 64); err == nil && n >= 0 {
 		m.Size = n
 	}
 	l.members = append(l.members, m)
 	return nil
+}
+
+// lastOf is the last segment of a path, decoded. It may hold a slash that was encoded.
+func lastOf(u *url.URL) string {
+	name, err := url.PathUnescape(path.Base(u.EscapedPath()))
+	if err != nil {
+		return path.Base(u.Path)
+	}
+	return name
 }
 
 // tag takes from an ETag what servers and their proxies spell differently from one answer to the next: weakness, quotes, the name of a compression.

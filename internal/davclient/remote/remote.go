@@ -51,6 +51,7 @@ type Server struct {
 	Cut        int             // listings end after so many octets
 	Page       int             // members in one listing
 	Broken     map[string]bool // names whose GET answers 500
+	Failing    map[string]int  // names, and paths of collections, that listings have with a status alone
 }
 
 // New returns a server with an empty calendar and an empty address book.
@@ -136,6 +137,10 @@ func (s *Server) response(p, props string) string {
 		"<D:propstat><D:prop><D:quota-used-bytes/></D:prop><D:status>HTTP/1.1 404 Not Found</D:status></D:propstat></D:response>\n"
 }
 
+func (s *Server) failed(p string, status int) string {
+	return fmt.Sprintf("<D:response><D:href>%s</D:href><D:status>HTTP/1.1 %d %s</D:status></D:response>", s.href(p), status, http.StatusText(status))
+}
+
 func (s *Server) propfind(w http.ResponseWriter, r *http.Request) {
 	p := r.URL.Path
 	switch {
@@ -151,7 +156,9 @@ func (s *Server) propfind(w http.ResponseWriter, r *http.Request) {
 	case p == Calendars || p == Books:
 		out := s.response(p, "<D:resourcetype><D:collection/></D:resourcetype>")
 		for _, c := range s.Collections {
-			if strings.HasPrefix(c.Path, p) {
+			if status := s.Failing[c.Path]; status != 0 {
+				out += s.failed(c.Path, status)
+			} else if strings.HasPrefix(c.Path, p) {
 				out += s.response(c.Path, "<D:resourcetype><D:collection/>"+c.Types+"</D:resourcetype>"+c.Props)
 			}
 		}
@@ -174,9 +181,13 @@ func (s *Server) members(w http.ResponseWriter, r *http.Request, from int) {
 			continue
 		}
 		if s.Page > 0 && i >= from+s.Page {
-			out += "<D:response><D:href>" + s.href(c.Path) + "</D:href><D:status>HTTP/1.1 507 Insufficient Storage</D:status></D:response>"
+			out += s.failed(c.Path, http.StatusInsufficientStorage)
 			token = fmt.Sprint(i)
 			break
+		}
+		if status := s.Failing[name]; status != 0 {
+			out += s.failed(c.Path+name, status)
+			continue
 		}
 		size := fmt.Sprintf("<D:getcontentlength>%d</D:getcontentlength>", len(c.Items[name]))
 		if s.NoSize {
