@@ -28,6 +28,7 @@ type series struct {
 	interval int
 	count    int
 	until    int64 // instant; 0: none
+	untilDay bool  // it is written as a date
 	byDay    []time.Weekday
 	byMonth  []int
 	byHour   []int
@@ -56,6 +57,7 @@ type change struct {
 	original civil.Time
 	utc      bool
 	start    civil.Time
+	days     int64
 	seconds  int64
 	future   bool
 }
@@ -184,6 +186,21 @@ func (s *series) end(t civil.Time, at int64) int64 {
 	return s.at(t+civil.Time(s.days)*civil.Day) + s.seconds
 }
 
+// shownAs is what the clocks show at a time that may not exist; of a date, the date.
+func (s *series) shownAs(t civil.Time) civil.Time {
+	if s.form == "date" {
+		return t
+	}
+	return shown(s.loc, s.at(t))
+}
+
+func (s *series) changedEnd(c *change, wall civil.Time, at int64) int64 {
+	if c.days == 0 {
+		return at + c.seconds
+	}
+	return s.at(wall+civil.Time(c.days)*civil.Day) + c.seconds
+}
+
 // occasions lists everything, before a time.
 func (s *series) occasions(before civil.Time) []occasion {
 	type first struct {
@@ -224,8 +241,9 @@ func (s *series) occasions(before civil.Time) []occasion {
 		switch {
 		case replaced:
 		case future != nil:
-			begin := s.at(f.wall + future.start - shown(s.loc, s.at(future.original)))
-			out = append(out, occasion{begin, begin + future.seconds})
+			wall := f.wall + future.start - s.shownAs(future.original)
+			begin := s.at(wall)
+			out = append(out, occasion{begin, s.changedEnd(future, wall, begin)})
 		case f.long != 0:
 			out = append(out, occasion{at, at + f.long})
 		default:
@@ -233,7 +251,7 @@ func (s *series) occasions(before civil.Time) []occasion {
 		}
 	}
 	for _, c := range s.overrides {
-		out = append(out, occasion{s.at(c.start), s.at(c.start) + c.seconds})
+		out = append(out, occasion{s.at(c.start), s.changedEnd(&c, c.start, s.at(c.start))})
 	}
 	slices.SortFunc(out, func(a, b occasion) int { return slices.Compare([]int64{a.start, a.end}, []int64{b.start, b.end}) })
 	return out
@@ -307,7 +325,11 @@ func (s *series) text() string {
 		if c.future {
 			id = strings.Replace(id, "RECURRENCE-ID", "RECURRENCE-ID;RANGE=THISANDFUTURE", 1)
 		}
-		fmt.Fprintf(&b, "BEGIN:VEVENT\nUID:1\n%s%sDURATION:PT%dS\nEND:VEVENT\n", id, s.write("DTSTART", c.start), c.seconds)
+		duration := fmt.Sprintf("P%dDT%dS", c.days, c.seconds)
+		if s.form == "date" {
+			duration = fmt.Sprintf("P%dD", c.days)
+		}
+		fmt.Fprintf(&b, "BEGIN:VEVENT\nUID:1\n%s%sDURATION:%s\nEND:VEVENT\n", id, s.write("DTSTART", c.start), duration)
 	}
 	return b.String()
 }
@@ -318,7 +340,11 @@ func (s *series) rule() string {
 		r += fmt.Sprintf(";COUNT=%d", s.count)
 	}
 	if s.until != 0 {
-		switch s.form {
+		form := s.form
+		if s.untilDay {
+			form = "date"
+		}
+		switch form {
 		case "date":
 			r += fmt.Sprintf(";UNTIL=%s", shown(s.loc, s.until).AppendDate(nil))
 		case "floating":
@@ -402,8 +428,8 @@ func randomSeries(r *rand.Rand) *series {
 		s.start = s.start.Midnight()
 	}
 	s.freq = []string{"DAILY", "DAILY", "WEEKLY", "WEEKLY", "MONTHLY", "YEARLY", "HOURLY", ""}[r.IntN(8)]
-	if s.form == "date" && s.freq == "HOURLY" {
-		s.freq = "DAILY"
+	if (s.form == "date" || s.form == "floating") && s.freq == "HOURLY" {
+		s.freq = "DAILY" // of floating hours that the clocks skip, several can fall on one that they show
 	}
 	if r.IntN(3) == 0 {
 		s.interval = 1 + r.IntN(4)
@@ -459,6 +485,9 @@ func (s *series) ends(r *rand.Rand) {
 				s.until = all[0]
 			}
 		}
+		if last := t.Midnight() + civil.Day - 1; s.until != 0 && r.IntN(4) == 0 && len(clocks(s.loc, last)) == 1 {
+			s.until, s.untilDay = s.at(last), true
+		}
 	}
 }
 
@@ -496,12 +525,12 @@ func (s *series) changes(r *rand.Rand) {
 			s.rdates = append(s.rdates, d)
 		}
 	}
-	if s.form == "date" {
-		return // the oracle's changes have times
-	}
 	for range r.IntN(4) {
 		c := change{original: some(), utc: zoned && r.IntN(3) == 0, seconds: 900 * (1 + r.Int64N(100)), future: r.IntN(4) == 0}
 		c.start = c.original + civil.Time(r.IntN(40)-20)*1800
+		if c.days = r.Int64N(3); s.form == "date" {
+			c.start, c.days, c.seconds = c.original+civil.Time(r.IntN(9)-4)*civil.Day, 1+r.Int64N(3), 0
+		}
 		if zoned && len(clocks(s.loc, c.original)) == 0 {
 			continue
 		}
