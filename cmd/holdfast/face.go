@@ -78,7 +78,8 @@ func (s *server) face() (http.Handler, error) {
 	slow := s.bounded(mux)
 	return s.front(func(r *http.Request) (http.Handler, string) {
 		switch {
-		case dav.Serves(r.URL.Path), r.URL.Path == "/" && (r.Method == "PROPFIND" || r.Method == http.MethodOptions), r.Method == http.MethodOptions && r.URL.Path == "*":
+		case dav.Serves(r.URL.Path), r.URL.Path == "/" && (r.Method == "PROPFIND" || r.Method == "REPORT" || r.Method == http.MethodOptions),
+			r.Method == http.MethodOptions && r.URL.Path == "*":
 			return d, "dav"
 		}
 		return slow, "web"

@@ -57,7 +57,7 @@ func newMetrics(s *server) *metrics {
 }
 
 // knownMethods keeps what strangers send from making new time series.
-var knownMethods = []string{"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PROPFIND", "PROPPATCH", "REPORT", "MKCOL", "COPY", "MOVE"}
+var knownMethods = []string{"GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PROPFIND", "PROPPATCH", "REPORT", "MKCOL", "MKCALENDAR", "COPY", "MOVE"}
 
 func (m *metrics) request(face, method string, code int, took time.Duration) {
 	if !slices.Contains(knownMethods, method) {

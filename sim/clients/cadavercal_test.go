@@ -144,6 +144,12 @@ func TestCurlCalendar(t *testing.T) {
 	if head := curl("200", "-I", at+"busy.ics"); !strings.Contains(strings.ToLower(head), "content-type: text/calendar") {
 		t.Errorf("the head of an event is\n%s", head)
 	}
+	put(t, dir, "search.xml", `<D:principal-property-search xmlns:D="DAV:"><D:property-search><D:prop><D:displayname/></D:prop><D:match>alice</D:match></D:property-search><D:prop><D:displayname/></D:prop></D:principal-property-search>`)
+	for _, where := range []string{"/", "/dav/", "/dav/principals/"} { // programs that were given nothing but a host ask there
+		if found := curl("207", "-X", "REPORT", "-H", "Content-Type: application/xml", "--data-binary", "@search.xml", h.url()+where); !strings.Contains(found, "/dav/principals/"+h.id+"/") {
+			t.Errorf("at %s, Alice finds\n%s", where, found)
+		}
+	}
 	curl("204", "-X", "DELETE", at)
 	curl("404", at+"busy.ics")
 }
