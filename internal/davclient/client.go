@@ -198,7 +198,7 @@ func (c *Client) do(ctx context.Context, q request) (*answer, error) {
 			if err == nil {
 				a.close()
 			}
-			return nil, &holdfast.Error{Op: "davclient", Kind: holdfast.Unavailable, Ref: q.url.Path, Text: why + "; run it again later, it goes on where it was", Err: err}
+			return nil, &holdfast.Error{Op: "davclient", Kind: holdfast.Unavailable, Ref: q.url.Path, Text: why, Err: err}
 		}
 		if err == nil {
 			a.close()

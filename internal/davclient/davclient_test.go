@@ -199,7 +199,7 @@ func TestFetchTellsWhatFails(t *testing.T) {
 		}
 		return nil
 	})
-	want := map[string]string{"e 000@x.ics": "came", "e 001@x.ics": "unavailable", "e 002@x.ics": "not found", "e 003@x.ics": "too large", "e 004@x.ics": "came"}
+	want := map[string]string{"e 000@x.ics": "came", "e 001@x.ics": "invalid", "e 002@x.ics": "not found", "e 003@x.ics": "too large", "e 004@x.ics": "came"}
 	for k, v := range want {
 		if got[k] != v {
 			t.Errorf("%s: %q, want %q", k, got[k], v)

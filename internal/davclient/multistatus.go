@@ -167,7 +167,7 @@ func statusError(a *answer) error {
 	case 200, 405, 501:
 		return fail(holdfast.Invalid, a.url.Path, text+": no CardDAV or CalDAV is spoken here; is the URL right?")
 	}
-	return fail(holdfast.Unavailable, a.url.Path, text)
+	return fail(holdfast.Invalid, a.url.Path, text) // those that pass were waited for
 }
 
 // stream reads XML token by token. A single token is bounded, as is what stands below one element.

@@ -20,6 +20,7 @@ type notebook struct {
 	file  *os.File
 	out   *bufio.Writer
 	items map[noteKey]remembered
+	into  map[string]holdfast.ID // where the items of a collection over there went last
 	lines int
 }
 
@@ -48,7 +49,7 @@ const (
 
 // openNotebook reads what is known.
 func openNotebook(q TakeoverRequest) (*notebook, error) {
-	m := &notebook{items: map[noteKey]remembered{}}
+	m := &notebook{items: map[noteKey]remembered{}, into: map[string]holdfast.ID{}}
 	if q.Dir == "" {
 		return m, nil
 	}
@@ -99,6 +100,7 @@ func (m *notebook) read() bool {
 		}
 		if !first {
 			m.items[noteKey{l.From, l.Member}] = l.remembered
+			m.into[l.From] = l.Collection
 			m.lines++
 		}
 	}
@@ -111,6 +113,7 @@ func (m *notebook) get(collection, name string) (remembered, bool) {
 
 func (m *notebook) put(collection, name string, x remembered) {
 	m.items[noteKey{collection, name}] = x
+	m.into[collection] = x.Collection
 	if m.out != nil {
 		m.write(noteLine{From: collection, Member: name, remembered: x})
 		m.lines++

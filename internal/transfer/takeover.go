@@ -150,7 +150,7 @@ type takeover struct {
 	notes  *notebook
 	homes  homes
 	jobs   []*job
-	unmade int // collections that could not be made
+	failed int // collections that could not be made, or not be read
 	totals TakeoverTotals
 }
 
@@ -163,6 +163,7 @@ type job struct {
 	tags   map[string]string // of the members that were listed last, by name
 	taken  map[string]taken  // what became of a member, by its name
 	bad    map[string]bool   // those that were refused, so that they count once
+	failed bool              // it could not be read to its end
 }
 
 // taken is where an item is, and what it should be.
@@ -182,8 +183,8 @@ func (t *takeover) run(ctx context.Context, found *davclient.Found) error {
 	for _, j := range t.jobs {
 		t.totals.Collections++
 		t.totals.Now = j.report.Into
-		if err := t.collection(ctx, j); err != nil {
-			return explain(err, j)
+		if err := t.fails(ctx, j, t.collection(ctx, j)); err != nil {
+			return err
 		}
 	}
 	t.totals.Equal = true
@@ -193,7 +194,7 @@ func (t *takeover) run(ctx context.Context, found *davclient.Found) error {
 			return err
 		}
 		if err := t.verify(ctx, j); err != nil {
-			return explain(err, j)
+			return err
 		}
 		t.totals.Equal = t.totals.Equal && j.report.Unequal == 0
 		if err := t.emit(TakeoverEvent{Collection: &j.report}); err != nil {
@@ -208,20 +209,35 @@ func (t *takeover) run(ctx context.Context, found *davclient.Found) error {
 	return t.emit(TakeoverEvent{Done: &t.totals})
 }
 
-// explain says at which collection it went wrong, keeping the error's kind.
-func explain(err error, j *job) error {
+// fails takes in what went wrong with a collection. What concerns it alone is reported, and the others are taken over all the same; the rest is returned.
+func (t *takeover) fails(ctx context.Context, j *job, err error) error {
 	var e *holdfast.Error
-	if !errors.As(err, &e) || e.Op != "davclient" {
+	if err == nil || ctx.Err() != nil || !errors.As(err, &e) || e.Op != "davclient" {
 		return err
 	}
-	out := *e
-	out.Ref, out.Text = j.remote.Path(), e.Text+"; what was taken over stays, run it again to go on"
-	return &out
+	switch e.Kind {
+	case holdfast.NotFound, holdfast.Invalid, holdfast.Corrupt, holdfast.TooLarge:
+	case holdfast.Forbidden:
+		if e.Rule != "" {
+			return err
+		}
+	default:
+		out := *e
+		out.Ref, out.Text = j.remote.Path(), e.Text+"; what was taken over stays, run it again to go on"
+		return &out
+	}
+	if j.failed {
+		return nil
+	}
+	j.failed = true
+	t.failed++
+	precondition, why := whyNot(err, false)
+	return t.emit(TakeoverEvent{Refused: &RefusedOne{File: j.remote.Path(), Precondition: precondition, Why: "the collection cannot be read to its end: " + why}})
 }
 
 // settle makes the sum of all collections.
 func (t *takeover) settle() {
-	t.totals.Sums = Sums{Refused: t.unmade}
+	t.totals.Sums = Sums{Refused: t.failed}
 	for _, j := range t.jobs {
 		t.totals.add(j.report.Sums)
 	}

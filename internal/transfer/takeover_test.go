@@ -373,3 +373,44 @@ func TestTakeOverNeedsTheServer(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestTakeOverGoesOnBesideABrokenCollection holds that what concerns one collection keeps no other back.
+func TestTakeOverGoesOnBesideABrokenCollection(t *testing.T) {
+	for name, answer := range map[string]func(w http.ResponseWriter){
+		"500": func(w http.ResponseWriter) { w.WriteHeader(500) }, "403": func(w http.ResponseWriter) { w.WriteHeader(403) }, "404": func(w http.ResponseWriter) { w.WriteHeader(404) },
+		"cut short": func(w http.ResponseWriter) { w.WriteHeader(207); fmt.Fprint(w, `<multistatus xmlns="DAV:"><response>`) },
+		"no XML":    func(w http.ResponseWriter) { w.WriteHeader(207); fmt.Fprint(w, "hello") },
+	} {
+		h, s := newHouse(t), far(5, 5)
+		s.Before = func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasSuffix(r.URL.Path, "/contacts/") {
+				return false
+			}
+			answer(w)
+			return true
+		}
+		r, err := h.takeOver(t, t.Context(), s, TakeoverRequest{}, nil)
+		if err != nil || r.done.Accepted != 5 || r.done.Refused != 1 || len(r.refused) != 1 || !strings.HasSuffix(r.refused[0].File, "/contacts/") || len(r.colls) != 2 {
+			t.Errorf("%s: %+v, %+v, %v", name, r.done, r.refused, err)
+		}
+	}
+}
+
+// TestTakeOverFollowsARename holds that a collection that was moved here since is found again.
+func TestTakeOverFollowsARename(t *testing.T) {
+	h, s, dir := newHouse(t), far(5, 0), t.TempDir()
+	if _, err := h.takeOver(t, t.Context(), s, TakeoverRequest{Dir: dir}, nil); err != nil {
+		t.Fatal(err)
+	}
+	home, _ := h.s.Locate(t.Context(), h.p, h.a.ID, []string{"calendars"})
+	at, _ := h.s.Locate(t.Context(), h.p, h.a.ID, []string{"calendars", "personal"})
+	move := core.Transfer{From: core.Place{Owner: h.a.ID, Collection: at.Collection.ID}, To: core.Place{Owner: h.a.ID, Collection: home.Collection.ID, Name: "mine"}}
+	if _, err := h.s.Move(t.Context(), h.p, move); err != nil {
+		t.Fatal(err)
+	}
+	s.Collections[0].Items["new.ics"] = component(kindEvent, "new", "x")
+	r, err := h.takeOver(t, t.Context(), s, TakeoverRequest{Dir: dir}, nil)
+	if err != nil || r.done.Created != 1 || r.done.Already != 5 || h.holds(t, "calendars/personal") != nil || len(h.holds(t, "calendars/mine")) != 6 {
+		t.Errorf("%+v, %v", r.done, err)
+	}
+}

@@ -59,11 +59,18 @@ func (t *takeover) plan(ctx context.Context, found *davclient.Found) error {
 	return nil
 }
 
-// begin finds or makes the collection for one of the other server's. It returns nil where that cannot be.
+// begin finds or makes the collection for one of the other server's: that of an earlier run, whatever it is called by now; one of the same name and type; a new
+// one. It returns nil where that cannot be.
 func (t *takeover) begin(ctx context.Context, c *davclient.Collection, all []placed, used map[string]bool) (*job, error) {
 	home, want := holdfast.HomeAddressbooks, holdfast.CollectionRecord{Type: holdfast.TypeAddressbook}
 	if c.Kind == davclient.Calendar {
 		home, want = holdfast.HomeCalendars, holdfast.CollectionRecord{Type: holdfast.TypeCalendar, Components: t.components(c)}
+	}
+	if id, ok := t.notes.into[c.Path()]; ok {
+		i := slices.IndexFunc(all, func(p placed) bool { return p.c.ID == id && !used[p.path] && serves(&p.c, &want) })
+		if i >= 0 {
+			return t.join(ctx, c, &all[i])
+		}
 	}
 	name, said := legalName(c.Name), ""
 	if name != c.Name {
@@ -77,39 +84,31 @@ func (t *takeover) begin(ctx context.Context, c *davclient.Collection, all []pla
 		path := home + "/" + want.Name
 		i := slices.IndexFunc(all, func(p placed) bool { return p.path == path })
 		kept := home == holdfast.HomeCalendars && (want.Name == holdfast.NameInbox || want.Name == holdfast.NameOutbox)
-		if kept || used[path] || i >= 0 && !serves(&all[i].c, &want) {
+		var j *job
+		var err error
+		switch {
+		case kept || used[path] || i >= 0 && !serves(&all[i].c, &want):
+			err = &holdfast.Error{Kind: holdfast.Exists}
+		case i >= 0:
+			j, err = t.join(ctx, c, &all[i])
+		default:
+			j, err = t.build(ctx, c, home, want)
+		}
+		if holdfast.IsKind(err, holdfast.Exists) {
 			said = cmp.Or(said, fmt.Sprintf("the name %q is taken by another collection here", name))
 			continue
 		}
-		j := &job{remote: *c, others: map[string]*target{}, taken: map[string]taken{}, bad: map[string]bool{},
-			report: TakenCollection{From: c.Path(), Into: path, Label: c.DisplayName, Type: string(want.Type), Made: i < 0, Differs: []Odd{}, Changed: []Odd{}}}
-		var err error
-		if i >= 0 {
-			j.target = newTarget(path, all[i].c)
-			err = t.dress(ctx, j)
-		} else {
-			err = t.build(ctx, j, home, want)
-			if holdfast.IsKind(err, holdfast.Exists) { // something that is no collection
-				continue
-			}
-		}
-		switch holdfast.KindOf(err) {
-		case holdfast.Forbidden, holdfast.TooLarge, holdfast.Invalid:
-			if err != nil {
-				precondition, why := whyNot(err, false)
-				t.unmade++
-				return nil, t.emit(TakeoverEvent{Refused: &RefusedOne{File: c.Path(), Precondition: precondition, Why: "the collection cannot be made: " + why}})
-			}
-		}
-		if err == nil {
-			err = t.unusable(c)
-		}
-		if err == nil && said != "" {
+		if err == nil && j != nil && said != "" {
 			err = t.note(c.Path(), said+", so it goes into "+path)
 		}
 		return j, err
 	}
 	return nil, t.emit(TakeoverEvent{Left: &Left{c.Name, c.Path(), "no name is free for it here"}})
+}
+
+func newJob(c *davclient.Collection, to *target) *job {
+	return &job{remote: *c, target: to, others: map[string]*target{}, taken: map[string]taken{}, bad: map[string]bool{},
+		report: TakenCollection{From: c.Path(), Into: to.path, Label: c.DisplayName, Type: string(to.c.Type), Made: to.made, Differs: []Odd{}, Changed: []Odd{}}}
 }
 
 // serves tells whether a collection can take in all that another may hold.
@@ -155,31 +154,41 @@ func legalName(s string) string {
 	return "taken-over"
 }
 
-// build makes the collection of a job.
-func (t *takeover) build(ctx context.Context, j *job, home string, want holdfast.CollectionRecord) error {
-	c := holdfast.Collection{CollectionRecord: want}
-	c.Properties = looks(&j.remote, nil, true)
-	if err := t.homes.make(ctx, home, &c); err != nil {
-		return err
+// build makes the collection for a job. What cannot be made is refused; the job is nil then.
+func (t *takeover) build(ctx context.Context, c *davclient.Collection, home string, want holdfast.CollectionRecord) (*job, error) {
+	made := holdfast.Collection{CollectionRecord: want}
+	made.Properties = looks(c, nil, true)
+	err := t.homes.make(ctx, home, &made)
+	switch holdfast.KindOf(err) {
+	case holdfast.Forbidden, holdfast.TooLarge, holdfast.Invalid:
+		if err != nil {
+			precondition, why := whyNot(err, false)
+			t.failed++
+			return nil, t.emit(TakeoverEvent{Refused: &RefusedOne{File: c.Path(), Precondition: precondition, Why: "the collection cannot be made: " + why}})
+		}
 	}
-	j.target = newTarget(home+"/"+want.Name, c)
-	j.target.made = true
-	return nil
+	if err != nil {
+		return nil, err
+	}
+	to := newTarget(home+"/"+want.Name, made)
+	to.made = true
+	return newJob(c, to), t.unusable(c)
 }
 
-// dress gives a collection that is there what it lacks of the other's looks. One that holds nothing and has the name that every account begins with takes the
-// other's name too: nobody has made it his own.
-func (t *takeover) dress(ctx context.Context, j *job) error {
-	have := j.target.c.Properties
-	rename := j.target.c.Items == 0 && untouched(have.Get(nsDAV, "displayname"))
-	if t.q.DryRun || string(looks(&j.remote, have, rename).Encode()) == string(have.Encode()) {
-		return nil
+// join adds to a collection that is there, and gives it what it lacks of the other's looks. One that holds nothing and has the name that every account begins with
+// takes the other's name too: nobody has made it his own.
+func (t *takeover) join(ctx context.Context, c *davclient.Collection, at *placed) (*job, error) {
+	j := newJob(c, newTarget(at.path, at.c))
+	have := at.c.Properties
+	rename := at.c.Items == 0 && untouched(have.Get(nsDAV, "displayname"))
+	if t.q.DryRun || string(looks(c, have, rename).Encode()) == string(have.Encode()) {
+		return j, t.unusable(c)
 	}
-	place := core.Place{Owner: t.q.Account, Collection: j.target.c.ID}
+	place := core.Place{Owner: t.q.Account, Collection: at.c.ID}
 	_, err := t.s.SetProperties(ctx, t.p, place, nil, func(ps holdfast.Properties) (holdfast.Properties, error) {
-		return looks(&j.remote, ps, rename), nil
+		return looks(c, ps, rename), nil
 	})
-	return err
+	return j, cmp.Or(err, t.unusable(c))
 }
 
 // untouched tells whether a name is one that accounts begin with.

@@ -17,6 +17,19 @@ const rounds = 3
 // verify looks at a collection once more, on both sides: over there for what changed meanwhile, which is taken over too; here for the octets, each of which is
 // read back and hashed.
 func (t *takeover) verify(ctx context.Context, j *job) error {
+	if !j.failed {
+		if err := t.fails(ctx, j, t.lookAgain(ctx, j)); err != nil {
+			return err
+		}
+	}
+	if t.q.DryRun {
+		return nil
+	}
+	return t.readBack(ctx, j)
+}
+
+// lookAgain lists a collection over there once more.
+func (t *takeover) lookAgain(ctx context.Context, j *job) error {
 	for n := 1; ; n++ {
 		members, err := t.client.List(ctx, &j.remote)
 		if err != nil {
@@ -52,10 +65,7 @@ func (t *takeover) verify(ctx context.Context, j *job) error {
 			j.report.Changed = odd(j.report.Changed, name, "it was deleted over there meanwhile, and stays here")
 		}
 	}
-	if t.q.DryRun {
-		return nil
-	}
-	return t.readBack(ctx, j)
+	return nil
 }
 
 func odd(list []Odd, name, why string) []Odd {
