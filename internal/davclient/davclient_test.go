@@ -248,7 +248,7 @@ func TestAFaultInAListingIsNoAbsence(t *testing.T) {
 	}
 	got, _, err := take(t, c, &f.Collections[1])
 	items := s.Collections[0].Items
-	if err != nil || len(got) != 3 || got["e 000@x.ics"] != items["e 000@x.ics"] || got["e 001@x.ics"] != items["e 001@x.ics"] || got["e 003@x.ics"] != "error: unavailable" {
+	if err != nil || len(got) != 3 || got["e 000@x.ics"] != items["e 000@x.ics"] || got["e 001@x.ics"] != items["e 001@x.ics"] || got["e 003@x.ics"] != "error: invalid" {
 		t.Errorf("%v, %v", got, err)
 	}
 }
