@@ -104,6 +104,12 @@ func (p *Person) bindingAt(home *holdfast.Collection, rest []string) (binding, b
 	return b, err == nil && ok && b.Home == home.Name && b.Name == rest[0]
 }
 
+// bindsAt tells whether a name in a home is kept for a binding, whether that shows something now or not: a collection of the account's own would stand before it.
+func (p *Person) bindsAt(home *holdfast.Collection, name string) bool {
+	_, ok := p.bindingAt(home, []string{name})
+	return ok
+}
+
 // bind returns where a path leads that goes through a binding. A binding whose right is gone, or whose collection is, shows nothing: the location is then as if it were
 // not there.
 func (s *Service) bind(p holdfast.Principal, at Location, b binding, owner *Person) (Location, error) {

@@ -90,6 +90,9 @@ func (s *Service) mayShare(ctx context.Context, owner, collection, guest holdfas
 	default:
 		return refuse("address books and calendars can be shared, this is neither")
 	}
+	if _, taken := to.paths[pathKey{to.paths[pathKey{to.ID, home}], collection.String()}]; taken {
+		return refuse("the other account has a collection of its own where this would hang; rename or delete that first")
+	}
 	return home, s.roomToShare(from, to, collection)
 }
 

@@ -58,6 +58,9 @@ func (s *Service) mayHold(ctx context.Context, parent *holdfast.Collection, owne
 			Text: article(t) + " called " + name + " cannot be made in " + parent.Name}
 	}
 	person, err := s.person(ctx, owner.String())
+	if err == nil && person.bindsAt(parent, name) {
+		return fail("MakeCollection", holdfast.Exists, name, "what somebody shares with this account has this name")
+	}
 	if err == nil && more > 0 && person.collections()+more > s.limits.Collections {
 		err = fail("MakeCollection", holdfast.TooLarge, name, "this account has as many collections as it may")
 	}
