@@ -36,9 +36,10 @@ func (c *Collection) Path() string { return c.URL.Path }
 
 // Left is a collection that is not taken over, with the reason.
 type Left struct {
-	Name string
-	Path string
-	Why  string
+	Name  string
+	Path  string
+	Why   string
+	Fault bool // it could not be looked at: it may have to be taken over
 }
 
 // wanted are the properties of a collection that are asked for.

@@ -243,7 +243,7 @@ func TestAFaultInAListingIsNoAbsence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.Collections) != 2 || len(f.Left) != 1 || f.Left[0].Name != "work" || !strings.Contains(f.Left[0].Why, "503") {
+	if len(f.Collections) != 2 || len(f.Left) != 1 || f.Left[0].Name != "work" || !f.Left[0].Fault || !strings.Contains(f.Left[0].Why, "503") {
 		t.Fatalf("found %+v, left %+v", f.Collections, f.Left)
 	}
 	got, _, err := take(t, c, &f.Collections[1])

@@ -209,14 +209,15 @@ func (p *places) list(ctx context.Context, home *url.URL) error {
 		}
 		u = here(a.url, u)
 		c, why := collectionOf(u, r)
+		fault := false
 		if c == nil && why == "" && key(u) != key(a.url) {
-			why = untold(r)
+			why, fault = untold(r)
 		}
 		switch {
 		case c == nil && why == "", p.asked["collection "+key(u)]:
 			return nil
 		case c == nil:
-			p.out.Left = append(p.out.Left, Left{Name: path.Base(strings.TrimRight(u.Path, "/")), Path: u.Path, Why: why})
+			p.out.Left = append(p.out.Left, Left{Name: path.Base(strings.TrimRight(u.Path, "/")), Path: u.Path, Why: why, Fault: fault})
 		case len(p.out.Collections) >= maxCollections:
 			return fail(holdfast.TooLarge, home.Path, "the server has more collections than an account may have")
 		default:
@@ -233,15 +234,15 @@ const maxCollections = 5000
 // gone tells whether a response is about what is not there any more. Any other failure is of something that is.
 func gone(status int) bool { return status == 404 || status == 410 }
 
-// untold tells why nobody can know what a response in a home is about; empty where that is known.
-func untold(r *response) string {
+// untold tells why nobody can know what a response in a home is about; empty where that is known. fault is false where it is not for this user to know.
+func untold(r *response) (why string, fault bool) {
 	switch {
 	case r.status != 0 && r.status/100 != 2:
-		return fmt.Sprintf("the server answers %d for it, and does not say what it is", r.status)
+		return fmt.Sprintf("the server answers %d for it, and does not say what it is", r.status), r.status != 401 && r.status != 403
 	case r.prop(nsDAV, "resourcetype") == nil:
-		return "the server does not say what it is"
+		return "the server does not say what it is", true
 	}
-	return ""
+	return "", false
 }
 
 // shared marks what belongs to somebody else. Where all of it seems to, the server means something else by DAV:owner, and it is not believed.

@@ -339,6 +339,8 @@ func TestTakeOverTellsWhatFails(t *testing.T) {
 	items["E0002.ics"] = strings.Replace(items["E0002.ics"], "UID:uid-2\r\n", "", 1)
 	s.Broken = map[string]bool{"E0003.ics": true}
 	s.Missing = map[string]bool{"E0003.ics": true}
+	s.Collections = append(s.Collections, &remote.Collection{Path: remote.Calendars + "away/", Types: "<C:calendar/>"}, &remote.Collection{Path: remote.Calendars + "theirs/", Types: "<C:calendar/>"})
+	s.Failing = map[string]int{remote.Calendars + "away/": 500, remote.Calendars + "theirs/": 403}
 	r, err := h.takeOver(t, t.Context(), s, TakeoverRequest{}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -348,7 +350,7 @@ func TestTakeOverTellsWhatFails(t *testing.T) {
 		rules = append(rules, filepath.Base(x.File)+" "+x.Precondition)
 	}
 	slices.Sort(rules)
-	if got := strings.Join(rules, ", "); got != "E0003.ics not-fetched, junk.ics supported-calendar-data, twin.ics no-uid-conflict" {
+	if got := strings.Join(rules, ", "); got != "E0003.ics not-fetched, away not-fetched, junk.ics supported-calendar-data, twin.ics no-uid-conflict" {
 		t.Errorf("refused: %s", got)
 	}
 	if len(r.mended) != 2 || h.holds(t, "calendars/notes")["note.ics"] != items["note.ics"] || r.done.Accepted != 5 || !r.done.Equal {

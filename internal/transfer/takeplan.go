@@ -29,7 +29,12 @@ const maxText = 16 << 10
 // plan decides for each collection of the other server where it goes, and makes what is not there.
 func (t *takeover) plan(ctx context.Context, found *davclient.Found) error {
 	for _, l := range found.Left {
-		if err := t.emit(TakeoverEvent{Left: &Left{l.Name, l.Path, l.Why}}); err != nil {
+		e := TakeoverEvent{Left: &Left{l.Name, l.Path, l.Why}}
+		if l.Fault {
+			t.failed++
+			e = TakeoverEvent{Refused: &RefusedOne{File: l.Path, Precondition: "not-fetched", Why: l.Why}}
+		}
+		if err := t.emit(e); err != nil {
 			return err
 		}
 	}
