@@ -149,10 +149,14 @@ def set_up(address, user, password, events, todos, contacts, edit, delete, weekl
         for (const b of books) { await b.create(); }
         return books.map(b => b.name);""", address, user, password))
     say("contacts", t.js("await wait(() => book().childCardCount == a[0]); return book().childCardCount;", int(contacts)))
-    say("contact edited", t.js("""const c = book().childCards.find(c => c.UID == a[0]); c.displayName = "Edited in Thunderbird"; book().modifyCard(c); return true;""", card))
+    # It sends contacts by itself, and notes their new ETags.
+    say("contact edited", t.js("""const card = () => book().childCards.find(c => c.UID == a[0]), c = card(), old = c.getProperty("_etag", "");
+        c.displayName = "Edited in Thunderbird"; book().modifyCard(c);
+        return wait(() => card().getProperty("_etag", "") != old);""", card))
     say("contact added", t.js("""const c = Cc["@mozilla.org/addressbook/cardproperty;1"].createInstance(Ci.nsIAbCard);
-        c.displayName = c.firstName = "Made in Thunderbird"; book().addCard(c); return true;"""))
-    time.sleep(2)  # it sends contacts by itself
+        c.displayName = c.firstName = "Made in Thunderbird";
+        const uid = book().addCard(c).UID;
+        return wait(() => book().childCards.find(c => c.UID == uid).getProperty("_etag", "") != "");"""))
     say("in the end", t.js("return [(await items(named('Calendar'))).length, (await items(named('Tasks'))).length, book().childCardCount].join(' ');"))
 
 
