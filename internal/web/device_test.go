@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -397,4 +398,25 @@ func TestCalendarsOfADevice(t *testing.T) {
 		t.Errorf("too much is told: %s", a.text)
 	}
 	b.get("/").want(t, 200, "Calendars, tasks, notes", "0 events", "0 to-dos", "0 notes")
+}
+
+// TestWordsFitTheAddress: on the machine itself nobody is told of a QR code that does not come, or of a network that nothing crosses.
+func TestWordsFitTheAddress(t *testing.T) {
+	h := newHouse(t, nil)
+	h.account()
+	b := h.browser().signIn()
+	if a := b.get("/devices/new"); !strings.Contains(a.text, "The next page shows the app password") || strings.Contains(a.text, "QR code") {
+		t.Errorf("/devices/new on this machine:\n%s", a.text)
+	}
+	const warning = "Whoever is on the same network"
+	_, link, _ := b.addDevice("Laptop")
+	if a := b.get(link); strings.Contains(a.text, warning) {
+		t.Errorf("%s on this machine warns of the network:\n%s", link, a.text)
+	}
+	_, link, _ = b.addDevice("Phone")
+	w := httptest.NewRecorder()
+	h.http.Config.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://cloud.example.org"+link, nil))
+	if w.Code != 200 || !strings.Contains(w.Body.String(), warning) {
+		t.Errorf("%s from elsewhere: %d\n%s", link, w.Code, w.Body)
+	}
 }

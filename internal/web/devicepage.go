@@ -31,11 +31,12 @@ func (s *Server) devicePage(w http.ResponseWriter, r *http.Request) {
 		Manual  manual
 		Apple   bool
 		Android bool
+		Local   bool
 		HTTPS   bool
 		Host    string
 		Expires time.Time
 	}{l.name, l.login, "/d/" + l.token + "/holdfast.mobileconfig", template.URL(where.davxLink(l.login, l.password)), manualOf(client, l),
-		isApple(r), isAndroid(r), client.HTTPS, client.Host, l.expires}})
+		isApple(r), isAndroid(r), client.Local(), client.HTTPS, client.Host, l.expires}})
 }
 
 // profile is the configuration profile for an iPhone, an iPad or a Mac.

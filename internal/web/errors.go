@@ -103,7 +103,7 @@ func (s *Server) requestID(r *http.Request) string {
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {
 		w.Header().Set("Allow", "GET, HEAD, POST")
-		s.problem(w, r, http.StatusMethodNotAllowed, "", trouble{Text: "Pages are for browsers. Programs that sync find their address at /.well-known/carddav, or at /dav/."})
+		s.problem(w, r, http.StatusMethodNotAllowed, "", trouble{Text: "Pages are for browsers. Programs that sync find their address at /.well-known/caldav and /.well-known/carddav, or at /dav/."})
 		return
 	}
 	s.problem(w, r, http.StatusNotFound, "", trouble{Text: "The address may be mistyped, or the thing that it named was removed."})

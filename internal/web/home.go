@@ -2,8 +2,10 @@ package web
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast"
@@ -26,6 +28,7 @@ type shelf struct {
 	Items     int64
 	One, Many string    // what its items are called
 	Last      time.Time // its newest change
+	Shared    string    // with whom, or by whom; empty: with nobody
 }
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +69,10 @@ func shelves(rd *core.Reader, t holdfast.CollectionType) ([]shelf, error) {
 	for i := range all {
 		b := shelf{Name: collectionLabel(&all[i]), Items: all[i].Items}
 		b.One, b.Many = nouns(&all[i])
-		err := rd.History().Changes(all[i].Account, all[i].Seq-1, 1, 0, func(c *holdfast.Change) error {
+		if b.Shared, err = sharing(rd, &all[i]); err != nil {
+			return nil, err
+		}
+		err = rd.History().Changes(all[i].Account, all[i].Seq-1, 1, 0, func(c *holdfast.Change) error {
 			b.Last = c.At
 			return nil
 		})
@@ -76,6 +82,30 @@ func shelves(rd *core.Reader, t holdfast.CollectionType) ([]shelf, error) {
 		out = append(out, b)
 	}
 	return out, nil
+}
+
+// sharing says who else sees a collection, or whose it is.
+func sharing(rd *core.Reader, c *holdfast.Collection) (string, error) {
+	if rd.Access(c) != core.Owns {
+		owner, err := rd.OwnerOf(c)
+		return fmt.Sprintf("%s shares this with you, to %s.", owner.Email, rd.ShareOf(c).Rights), err
+	}
+	var with []string
+	for _, x := range rd.SharedWith(c.ID) {
+		guest, err := rd.Principal(x.Guest)
+		if holdfast.IsKind(err, holdfast.NotFound) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		with = append(with, fmt.Sprintf("%s, to %s", guest.Email, x.Rights))
+	}
+	if len(with) == 0 {
+		return "", nil
+	}
+	slices.Sort(with)
+	return "Shared with " + strings.Join(with, "; ") + ".", nil
 }
 
 // nouns say what the items of a collection are called.

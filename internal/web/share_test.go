@@ -24,7 +24,15 @@ func TestWhatIsSharedIsShown(t *testing.T) {
 	}
 	h.clock.Advance(5 * time.Minute)
 	b := h.browser().signIn()
-	b.get("/").want(t, 200, "Contacts (bob@example.org)", "2 contacts", "21 Nov 2026 04:00 UTC (5 minutes ago)")
+	b.get("/").want(t, 200, "Contacts (bob@example.org)", "2 contacts", "21 Nov 2026 04:00 UTC (5 minutes ago)", "bob@example.org shares this with you, to read.")
+	mine, err := h.core.Locate(t.Context(), holdfast.Principal{Account: id}, id, []string{"calendars", "default"})
+	must(t, err)
+	must(t, h.core.Share(t.Context(), holdfast.Actor{}, id, mine.Collection.ID, bob.ID, holdfast.RightWrite))
+	b.get("/").want(t, 200, "Shared with bob@example.org, to write.")
+	must(t, h.core.Unshare(t.Context(), holdfast.Actor{}, id, mine.Collection.ID, bob.ID))
+	if a := b.get("/"); strings.Contains(a.text, "Shared with") {
+		t.Errorf("it is shared with nobody any more:\n%s", a.text)
+	}
 	b.addDevice("Phone")
 	devices, err := h.core.Devices(t.Context(), id)
 	must(t, err)
