@@ -71,6 +71,8 @@ func (s *Service) enter(ctx context.Context, p holdfast.Principal, owner, collec
 	switch a := allowed(p, person, collection); {
 	case a == NoAccess:
 		return nil, forbidden("Access", owner.String())
+	case a == Reads && need > Reads:
+		return nil, readOnly(collection.String())
 	case a < need:
 		return nil, needPrivileges(collection.String())
 	}
@@ -92,6 +94,11 @@ func (s *Service) usable(p holdfast.Principal, person *Person) error {
 func needPrivileges(ref string) error {
 	return &holdfast.Error{Op: "core.Access", Kind: holdfast.Forbidden, Ref: ref, Rule: "need-privileges",
 		Text: "this is shared with you, but not for that; ask its owner. Nothing was changed"}
+}
+
+func readOnly(ref string) error {
+	return &holdfast.Error{Op: "core.Access", Kind: holdfast.Forbidden, Ref: ref, Rule: "need-privileges",
+		Text: "this is shared with you to read, not to change; ask its owner. Nothing was changed"}
 }
 
 // bindingAt returns the binding that stands in a home under the first of the names that are left, where no collection of the account's own does.

@@ -55,7 +55,7 @@ func (s *Service) mayHold(ctx context.Context, parent *holdfast.Collection, owne
 	}
 	if !ok {
 		return &holdfast.Error{Op: "core.MakeCollection", Kind: holdfast.Forbidden, Ref: name, Rule: "collection-location-ok",
-			Text: article(t) + " called " + name + " cannot be made in " + parent.Name}
+			Text: article(t) + " called " + name + " cannot be made in " + parent.Name + "; " + standing(t)}
 	}
 	person, err := s.person(ctx, owner.String())
 	if err == nil && person.bindsAt(parent, name) {
@@ -87,6 +87,19 @@ func article(t holdfast.CollectionType) string {
 		return "an inbox or outbox"
 	}
 	return "a home of collections"
+}
+
+// standing says where collections of a type may stand.
+func standing(t holdfast.CollectionType) string {
+	switch t {
+	case holdfast.TypeAddressbook:
+		return "address books stand right below " + holdfast.HomeAddressbooks
+	case holdfast.TypeCalendar, holdfast.TypeSubscription:
+		return "calendars stand right below " + holdfast.HomeCalendars + ", under any name but inbox and outbox"
+	case holdfast.TypeFolder:
+		return "folders stand below " + holdfast.HomeFiles
+	}
+	return "it is a part of every account"
 }
 
 // Transfer is a COPY or MOVE (RFC 4918 sections 9.8, 9.9).

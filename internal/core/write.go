@@ -96,7 +96,7 @@ func (s *Service) warrants(ctx context.Context, p holdfast.Principal, owner hold
 			return nil, &holdfast.Error{Op: "core.Write", Kind: holdfast.Corrupt, Ref: name, Err: err}
 		}
 		if rec.Rights != holdfast.RightWrite {
-			return nil, needPrivileges(c.String())
+			return nil, readOnly(c.String())
 		}
 		out = append(out, holdfast.Condition{Collection: owner, Name: name, ETag: &r.ETag})
 	}

@@ -51,7 +51,7 @@ func (q *request) putRequest(at core.Place) (put core.PutRequest, err error) {
 		return put, Refuse(http.StatusBadRequest, davxml.Name{}, "a part of a resource cannot be put; send all of it without Content-Range")
 	}
 	if q.loc.Access < core.Writes {
-		return put, &holdfast.Error{Op: "dav." + q.r.Method, Kind: holdfast.Forbidden, Ref: q.path.Href(), Rule: "need-privileges", Text: "this is shared with you to read, not to change"}
+		return put, &holdfast.Error{Op: "dav." + q.r.Method, Kind: holdfast.Forbidden, Ref: q.path.Href(), Rule: "need-privileges", Text: "this is shared with you to read, not to change; ask its owner. Nothing was changed"}
 	}
 	put = core.PutRequest{Place: at, ContentType: mediaTypeSent(q.r.Header.Get("Content-Type"))}
 	if put.If, err = q.precondition(); err != nil {

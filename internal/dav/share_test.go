@@ -208,6 +208,9 @@ func TestPrivilegesThatAreNeededAreNamed(t *testing.T) {
 		if r.StatusCode != 403 || !strings.Contains(r.body, need(x.href, x.privilege)) {
 			t.Errorf("%s %s: status %d, want need-privileges %s at %s\n%s", x.method, x.at, r.StatusCode, x.privilege, x.href, r.body)
 		}
+		if x.method == "PUT" || x.method == "DELETE" {
+			r.has(t, "this is shared with you to read, not to change; ask its owner. Nothing was changed")
+		}
 	}
 	c.wantAs(201, "rita", "COPY", member, "", "Destination: "+own+"copy.vcf")
 }

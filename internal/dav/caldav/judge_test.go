@@ -101,3 +101,26 @@ func TestConditionalPut(t *testing.T) {
 		t.Errorf("a member was made at %q", l)
 	}
 }
+
+// TestRefusalsSayWhatToDo: who meets a refusal by hand is told how it goes.
+func TestRefusalsSayWhatToDo(t *testing.T) {
+	s := newServer(t)
+	const when = "DTSTART:20260102T100000Z"
+	s.put(s.events+"a.ics", event("a", when))
+	for _, c := range []struct {
+		code                 int
+		method, target, body string
+		headers              []string
+		say                  string
+	}{
+		{403, "PUT", s.events + "b.ics", event("a", when), nil, "has this UID; change that one, or give this one a UID of its own"},
+		{403, "PUT", s.events + "a.ics", event("b", when), nil, "has another UID; put this one under another name"},
+		{412, "PUT", s.events + "a.ics", event("a", "DTSTART:20260103T100000Z"), []string{`If-Match: "older"`}, "deleted meanwhile; fetch it, then send the change again"},
+		{403, "MKCALENDAR", s.events + "b/", "", nil, "calendars stand right below calendars, under any name but inbox and outbox"},
+		{403, "MKCALENDAR", "/dav/files/" + s.ada.ID.String() + "/c/", "", nil, "cannot be made in files; calendars stand right below calendars"},
+	} {
+		if a := s.do(c.method, c.target, c.body, c.headers...); a.code != c.code || !strings.Contains(a.body, c.say) {
+			t.Errorf("%s %s: %d, want %d and %q\n%s", c.method, c.target, a.code, c.code, c.say, a.body)
+		}
+	}
+}

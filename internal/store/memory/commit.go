@@ -167,7 +167,7 @@ func (tx *commit) judge(c *collection, en *holdfast.Entry) error {
 		if !live && (len(en.If.Match) > 0 || en.If.Exists == holdfast.Present) {
 			return fail(holdfast.NotFound, en.Name, "There is no such resource.")
 		}
-		return fail(holdfast.PreconditionFailed, en.Name, "The resource is not as the request demands.")
+		return fail(holdfast.PreconditionFailed, en.Name, "The resource is not as the request demands: it was made, changed or deleted meanwhile; fetch it, then send the change again.")
 	}
 	if it := now.item(c, en.Name); en.If.Bare && live && !it.PropsHash.IsZero() {
 		return &holdfast.Error{Op: "store.Commit", Kind: holdfast.PreconditionFailed, Ref: en.Name, Rule: holdfast.RuleBare, Text: "The resource has properties."}
@@ -196,11 +196,11 @@ func judgeMember(now view, c *collection, en *holdfast.Entry) error {
 		return nil
 	}
 	if old := now.live(c, en.Name); en.If.SameUID && old != nil && old.Index.UID != "" && old.Index.UID != en.Index.UID {
-		return fail(holdfast.UIDConflict, en.Name, "The resource of this name has another UID.")
+		return fail(holdfast.UIDConflict, en.Name, "The resource of this name has another UID; put this one under another name.")
 	}
 	for _, name := range c.uids[en.Index.UID] {
 		if it := now.live(c, name); it != nil && name != en.Name && it.Index.UID == en.Index.UID {
-			return fail(holdfast.UIDConflict, name, "Another resource of the collection has this UID.")
+			return fail(holdfast.UIDConflict, name, "Another resource of the collection has this UID; change that one, or give this one a UID of its own.")
 		}
 	}
 	return nil

@@ -99,7 +99,7 @@ func judgeItem(e *holdfast.Entry, old item) error {
 		if !live && (len(e.If.Match) > 0 || e.If.Exists == holdfast.Present) {
 			return notFound(e.Name)
 		}
-		return store.Err("Commit", holdfast.PreconditionFailed, e.Name, "the resource is not as the request demands")
+		return store.Err("Commit", holdfast.PreconditionFailed, e.Name, "the resource is not as the request demands: it was made, changed or deleted meanwhile; fetch it, then send the change again")
 	case e.If.Bare && live && !old.phash.IsZero():
 		return &holdfast.Error{Op: "store.Commit", Kind: holdfast.PreconditionFailed, Ref: e.Name, Rule: holdfast.RuleBare, Text: "the resource has properties"}
 	case e.Op == holdfast.OpDelete && !live:
@@ -142,14 +142,14 @@ func (t *transaction) judgeMember(h *head, coll *collection, e *holdfast.Entry, 
 	case uid == "" || old.live() && old.uid == uid:
 		return nil
 	case e.If.SameUID && old.live() && old.uid != "":
-		return store.Err("Commit", holdfast.UIDConflict, e.Name, "the resource of this name has another UID")
+		return store.Err("Commit", holdfast.UIDConflict, e.Name, "the resource of this name has another UID; put this one under another name")
 	}
 	holder := ""
 	found, err := t.c.one(qUIDHolder, func(s Stmt) { holder = s.Text(0) }, coll.key, uid)
 	if err != nil || !found || holder == e.Name {
 		return err
 	}
-	return store.Err("Commit", holdfast.UIDConflict, holder, "another resource of the collection has this UID")
+	return store.Err("Commit", holdfast.UIDConflict, holder, "another resource of the collection has this UID; change that one, or give this one a UID of its own")
 }
 
 func (t *transaction) judgeCollection(h *head, coll *collection, e *holdfast.Entry) error {
