@@ -143,7 +143,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	}
 	go s.store.core.Run(ctx)
 	go s.watch(ctx)
-	s.run(s.control, control.NewServer(s.store.handler(s.c, s.status, s.log)))
+	s.run(s.control, control.NewServer(s.store.handler(s.c, s.status, s.log, ctx.Done())))
 	if s.admin != nil {
 		s.run(s.admin, s.adminServer())
 	}

@@ -31,6 +31,8 @@ type Options struct {
 	// TakeoverDir is where it is remembered how far the takeover of another server came; empty: nowhere.
 	TakeoverDir string
 	Log         *slog.Logger
+	// Stopping is closed when the process is about to end: imports, which go on where they were when they are run again, end then. nil: never.
+	Stopping <-chan struct{}
 }
 
 type handler struct {

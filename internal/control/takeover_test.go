@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -23,7 +24,8 @@ func TestTakeOver(t *testing.T) {
 	var log bytes.Buffer
 	s := core.New(core.Options{Engine: e, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judge}})
 	dir := t.TempDir()
-	listen(t, dir, NewHandler(Options{Core: s, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), TakeoverDir: t.TempDir()}))
+	stopping := make(chan struct{})
+	listen(t, dir, NewHandler(Options{Core: s, Stopping: stopping, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), TakeoverDir: t.TempDir()}))
 	c, err := Dial(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +62,20 @@ func TestTakeOver(t *testing.T) {
 	q.Account, q.Password = "alice@example.org", remote.Password
 	ctx, stop := context.WithCancel(t.Context())
 	if err := c.TakeOver(ctx, q, func(TakeoverEvent) { stop() }); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	// A server that stops does not wait for another that is slow.
+	far.Change(func() {
+		far.Before = func(w http.ResponseWriter, r *http.Request) bool { w.WriteHeader(503); return true }
+	})
+	begun := false
+	err = c.TakeOver(t.Context(), q, func(e TakeoverEvent) {
+		if e.Waiting != nil && !begun {
+			begun = true
+			close(stopping)
+		}
+	})
+	if !holdfast.IsKind(err, holdfast.Unavailable) || !strings.Contains(err.Error(), "stopping") || !begun {
 		t.Errorf("got %v", err)
 	}
 	if s := log.String(); strings.Contains(s, remote.Password) || !strings.Contains(s, "was taken over") {

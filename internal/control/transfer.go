@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 
@@ -8,6 +9,21 @@ import (
 	"holdfast/internal/davclient"
 	"holdfast/internal/transfer"
 )
+
+// untilStop is a request's context that ends too when the process is about to. done must be called.
+func (h *handler) untilStop(r *http.Request) (ctx context.Context, done func()) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	if h.Stopping != nil {
+		go func() {
+			select {
+			case <-h.Stopping:
+				cancel(fail(holdfast.Unavailable, "", "the server is stopping; what was stored stays, run it again to go on"))
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return ctx, func() { cancel(nil) }
+}
 
 // importFile stores what is in one file, which is the request's body, and answers with one event a line.
 func (h *handler) importFile(w http.ResponseWriter, r *http.Request) {
@@ -20,7 +36,9 @@ func (h *handler) importFile(w http.ResponseWriter, r *http.Request) {
 	q := transfer.Request{Account: a.ID, Into: v.Get("into"), File: v.Get("file"), Replace: v.Get("replace") == "true", DryRun: v.Get("dry_run") == "true",
 		MaxOctets: h.MaxImport}
 	out := newLines(w)
-	err = transfer.Import(r.Context(), h.Core, q, r.Body, func(e transfer.Event) error { return out.write(ImportEvent{Event: e}) })
+	ctx, done := h.untilStop(r)
+	defer done()
+	err = transfer.Import(ctx, h.Core, q, r.Body, func(e transfer.Event) error { return out.write(ImportEvent{Event: e}) })
 	if err != nil {
 		level := slog.LevelWarn
 		if holdfast.IsKind(err, holdfast.Invalid) { // it never began
@@ -46,7 +64,9 @@ func (h *handler) takeOver(w http.ResponseWriter, r *http.Request) {
 	out := newLines(w)
 	t := transfer.TakeoverRequest{Account: a.ID, Shared: q.Shared, Replace: q.Replace, DryRun: q.DryRun, Dir: h.TakeoverDir,
 		Remote: davclient.Options{URL: q.URL, User: q.User, Password: q.Password, Hosts: q.Hosts, InsecureHTTP: q.InsecureHTTP}}
-	err = transfer.TakeOver(r.Context(), h.Core, t, func(e transfer.TakeoverEvent) error { return out.write(TakeoverEvent{TakeoverEvent: e}) })
+	ctx, done := h.untilStop(r)
+	defer done()
+	err = transfer.TakeOver(ctx, h.Core, t, func(e transfer.TakeoverEvent) error { return out.write(TakeoverEvent{TakeoverEvent: e}) })
 	if err != nil {
 		level := slog.LevelWarn
 		switch holdfast.KindOf(err) {

@@ -259,6 +259,11 @@ func (t *takeover) outcome(j *job, to *target, a *arrived, r core.ItemResult) er
 	if a.item.ETag != "" && !a.more && to == j.target && !t.q.DryRun {
 		t.notes.put(j.remote.Path(), name, remembered{Tag: a.item.ETag, Collection: x.collection, Name: x.name, Sum: x.sum})
 	}
+	if r.Outcome == core.Created && !a.more && r.Name != a.item.Name {
+		if err := t.note(fileOf(j, a), "the name is taken here, or cannot be one; the item is called "+r.Name); err != nil {
+			return err
+		}
+	}
 	if a.what == "" {
 		return nil
 	}

@@ -318,7 +318,7 @@ func TestTakeOverNames(t *testing.T) {
 	if got := strings.Join(into, " "); got != "addressbooks/default calendars/a-b calendars/default-2 calendars/inbox-2 calendars/tasks" {
 		t.Errorf("into %s", got)
 	}
-	if len(r.notes) != 4 { // three names, and a colour that is none
+	if len(r.notes) != 5 { // four names, and a colour that is none
 		t.Errorf("notes: %v", r.notes)
 	}
 	at, _ := h.s.Locate(t.Context(), h.p, h.a.ID, []string{"addressbooks", "default"})
