@@ -195,3 +195,19 @@ func TestReceiptIsADictionary(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+func TestPropertyText(t *testing.T) {
+	for xml, want := range map[string]string{
+		`<D:displayname xmlns:D="DAV:"> Family &amp; friends </D:displayname>`: "Family & friends",
+		`<a><![CDATA[x]]><b>y</b></a>`:                                         "xy",
+		`<a/>`:                                                                 "",
+		`<a>cut`:                                                               "",
+	} {
+		if got := (Properties{{"DAV:", "displayname", []byte(xml)}}).Text("DAV:", "displayname"); got != want {
+			t.Errorf("%s is %q, want %q", xml, got, want)
+		}
+	}
+	if got := (Properties)(nil).Text("DAV:", "displayname"); got != "" {
+		t.Errorf("a property that is absent is %q", got)
+	}
+}

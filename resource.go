@@ -1,11 +1,15 @@
 package holdfast
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
+	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"strings"
 	"time"
 	"unicode"
 )
@@ -105,6 +109,24 @@ func (ps Properties) Get(space, local string) []byte {
 		return nil
 	}
 	return ps[i].XML
+}
+
+// Text returns the text in the property's XML, without the space around it; empty where the property is absent or not well-formed.
+func (ps Properties) Text(space, local string) string {
+	d := xml.NewDecoder(bytes.NewReader(ps.Get(space, local)))
+	var b strings.Builder
+	for {
+		t, err := d.Token()
+		if err == io.EOF {
+			return strings.TrimSpace(b.String())
+		}
+		if err != nil {
+			return ""
+		}
+		if c, ok := t.(xml.CharData); ok {
+			b.Write(c)
+		}
+	}
 }
 
 // With returns a copy in which the property is set; nil XML removes it.

@@ -166,14 +166,14 @@ func (a *app) accountShow() *cobra.Command {
 					count(int64(x.Seq), "change"), x.Epoch, octets(x.Octets))
 				var rows [][]string
 				for _, c := range x.Collections {
-					rows = append(rows, []string{c.Path, string(c.Type), fmt.Sprint(c.Items), octets(c.Octets)})
+					rows = append(rows, []string{c.Path, inTable(c.Name), string(c.Type), fmt.Sprint(c.Items), octets(c.Octets)})
 				}
-				if err := a.table("PATH TYPE ITEMS SIZE", rows); err != nil {
+				if err := a.table("PATH NAME TYPE ITEMS SIZE", rows); err != nil {
 					return err
 				}
 				a.printf("\n")
-				if len(x.Shared) > 0 {
-					if err := a.shareTable(x.Shared); err != nil {
+				if shares := append(x.Shares, x.Shared...); len(shares) > 0 {
+					if err := a.shareTable(shares); err != nil {
 						return err
 					}
 					a.printf("\n")

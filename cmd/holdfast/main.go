@@ -142,7 +142,12 @@ func helpCommand() *cobra.Command {
 // args turns a wrong number of arguments into an error of usage.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, list []string) error {
-		if err := check(cmd, list); err != nil {
+		err := check(cmd, list)
+		if err != nil && !cmd.HasSubCommands() {
+			form, _, _ := strings.Cut(cmd.UseLine(), " [flags]")
+			return usage(cmd, errors.New("it is used like this: "+form))
+		}
+		if err != nil {
 			return usage(cmd, err)
 		}
 		return nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"golang.org/x/term"
 )
@@ -35,6 +36,11 @@ func (a *app) printJSON(command string, v any) error {
 	a.printed = true
 	_, err = io.WriteString(a.stdout, out.String())
 	return err
+}
+
+// inTable makes what somebody typed fit into a table: one line, and nothing that a terminal obeys.
+func inTable(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' }), " ")
 }
 
 // table prints rows in aligned columns, below their titles.

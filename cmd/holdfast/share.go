@@ -41,7 +41,9 @@ func (a *app) shareAdd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add OWNER PATH WITH --rights read|write",
 		Short: "Share a collection, or change the rights of one who has it already",
-		Args:  threeOf,
+		Long: `Share a collection, or change the rights of one who has it already. It appears on the other's devices at their next sync; a
+program that keeps a list of its own, as vdirsyncer does, has to look for calendars once more ("vdirsyncer discover").`,
+		Args: threeOf,
 		RunE: func(cmd *cobra.Command, list []string) error {
 			if !holdfast.Right(rights).Valid() {
 				return usage(cmd, errors.New("say --rights read or --rights write"))
@@ -86,6 +88,10 @@ func (a *app) shareList() *cobra.Command {
 				if a.json {
 					return a.printJSON("share.list", map[string]any{"shares": shares})
 				}
+				if len(shares) == 0 && ref != "" {
+					a.say("Nothing is shared by %s or with it; `holdfast share add` does it.\n", ref)
+					return nil
+				}
 				if len(shares) == 0 {
 					a.say("Nothing is shared; `holdfast share add` does it.\n")
 					return nil
@@ -104,7 +110,7 @@ func (a *app) shareTable(shares []control.Share) error {
 		case path == "":
 			path, state = x.Collection.String(), "the collection was deleted"
 		case !x.Active:
-			state = "not shown: taken out by the guest, or cut short; `share add` shows it again"
+			state = "not shown: the guest took it out, or `share add` was cut short; run that again"
 		}
 		rows = append(rows, []string{x.Owner, path, x.With, string(x.Rights), day(x.Created), state})
 	}

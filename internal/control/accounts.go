@@ -28,6 +28,7 @@ func (h *handler) accounts(r *http.Request) (any, error) {
 			out = append(out, show(a))
 		}
 		if len(list) < page {
+			slices.SortFunc(out, func(a, b Account) int { return cmp.Compare(a.Email, b.Email) })
 			return out, nil
 		}
 		after = list[len(list)-1].ID
@@ -62,7 +63,7 @@ func (h *handler) account(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := AccountDetail{Account: show(a), Collections: []Collection{}}
+	out, shares := AccountDetail{Account: show(a), Collections: []Collection{}, Shares: []Share{}}, false
 	err = h.Core.Inspect(r.Context(), a.ID, func(x *core.Reader) error {
 		d, err := x.Digest(0)
 		if err != nil {
@@ -72,8 +73,9 @@ func (h *handler) account(r *http.Request) (any, error) {
 		cs, err := x.Collections()
 		for _, c := range cs {
 			out.Octets += c.Octets
+			shares = shares || len(x.SharedWith(c.ID)) > 0
 			if !c.Type.Fixed() {
-				out.Collections = append(out.Collections, Collection{Path: x.PathOf(c.ID), Type: c.Type, Items: c.Items, Octets: c.Octets})
+				out.Collections = append(out.Collections, Collection{Path: x.PathOf(c.ID), Name: c.Properties.Text("DAV:", "displayname"), Type: c.Type, Items: c.Items, Octets: c.Octets})
 			}
 		}
 		slices.SortFunc(out.Collections, func(a, b Collection) int { return cmp.Compare(a.Path, b.Path) })
@@ -84,6 +86,17 @@ func (h *handler) account(r *http.Request) (any, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if shares {
+		list, err := h.Core.Shares(r.Context(), a.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range list {
+			if s.Owner.ID == a.ID {
+				out.Shares = append(out.Shares, showShare(s))
+			}
+		}
 	}
 	out.Devices, err = h.deviceList(r, a.ID)
 	return out, err

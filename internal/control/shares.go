@@ -63,6 +63,9 @@ func (h *handler) share(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if owner.ID == guest.ID {
+		return nil, fail(holdfast.Invalid, owner.Email, "an account cannot share with itself, and %s needs no share", owner.Email)
+	}
 	if err := h.Core.Share(r.Context(), holdfast.Actor{}, owner.ID, c, guest.ID, q.Rights); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 func TestShares(t *testing.T) {
 	bothWays(t, func(t *testing.T, c *Client) {
 		ctx := t.Context()
-		for _, email := range []string{"alice@example.org", "bob@example.org"} {
+		for _, email := range []string{"bob@example.org", "alice@example.org"} {
 			if _, err := c.CreateAccount(ctx, NewAccount{Email: email}); err != nil {
 				t.Fatal(err)
 			}
@@ -29,11 +29,16 @@ func TestShares(t *testing.T) {
 				t.Errorf("%q: %+v, %v", of, list, err)
 			}
 		}
-		if a, err := c.Account(ctx, "bob@example.org"); err != nil || len(a.Shared) != 1 || a.Shared[0] != x {
+		if a, err := c.Account(ctx, "bob@example.org"); err != nil || len(a.Shared) != 1 || a.Shared[0] != x || len(a.Shares) != 0 {
 			t.Errorf("%+v, %v", a.Shared, err)
 		}
-		if a, err := c.Account(ctx, "alice@example.org"); err != nil || len(a.Shared) != 0 {
+		if a, err := c.Account(ctx, "alice@example.org"); err != nil || len(a.Shared) != 0 || len(a.Shares) != 1 || a.Shares[0] != x {
 			t.Errorf("%+v, %v", a.Shared, err)
+		}
+		_, err = c.Share(ctx, "alice@example.org", NewShare{Path: "addressbooks/default", With: "alice@example.org", Rights: holdfast.RightRead})
+		kind(err, holdfast.Invalid)
+		if list, err := c.Accounts(ctx); err != nil || len(list) != 2 || list[0].Email != "alice@example.org" {
+			t.Errorf("not in the order of their names: %+v, %v", list, err)
 		}
 		_, err = c.Share(ctx, "alice@example.org", NewShare{Path: "addressbooks/none", With: "bob@example.org", Rights: holdfast.RightRead})
 		kind(err, holdfast.NotFound)

@@ -27,11 +27,13 @@ type AccountDetail struct {
 	Collections []Collection  `json:"collections"`
 	Devices     []Device      `json:"devices"`
 	Shared      []Share       `json:"shared"` // with this account, by others
+	Shares      []Share       `json:"shares"` // with others, by this account
 }
 
 // Collection is a collection as commands show it.
 type Collection struct {
 	Path   string                  `json:"path"`
+	Name   string                  `json:"name"` // that people see; empty where none was given
 	Type   holdfast.CollectionType `json:"type"`
 	Items  int64                   `json:"items"`
 	Octets int64                   `json:"octets"`

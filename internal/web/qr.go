@@ -1,10 +1,8 @@
 package web
 
 import (
-	"encoding/xml"
 	"fmt"
 	"html/template"
-	"io"
 	"strings"
 
 	"rsc.io/qr"
@@ -35,22 +33,4 @@ func qrCode(text string) (template.HTML, error) {
 	n := c.Size + 2*quiet
 	return template.HTML(fmt.Sprintf(`<svg class="qr" viewBox="0 0 %d %d" role="img" aria-label="QR code of the link below" shape-rendering="crispEdges">`+
 		`<rect width="%d" height="%d" fill="#fff"/><path fill="#000" d="%s"/></svg>`, n, n, n, n, path.String())), nil
-}
-
-// plainText returns the text in a piece of XML; empty if it is not well-formed.
-func plainText(x []byte) string {
-	d := xml.NewDecoder(strings.NewReader(string(x)))
-	var b strings.Builder
-	for {
-		t, err := d.Token()
-		if err == io.EOF {
-			return strings.TrimSpace(b.String())
-		}
-		if err != nil {
-			return ""
-		}
-		if c, ok := t.(xml.CharData); ok {
-			b.Write(c)
-		}
-	}
 }

@@ -155,7 +155,7 @@ func seen(c *holdfast.Collection, d *core.Device, own time.Time) seenLine {
 
 // collectionLabel returns a collection's display name, or the name in its path.
 func collectionLabel(c *holdfast.Collection) string {
-	if text := plainText(c.Properties.Get("DAV:", "displayname")); text != "" {
+	if text := c.Properties.Text("DAV:", "displayname"); text != "" {
 		return text
 	}
 	return c.Name
