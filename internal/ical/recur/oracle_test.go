@@ -274,6 +274,10 @@ func TestLibrariesAgree(t *testing.T) {
 		t.Run(library, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(5, 5))
 			var queries []query
+			rules := rules
+			if library == "libical" {
+				rules = min(rules, 1500) // among more there is one that it follows for minutes
+			}
 			for len(queries) < rules {
 				q := legal(rng)
 				if !unasked(library, q) && synchronise(&q) && goesOn(q) {
