@@ -272,7 +272,7 @@ func (a *app) lines(word string, n int, of func(i int) (file, at, what string)) 
 		if i-from > 1 {
 			at += fmt.Sprintf(" and %d more like it", i-from-1)
 		}
-		a.printf("%-8s %s\n", word, strings.TrimPrefix(file+at+": "+what, ": "))
+		a.printf("%-8s %s\n", word, inTable(strings.TrimPrefix(file+at+": "+what, ": "))) // files and servers are not always friends
 		told++
 	}
 }

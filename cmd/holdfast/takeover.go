@@ -147,15 +147,15 @@ func (a *app) showTakeover(r takeoverReport) error {
 		return a.printJSON("import", r)
 	}
 	for _, l := range r.Left {
-		a.printf("%-8s %s: %s\n", "left", l.Path, l.Why)
+		a.printf("%-8s %s\n", "left", inTable(l.Path+": "+l.Why))
 	}
 	a.showOdd(r.Mended, r.Refused, r.Notes)
 	for _, c := range r.Collections {
 		for _, d := range c.Changed[:min(len(c.Changed), shown)] {
-			a.printf("%-8s %s/%s: %s\n", "changed", c.Into, d.Name, d.Why)
+			a.printf("%-8s %s\n", "changed", inTable(c.Into+"/"+d.Name+": "+d.Why))
 		}
 		for _, d := range c.Differs[:min(len(c.Differs), shown)] {
-			a.printf("%-8s %s/%s: %s\n", "differs", c.Into, d.Name, d.Why)
+			a.printf("%-8s %s\n", "differs", inTable(c.Into+"/"+d.Name+": "+d.Why))
 		}
 	}
 	titles, rows := "COLLECTION WAS LISTED TAKEN REFUSED EQUAL", [][]string{}
