@@ -69,10 +69,25 @@ func sentence(err error) string {
 	if e.Ref != "" && !strings.Contains(text, e.Ref) {
 		text = e.Ref + ": " + text
 	}
-	if e.Err != nil { // the operator may see the cause
-		text += " (" + oneLine(e.Err) + ")"
+	if why := cause(text, e.Err); why != "" { // the operator may see it
+		text += " (" + why + ")"
 	}
 	return text
+}
+
+// cause says what led to an error, without what is said already.
+func cause(said string, err error) string {
+	var words []string
+	for e := (*holdfast.Error)(nil); err != nil; err = e.Err {
+		if !errors.As(err, &e) {
+			words = append(words, oneLine(err))
+			break
+		}
+		if e.Text != "" && !strings.Contains(said, e.Text) {
+			words = append(words, e.Text)
+		}
+	}
+	return strings.Join(words, ": ")
 }
 
 // oneLine joins errors that stand on several lines.

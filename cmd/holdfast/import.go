@@ -31,13 +31,17 @@ reported and left out. What is there already (same UID, same octets) is not stor
 interrupted is simply run again. What is there in another version is refused, unless --replace says otherwise;
 the version that was there stays in history.
 
+Directories in a directory are not looked into: name them, as in out/addressbooks/* out/calendars/* to take an unpacked
+export back.
+
 With --from-dav, all address books, calendars and task lists of another server are copied: CardDAV and CalDAV, as
 Nextcloud, Radicale, Baikal, SOGo and most others speak it. It is only read from. Names, colours and octets stay as they
 are, and so do the paths behind the host. The password is asked for, or read from standard input; it goes to that host
-alone, over TLS. Run it again to go on after an interruption, or to catch up with what was changed there since.
-In the end every item is read back and compared.
+alone, over TLS. Run it again to go on after an interruption, or to catch up with what was changed there since: what was
+edited here meanwhile stays, what was deleted here comes again, what was deleted there stays. In the end every item is read
+back and compared.
 
-The exit status is 1 if an item was refused, or differs in the end.`,
+The exit status is 1 if an item was refused, or differs in the end, and 4 if it was interrupted or the server is not reached.`,
 		Example: `  holdfast import alice@example.org contacts.vcf calendar.ics
   holdfast import alice@example.org --into calendars/default --dry-run backup/*.ics
   holdfast import alice@example.org --from-dav https://cloud.example.org --user alice`,
@@ -50,11 +54,11 @@ The exit status is 1 if an item was refused, or differs in the end.`,
 				return a.takeOver(cmd, far.request(list[0], &q))
 			}
 			q.Account = list[0]
-			files, err := importedFiles(list[1:])
+			files, notes, err := importedFiles(list[1:])
 			if err != nil {
 				return usage(cmd, err)
 			}
-			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error { return a.importFiles(ctx, cl, q, files) })
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error { return a.importFiles(ctx, cl, q, files, notes) })
 		},
 	}
 	c.Flags().StringVar(&q.Into, "into", "", "`PATH` of an address book or calendar in the account's tree")
@@ -64,9 +68,9 @@ The exit status is 1 if an item was refused, or differs in the end.`,
 	return c
 }
 
-// importedFiles checks that every file can be opened before the first is touched, and lists directories.
-func importedFiles(names []string) ([]string, error) {
-	var out []string
+// importedFiles checks that every file can be opened before the first is touched, and lists directories. What holds nothing is noted, unless nothing else does.
+func importedFiles(names []string) (out []string, notes []transfer.Note, err error) {
+	notes = []transfer.Note{}
 	for _, n := range names {
 		if n == "-" {
 			out = append(out, n)
@@ -74,7 +78,10 @@ func importedFiles(names []string) ([]string, error) {
 		}
 		st, err := os.Stat(n)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if strings.EqualFold(filepath.Ext(n), ".zip") && !st.IsDir() {
+			return nil, nil, errors.New(n + " is a zip file; unpack it, and name the directories in it")
 		}
 		if !st.IsDir() {
 			out = append(out, n)
@@ -82,22 +89,30 @@ func importedFiles(names []string) ([]string, error) {
 		}
 		list, err := os.ReadDir(n)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		before := len(out)
+		before, deeper := len(out), false
 		for _, e := range list {
+			deeper = deeper || e.IsDir()
 			if ext := strings.ToLower(filepath.Ext(e.Name())); !e.IsDir() && slices.Contains([]string{".vcf", ".vcard", ".ics", ".ical", ".ifb", ".vcs"}, ext) {
 				out = append(out, filepath.Join(n, e.Name()))
 			}
 		}
 		if len(out) == before {
-			return nil, errors.New(n + " holds no .vcf and no .ics files")
+			what := "holds no .vcf and no .ics files"
+			if deeper {
+				what += "; the directories in it are not looked into, so name them"
+			}
+			notes = append(notes, transfer.Note{File: n, What: what})
 		}
 	}
-	if i := slices.Index(out, "-"); i >= 0 && slices.Contains(out[i+1:], "-") {
-		return nil, errors.New("standard input can be read only once")
+	if len(out) == 0 && len(notes) > 0 {
+		return nil, nil, errors.New(notes[0].File + " " + notes[0].What)
 	}
-	return out, nil
+	if i := slices.Index(out, "-"); i >= 0 && slices.Contains(out[i+1:], "-") {
+		return nil, nil, errors.New("standard input can be read only once")
+	}
+	return out, notes, nil
 }
 
 // importReport is what an import prints.
@@ -148,9 +163,9 @@ func (r *importReport) hear(e control.ImportEvent, sum *transfer.Totals, bar *pr
 	}
 }
 
-func (a *app) importFiles(ctx context.Context, cl *control.Client, q control.ImportRequest, files []string) error {
+func (a *app) importFiles(ctx context.Context, cl *control.Client, q control.ImportRequest, files []string, notes []transfer.Note) error {
 	r := importReport{Account: q.Account, Into: q.Into, DryRun: q.DryRun, Files: len(files), Collections: []transfer.Placed{}, Mended: []transfer.Mended{},
-		Refused: []transfer.RefusedOne{}, Notes: []transfer.Note{}}
+		Refused: []transfer.RefusedOne{}, Notes: notes}
 	bar := a.progress("items", total(files))
 	defer bar.end()
 	var sum transfer.Totals

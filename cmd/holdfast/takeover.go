@@ -158,20 +158,25 @@ func (a *app) showTakeover(r takeoverReport) error {
 			a.printf("%-8s %s\n", "differs", inTable(c.Into+"/"+d.Name+": "+d.Why))
 		}
 	}
-	titles, rows := "COLLECTION WAS LISTED TAKEN REFUSED EQUAL", [][]string{}
+	for _, c := range r.Collections {
+		if c.Alone > 0 && !c.Made {
+			a.printf("%-8s %s holds %s that the other server does not list; what is here stays\n", "note", c.Into, count(int64(c.Alone), "item"))
+		}
+	}
+	titles, rows := "COLLECTION NAME WAS LISTED TAKEN REFUSED EQUAL", [][]string{}
 	for _, c := range r.Collections {
 		made := "there before"
 		if c.Made {
 			made = "new"
 		}
-		row := []string{c.Into, made, fmt.Sprint(c.Listed), fmt.Sprint(c.Accepted), fmt.Sprint(c.Refused), fmt.Sprint(c.Verified)}
+		row := []string{c.Into, inTable(c.Label), made, fmt.Sprint(c.Listed), fmt.Sprint(c.Accepted), fmt.Sprint(c.Refused), fmt.Sprint(c.Verified)}
 		if r.DryRun { // nothing to compare
-			row = row[:5]
+			row = row[:6]
 		}
 		rows = append(rows, row)
 	}
 	if r.DryRun {
-		titles = "COLLECTION WAS LISTED TAKEN REFUSED"
+		titles = "COLLECTION NAME WAS LISTED TAKEN REFUSED"
 	}
 	if err := a.table(titles, rows); err != nil {
 		return err
@@ -189,11 +194,17 @@ func (r *takeoverReport) sentence() string {
 	}
 	s := fmt.Sprintf("%s %s in %s from %s for %s: %d new, %d there already, %d replaced; %d mended, %d refused.", verb, count(int64(t.Accepted), "item"),
 		count(int64(len(r.Collections)), "collection"), r.From, r.Account, t.Created, t.Already, t.Replaced, t.Mended, t.Refused)
-	if t.Kept > 0 {
-		s += fmt.Sprintf(" %d stay as they were edited here.", t.Kept)
+	switch t.Kept {
+	case 0:
+	case 1:
+		s += " 1 stays as it was edited here; --replace takes the other server's."
+	default:
+		s += fmt.Sprintf(" %d stay as they were edited here; --replace takes the other server's.", t.Kept)
 	}
 	switch {
 	case r.DryRun:
+	case t.Equal && t.Kept > 0:
+		s += " Every other item that was taken was read back and is equal."
 	case t.Equal && t.Refused == 0:
 		s += " Every item was read back and is equal."
 	case t.Equal:

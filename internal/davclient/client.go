@@ -312,7 +312,7 @@ func (c *Client) send(ctx context.Context, q request, u *url.URL) (*answer, erro
 			err = cause
 		}
 		end()
-		return nil, &holdfast.Error{Op: "davclient", Kind: kindOf(err), Ref: u.Host, Text: "the server cannot be reached", Err: err}
+		return nil, &holdfast.Error{Op: "davclient", Kind: kindOf(err), Ref: u.Host, Text: unreached(err), Err: err}
 	}
 	c.found = true
 	body := &patient{r: resp.Body, ctx: ctx, touch: func() { idle.Reset(c.o.Idle) }, left: maxAnswer}
@@ -324,13 +324,24 @@ func kindOf(err error) holdfast.ErrorKind {
 	if _, bad := errors.AsType[*tls.CertificateVerificationError](err); bad {
 		return holdfast.Forbidden
 	}
-	if dns, bad := errors.AsType[*net.DNSError](err); bad && dns.IsNotFound {
-		return holdfast.NotFound
-	}
 	if _, bad := errors.AsType[tls.RecordHeaderError](err); bad {
 		return holdfast.Forbidden
 	}
 	return holdfast.Unavailable
+}
+
+// unreached says in words why the server was not reached, and what to look at.
+func unreached(err error) string {
+	if _, bad := errors.AsType[*tls.CertificateVerificationError](err); bad {
+		return "the certificate of the server is not trusted here"
+	}
+	if _, bad := errors.AsType[tls.RecordHeaderError](err); bad {
+		return "the server does not speak TLS at this address; is its port right?"
+	}
+	if dns, bad := errors.AsType[*net.DNSError](err); bad && dns.IsNotFound {
+		return "no server of this name is known; is the URL right?"
+	}
+	return "the server cannot be reached"
 }
 
 // patient reads a body that may come slowly, but not for ever and not without end.

@@ -50,7 +50,11 @@ func (c *Client) Discover(ctx context.Context) (*Found, error) {
 		return nil, err
 	}
 	if len(p.homes) == 0 { // a server without principals: the URL may be the home
-		if lerr := p.list(ctx, c.start); lerr != nil {
+		lerr := p.list(ctx, c.start)
+		if lerr != nil && p.refused == nil && holdfast.IsKind(cmp.Or(err, lerr), holdfast.NotFound) {
+			return nil, nothing(c.start, cmp.Or(err, lerr))
+		}
+		if lerr != nil {
 			return nil, cmp.Or(p.refused, err, lerr)
 		}
 	}
@@ -63,13 +67,19 @@ func (c *Client) Discover(ctx context.Context) (*Found, error) {
 		return nil, p.refused
 	}
 	if len(p.out.Collections) == 0 && len(p.out.Left) == 0 && len(p.homes) == 0 {
-		return nil, cmp.Or(err, fail(holdfast.NotFound, c.start.Path, "no address book and no calendar was found from this URL; give the one that phones are set up with"))
+		return nil, cmp.Or(err, nothing(c.start, nil))
 	}
 	p.shared()
 	slices.SortStableFunc(p.out.Collections, func(a, b Collection) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.URL.Path, b.URL.Path))
 	})
 	return &p.out, nil
+}
+
+// nothing says that nothing is there to take, and what was answered, if that is known.
+func nothing(at *url.URL, err error) error {
+	return &holdfast.Error{Op: "davclient", Kind: holdfast.NotFound, Ref: at.Path, Err: err,
+		Text: "no address book and no calendar was found from this URL; give the one that phones are set up with"}
 }
 
 // goesOn tells whether discovery may go on elsewhere after an error.

@@ -134,8 +134,14 @@ func (m *importer) refuse(at spot, uid string, err error) error {
 		out.Kind = word(at.kind)
 	}
 	out.Precondition, out.Why = whyNot(err, m.cards)
+	if holdfast.IsKind(err, holdfast.UIDConflict) && !m.q.Replace {
+		out.Why += replaceInstead
+	}
 	return m.emit(Event{Refused: &out})
 }
+
+// replaceInstead is said to who imports another version of what is there.
+const replaceInstead = "; it stays, and --replace puts this one in its place"
 
 // whyNot says what keeps an item out: the name of the precondition, and a sentence.
 func whyNot(err error, card bool) (precondition, why string) {

@@ -54,12 +54,23 @@ func (m *importer) choose(ctx context.Context) error {
 	case len(at.Rest) > 0:
 		return fail(holdfast.Invalid, m.q.Into, "there is no collection of this path; `holdfast account show` lists them")
 	case m.cards && at.Collection.Type != holdfast.TypeAddressbook:
-		return fail(holdfast.Invalid, m.q.Into, "contacts go into an address book, like addressbooks/default; this is a "+string(at.Collection.Type))
+		return fail(holdfast.Invalid, m.q.Into, "contacts go into an address book, like addressbooks/default; this is "+article(at.Collection.Type))
 	case !m.cards && at.Collection.Type != holdfast.TypeCalendar:
-		return fail(holdfast.Invalid, m.q.Into, "events, to-dos and notes go into a calendar, like calendars/default; this is a "+string(at.Collection.Type))
+		return fail(holdfast.Invalid, m.q.Into, "events, to-dos and notes go into a calendar, like calendars/default; this is "+article(at.Collection.Type))
 	}
 	m.chosen = newTarget(strings.Trim(m.q.Into, "/"), at.Collection)
 	return nil
+}
+
+// article names a type of collection in a sentence.
+func article(t holdfast.CollectionType) string {
+	switch t {
+	case holdfast.TypeAddressbook:
+		return "an address book"
+	case holdfast.TypeCalendar:
+		return "a calendar"
+	}
+	return "neither"
 }
 
 // target says where items of a kind go: into the collection that was asked for if it takes them, otherwise into the account's own for the kind. Error of kind
@@ -131,6 +142,10 @@ func (h *homes) forKind(ctx context.Context, kind string) (c holdfast.Collection
 			}
 			free = false
 		}
+	}
+	if !ok {
+		return c, "", false, &holdfast.Error{Op: "transfer.Import", Kind: holdfast.Invalid, Rule: "supported-calendar-component",
+			Text: kind + " is not imported: calendars here take events, to-dos and notes"}
 	}
 	if !free {
 		for _, x := range all {

@@ -35,7 +35,7 @@ func (m *importer) takeObject(ctx context.Context, piece ical.Piece) error {
 	case ical.NotePiece:
 		return m.emit(Event{Note: &Note{m.q.File, fmt.Sprintf("line %d: %s", piece.Line, piece.Why)}})
 	case ical.JunkPiece:
-		return m.refuse(at, "", &holdfast.Error{Kind: holdfast.Invalid, Rule: string(ical.SupportedCalendarData), Text: piece.Why + ": " + excerpt(piece.Octets)})
+		return m.refuse(at, "", &holdfast.Error{Kind: holdfast.Invalid, Rule: string(ical.SupportedCalendarData), Text: strings.TrimSuffix(piece.Why, ".") + ": " + excerpt(piece.Octets)})
 	}
 	m.totals.Items++
 	at.item = m.totals.Items

@@ -286,6 +286,9 @@ func (t *takeover) refuse(j *job, a *arrived, err error) error {
 		out.Kind = word(a.kind)
 	}
 	out.Precondition, out.Why = whyNot(err, j.remote.Kind == davclient.Addressbook)
+	if holdfast.IsKind(err, holdfast.UIDConflict) && !t.q.Replace {
+		out.Why += replaceInstead
+	}
 	return t.emit(TakeoverEvent{Refused: &out})
 }
 

@@ -53,7 +53,8 @@ type TakenCollection struct {
 	Type  string `json:"type"`
 	Made  bool   `json:"made"` // it was not there before
 	Sums
-	Here    int64 `json:"here"` // items in the account's collection, whoever put them there
+	Here    int64 `json:"here"`  // items in the account's collection, whoever put them there
+	Alone   int   `json:"alone"` // of them, those that the other server does not list
 	Differs []Odd `json:"differs"`
 	Changed []Odd `json:"changed"` // that changed over there while this ran, and were not taken as they are now
 }

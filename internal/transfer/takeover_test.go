@@ -246,8 +246,14 @@ func TestTakeOverKeepsWhatIsHere(t *testing.T) {
 	}
 	r, err := h.takeOver(t, t.Context(), s, TakeoverRequest{Dir: dir}, nil)
 	want := Sums{Listed: 8, Accepted: 7, Created: 2, Already: 3, Replaced: 1, Kept: 1, Refused: 1, Fetched: 4, Verified: 6}
-	if err != nil || r.done.Sums != want || !r.done.Equal || len(r.refused) != 1 || r.refused[0].Precondition != "no-uid-conflict" {
+	if err != nil || r.done.Sums != want || !r.done.Equal || len(r.refused) != 1 || r.refused[0].Precondition != "no-uid-conflict" ||
+		!strings.HasSuffix(r.refused[0].Why, "; it stays, and --replace puts this one in its place") {
 		t.Errorf("%+v, %v, %v", r.done, r.refused, err)
+	}
+	for _, c := range r.colls {
+		if alone := map[bool]int{true: 1}[c.Into == "calendars/personal"]; c.Alone != alone { // E0003.ics
+			t.Errorf("%s: %d are here alone, want %d", c.Into, c.Alone, alone)
+		}
 	}
 	got := h.holds(t, "calendars/personal")
 	for name, word := range map[string]string{"E0000.ics": "edited here", "E0001.ics": "edited here", "E0002.ics": "edited there", "new.ics": "made there", "E0003.ics": "SUMMARY:x", "E0004.ics": "SUMMARY:x"} {

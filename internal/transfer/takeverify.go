@@ -131,9 +131,13 @@ func (t *takeover) compare(ctx context.Context, j *job, id holdfast.ID, items ma
 				if id == j.target.c.ID {
 					j.report.Here++
 				}
-				if x, ok := items[m.Name]; ok {
+				x, ok := items[m.Name]
+				if ok {
 					delete(items, m.Name)
 					j.judge(m, x)
+				}
+				if _, listed := j.tags[m.Name]; !ok && !listed && id == j.target.c.ID {
+					j.report.Alone++
 				}
 				return nil
 			})

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"holdfast/internal/transfer"
+)
+
+func TestTakeoverSentence(t *testing.T) {
+	for _, x := range []struct {
+		sums transfer.Sums
+		want string
+	}{
+		{transfer.Sums{}, "0 refused. Every item was read back and is equal."},
+		{transfer.Sums{Kept: 1}, "1 stays as it was edited here; --replace takes the other server's. Every other item that was taken was read back and is equal."},
+		{transfer.Sums{Kept: 2, Refused: 1}, "2 stay as they were edited here; --replace takes the other server's. Every other item that was taken was read back and is equal."},
+		{transfer.Sums{Refused: 1}, "1 refused. Every item that was taken was read back and is equal."},
+	} {
+		r := takeoverReport{TakeoverTotals: transfer.TakeoverTotals{Sums: x.sums, Equal: true}}
+		if got := r.sentence(); !strings.HasSuffix(got, x.want) {
+			t.Errorf("%+v: %q, want %q", x.sums, got, x.want)
+		}
+	}
+}
