@@ -52,11 +52,14 @@ func (s *Service) copyCollection(ctx context.Context, p holdfast.Principal, t Tr
 	if err != nil {
 		return holdfast.Receipt{}, &holdfast.Error{Op: "core.Copy", Kind: holdfast.Corrupt, Ref: t.From.Name, Err: err}
 	}
-	more := 1
+	more, looks := 1, octetsOf(src.Properties)
 	if !t.Shallow {
-		more = s.below(ctx, t.From.Owner, t.From.Collection)
+		more, looks = s.below(ctx, t.From.Owner, t.From.Collection)
 	}
 	if err := s.mayHold(ctx, to, t.To.Owner, t.To.Name, rec.Type, more); err != nil {
+		return holdfast.Receipt{}, err
+	}
+	if err := s.mayLook(ctx, t.To.Owner, t.To.Name, looks); err != nil {
 		return holdfast.Receipt{}, err
 	}
 	if s.within(ctx, t.From.Owner, to.ID, t.From.Collection) {
@@ -82,19 +85,18 @@ func (s *Service) copyCollection(ctx context.Context, p holdfast.Principal, t Tr
 	return r, err
 }
 
-// below counts a collection and those below it.
-func (s *Service) below(ctx context.Context, owner, top holdfast.ID) int {
+// below counts a collection and those below it, and the octets of their properties.
+func (s *Service) below(ctx context.Context, owner, top holdfast.ID) (n, looks int) {
 	person, err := s.person(ctx, owner.String())
 	if err != nil {
-		return 1
+		return 1, 0
 	}
-	n := 0
-	for id := range person.tree {
+	for id, c := range person.tree {
 		if person.within(id, top) {
-			n++
+			n, looks = n+1, looks+octetsOf(c.Properties)
 		}
 	}
-	return n
+	return n, looks
 }
 
 // within tells whether inner is outer or lies below it.

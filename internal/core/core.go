@@ -36,6 +36,7 @@ type Limits struct {
 	Quota        int64         // live octets of one account; default 0: none
 	Devices      int           // devices of one account; default 200
 	Collections  int           // live collections of one account, those that others share with it included; default 1000
+	Looks        int           // octets of the properties of one account's collections, those that others share with it included; default 16 MiB
 	Shares       int           // guests of one collection; an account may have ten times as many over all of its collections; default 200
 	SeenInterval time.Duration // how long sightings are gathered; default 5 minutes
 	DirectoryTTL time.Duration // how long a cached account may be old, where other nodes write; default 30 s
@@ -46,6 +47,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Resource, 10<<20)
 	def(&l.Devices, 200)
 	def(&l.Collections, 1000)
+	def(&l.Looks, 16<<20)
 	def(&l.Shares, 200)
 	def(&l.SeenInterval, 5*time.Minute)
 	def(&l.DirectoryTTL, 30*time.Second)

@@ -556,38 +556,6 @@ func TestResourcesCrossBetweenAccounts(t *testing.T) {
 	wantKind(t, err, holdfast.Forbidden)
 }
 
-// TestNothingHidesWhatIsShared: a guest's own collection never stands where another's hangs, or would: it would be listed twice, and what is shared could not be reached.
-func TestNothingHidesWhatIsShared(t *testing.T) {
-	f := newFamily(t, core.Limits{})
-	at, err := f.s.Locate(t.Context(), f.bob, f.bob.Account, []string{"addressbooks"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := core.NewCollection{Owner: f.bob.Account, Parent: at.Collection.ID, Name: f.book.String(), Type: holdfast.TypeAddressbook}
-	f.share(t, holdfast.RightRead)
-	_, _, err = f.s.MakeCollection(t.Context(), f.bob, own)
-	wantKind(t, err, holdfast.Exists)
-	from, err := f.s.Locate(t.Context(), f.bob, f.bob.Account, []string{"addressbooks", "default"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	move := core.Transfer{From: from.Place(), To: core.Place{Owner: f.bob.Account, Collection: at.Collection.ID, Name: f.book.String()}, Overwrite: true}
-	_, err = f.s.Move(t.Context(), f.bob, move)
-	wantKind(t, err, holdfast.Exists)
-	_, err = f.s.Copy(t.Context(), f.bob, move)
-	wantKind(t, err, holdfast.Exists)
-	if err := f.s.Unshare(t.Context(), holdfast.Actor{}, f.p.Account, f.book, f.bob.Account); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := f.s.MakeCollection(t.Context(), f.bob, own); err != nil {
-		t.Fatal(err)
-	}
-	wantKind(t, f.s.Share(t.Context(), holdfast.Actor{}, f.p.Account, f.book, f.bob.Account, holdfast.RightRead), holdfast.Invalid)
-	if got := f.visible(t, f.bob); len(got) != 0 {
-		t.Errorf("the home has %v", got)
-	}
-}
-
 func TestWhatCannotBeShared(t *testing.T) {
 	f := newFamily(t, core.Limits{Shares: 1})
 	ctx := t.Context()

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"fmt"
 
 	"holdfast"
 )
@@ -25,6 +26,9 @@ func (s *Service) MakeCollection(ctx context.Context, p holdfast.Principal, n Ne
 		return id, holdfast.Receipt{}, err
 	}
 	if err := s.mayHold(ctx, &parent, n.Owner, n.Name, n.Type, 1); err != nil {
+		return id, holdfast.Receipt{}, err
+	}
+	if err := s.mayLook(ctx, n.Owner, n.Name, octetsOf(n.Properties)); err != nil {
 		return id, holdfast.Receipt{}, err
 	}
 	rec := holdfast.CollectionRecord{Parent: n.Parent, Name: n.Name, Type: n.Type, Components: n.Components}
@@ -65,6 +69,36 @@ func (s *Service) mayHold(ctx context.Context, parent *holdfast.Collection, owne
 		err = fail("MakeCollection", holdfast.TooLarge, name, "this account has as many collections as it may")
 	}
 	return err
+}
+
+// mayLook keeps the properties of all collections of an account within bounds: they are in memory while it is cached, and read whenever its homes are listed.
+// more is how many octets there will be more.
+func (s *Service) mayLook(ctx context.Context, owner holdfast.ID, ref string, more int) error {
+	if more <= 0 {
+		return nil
+	}
+	person, err := s.person(ctx, owner.String())
+	if err != nil {
+		return err
+	}
+	for _, c := range person.tree {
+		more += octetsOf(c.Properties)
+	}
+	for _, b := range person.bindings {
+		more += octetsOf(b.properties)
+	}
+	if more > s.limits.Looks {
+		return fail("SetProperties", holdfast.TooLarge, ref, fmt.Sprintf("the collections of an account have at most %d octets of properties in all; nothing was changed", s.limits.Looks))
+	}
+	return nil
+}
+
+// octetsOf is about what properties take.
+func octetsOf(ps holdfast.Properties) (n int) {
+	for _, p := range ps {
+		n += len(p.Space) + len(p.Local) + len(p.XML)
+	}
+	return n
 }
 
 // fixed refuses to do away with a part of an account.

@@ -283,6 +283,11 @@ func (s *Service) SetProperties(ctx context.Context, p holdfast.Principal, at Pl
 		if len(props) > holdfast.MaxProperties || len(props.Encode()) > holdfast.MaxPropertiesBytes {
 			return receipt, fail("SetProperties", holdfast.TooLarge, at.Name, fmt.Sprintf("a resource has at most %d properties of %d octets in all", holdfast.MaxProperties, holdfast.MaxPropertiesBytes))
 		}
+		if r.Kind == holdfast.KindCollection || r.Kind == holdfast.KindBinding {
+			if err := s.mayLook(ctx, at.Owner, at.Name, octetsOf(props)-octetsOf(r.Properties)); err != nil {
+				return receipt, err
+			}
+		}
 		e := s.entry(p.Actor(), holdfast.OpPut, r.Kind, at.Collection, at.Name, r.Body, props)
 		e.ContentType, e.Blob, e.Index = r.ContentType, r.Blob, r.Index()
 		e.If.Seq = r.Seq
