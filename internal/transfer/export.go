@@ -81,7 +81,7 @@ func (x *export) survey(r *core.Reader) error {
 		}
 		paths[c.ID] = path
 		x.manifest.Collections = append(x.manifest.Collections,
-			ManifestCollection{Path: path, Type: c.Type, Components: c.Components, Properties: properties(c.Properties)})
+			ManifestCollection{Path: path, Name: c.Properties.Text("DAV:", "displayname"), Type: c.Type, Components: c.Components, Properties: properties(c.Properties)})
 		err := r.List(c.ID, "", 0, 0, func(m *holdfast.Resource) error {
 			x.members = append(x.members, member{c.ID, path + "/" + m.Name, m.Name, m.ETag, m.Size})
 			return nil

@@ -46,6 +46,7 @@ type ManifestAccount struct {
 // ManifestCollection is a collection with what is set on it.
 type ManifestCollection struct {
 	Path       string                  `json:"path"`
+	Name       string                  `json:"name,omitempty"` // that people see
 	Type       holdfast.CollectionType `json:"type"`
 	Components []string                `json:"components,omitempty"`
 	Properties []ManifestProperty      `json:"properties,omitempty"`

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"os"
@@ -167,11 +166,7 @@ func (m *merger) finish(manifest *Manifest, modified time.Time) error {
 	}
 	labels := map[string]string{}
 	for _, c := range manifest.Collections {
-		for _, p := range c.Properties {
-			if p.Space == "DAV:" && p.Local == "displayname" {
-				labels[c.Path] = textOf(p.XML)
-			}
-		}
+		labels[c.Path] = c.Name
 	}
 	slices.SortFunc(m.parts, func(a, b *part) int { return cmp.Compare(a.path, b.path) })
 	for _, p := range m.parts {
@@ -199,17 +194,6 @@ func (m *merger) finish(manifest *Manifest, modified time.Time) error {
 type counting int64
 
 func (c *counting) Write(p []byte) (int, error) { *c += counting(len(p)); return len(p), nil }
-
-// textOf is the text of a property that holds text alone.
-func textOf(fragment string) string {
-	var v struct {
-		Text string `xml:",chardata"`
-	}
-	if xml.Unmarshal([]byte(fragment), &v) != nil {
-		return ""
-	}
-	return strings.TrimSpace(v.Text)
-}
 
 // copyMerging writes a file of an export into the target, and gathers it too where it is of a collection that is merged.
 func (m *merger) copyMerging(t *Target, name string, modified time.Time, in io.Reader) error {

@@ -283,6 +283,9 @@ func TestExportComesBack(t *testing.T) {
 		if len(m.Files) != 3 || m.Seq == 0 || m.Chain.IsZero() || len(m.Collections) != 9 {
 			t.Errorf("manifest: %+v", m)
 		}
+		if i := slices.IndexFunc(m.Collections, func(c ManifestCollection) bool { return c.Path == "calendars/default" }); i < 0 || m.Collections[i].Name != "Calendar" {
+			t.Errorf("names: %+v", m.Collections)
+		}
 		if !slices.IsSortedFunc(m.Collections, func(a, b ManifestCollection) int { return strings.Compare(a.Path, b.Path) }) {
 			t.Errorf("collections: %+v", m.Collections)
 		}
