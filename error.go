@@ -73,6 +73,27 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Cause says to a person what led to the error, without what Text says already; empty where that is all.
+func (e *Error) Cause() string {
+	var words []string
+	for err := e.Err; err != nil; {
+		var inner *Error
+		if !errors.As(err, &inner) {
+			words = append(words, err.Error())
+			break
+		}
+		said := inner.Text
+		if said == "" && inner.Err == nil {
+			said = inner.Kind.String()
+		}
+		if said != "" && !strings.Contains(e.Text, said) {
+			words = append(words, said)
+		}
+		err = inner.Err
+	}
+	return strings.Join(words, ": ")
+}
+
 // KindOf returns the kind of the outermost [Error] in err's chain; Internal where there is none.
 func KindOf(err error) ErrorKind {
 	var e *Error

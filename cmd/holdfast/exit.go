@@ -69,25 +69,10 @@ func sentence(err error) string {
 	if e.Ref != "" && !strings.Contains(text, e.Ref) {
 		text = e.Ref + ": " + text
 	}
-	if why := cause(text, e.Err); why != "" { // the operator may see it
-		text += " (" + why + ")"
+	if why := e.Cause(); why != "" { // the operator may see it
+		text += " (" + oneLine(errors.New(why)) + ")"
 	}
 	return text
-}
-
-// cause says what led to an error, without what is said already.
-func cause(said string, err error) string {
-	var words []string
-	for e := (*holdfast.Error)(nil); err != nil; err = e.Err {
-		if !errors.As(err, &e) {
-			words = append(words, oneLine(err))
-			break
-		}
-		if e.Text != "" && !strings.Contains(said, e.Text) {
-			words = append(words, e.Text)
-		}
-	}
-	return strings.Join(words, ": ")
 }
 
 // oneLine joins errors that stand on several lines.

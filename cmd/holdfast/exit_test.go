@@ -29,6 +29,7 @@ func TestCauseIsSaidOnce(t *testing.T) {
 		{&holdfast.Error{Text: "nothing was found", Err: inner}, "nothing was found (the server cannot be reached: connection refused)"},
 		{&holdfast.Error{Text: "the server cannot be reached", Err: &holdfast.Error{Text: "the server cannot be reached"}}, "the server cannot be reached"},
 		{&holdfast.Error{Text: "nothing was found"}, "nothing was found"},
+		{&holdfast.Error{Text: "nothing was found", Err: &holdfast.Error{Kind: holdfast.Corrupt}}, "nothing was found (corrupt)"},
 	} {
 		if got := sentence(x.err); got != x.want {
 			t.Errorf("%q, want %q", got, x.want)

@@ -258,29 +258,32 @@ const shown = 50
 
 // showOdd shows what is not as it was given. What happened to many items of one file in the same way is one line.
 func (a *app) showOdd(mended []transfer.Mended, refused []transfer.RefusedOne, notes []transfer.Note) {
-	a.lines("note", len(notes), func(i int) (string, string, string) { return notes[i].File, "", notes[i].What })
-	a.lines("mended", len(mended), func(i int) (string, string, string) {
+	a.lines("note", len(notes), func(i int) (file, at, what, sort string) { return notes[i].File, "", notes[i].What, "" })
+	a.lines("mended", len(mended), func(i int) (file, at, what, sort string) {
 		m := mended[i]
-		return m.File, spot("", m.Kind, m.Item, m.Line), m.What
+		return m.File, spot("", m.Kind, m.Item, m.Line), m.What, ""
 	})
-	a.lines("refused", len(refused), func(i int) (string, string, string) {
+	a.lines("refused", len(refused), func(i int) (file, at, what, sort string) {
 		x := refused[i]
-		return x.File, spot("", x.Kind, x.Item, x.Line), fmt.Sprintf("%s (%s)", x.Why, x.Precondition)
+		if x.Precondition == "no-uid-conflict" { // each says under which name
+			sort = x.Precondition
+		}
+		return x.File, spot("", x.Kind, x.Item, x.Line), fmt.Sprintf("%s (%s)", x.Why, x.Precondition), sort
 	})
 }
 
-// lines shows n things of a sort by their file, their place in it, and what is said of them.
-func (a *app) lines(word string, n int, of func(i int) (file, at, what string)) {
+// lines shows n things by their file, their place in it, and what is said of them. Those of one file are one line if the same is said of them, or if they are of a sort.
+func (a *app) lines(word string, n int, of func(i int) (file, at, what, sort string)) {
 	told := 0
 	for i := 0; i < n; {
 		if told == shown {
 			a.printf("%-8s … and %d more; --json lists them all\n", word, n-i)
 			return
 		}
-		file, at, what := of(i)
+		file, at, what, sort := of(i)
 		from := i
 		for i++; i < n; i++ {
-			if f, _, w := of(i); f != file || w != what {
+			if f, _, w, s := of(i); f != file || w != what && (s != sort || sort == "") {
 				break
 			}
 		}

@@ -31,9 +31,7 @@ func problemOf(err error) *Problem {
 		}
 	}
 	p := &Problem{Op: e.Op, Kind: e.Kind.String(), Ref: e.Ref, Rule: e.Rule, Text: e.Text, Retry: e.Retry}
-	if e.Err != nil {
-		p.Cause = e.Err.Error()
-	}
+	p.Cause = e.Cause()
 	return p
 }
 
