@@ -39,7 +39,7 @@ func parse(data []byte, lim Limits) (*Component, *SyntaxError) {
 	}
 	b := builder{lx: lx, lim: lx.lim}
 	b.stack = b.depth[:0]
-	b.lines = make([]Line, 0, min(lx.lim.Lines, 4+len(data)/32))
+	b.lines = make([]Line, 0, min(lx.lim.Lines, 1+strings.Count(lx.src, "\n")))
 	for lx.more() {
 		// The slice is filled in place: a Line is too large to copy twice.
 		b.lines = append(b.lines, Line{})
