@@ -32,11 +32,11 @@ interrupted is simply run again. What is there in another version is refused, un
 the version that was there stays in history.
 
 Directories in a directory are not looked into: name them, as in out/addressbooks/* out/calendars/* to take an unpacked
-export back.
+export back. What was in several calendars is then in one; import them one by one, with --into, to keep them apart.
 
 With --from-dav, all address books, calendars and task lists of another server are copied: CardDAV and CalDAV, as
 Nextcloud, Radicale, Baikal, SOGo and most others speak it. It is only read from. Names, colours and octets stay as they
-are, and so do the paths behind the host. The password is asked for, or read from standard input; it goes to that host
+are, and so do their names in paths. The password is asked for, or read from standard input; it goes to that host
 alone, over TLS. Run it again to go on after an interruption, or to catch up with what was changed there since: what was
 edited here meanwhile stays, what was deleted here comes again, what was deleted there stays. In the end every item is read
 back and compared.

@@ -109,8 +109,8 @@ type TakeoverTotals struct {
 }
 
 // TakeOver copies all address books and calendars of another server into an account. It never writes there. Items keep their names and octets; collections keep
-// the last segment of their paths, so that phones need change no more than the host. What the account has already stays: a collection of the same name and
-// type is added to, an item with the same UID and other octets is refused, unless Replace says otherwise.
+// the last segment of their paths, so that a phone which changes its host and keeps its user name finds them where they were.
+// What the account has already stays: a collection of the same name and type is added to, an item with the same UID and other octets is refused, unless Replace says otherwise.
 //
 // It may be cut short at any moment and run again: what is here unchanged is not asked for again. In the end each item is read back and compared with what came.
 //
