@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/internal/ical"
 	"holdfast/internal/ical/recur"
 	"holdfast/internal/ical/zone"
 )
@@ -52,5 +53,23 @@ func TestAShortBudgetSpoilsNoZone(t *testing.T) {
 	}
 	if _, err := Compile(cal, Options{Zones: cache}); err != nil {
 		t.Errorf("with as many as it wants: %v", err)
+	}
+}
+
+// TestAnObjectHasSoManyZones: real ones have a few. An object of more is too much work, never one that is not there.
+func TestAnObjectHasSoManyZones(t *testing.T) {
+	event := func(n int) *ical.Component {
+		var zones, dates strings.Builder
+		for i := range n {
+			fmt.Fprintf(&zones, "BEGIN:VTIMEZONE\nTZID:z%d\nBEGIN:STANDARD\nDTSTART:20591231T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\nRRULE:FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=31\nEND:STANDARD\nEND:VTIMEZONE\n", i)
+			fmt.Fprintf(&dates, "RDATE;TZID=z%d:20700101T100000\n", i)
+		}
+		return calendar(t, zones.String()+"BEGIN:VEVENT\nUID:1\nDTSTART:20260101T100000Z\n"+dates.String()+"END:VEVENT")
+	}
+	if _, err := Compile(event(101), Options{Budget: recur.NewBudget(100_000_000)}); !errors.Is(err, recur.ErrBudget) {
+		t.Errorf("101 zones: %v", err)
+	}
+	if _, err := Compile(event(20), Options{Budget: recur.NewBudget(100_000_000)}); err != nil {
+		t.Errorf("20 zones: %v", err)
 	}
 }

@@ -69,13 +69,27 @@ func (c *Cache) Of(vtimezone *ical.Component, b *recur.Budget) (Zone, error) {
 		return m.zone, m.err
 	}
 	m.zone, m.err = Of(vtimezone, b)
-	if !b.Exhausted() {
+	if !b.Exhausted() && !bulky(m.zone) {
 		c.mu.Lock()
 		evict(c.texts, c.limit)
 		c.texts[string(text)] = m
 		c.mu.Unlock()
 	}
 	return m.zone, m.err
+}
+
+// maxSpans bounds the zones that are remembered: a real one changes its clocks some hundred times up to near. Others take so much memory that many of
+// them would be a burden for everybody, and cost their own object alone.
+const maxSpans = 2000
+
+// bulky tells whether a zone is too large to be remembered.
+func bulky(z Zone) bool {
+	c, ok := z.(clocks)
+	if !ok {
+		return false
+	}
+	d, ok := c.source.(*defined)
+	return ok && len(d.near) > maxSpans
 }
 
 // evict makes room for one more.
@@ -121,6 +135,10 @@ type entry struct {
 // asked for. The cache may be nil.
 func TableOf(cal *ical.Component, cache *Cache) *Table { return &Table{cal: cal, cache: cache} }
 
+// maxNames bounds the zones of one object; more take up all of a budget. What lies behind the time that is prepared for is worked out when somebody asks for it,
+// and costs no steps.
+const maxNames = 100
+
 // Zone gives the zone of a TZID: the object's own definition if it has one that
 // can be used, otherwise the well-known zone of that name. A definition that stops
 // after some changes of the clocks is continued by the well-known zone. The error
@@ -133,9 +151,13 @@ func (t *Table) Zone(tzid string, b *recur.Budget) (Zone, error) {
 			return t.known[i].zone, t.known[i].err
 		}
 	}
+	if len(t.known) >= maxNames {
+		b.Spend(b.Left() + 1) // whoever asks has to take it for too much work
+		return nil, &Error{Why: "The object names too many time zones."}
+	}
 	e := entry{tzid: tzid}
 	e.zone, e.err = t.find(tzid, b)
-	if len(t.known) < 100 && !b.Exhausted() {
+	if !b.Exhausted() {
 		t.known = append(t.known, e)
 	}
 	return e.zone, e.err

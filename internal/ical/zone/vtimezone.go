@@ -56,7 +56,7 @@ func Of(vtimezone *ical.Component, b *recur.Budget) (Zone, error) {
 	d := &defined{near: table, more: more}
 	d.last = sync.OnceValue(func() spans {
 		far, _, err := follow(list, near+cycle, recur.NewBudget(2*maxSteps))
-		if err != nil {
+		if err != nil || len(far) > 2*maxSpans {
 			return d.near // the last offset holds on
 		}
 		return far

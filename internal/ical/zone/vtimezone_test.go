@@ -236,3 +236,18 @@ func BenchmarkDefinition(b *testing.B) {
 		})
 	}
 }
+
+// TestBulkyZonesAreNotRemembered: the memory is for what many objects carry.
+func TestBulkyZonesAreNotRemembered(t *testing.T) {
+	c := NewCache(10)
+	for text, want := range map[string]int{part("STANDARD", "19700101T000000", "+0100", "+0200", "RRULE:FREQ=HOURLY;COUNT=9000") + part("DAYLIGHT", "19700101T003000", "+0200", "+0100", "RRULE:FREQ=HOURLY;COUNT=9000"): 0,
+		newYorkHistory: 1} {
+		c.texts = map[string]made{}
+		if _, err := c.Of(definition(t, text), nil); err != nil {
+			t.Fatal(err)
+		}
+		if len(c.texts) != want {
+			t.Errorf("%d are remembered, want %d: %.80q", len(c.texts), want, text)
+		}
+	}
+}
