@@ -87,6 +87,15 @@ func TestThunderbird(t *testing.T) {
 	one.remove(entry{"default", "VEVENT", 9})
 	one.sync()
 	thunderbird(t, p, []string{"events: 38", "title: Edited elsewhere", "done: True"}, "again", profile, "38", other.uid(), "Edited elsewhere")
+
+	// While the account is suspended, every answer is a 503: it keeps all that it has, and the calendars stay on.
+	var a struct{}
+	h.command(&a, "account", "suspend", alice)
+	thunderbird(t, p, []string{"before: 38", "after: 38 13 21", "disabled: 0", "done: True"}, "refused", profile)
+	h.command(&a, "account", "resume", alice)
+	one.write(other, bytes.ReplaceAll(other.octets(2), []byte("SUMMARY:VEVENT 5"), []byte("SUMMARY:Edited again")))
+	one.sync()
+	thunderbird(t, p, []string{"events: 38", "title: Edited again", "done: True"}, "again", profile, "38", other.uid(), "Edited again")
 }
 
 // TestThunderbirdShares lets Bob find in Thunderbird what Alice shares with him: with the right to write he adds to it, with the right to read alone he is refused.

@@ -2,7 +2,7 @@
 
 Arguments: "set-up", directory of the profile, address, user name, app password, how many events, to-dos and contacts there should be, UID of an event to edit, UID of one
 to delete, UID of a weekly event and the day of an instance to move (YYYYMMDD), UID of a contact to edit. Or: "again", directory of the profile, how many events there
-should be, UID of an event and its title. Or: "share", directory of the profile, address, user name, app password, the name of a calendar that is shared with the user, how
+should be, UID of an event and its title. Or: "refused", directory of the profile: the server answers that it cannot now. Or: "share", directory of the profile, address, user name, app password, the name of a calendar that is shared with the user, how
 many events are in it, the title of an event to add. Prints what happened, one line for a step; the last is "done".
 """
 import ctypes
@@ -114,7 +114,7 @@ def sign_in(address, user, password):
         await Services.logins.addLoginAsync(new Login(a[0], null, "Holdfast", a[1], a[2], "", ""));""", address.rstrip("/"), user, password)
     for line in t.js("""const { CalDavProvider } = load("CalDavProvider.sys.mjs");
         const found = await CalDavProvider.detectCalendars(a[1], a[2], a[0], false);
-        for (const c of found) { cal.manager.registerCalendar(c); }
+        for (const c of found) { c.setProperty("cache.enabled", true); cal.manager.registerCalendar(c); }
         return found.map(c => c.name + (c.readOnly ? ", read-only" : "")).sort();""", address, user, password):
         say("calendar", line)
 
@@ -167,6 +167,15 @@ def again(events, uid, title):
     say("title", t.js("return (await item(named('Calendar'), a[0])).title;", uid))
 
 
+def refused():
+    say("before", t.js("return (await items(named('Calendar'))).length;"))
+    say("after", t.js("""for (const name of ["Calendar", "Tasks", "Notes"]) { named(name).refresh(); }
+        await load("CardDAVDirectory.sys.mjs").CardDAVDirectory.forFile(book().fileName).syncWithServer().catch(() => {});
+        await new Promise(r => setTimeout(r, 4000));
+        return [(await items(named("Calendar"))).length, (await items(named("Tasks"))).length, book().childCardCount].join(" ");"""))
+    say("disabled", t.js("return cal.manager.getCalendars().filter(c => c.type == 'caldav' && c.getProperty('disabled')).length;"))
+
+
 def share(address, user, password, name, events, title):
     sign_in(address, user, password)
     say("events", t.js("await wait(async () => (await items(named(a[0]))).length == a[1]); return (await items(named(a[0]))).length;", name, int(events)))
@@ -178,6 +187,6 @@ def share(address, user, password, name, events, title):
 
 
 t = Thunderbird(sys.argv[2])
-{"set-up": set_up, "again": again, "share": share}[sys.argv[1]](*sys.argv[3:])
+{"set-up": set_up, "again": again, "refused": refused, "share": share}[sys.argv[1]](*sys.argv[3:])
 t.quit()
 say("done")
