@@ -51,7 +51,7 @@ func (a *app) showStatus(s control.Status) {
 	a.printf("  store         %s, %s, %s, %s\n", s.Store, s.Engine, octets(s.Octets), count(s.Accounts, "account"))
 	a.printf("  copies        1, in 1 failure domain: vaults come in a later version\n")
 	if s.Running {
-		a.printf("  acknowledged  %s since the start\n", count(s.Acknowledged, "change"))
+		a.printf("  acknowledged  %s since the start\n", count(s.Acknowledged, "commit"))
 	}
 	for _, c := range s.Checks {
 		word := "ok  "

@@ -147,7 +147,11 @@ func (a *app) showTakeover(r takeoverReport) error {
 		return a.printJSON("import", r)
 	}
 	for _, l := range r.Left {
-		a.printf("%-8s %s\n", "left", inTable(l.Path+": "+l.Why))
+		what := l.Path
+		if !strings.HasSuffix(strings.TrimRight(what, "/"), "/"+l.Name) {
+			what += " (" + l.Name + ")"
+		}
+		a.printf("%-8s %s\n", "left", inTable(what+": "+l.Why))
 	}
 	a.showOdd(r.Mended, r.Refused, r.Notes)
 	for _, c := range r.Collections {

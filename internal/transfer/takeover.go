@@ -40,7 +40,7 @@ type Waiting struct {
 
 // Left is a collection of the other server that was not taken over.
 type Left struct {
-	Name string `json:"name"`
+	Name string `json:"name"` // that people see, or else its name in the path
 	Path string `json:"path"`
 	Why  string `json:"why"`
 }

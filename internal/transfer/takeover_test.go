@@ -311,10 +311,14 @@ func TestTakeOverNames(t *testing.T) {
 		{Path: remote.Calendars + "inbox/", Types: "<C:calendar/>", Items: map[string]string{}},
 		{Path: remote.Calendars + "a\\b/", Types: "<C:calendar/>", Items: map[string]string{"x\\y.ics": component(kindEvent, "e", "x")}},
 		{Path: remote.Calendars + "tasks/", Types: "<C:calendar/>", Items: map[string]string{}, Props: `<C:supported-calendar-component-set><C:comp name="VTODO"/></C:supported-calendar-component-set>`},
+		{Path: remote.Calendars + "of_bob/", Types: "<C:calendar/>", Items: map[string]string{}, Props: "<D:displayname>Bob's days</D:displayname><D:owner><D:href>/p/bob/</D:href></D:owner>"},
 	}
 	r, err := h.takeOver(t, t.Context(), s, TakeoverRequest{}, nil)
 	if err != nil || r.done.Accepted != 3 || !r.done.Equal {
 		t.Fatalf("%+v, %v", r, err)
+	}
+	if len(r.left) != 1 || r.left[0].Name != "Bob's days" {
+		t.Errorf("left: %+v", r.left)
 	}
 	var into []string
 	for _, c := range r.colls {

@@ -47,7 +47,7 @@ func (t *takeover) plan(ctx context.Context, found *davclient.Found) error {
 		c := &found.Collections[i]
 		if c.Shared && !t.q.Shared {
 			why := "it belongs to somebody else, who shares it; --shared copies it too"
-			if err := t.emit(TakeoverEvent{Left: &Left{c.Name, c.Path(), why}}); err != nil {
+			if err := t.emit(TakeoverEvent{Left: &Left{cmp.Or(c.DisplayName, c.Name), c.Path(), why}}); err != nil {
 				return err
 			}
 			continue
@@ -108,7 +108,7 @@ func (t *takeover) begin(ctx context.Context, c *davclient.Collection, all []pla
 		}
 		return j, err
 	}
-	return nil, t.emit(TakeoverEvent{Left: &Left{c.Name, c.Path(), "no name is free for it here"}})
+	return nil, t.emit(TakeoverEvent{Left: &Left{cmp.Or(c.DisplayName, c.Name), c.Path(), "no name is free for it here"}})
 }
 
 func newJob(c *davclient.Collection, to *target) *job {
