@@ -31,6 +31,16 @@ type shelf struct {
 	Shared    string    // with whom, or by whom; empty: with nobody
 }
 
+// NoContacts tells that nothing is in any address book yet, and NoDates that nothing is in any calendar: then it is said how it comes there.
+func (d homeData) NoContacts() bool { return none(d.Books) }
+
+// NoDates: see NoContacts.
+func (d homeData) NoDates() bool { return none(d.Dates) }
+
+func none(all []shelf) bool {
+	return !slices.ContainsFunc(all, func(s shelf) bool { return s.Items > 0 })
+}
+
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	x, ok := s.signedIn(w, r)
 	if !ok {

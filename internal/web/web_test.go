@@ -330,7 +330,7 @@ func TestOverviewCounts(t *testing.T) {
 	l, err := h.core.Locate(t.Context(), p, id, []string{"addressbooks", "default"})
 	must(t, err)
 	b := h.browser().signIn()
-	b.get("/").want(t, 200, "0 contacts", "Add your phone", "holdfast import "+alice+" contacts.vcf", "holdfast export "+alice, "there is no second copy", "Last verified", "never", "one copy in one place")
+	b.get("/").want(t, 200, "0 contacts", "Add your phone", "holdfast import "+alice+" contacts.vcf", "holdfast import "+alice+" calendar.ics", "holdfast export "+alice, "there is no second copy", "Last verified", "never", "one copy in one place")
 	id1, _, _ := b.addDevice("Phone")
 	b.get("/").want(t, 200, "1 device</a>. It has not been seen yet.")
 	b.post("/devices/" + id1 + "/revoke")
@@ -341,6 +341,15 @@ func TestOverviewCounts(t *testing.T) {
 	}
 	h.clock.Advance(5 * time.Minute)
 	b.get("/").want(t, 200, "3 contacts", "21 Nov 2026 05:00 UTC (5 minutes ago)")
+
+	// An address book that is empty beside another one needs no introduction.
+	l, err = h.core.Locate(t.Context(), p, id, []string{"addressbooks"})
+	must(t, err)
+	_, _, err = h.core.MakeCollection(t.Context(), p, core.NewCollection{Owner: id, Parent: l.Collection.ID, Name: "work", Type: holdfast.TypeAddressbook})
+	must(t, err)
+	if a := b.get("/"); !strings.Contains(a.text, "0 contacts") || strings.Contains(a.text, "Here stand the people you know") {
+		t.Errorf("an empty address book beside another one:\n%s", a.text)
+	}
 }
 
 func TestLogPath(t *testing.T) {
