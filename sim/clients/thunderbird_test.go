@@ -91,7 +91,7 @@ func TestThunderbird(t *testing.T) {
 	// While the account is suspended, every answer is a 503: it keeps all that it has, and the calendars stay on.
 	var a struct{}
 	h.command(&a, "account", "suspend", alice)
-	thunderbird(t, p, []string{"before: 38", "after: 38 13 21", "disabled: 0", "done: True"}, "refused", profile)
+	thunderbird(t, p, []string{"before: 38 13 21", "after: 38 13 21", "disabled: 0", "done: True"}, "refused", profile, "Calendar", "Tasks")
 	h.command(&a, "account", "resume", alice)
 	one.write(other, bytes.ReplaceAll(other.octets(2), []byte("SUMMARY:VEVENT 5"), []byte("SUMMARY:Edited again")))
 	one.sync()
@@ -119,6 +119,12 @@ func TestThunderbirdShares(t *testing.T) {
 		h.sees(one.device, "20260601T090000Z", "20260601T100000Z", "VEVENT", "Made by Bob", true)
 		if n := len(one.heldIn("default")); n != 11 {
 			t.Errorf("after Bob used Thunderbird with the right to %s there are %d events, want 11", c.rights, n)
+		}
+		if c.rights == "write" { // while her account is suspended, he keeps what he has of it
+			var a struct{}
+			h.command(&a, "account", "suspend", alice)
+			thunderbird(t, p, []string{"before: 11 0", "after: 11 0", "disabled: 0", "done: True"}, "refused", filepath.Join(p.dir, "profile"), theirs, "Calendar")
+			h.command(&a, "account", "resume", alice)
 		}
 	}
 	if lost := without(m.hashes("default"), hashes(one.heldIn("default"))); len(lost) != 0 {

@@ -2,7 +2,7 @@
 
 Arguments: "set-up", directory of the profile, address, user name, app password, how many events, to-dos and contacts there should be, UID of an event to edit, UID of one
 to delete, UID of a weekly event and the day of an instance to move (YYYYMMDD), UID of a contact to edit. Or: "again", directory of the profile, how many events there
-should be, UID of an event and its title. Or: "refused", directory of the profile: the server answers that it cannot now. Or: "share", directory of the profile, address, user name, app password, the name of a calendar that is shared with the user, how
+should be, UID of an event and its title. Or: "refused", directory of the profile, names of calendars: the server answers that it cannot now. Or: "share", directory of the profile, address, user name, app password, the name of a calendar that is shared with the user, how
 many events are in it, the title of an event to add. Prints what happened, one line for a step; the last is "done".
 """
 import ctypes
@@ -167,12 +167,13 @@ def again(events, uid, title):
     say("title", t.js("return (await item(named('Calendar'), a[0])).title;", uid))
 
 
-def refused():
-    say("before", t.js("return (await items(named('Calendar'))).length;"))
-    say("after", t.js("""for (const name of ["Calendar", "Tasks", "Notes"]) { named(name).refresh(); }
-        await load("CardDAVDirectory.sys.mjs").CardDAVDirectory.forFile(book().fileName).syncWithServer().catch(() => {});
+def refused(*names):
+    counts = "const counts = async () => { const out = []; for (const n of a[0]) { out.push((await items(named(n))).length); } return out.concat(book() ? [book().childCardCount] : []).join(' '); };"
+    say("before", t.js(counts + "return counts();", names))
+    say("after", t.js(counts + """for (const n of a[0]) { named(n).refresh(); }
+        if (book()) { await load("CardDAVDirectory.sys.mjs").CardDAVDirectory.forFile(book().fileName).syncWithServer().catch(() => {}); }
         await new Promise(r => setTimeout(r, 4000));
-        return [(await items(named("Calendar"))).length, (await items(named("Tasks"))).length, book().childCardCount].join(" ");"""))
+        return counts();""", names))
     say("disabled", t.js("return cal.manager.getCalendars().filter(c => c.type == 'caldav' && c.getProperty('disabled')).length;"))
 
 
