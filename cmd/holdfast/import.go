@@ -182,7 +182,7 @@ func (a *app) importFiles(ctx context.Context, cl *control.Client, q control.Imp
 		q.File = name
 		err := cl.Import(ctx, q, io.NopCloser(in), func(e control.ImportEvent) { r.hear(e, &sum, bar) })
 		if errors.Is(err, context.Canceled) {
-			return &exitError{exitBusy, "interrupted; what was stored stays, run it again to go on"}
+			return interrupted(q.DryRun, "stored")
 		}
 		if err != nil {
 			return err
@@ -197,6 +197,14 @@ func (a *app) importFiles(ctx context.Context, cl *control.Client, q control.Imp
 		return &exitError{code: exitNegative}
 	}
 	return nil
+}
+
+// interrupted tells who stopped the work that what was done stays; a dry run did nothing.
+func interrupted(dry bool, done string) error {
+	if dry {
+		return &exitError{exitBusy, "interrupted; nothing was " + done}
+	}
+	return &exitError{exitBusy, "interrupted; what was " + done + " stays, run it again to go on"}
 }
 
 // total is how many octets the files have; 0 where that is not known.
@@ -247,6 +255,9 @@ func (a *app) showImport(r importReport) error {
 		noun, where = "item", "the account"
 	case 1:
 		where = r.Collections[0].Path
+	}
+	if r.DryRun && r.Files > 1 {
+		a.printf("%-8s each file was looked at by itself: what stands in several of them is counted in each\n", "note")
 	}
 	a.printf("%s %s into %s of %s: %d new, %d there already, %d replaced; %d mended, %d refused.\n", verb, count(int64(r.Accepted), noun), where, r.Account,
 		r.Created, r.Already, r.Replaced, len(r.Mended), len(r.Refused))

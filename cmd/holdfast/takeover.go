@@ -105,7 +105,7 @@ func (a *app) takeOverBy(ctx context.Context, cl *control.Client, q control.Take
 	err := cl.TakeOver(ctx, q, func(e control.TakeoverEvent) { r.hear(e, bar) })
 	bar.end()
 	if errors.Is(err, context.Canceled) {
-		return &exitError{exitBusy, "interrupted; what was taken over stays, run it again to go on"}
+		return interrupted(q.DryRun, "taken over")
 	}
 	if err != nil {
 		return err

@@ -23,3 +23,13 @@ func TestTakeoverSentence(t *testing.T) {
 		}
 	}
 }
+
+// TestInterruptedDryRun: what did nothing does not claim to have done something.
+func TestInterruptedDryRun(t *testing.T) {
+	if got := interrupted(true, "stored").Error(); got != "interrupted; nothing was stored" {
+		t.Error(got)
+	}
+	if got := interrupted(false, "stored"); exitCode(got) != exitBusy || got.Error() != "interrupted; what was stored stays, run it again to go on" {
+		t.Error(got)
+	}
+}
