@@ -82,7 +82,8 @@ its data directory; otherwise they open the data themselves. Give every command 
 		Example: `  holdfast serve
   holdfast account add alice@example.org
   holdfast app-password add alice@example.org --name "Pixel 8"
-  holdfast import alice@example.org --into addressbooks/default contacts.vcf`,
+  holdfast import alice@example.org contacts.vcf calendar.ics
+  holdfast share add alice@example.org calendars/default bob@example.org --rights write`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args: func(cmd *cobra.Command, list []string) error {
