@@ -17,6 +17,7 @@ type gatherer struct {
 	byKey  map[string]*group // kind and UID
 	zones  map[string]string // all VTIMEZONEs, so that equal ones are held once
 	held   int
+	spread int // octets of time zones in the objects that were handed out
 }
 
 // calendar is a VCALENDAR of the file, or what stands around components outside of one.
@@ -273,7 +274,12 @@ func (g *gatherer) give(gr *group) {
 	g.held -= gr.held
 	p := Piece{Kind: ObjectPiece, Line: first.line, Octets: []byte(gr.whole), Zone: first.cal.zone}
 	if gr.whole == "" {
-		p.Octets = gr.compose()
+		zones := 0
+		p.Octets, zones = gr.compose()
+		if g.spread += zones; g.spread > g.lim.Zones && !g.stopped {
+			g.stopped = true
+			g.yield(Piece{}, &SyntaxError{0, TooLarge, fmt.Sprintf("Each entry needs a copy of its time zones, and these are too large for so many: more than %d MiB. Divide the file, or shorten its VTIMEZONEs.", g.lim.Zones>>20)})
+		}
 	}
 	if len(p.Octets) > g.lim.Object {
 		p.Kind, p.Octets = JunkPiece, p.Octets[:min(len(p.Octets), shown)]
@@ -283,10 +289,10 @@ func (g *gatherer) give(gr *group) {
 	g.hand(p)
 }
 
-// compose writes a VCALENDAR around the components.
-func (gr *group) compose() []byte {
+// compose writes a VCALENDAR around the components. zones is how much of it are time zones.
+func (gr *group) compose() (out []byte, zones int) {
 	first := gr.parts[0].cal
-	out := make([]byte, 0, gr.size+len(first.head)+1024)
+	out = make([]byte, 0, gr.size+len(first.head)+1024)
 	out = append(append(append(out, "BEGIN:VCALENDAR"...), first.eol...), first.head...)
 	done := map[string]bool{}
 	for i := range gr.parts {
@@ -295,13 +301,14 @@ func (gr *group) compose() []byte {
 			if z, ok := p.cal.zones[tzid]; ok && !done[tzid] {
 				done[tzid] = true
 				out = ended(append(out, z...))
+				zones += len(z)
 			}
 		}
 	}
 	for i := range gr.parts {
 		out = ended(append(out, gr.parts[i].octets...))
 	}
-	return append(append(out, "END:VCALENDAR"...), first.eol...)
+	return append(append(out, "END:VCALENDAR"...), first.eol...), zones
 }
 
 // finish hands out all that waits.

@@ -40,6 +40,7 @@ const shown = 1000
 type SplitLimits struct {
 	Object int // octets of the largest component and of the largest object; the octets of DefaultLimits
 	Held   int // octets that wait for others with the same UID, all in all; 256 MiB
+	Zones  int // octets that the copies of time zones in the objects take, all in all; 1 GiB
 }
 
 // Split cuts a file of one or many VCALENDARs into one piece for each UID and kind of component, for Mend to take one by one. A master and its
@@ -48,7 +49,8 @@ type SplitLimits struct {
 //
 // What belongs together is known at the end of the file only, so pieces wait until then. If more than lim.Held octets wait, events that happen
 // once are handed out before: should another component with such a UID follow, it comes as a piece of its own. If recurring ones alone are
-// more, the sequence ends with a *SyntaxError that says to divide the file.
+// more, the sequence ends with a *SyntaxError that says to divide the file. So it does where the copies of the time zones grow beyond lim.Zones: a small file
+// must not become a large store.
 //
 // Blank lines and a byte order mark are left out in silence. BEGIN and END count in any case. A BEGIN of an event inside another one begins the
 // next, so that a lost END costs one event and not two. Components outside of a VCALENDAR are taken as well. A file in UTF-16 is read as UTF-8.
@@ -60,6 +62,9 @@ func Split(r io.Reader, lim SplitLimits) iter.Seq2[Piece, error] {
 	}
 	if lim.Held <= 0 {
 		lim.Held = 256 << 20
+	}
+	if lim.Zones <= 0 {
+		lim.Zones = 1 << 30
 	}
 	return func(yield func(Piece, error) bool) {
 		s := splitter{in: utf16Aware(r), line: 1, start: true, g: newGatherer(lim, yield)}

@@ -159,6 +159,17 @@ func TestSplitBounds(t *testing.T) {
 	if fmt.Sprint(got) != "[4 junk: The time zone is larger than 262144 octets. 8 VEVENT a 13 VEVENT b]" {
 		t.Errorf("%q", got)
 	}
+	// Each object gets a copy of its zone: a small file must not become a large store.
+	zoned := "BEGIN:VTIMEZONE\nTZID:A\nX:" + strings.Repeat("x", 1000) + "\nEND:VTIMEZONE\n"
+	for i := range 40 {
+		zoned += event(fmt.Sprint("z", i), "X;TZID=A:1\n")
+	}
+	if got, _ = pieces(t, cal(zoned), SplitLimits{Zones: 20_000}); len(got) != 20 || !strings.Contains(got[19], "error: ") || !strings.Contains(got[19], "time zones") {
+		t.Errorf("%d: %q", len(got), got[len(got)-1])
+	}
+	if got, _ = pieces(t, cal(zoned), SplitLimits{}); len(got) != 40 {
+		t.Errorf("%d: %q", len(got), got)
+	}
 	// More than may be held: what happens once goes first, and comes again if it has to.
 	var many strings.Builder
 	for i := range 40 {
