@@ -103,12 +103,21 @@ func (f *form) verbatim() bool {
 // maxExpanded is how many instances of one object are given at once.
 const maxExpanded = 10_000
 
-// render gives an object in the form. The result shares the body's memory where nothing has to change. An object that cannot be read is given as it is; the
-// error says that there are more instances in a range than are given at once, or that the request has cost too much already.
+// render gives an object in the form. The result shares the body's memory where nothing has to change. An object that cannot be read is given as it is. So is one that
+// would be too much work, where the form only leaves something out: that harms nobody, and a client might take an object that failed for one that is gone. Of an
+// expansion the error says that there are more instances than are given at once, or that it costs too much.
 func (f *form) render(body []byte) ([]byte, error) {
 	if f.verbatim() {
 		return body, nil
 	}
+	made, err := f.make(body)
+	if err != nil && f.expand == nil {
+		return body, nil
+	}
+	return made, err
+}
+
+func (f *form) make(body []byte) ([]byte, error) {
 	if f.patience.over() {
 		return nil, recur.ErrBudget
 	}

@@ -133,4 +133,16 @@ func TestManyHostile(t *testing.T) {
 	if len(rs) != 61 || !strings.Contains(names(rs), "!507") {
 		t.Errorf("expanded: %s", names(rs))
 	}
+	// What only leaves something out is given whole where there is no time for it: an object that failed might be taken for one that is gone.
+	for _, form := range []string{`<C:limit-recurrence-set start="20300101T100000Z" end="20300101T110000Z"/>`, `<C:comp name="VCALENDAR"><C:comp name="VEVENT"><C:prop name="UID"/></C:comp></C:comp>`} {
+		rs = s.report(s.events, query(`<prop><C:calendar-data>`+form+`</C:calendar-data></prop>`, within("VEVENT", "")))
+		for _, r := range rs {
+			if !strings.Contains(r.data(), "UID:") {
+				t.Errorf("%s: %s is answered with %q", form, r.Href, r.Status)
+			}
+		}
+		if len(rs) != 61 {
+			t.Errorf("%s: %s", form, names(rs))
+		}
+	}
 }
