@@ -1,6 +1,9 @@
 package dav
 
 import (
+	"net/http"
+	"strings"
+
 	"holdfast"
 	"holdfast/internal/core"
 	"holdfast/internal/davxml"
@@ -87,11 +90,15 @@ func (q *Query) privilegesOn(t *Target) []davxml.Name {
 	case core.Writes:
 		return guestWrites
 	}
-	if t.Where == AtCollection {
+	if t.Where == AtCollection && !thunderbird(q.Header) {
 		return guestHangs
 	}
 	return guestReads
 }
+
+// thunderbird tells whether a request comes from Thunderbird. It takes any right to write, be it of properties alone, for the right to write events: its user could edit what
+// he may only read, and would lose the edit to a 403. It sets no properties on its server, so that it misses nothing where that right is not told.
+func thunderbird(h http.Header) bool { return strings.Contains(h.Get("User-Agent"), "Thunderbird/") }
 
 // owns tells whether a target of the tree is the asker's own.
 func owns(q *Query, t *Target) bool { return q.access(t) == core.Owns }

@@ -146,6 +146,7 @@ func TestASharedBookHangsInTheGuestsHome(t *testing.T) {
 	inside := c.wantAs(207, "rita", "PROPFIND", bound, ask, "Depth: 0")
 	inside.has(t, "<D:read/>", "<D:write-properties/>", "<D:acl/>", "<D:quota-used-bytes/>", "<D:add-member/>", ":note", "<CR:addressbook/>")
 	inside.lacks(t, "<D:all/>", "<D:write/>", "<D:write-content/>", "<D:bind/>", "<D:read-acl/>", "<D:write-acl/>")
+	c.wantAs(207, "rita", "PROPFIND", bound, ask, "Depth: 0", "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Thunderbird/140.5.0").lacks(t, "<D:write-properties/>")
 	c.wantAs(207, "rita", "PROPFIND", member, ask, "Depth: 0").lacks(t, "write")
 	c.wantAs(207, "walt", "PROPFIND", bound, ask, "Depth: 0").has(t, "<D:write/>", "<D:write-content/>", "<D:bind/>", "<D:unbind/>", "?add-member")
 	c.wantAs(207, "walt", "PROPFIND", member, ask, "Depth: 0").has(t, "<D:write-content/>")

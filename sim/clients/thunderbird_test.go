@@ -98,8 +98,8 @@ func TestThunderbird(t *testing.T) {
 	thunderbird(t, p, []string{"events: 38", "title: Edited again", "done: True"}, "again", profile, "38", other.uid(), "Edited again")
 }
 
-// TestThunderbirdShares lets Bob find in Thunderbird what Alice shares with him: with the right to write he adds to it, with the right to read alone he is refused.
-// (Thunderbird does not show it read-only, for it takes the privilege DAV:write-properties, with which Bob gives it a colour of his own, for the right to write.)
+// TestThunderbirdShares lets Bob find in Thunderbird what Alice shares with him: with the right to write he adds to it, with the right to read alone it is
+// shown as read-only, and an event is refused before it is sent.
 func TestThunderbirdShares(t *testing.T) {
 	thorough(t)
 	need(t, "thunderbird", "vdirsyncer", "python3")
@@ -110,10 +110,10 @@ func TestThunderbirdShares(t *testing.T) {
 	m.fill(one, "default", "VEVENT", 0, 10)
 	one.sync()
 	d, theirs := h.deviceOf(bob, "Thunderbird"), "Calendar ("+alice+")"
-	for _, c := range []struct{ rights, added string }{{"write", "event added: Made by Bob"}, {"read", "event refused: True"}} {
+	for _, c := range []struct{ rights, shown, added string }{{"write", theirs, "event added: Made by Bob"}, {"read", theirs + ", read-only", "event refused: True"}} {
 		h.share("calendars/default", bob, c.rights)
 		p := tool{dir: t.TempDir()}
-		thunderbird(t, p, []string{"calendar: " + theirs, fmt.Sprintf("events: %d", len(one.heldIn("default"))), c.added, "done: True"},
+		thunderbird(t, p, []string{"calendar: " + c.shown, fmt.Sprintf("events: %d", len(one.heldIn("default"))), c.added, "done: True"},
 			"share", filepath.Join(p.dir, "profile"), h.url()+"/", bob, d.Password, theirs, fmt.Sprint(len(one.heldIn("default"))), "Made by Bob")
 		one.sync()
 		h.sees(one.device, "20260601T090000Z", "20260601T100000Z", "VEVENT", "Made by Bob", true)
