@@ -67,6 +67,10 @@ func (e *expansion) expand(w *davxml.Writer, t *Target, p *Property, x davxml.Ex
 	if err != nil {
 		return err
 	}
+	if len(hrefs) == 0 { // there is nothing to follow, and its value is not to be lost
+		p.Write(w, e.q, t, nil)
+		return nil
+	}
 	w.Start(x.Name)
 	for _, href := range hrefs {
 		if e.count++; e.count > maxExpanded {
@@ -130,11 +134,21 @@ func statusLine(code int) string {
 // value makes a live property and reads it back, for who wants to look into it.
 func (q *Query) value(t *Target, p *Property) (*davxml.Element, error) {
 	w := davxml.NewWriter(nil)
+	w.Document()
+	w.Start(davxml.DProp) // some values are fragments, which stand in an element and use its prefixes
 	p.Write(w, q, t, nil)
+	w.End()
 	if q.err != nil {
 		return nil, q.err
 	}
-	return davxml.ParseBytes(w.Bytes(), davxml.DefaultLimits())
+	prop, err := davxml.ParseBytes(w.Bytes(), davxml.DefaultLimits())
+	if err != nil {
+		return nil, err
+	}
+	if len(prop.Children) == 0 {
+		return &davxml.Element{Name: p.Name}, nil
+	}
+	return prop.Children[0], nil
 }
 
 // hrefsIn gives the hrefs that a live property holds, at any depth of it.

@@ -285,6 +285,8 @@ func TestExpandProperty(t *testing.T) {
 		"<D:current-user-principal><D:response><D:href>"+PrincipalHref(g.alice.ID)+"</D:href><D:propstat><D:prop><D:displayname>alice@example.org</D:displayname>",
 		"<CR:addressbook-home-set><D:response><D:href>"+g.home("addressbooks")+"</D:href><D:propstat><D:prop><D:resourcetype><D:collection/></D:resourcetype>", "<D:nothing/>")
 	g.want(207, "REPORT", PrincipalHref(g.alice.ID), `<D:expand-property xmlns:D="DAV:"><D:property name="alternate-URI-set"><D:property name="displayname"/></D:property></D:expand-property>`).has(t, "404 Not Found")
+	// Values that somebody stored, and values without a href, are values too.
+	g.want(207, "REPORT", g.book(), `<D:expand-property xmlns:D="DAV:"><D:property name="displayname"><D:property name="owner"/></D:property></D:expand-property>`).has(t, ">Contacts</D:displayname>")
 }
 
 // An expansion multiplies with each level; it ends somewhere.

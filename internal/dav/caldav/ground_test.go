@@ -252,3 +252,15 @@ func TestOldAccount(t *testing.T) {
 	s.engine.child = &holdfast.Error{Op: "test", Kind: holdfast.Unavailable}
 	s.refused(503, "", "PROPFIND", principal, `<propfind `+space+`><prop>`+ask+`</prop></propfind>`, "Depth: 0")
 }
+
+// TestSearchByKindOfUser is how a program of a large vendor looks for people to invite.
+func TestSearchByKindOfUser(t *testing.T) {
+	s := newServer(t)
+	for match, want := range map[string]int{"INDIVIDUAL": 1, "ROOM": 0} {
+		rs := s.report("/dav/principals/", `<principal-property-search `+space+`><property-search><prop><C:calendar-user-type/></prop><match>`+match+
+			`</match></property-search><prop><displayname/></prop></principal-property-search>`)
+		if len(rs) != want {
+			t.Errorf("%s: %s", match, names(rs))
+		}
+	}
+}
