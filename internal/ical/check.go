@@ -72,7 +72,7 @@ func (p *parts) see(l *Line) (err *SyntaxError) {
 				return err
 			}
 			if d, ok := ParseDuration(l.Value); !ok || d.Negative {
-				return &SyntaxError{l.No, BadValue, fmt.Sprintf("DURATION cannot be read (%q); write it as PT1H30M or P1D.", clip(l.Value))}
+				return &SyntaxError{Line: l.No, Fault: BadValue, Why: fmt.Sprintf("DURATION cannot be read (%q); write it as PT1H30M or P1D.", clip(l.Value))}
 			}
 		} else if l.Is("FREEBUSY") {
 			err = p.list(l)
@@ -90,7 +90,7 @@ func (p *parts) see(l *Line) (err *SyntaxError) {
 // once keeps the line, unless there was one before.
 func once(have **Line, l *Line) *SyntaxError {
 	if *have != nil {
-		return &SyntaxError{l.No, BadValue, fmt.Sprintf("%s stands more than once; keep one.", strings.ToUpper(l.Name))}
+		return &SyntaxError{Line: l.No, Fault: BadValue, Why: fmt.Sprintf("%s stands more than once; keep one.", strings.ToUpper(l.Name))}
 	}
 	*have = l
 	return nil

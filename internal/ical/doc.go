@@ -16,8 +16,8 @@
 //
 // The parts:
 //
-//	token.go   Limits, Line, Param, SyntaxError and the reader of content lines
-//	tree.go    Parse, Component; write.go composes and folds
+//	token.go   Limits, Line, Param and what calendars add to the content lines of package content
+//	tree.go    Parse, Component; write.go composes
 //	value.go   text, lists, parameters; time.go DateTime, Duration, Period, UTC offsets
 //	judge.go   Judge, Index, Refusal, Precondition; check.go looks into one component
 //	split.go   Split, Piece; gather.go puts together what belongs together

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"golang.org/x/text/encoding/htmlindex"
+	"holdfast/internal/content"
 )
 
 // from1 rewrites the components of vCalendar 1.0, the format of phones and organisers before iCalendar, as version 2.0: encodings, lists, status,
@@ -35,7 +36,7 @@ func (m *mender) component1(c *Component) {
 		decode1(l, name)
 		switch name {
 		case "CATEGORIES", "RESOURCES", "EXDATE", "RDATE":
-			parts := splitEscaped(l.Value, ';')
+			parts := content.SplitEscaped(l.Value, ';')
 			for j := range parts {
 				parts[j] = strings.TrimSpace(parts[j])
 			}
@@ -153,7 +154,7 @@ func (m *mender) attendee1(l *Line) {
 
 // alarm1 makes a VALARM of AALARM and its like: "time;snooze;repeat;text". nil if the time cannot be given.
 func alarm1(c *Component, l *Line) *Component {
-	parts := splitEscaped(l.Value, ';')
+	parts := content.SplitEscaped(l.Value, ';')
 	at, ok := parseDateTime(strings.TrimSpace(parts[0]), false, "")
 	if !ok || at.Form == Date {
 		return nil
@@ -173,7 +174,7 @@ func alarm1(c *Component, l *Line) *Component {
 		trigger = NewLine("TRIGGER", d.String())
 	}
 	text := "Reminder"
-	if l := c.Prop("SUMMARY"); l != nil && !isBlank(l.Value) {
+	if l := c.Prop("SUMMARY"); l != nil && !content.IsBlank(l.Value) {
 		text = Unescape(l.Value)
 	}
 	a := NewComponent("VALARM")

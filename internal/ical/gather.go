@@ -264,7 +264,7 @@ func (g *gatherer) bound() {
 	g.groups = kept
 	if !g.stopped && g.held > g.lim.Held/4*3 {
 		g.stopped = true
-		g.yield(Piece{}, &SyntaxError{0, TooLarge, fmt.Sprintf("More than %d MiB of the file may belong together; divide it into several files.", g.lim.Held>>20)})
+		g.yield(Piece{}, &SyntaxError{Fault: TooLarge, Why: fmt.Sprintf("More than %d MiB of the file may belong together; divide it into several files.", g.lim.Held>>20)})
 	}
 }
 
@@ -278,7 +278,7 @@ func (g *gatherer) give(gr *group) {
 		p.Octets, zones = gr.compose()
 		if g.spread += zones; g.spread > g.lim.Zones && !g.stopped {
 			g.stopped = true
-			g.yield(Piece{}, &SyntaxError{0, TooLarge, fmt.Sprintf("Each entry needs a copy of its time zones, and these are too large for so many: more than %d MiB. Divide the file, or shorten its VTIMEZONEs.", g.lim.Zones>>20)})
+			g.yield(Piece{}, &SyntaxError{Fault: TooLarge, Why: fmt.Sprintf("Each entry needs a copy of its time zones, and these are too large for so many: more than %d MiB. Divide the file, or shorten its VTIMEZONEs.", g.lim.Zones>>20)})
 		}
 	}
 	if len(p.Octets) > g.lim.Object {

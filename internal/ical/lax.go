@@ -7,18 +7,19 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
+	"holdfast/internal/content"
 )
 
 // laxParam takes what stands before the next semicolon or colon as a parameter of no name, and nothing as no parameter.
 func laxParam(s string) (Param, int, *SyntaxError) {
 	n := strings.IndexAny(s, ";:")
 	if n < 0 {
-		return Param{}, 0, &SyntaxError{0, NoColon, "The line has no colon between name and value."}
+		return Param{}, 0, content.WithoutColon()
 	}
-	if isBlank(s[:n]) {
+	if content.IsBlank(s[:n]) {
 		return Param{}, n, nil
 	}
-	return Param{Name: "X-BARE", Raw: paramEncode(s[:n])}, n, nil
+	return Param{Name: "X-BARE", Raw: content.EncodeParam(s[:n])}, n, nil
 }
 
 // textLines gives the lines of text and their ends, whatever they are: a run of carriage returns, with or without a line feed, is one.
@@ -50,14 +51,14 @@ func logical(s string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		var parts []string
 		for t := range textLines(s) {
-			if t != "" && isWSP(t[0]) && len(parts) > 0 {
+			if t != "" && content.IsWSP(t[0]) && len(parts) > 0 {
 				parts = append(parts, t[1:])
 				continue
 			}
 			if len(parts) > 0 && !yield(strings.Join(parts, "")) {
 				return
 			}
-			if parts = parts[:0]; !isBlank(t) {
+			if parts = parts[:0]; !content.IsBlank(t) {
 				parts = append(parts, t)
 			}
 		}
@@ -165,7 +166,7 @@ func newLaxReader(s string, say func(string)) (*laxReader, *Refusal) {
 // read makes trees of the lines.
 func (r *laxReader) read() *Refusal {
 	for i := 0; i < len(r.lines); {
-		if isBlank(r.lines[i]) {
+		if content.IsBlank(r.lines[i]) {
 			i++
 			continue
 		}
@@ -201,10 +202,10 @@ func (r *laxReader) read() *Refusal {
 func (r *laxReader) line(i int, l *Line) (next int, stray string) {
 	from := i
 	text := r.lines[i]
-	if i++; i < len(r.lines) && r.lines[i] != "" && isWSP(r.lines[i][0]) {
+	if i++; i < len(r.lines) && r.lines[i] != "" && content.IsWSP(r.lines[i][0]) {
 		var b strings.Builder
 		b.WriteString(text)
-		for ; i < len(r.lines) && r.lines[i] != "" && isWSP(r.lines[i][0]); i++ {
+		for ; i < len(r.lines) && r.lines[i] != "" && content.IsWSP(r.lines[i][0]); i++ {
 			b.WriteString(r.lines[i][1:])
 		}
 		text = b.String()
@@ -297,7 +298,7 @@ func (r *laxReader) repairParams(l *Line) {
 	for i := range l.Params {
 		p := &l.Params[i]
 		if n, err := r.exact.valueList(p.Raw); err != nil || n != len(p.Raw) {
-			p.Raw = paramEncode(strings.ReplaceAll(p.Raw, `"`, ""))
+			p.Raw = content.EncodeParam(strings.ReplaceAll(p.Raw, `"`, ""))
 		}
 	}
 	l.Raw = ""

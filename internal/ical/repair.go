@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"holdfast/internal/content"
 	"holdfast/internal/ical/civil"
 )
 
@@ -114,7 +115,7 @@ func (ob *object) repairTime(l *Line) {
 		ob.say("corrected the time of %s", strings.ToUpper(l.Name))
 		return
 	}
-	if isBlank(l.Value) {
+	if content.IsBlank(l.Value) {
 		ob.aside(l, "an empty "+strings.ToUpper(l.Name))
 		return
 	}

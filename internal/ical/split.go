@@ -1,7 +1,6 @@
 package ical
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -10,8 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
+	"holdfast/internal/content"
 )
 
 // PieceKind says what a piece of a file is.
@@ -67,9 +65,9 @@ func Split(r io.Reader, lim SplitLimits) iter.Seq2[Piece, error] {
 		lim.Zones = 1 << 30
 	}
 	return func(yield func(Piece, error) bool) {
-		s := splitter{in: utf16Aware(r), line: 1, start: true, g: newGatherer(lim, yield)}
+		s := splitter{in: content.NewFragments(r), g: newGatherer(lim, yield)}
 		for !s.g.stopped {
-			frag, err := s.fragment()
+			frag, err := s.in.Next()
 			if len(frag) > 0 {
 				s.take(frag)
 			}
@@ -84,42 +82,10 @@ func Split(r io.Reader, lim SplitLimits) iter.Seq2[Piece, error] {
 	}
 }
 
-// utf16Aware decodes UTF-16 where a byte order mark or the shape of "BE" shows it.
-func utf16Aware(r io.Reader) *bufio.Reader {
-	br := bufio.NewReaderSize(&sticky{r: r}, 64<<10)
-	head, _ := br.Peek(4)
-	var order unicode.Endianness
-	switch {
-	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("B\x00E\x00")):
-		order = unicode.LittleEndian
-	case bytes.HasPrefix(head, []byte("\xfe\xff")), bytes.HasPrefix(head, []byte("\x00B\x00E")):
-		order = unicode.BigEndian
-	default:
-		return br
-	}
-	return bufio.NewReaderSize(&sticky{r: transform.NewReader(br, unicode.UTF16(order, unicode.UseBOM).NewDecoder())}, 64<<10)
-}
-
-// sticky gives a reader's error again at every later read, because the buffer forgets it.
-type sticky struct {
-	r   io.Reader
-	err error
-}
-
-func (s *sticky) Read(p []byte) (n int, err error) {
-	if s.err == nil {
-		n, s.err = s.r.Read(p)
-	}
-	return n, s.err
-}
-
 // splitter finds the components of a file; the gatherer puts them together.
 type splitter struct {
-	in    *bufio.Reader
-	line  int
-	start bool // the next fragment begins a line
-	ended bool // the fragment just read ends its line
-	g     *gatherer
+	in *content.Fragments
+	g  *gatherer
 
 	open    []string // names of the open components, from that directly in the calendar inwards
 	cur     []byte   // octets of the outermost open component
@@ -131,48 +97,6 @@ type splitter struct {
 	junk     []byte
 	junkLine int
 }
-
-// fragment reads up to the end of a line, but never more than the buffer; what it returns is valid until the next call. A run of carriage
-// returns, with or without a line feed, is one end.
-func (s *splitter) fragment() ([]byte, error) {
-	if _, err := s.in.Peek(1); err != nil {
-		return nil, err
-	}
-	n := 0 // octets known to belong to this fragment
-	for state := inLine; state != complete; {
-		buf, err := s.in.Peek(max(n+1, s.in.Buffered()))
-		if i := bytes.IndexAny(buf[n:], "\r\n"); state == inLine && i > 0 {
-			n += i
-		} else if state == inLine && i < 0 {
-			n = len(buf)
-		}
-		for ; n < len(buf) && state != complete; n++ {
-			switch c := buf[n]; {
-			case c == '\n':
-				state = complete
-			case c == '\r':
-				state = inReturns
-			case state == inReturns:
-				state = complete
-				n-- // this one begins the next line
-			}
-		}
-		s.ended = state != inLine
-		if err != nil {
-			break // the end of the input, or a full buffer
-		}
-	}
-	buf, _ := s.in.Peek(n)
-	s.in.Discard(n)
-	return buf, nil
-}
-
-// The states of fragment.
-const (
-	inLine = iota
-	inReturns
-	complete
-)
 
 // mark reads BEGIN or END of a line of text; name is in upper case and empty if the line is neither.
 func mark(frag []byte) (end bool, name string) {
@@ -196,20 +120,17 @@ func mark(frag []byte) (end bool, name string) {
 
 // take adds one fragment.
 func (s *splitter) take(frag []byte) {
-	if s.start && len(s.open) == 0 { // files that were put together have one at each seam
+	if s.in.Start && len(s.open) == 0 { // files that were put together have one at each seam
 		frag = bytes.TrimPrefix(frag, []byte("\ufeff"))
 	}
-	folded := s.start && len(frag) > 0 && isWSP(frag[0]) && (len(s.open) > 0 || len(s.prop) > 0)
+	folded := s.in.Start && len(frag) > 0 && content.IsWSP(frag[0]) && (len(s.open) > 0 || len(s.prop) > 0)
 	switch end, name := mark(frag); {
-	case !s.start || folded || name == "":
-		s.text(frag, !s.start || folded)
+	case !s.in.Start || folded || name == "":
+		s.text(frag, !s.in.Start || folded)
 	case end:
 		s.end(frag, name)
 	default:
 		s.begin(frag, name)
-	}
-	if s.start = s.ended; s.ended {
-		s.line++
 	}
 }
 
@@ -222,11 +143,11 @@ func (s *splitter) begin(frag []byte, name string) {
 		s.endProp()
 		s.endJunk()
 		if name == "VCALENDAR" {
-			s.g.begin(s.line, frag, false)
+			s.g.begin(s.in.Line, frag, false)
 			return
 		}
-		s.g.begin(s.line, nil, true)
-		s.curLine = s.line
+		s.g.begin(s.in.Line, nil, true)
+		s.curLine = s.in.Line
 	}
 	if len(s.open) < 64 {
 		s.open = append(s.open, name)
@@ -276,7 +197,7 @@ func (s *splitter) text(frag []byte, more bool) {
 	switch {
 	case more && len(s.prop) > 0 || s.g.inside() && !blank && !more:
 		if len(s.prop) == 0 {
-			s.propLine = s.line
+			s.propLine = s.in.Line
 		}
 		if len(s.prop)+len(frag) <= 64<<10 {
 			s.prop = append(s.prop, frag...)
@@ -286,7 +207,7 @@ func (s *splitter) text(frag []byte, more bool) {
 		s.g.verbatim(frag)
 	default:
 		if len(s.junk) == 0 {
-			s.junkLine = s.line
+			s.junkLine = s.in.Line
 		}
 		s.junk = append(s.junk, frag[:min(len(frag), shown-len(s.junk))]...)
 		s.g.unlike()

@@ -106,7 +106,7 @@ func (l *Line) tzid() string { return strings.Trim(l.First("TZID"), " \t") }
 func (l *Line) dateOnly() bool { return strings.EqualFold(l.First("VALUE"), "DATE") }
 
 func (l *Line) unreadable() *SyntaxError {
-	return &SyntaxError{l.No, BadValue, fmt.Sprintf("%s holds a time that cannot be read (%q); write it as 20261126T090000Z or 20261126.", strings.ToUpper(clip(l.Name)), clip(l.Value))}
+	return &SyntaxError{Line: l.No, Fault: BadValue, Why: fmt.Sprintf("%s holds a time that cannot be read (%q); write it as 20261126T090000Z or 20261126.", strings.ToUpper(clip(l.Name)), clip(l.Value))}
 }
 
 func parseDateTime(s string, dateOnly bool, tzid string) (d DateTime, ok bool) {
@@ -153,7 +153,7 @@ func (l *Line) eachTime(time func(DateTime), period func(Period)) (n int, err *S
 			continue
 		}
 		if n++; n > maxValues {
-			return n, &SyntaxError{l.No, BadValue, fmt.Sprintf("%s lists more than %d times.", strings.ToUpper(clip(l.Name)), maxValues)}
+			return n, &SyntaxError{Line: l.No, Fault: BadValue, Why: fmt.Sprintf("%s lists more than %d times.", strings.ToUpper(clip(l.Name)), maxValues)}
 		}
 		if strings.IndexByte(one, '/') >= 0 {
 			p, ok := parsePeriod(one, tzid)

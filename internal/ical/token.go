@@ -3,7 +3,8 @@ package ical
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
+
+	"holdfast/internal/content"
 )
 
 // Limits bound what the tokeniser takes. A field that is zero or less stands for the value in DefaultLimits. Whatever the limits say, time
@@ -38,44 +39,33 @@ func (l Limits) orDefault() Limits {
 }
 
 // Fault says what kind of mistake a SyntaxError is about.
-type Fault int
+type Fault = content.Fault
 
-// The kinds of mistake.
+// The kinds of mistake: those of content lines, and those of calendars.
 const (
-	TooLarge         Fault = iota + 1 // the input is larger than Limits.Octets
-	LineTooLong                       // a line is longer than Limits.LineOctets
-	TooManyLines                      // more lines than Limits.Lines
-	TooManyParams                     // more parameters than Limits.Params on a line, or far too many in all
-	TooManyParts                      // more components than Limits.Components, or deeper than Limits.Depth
-	ControlCharacter                  // NUL or another character that text may not hold
-	LoneCR                            // a carriage return that does not end a line
-	BadUTF8                           // octets that are not UTF-8
-	BadQuoting                        // a quoted parameter value that does not end
-	BadName                           // a line does not begin with a property name
-	BadParam                          // a parameter without a name or a value
-	NoColon                           // a line without a colon
-	BadFold                           // the first line begins with white space
-	NotCalendar                       // the input is no VCALENDAR
-	SeveralCalendars                  // another VCALENDAR follows the first
-	StrayLine                         // a line stands outside of the VCALENDAR
-	BadNesting                        // an END that ends nothing, or one that is missing
-	BadValue                          // a value that cannot be read
+	TooLarge         = content.TooLarge         // the input is larger than Limits.Octets
+	LineTooLong      = content.LineTooLong      // a line is longer than Limits.LineOctets
+	TooManyLines     = content.TooManyLines     // more lines than Limits.Lines
+	TooManyParams    = content.TooManyParams    // more parameters than Limits.Params on a line, or far too many in all
+	ControlCharacter = content.ControlCharacter // NUL or another character that text may not hold
+	LoneCR           = content.LoneCR           // a carriage return that does not end a line
+	BadUTF8          = content.BadUTF8          // octets that are not UTF-8
+	BadQuoting       = content.BadQuoting       // a quoted parameter value that does not end
+	BadName          = content.BadName          // a line does not begin with a property name
+	BadParam         = content.BadParam         // a parameter without a name or a value
+	NoColon          = content.NoColon          // a line without a colon
+	BadFold          = content.BadFold          // the first line begins with white space
+
+	TooManyParts     = content.OfFormat + iota // more components than Limits.Components, or deeper than Limits.Depth
+	NotCalendar                                // the input is no VCALENDAR
+	SeveralCalendars                           // another VCALENDAR follows the first
+	StrayLine                                  // a line stands outside of the VCALENDAR
+	BadNesting                                 // an END that ends nothing, or one that is missing
+	BadValue                                   // a value that cannot be read
 )
 
 // SyntaxError says where an input stops being iCalendar.
-type SyntaxError struct {
-	Line  int    // number of the line of text, from 1, folded parts counted; 0 where no line is at fault
-	Fault Fault  // what kind of mistake
-	Why   string // one sentence without the line number
-}
-
-// Error gives the sentence with its line number.
-func (e *SyntaxError) Error() string {
-	if e.Line > 0 {
-		return fmt.Sprintf("line %d: %s", e.Line, e.Why)
-	}
-	return e.Why
-}
+type SyntaxError = content.SyntaxError
 
 // Line is one content line (RFC 5545, section 3.1). Its strings share the memory of the whole input. A line whose Raw is empty is one that was
 // made or changed here; it is composed when it is written.
@@ -103,64 +93,30 @@ func (l *Line) Is(name string) bool {
 
 // lexer walks over the content lines of one input.
 type lexer struct {
-	src    string
-	pos    int
-	no     int // number of the line of text at pos
-	count  int
+	in     content.Reader
 	lim    Limits
-	params []Param         // arena of all parameters
-	buf    strings.Builder // arena of unfolded lines; never grows beyond src
-	lax    bool            // take broken quotes and nameless parameters as they come
+	params []Param // arena of all parameters
+	lax    bool    // take broken quotes and nameless parameters as they come
 }
 
 // newLexer copies the input and checks what concerns it as a whole.
 func newLexer(data []byte, lim Limits) (*lexer, *SyntaxError) {
 	lim = lim.orDefault()
-	if len(data) > lim.Octets {
-		return nil, &SyntaxError{0, TooLarge, fmt.Sprintf("The data is larger than %d octets.", lim.Octets)}
+	in, err := content.NewReader(data, content.Limits{Octets: lim.Octets, LineOctets: lim.LineOctets, Lines: lim.Lines})
+	if err != nil {
+		return nil, err
 	}
-	lx := &lexer{src: string(data), no: 1, lim: lim}
-	if !utf8.ValidString(lx.src) {
-		return nil, badUTF8(lx.src)
-	}
-	return lx, nil
+	return &lexer{in: in, lim: lim}, nil
 }
-
-// badUTF8 finds the first octet that is not UTF-8.
-func badUTF8(src string) *SyntaxError {
-	no := 1
-	for i, r := range src {
-		if r == '\n' {
-			no++
-		}
-		if r == utf8.RuneError {
-			if _, n := utf8.DecodeRuneInString(src[i:]); n == 1 {
-				break
-			}
-		}
-	}
-	return &SyntaxError{no, BadUTF8, "The text is not UTF-8; save it as UTF-8."}
-}
-
-func (lx *lexer) more() bool { return lx.pos < len(lx.src) }
-
-func (lx *lexer) fail(f Fault, why string) *SyntaxError { return &SyntaxError{lx.no, f, why} }
 
 // next reads one content line into l.
 func (lx *lexer) next(l *Line) *SyntaxError {
-	start, no := lx.pos, lx.no
-	if lx.count++; lx.count > lx.lim.Lines {
-		return lx.fail(TooManyLines, fmt.Sprintf("There are more than %d lines.", lx.lim.Lines))
-	}
-	if start == 0 && isWSP(lx.src[0]) && !blankHead(lx.src) {
-		return lx.fail(BadFold, "The first line begins with white space.")
-	}
-	text, err := lx.unfold()
+	raw, text, no, err := lx.in.Next()
 	if err != nil {
 		return err
 	}
-	*l = Line{Raw: lx.src[start:lx.pos], No: no}
-	if isBlank(text) {
+	*l = Line{Raw: raw, No: no}
+	if content.IsBlank(text) {
 		l.Value = text
 		return nil
 	}
@@ -171,129 +127,26 @@ func (lx *lexer) next(l *Line) *SyntaxError {
 	return nil
 }
 
-// blankHead tells whether the first line of text is blank, so that white space at its beginning is not a fold.
-func blankHead(s string) bool {
-	head, _, _ := strings.Cut(s, "\n")
-	return strings.Trim(head, " \t\r") == ""
-}
-
-func isBlank(s string) bool { return s == "" || isWSP(s[0]) && strings.Trim(s, " \t") == "" }
-
-func isWSP(c byte) bool { return c == ' ' || c == '\t' }
-
-// unfold takes one content line with its continuations off the input and returns it without folds and line end.
-func (lx *lexer) unfold() (string, *SyntaxError) {
-	start := lx.pos
-	first, err := lx.textLine(start)
-	if err != nil {
-		return "", err
-	}
-	if !lx.folded() {
-		return first, nil
-	}
-	if lx.buf.Cap() == 0 {
-		// All that is yet to be unfolded fits, so the arena is made once.
-		lx.buf.Grow(len(lx.src) - start)
-	}
-	from := lx.buf.Len()
-	lx.buf.WriteString(first)
-	for lx.folded() {
-		lx.pos++ // the white space that marks the fold
-		part, err := lx.textLine(start)
-		if err != nil {
-			return "", err
-		}
-		lx.buf.WriteString(part)
-	}
-	return lx.buf.String()[from:], nil
-}
-
-func (lx *lexer) folded() bool { return lx.pos < len(lx.src) && isWSP(lx.src[lx.pos]) }
-
-// textLine takes one line of text off the input and returns it without its line end. start is where the content line began, for the limit.
-func (lx *lexer) textLine(start int) (string, *SyntaxError) {
-	rest := lx.src[lx.pos:]
-	end, next := len(rest), len(rest)
-	if i := strings.IndexByte(rest, '\n'); i >= 0 {
-		end, next = i, i+1
-		if i > 0 && rest[i-1] == '\r' {
-			end--
-		}
-	}
-	if lx.pos+next-start > lx.lim.LineOctets {
-		return "", lx.fail(LineTooLong, fmt.Sprintf("The line is longer than %d octets.", lx.lim.LineOctets))
-	}
-	line := rest[:end]
-	if err := lx.checkText(line); err != nil {
-		return "", err
-	}
-	lx.pos += next
-	lx.no++
-	return line, nil
-}
-
-// odd marks the octets that need a second look: control characters, and the first octet of the non-characters U+FFFE and U+FFFF.
-var odd = func() (t [256]bool) {
-	for c := range t {
-		t[c] = c < ' ' && c != '\t' || c == 0x7f || c == 0xef
-	}
-	return t
-}()
-
-// checkText refuses what no iCalendar text and no XML answer may hold: control characters other than tab, and the two non-characters of the
-// basic plane.
-func (lx *lexer) checkText(s string) *SyntaxError {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if !odd[c] {
-			continue
-		}
-		switch {
-		case c == '\r':
-			return lx.fail(LoneCR, "A carriage return stands without a line feed; end lines with CR LF.")
-		case c < ' ' || c == 0x7f:
-			return lx.fail(ControlCharacter, fmt.Sprintf("The text holds the control character U+%04X; remove it.", c))
-		case strings.HasPrefix(s[i:], "\uFFFE") || strings.HasPrefix(s[i:], "\uFFFF"):
-			return lx.fail(ControlCharacter, "The text holds a code that is no character; remove it.")
-		}
-	}
-	return nil
-}
-
 // cut divides an unfolded line into name, parameters and value.
 func (lx *lexer) cut(l *Line, text string) *SyntaxError {
-	i := 0
-	for i < len(text) && nameChar[text[i]] {
-		i++
+	name, rest, err := content.CutName(text)
+	if err != nil {
+		return err
 	}
-	if i == 0 || i == len(text) || text[i] != ':' && text[i] != ';' {
-		if strings.IndexByte(text, ':') < 0 {
-			return &SyntaxError{0, NoColon, "The line has no colon between name and value."}
-		}
-		return &SyntaxError{0, BadName, "The line does not begin with a property name."}
-	}
-	l.Name = text[:i]
-	if text[i] == ':' {
-		l.Value = text[i+1:]
+	l.Name = name
+	if rest[0] == ':' {
+		l.Value = rest[1:]
 		return nil
 	}
-	return lx.cutParams(l, text[i:])
+	return lx.cutParams(l, rest)
 }
-
-// nameChar are the characters of names: those of RFC 5545, and the dot and the underscore, which some programs use.
-var nameChar = func() (t [256]bool) {
-	for c := range t {
-		t[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_'
-	}
-	return t
-}()
 
 // cutParams reads ";NAME=value;NAME=value:rest".
 func (lx *lexer) cutParams(l *Line, s string) *SyntaxError {
 	from := len(lx.params)
 	for s[0] == ';' {
 		if len(lx.params)-from == lx.lim.Params || len(lx.params) >= 4*lx.lim.Lines {
-			return &SyntaxError{0, TooManyParams, fmt.Sprintf("The line has more than %d parameters, or there are far too many in all.", lx.lim.Params)}
+			return &SyntaxError{Fault: TooManyParams, Why: fmt.Sprintf("The line has more than %d parameters, or there are far too many in all.", lx.lim.Params)}
 		}
 		p, n, err := lx.oneParam(s[1:])
 		if err != nil {
@@ -311,18 +164,15 @@ func (lx *lexer) cutParams(l *Line, s string) *SyntaxError {
 
 // oneParam reads one parameter and returns how many octets it took; what follows is a semicolon or a colon.
 func (lx *lexer) oneParam(s string) (Param, int, *SyntaxError) {
-	i := 0
-	for i < len(s) && nameChar[s[i]] {
-		i++
-	}
+	i := content.NameLen(s)
 	if i == 0 || i == len(s) || s[i] != '=' {
 		if lx.lax {
 			return laxParam(s)
 		}
 		if strings.IndexByte(s, ':') < 0 {
-			return Param{}, 0, &SyntaxError{0, NoColon, "The line has no colon between name and value."}
+			return Param{}, 0, content.WithoutColon()
 		}
-		return Param{}, 0, &SyntaxError{0, BadParam, "A parameter has no name or no value; write NAME=value."}
+		return Param{}, 0, &SyntaxError{Fault: BadParam, Why: "A parameter has no name or no value; write NAME=value."}
 	}
 	p := Param{Name: s[:i]}
 	n, err := lx.valueList(s[i+1:])
@@ -331,7 +181,7 @@ func (lx *lexer) oneParam(s string) (Param, int, *SyntaxError) {
 	}
 	p.Raw = s[i+1 : i+1+n]
 	if i += 1 + n; i == len(s) {
-		return p, 0, &SyntaxError{0, NoColon, "The line has no colon between name and value."}
+		return p, 0, content.WithoutColon()
 	}
 	return p, i, nil
 }
@@ -355,7 +205,7 @@ func (lx *lexer) valueList(s string) (int, *SyntaxError) {
 			case n >= 0 && strings.IndexAny(s[i+1:end], ";:,") < 0:
 				i = end - 1
 			case !lx.lax:
-				return 0, &SyntaxError{0, BadQuoting, "A quoted parameter value has no end, or a quote stands where none may."}
+				return 0, content.Quoting()
 			}
 		}
 	}

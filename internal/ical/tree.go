@@ -34,13 +34,14 @@ func parse(data []byte, lim Limits) (*Component, *SyntaxError) {
 	if err != nil {
 		return nil, err
 	}
-	if strings.HasPrefix(lx.src, "\uFEFF") {
-		return nil, lx.fail(ControlCharacter, "The data begins with a byte order mark; remove it.")
+	src := lx.in.Source()
+	if strings.HasPrefix(src, "\uFEFF") {
+		return nil, &SyntaxError{Line: 1, Fault: ControlCharacter, Why: "The data begins with a byte order mark; remove it."}
 	}
 	b := builder{lx: lx, lim: lx.lim}
 	b.stack = b.depth[:0]
-	b.lines = make([]Line, 0, min(lx.lim.Lines, 1+strings.Count(lx.src, "\n")))
-	for lx.more() {
+	b.lines = make([]Line, 0, min(lx.lim.Lines, 1+strings.Count(src, "\n")))
+	for lx.in.More() {
 		// The slice is filled in place: a Line is too large to copy twice.
 		b.lines = append(b.lines, Line{})
 		l := &b.lines[len(b.lines)-1]
@@ -86,12 +87,12 @@ func (b *builder) see(l *Line) *SyntaxError {
 	if len(l.Name) == 3 && l.Is("END") {
 		name := strings.TrimSpace(l.Value)
 		if !strings.EqualFold(name, top.c.Name) {
-			return &SyntaxError{l.No, BadNesting, fmt.Sprintf("END:%s does not end %s, which began in line %d.", clip(name), top.c.Name, top.c.No)}
+			return &SyntaxError{Line: l.No, Fault: BadNesting, Why: fmt.Sprintf("END:%s does not end %s, which began in line %d.", clip(name), top.c.Name, top.c.No)}
 		}
 		top.c.end = l.Raw
 		top.close(b.lines)
 		b.stack = b.stack[:len(b.stack)-1]
-		b.ended = b.lx.pos
+		b.ended = b.lx.in.Pos()
 		return nil
 	}
 	switch {
@@ -119,20 +120,20 @@ func (b *builder) begin(l *Line) *SyntaxError {
 	switch {
 	case len(b.stack) > 0:
 	case name != "VCALENDAR":
-		return &SyntaxError{l.No, NotCalendar, fmt.Sprintf("The object is a %s and no VCALENDAR.", clip(name))}
+		return &SyntaxError{Line: l.No, Fault: NotCalendar, Why: fmt.Sprintf("The object is a %s and no VCALENDAR.", clip(name))}
 	case b.root != nil:
-		return &SyntaxError{l.No, SeveralCalendars, "There is more than one VCALENDAR; send each in a request of its own, or use import."}
+		return &SyntaxError{Line: l.No, Fault: SeveralCalendars, Why: "There is more than one VCALENDAR; send each in a request of its own, or use import."}
 	}
 	if name == "" {
-		return &SyntaxError{l.No, BadNesting, "A BEGIN does not say what begins."}
+		return &SyntaxError{Line: l.No, Fault: BadNesting, Why: "A BEGIN does not say what begins."}
 	}
 	if b.count++; b.count > b.lim.Components || len(b.stack) >= b.lim.Depth {
-		return &SyntaxError{l.No, TooManyParts, fmt.Sprintf("There are more than %d components, or they stand more than %d deep in one another.",
+		return &SyntaxError{Line: l.No, Fault: TooManyParts, Why: fmt.Sprintf("There are more than %d components, or they stand more than %d deep in one another.",
 			b.lim.Components, b.lim.Depth)}
 	}
 	c := &Component{Name: name, No: l.No, begin: l.Raw}
 	if len(b.stack) == 0 {
-		c.before, b.root = b.lx.src[:b.lx.pos-len(l.Raw)], c
+		c.before, b.root = b.lx.in.Source()[:b.lx.in.Pos()-len(l.Raw)], c
 	} else {
 		up := b.stack[len(b.stack)-1].c
 		up.Children = append(up.Children, c)
@@ -146,20 +147,20 @@ func (b *builder) outside(l *Line) *SyntaxError {
 	case l.Blank():
 		return nil
 	case b.root == nil:
-		return &SyntaxError{l.No, NotCalendar, "The data does not begin with BEGIN:VCALENDAR."}
+		return &SyntaxError{Line: l.No, Fault: NotCalendar, Why: "The data does not begin with BEGIN:VCALENDAR."}
 	}
-	return &SyntaxError{l.No, StrayLine, "A line stands behind END:VCALENDAR; remove it."}
+	return &SyntaxError{Line: l.No, Fault: StrayLine, Why: "A line stands behind END:VCALENDAR; remove it."}
 }
 
 func (b *builder) done() (*Component, *SyntaxError) {
 	switch {
 	case b.root == nil:
-		return nil, &SyntaxError{0, NotCalendar, "There is no VCALENDAR; the data should begin with BEGIN:VCALENDAR."}
+		return nil, &SyntaxError{Fault: NotCalendar, Why: "There is no VCALENDAR; the data should begin with BEGIN:VCALENDAR."}
 	case len(b.stack) > 0:
 		top := b.stack[len(b.stack)-1].c
-		return nil, &SyntaxError{top.No, BadNesting, fmt.Sprintf("END:%s is missing; the data may have been cut off.", clip(top.Name))}
+		return nil, &SyntaxError{Line: top.No, Fault: BadNesting, Why: fmt.Sprintf("END:%s is missing; the data may have been cut off.", clip(top.Name))}
 	}
-	b.root.after = b.lx.src[b.ended:]
+	b.root.after = b.lx.in.Source()[b.ended:]
 	return b.root, nil
 }
 

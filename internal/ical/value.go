@@ -1,61 +1,28 @@
 package ical
 
-import "strings"
+import (
+	"strings"
+
+	"holdfast/internal/content"
+)
 
 // Unescape resolves the backslash escapes of a TEXT value (RFC 5545, section 3.3.11): \n and \N are line breaks, a backslash before any other
 // character is that character.
-func Unescape(s string) string {
-	i := strings.IndexByte(s, '\\')
-	if i < 0 {
-		return s
-	}
-	var b strings.Builder
-	b.Grow(len(s))
-	for i >= 0 && i+1 < len(s) {
-		b.WriteString(s[:i])
-		if c := s[i+1]; c == 'n' || c == 'N' {
-			b.WriteByte('\n')
-		} else {
-			b.WriteByte(c)
-		}
-		s = s[i+2:]
-		i = strings.IndexByte(s, '\\')
-	}
-	b.WriteString(s)
-	return b.String()
-}
-
-var escaper = strings.NewReplacer("\\", "\\\\", ",", "\\,", ";", "\\;", "\r\n", "\\n", "\n", "\\n", "\r", "\\n")
+func Unescape(s string) string { return content.Unescape(s) }
 
 // Escape writes a TEXT value.
-func Escape(s string) string { return escaper.Replace(s) }
+func Escape(s string) string { return content.Escape(s) }
 
 // Text returns the value as one TEXT, unescaped. Commas do not divide it.
 func (l *Line) Text() string { return Unescape(l.Value) }
 
 // Texts returns the value as a list of TEXT (CATEGORIES, RESOURCES), unescaped.
 func (l *Line) Texts() []string {
-	parts := splitEscaped(l.Value, ',')
+	parts := content.SplitEscaped(l.Value, ',')
 	for i := range parts {
 		parts[i] = Unescape(parts[i])
 	}
 	return parts
-}
-
-// splitEscaped cuts a value at sep where no backslash stands before it. The parts keep their escapes.
-func splitEscaped(s string, sep byte) []string {
-	out := make([]string, 0, 1+strings.Count(s, string(sep)))
-	from := 0
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '\\':
-			i++
-		case sep:
-			out = append(out, s[from:i])
-			from = i + 1
-		}
-	}
-	return append(out, s[from:])
 }
 
 // Param returns the values of all parameters of this name, decoded.
@@ -94,32 +61,9 @@ func (p *Param) Values() []string {
 		case c == '"' && (quoted || i == from):
 			quoted = !quoted
 		case c == ',' && !quoted:
-			out = append(out, paramDecode(p.Raw[from:i]))
+			out = append(out, content.DecodeParam(p.Raw[from:i]))
 			from = i + 1
 		}
 	}
-	return append(out, paramDecode(p.Raw[from:]))
-}
-
-// caretDecoder resolves RFC 6868. A caret before anything else stays.
-var caretDecoder = strings.NewReplacer("^n", "\n", "^'", "\"", "^^", "^")
-
-// paramDecode gives the text of one parameter value as written.
-func paramDecode(v string) string {
-	if len(v) >= 2 && v[0] == '"' && v[len(v)-1] == '"' {
-		v = v[1 : len(v)-1]
-	}
-	return caretDecoder.Replace(v)
-}
-
-// caretEncoder is the way back (RFC 6868, section 3.1).
-var caretEncoder = strings.NewReplacer("^", "^^", "\r\n", "^n", "\n", "^n", "\r", "^n", "\"", "^'")
-
-// paramEncode writes text as one parameter value, quoted where it must be.
-func paramEncode(s string) string {
-	s = caretEncoder.Replace(s)
-	if strings.ContainsAny(s, ",;:") {
-		return `"` + s + `"`
-	}
-	return s
+	return append(out, content.DecodeParam(p.Raw[from:]))
 }

@@ -2,27 +2,9 @@ package ical
 
 import (
 	"strings"
-	"unicode/utf8"
+
+	"holdfast/internal/content"
 )
-
-// maxLine is how many octets a line of text has at most, without line end (RFC 5545, section 3.1).
-const maxLine = 75
-
-// appendFolded adds a content line with CRLF, folded at 75 octets and never inside a character.
-func appendFolded(out []byte, text string) []byte {
-	room := maxLine
-	for len(text) > room {
-		cut := room
-		for cut > 0 && cut > room-utf8.UTFMax && !utf8.RuneStart(text[cut]) {
-			cut--
-		}
-		out = append(out, text[:cut]...)
-		out = append(out, "\r\n "...)
-		text, room = text[cut:], maxLine-1
-	}
-	out = append(out, text...)
-	return append(out, "\r\n"...)
-}
 
 // NewLine makes a property. value is escaped already (Escape for TEXT).
 func NewLine(name, value string, params ...Param) Line {
@@ -36,7 +18,7 @@ func NewParam(name string, values ...string) Param {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(paramEncode(v))
+		b.WriteString(content.EncodeParam(v))
 	}
 	return Param{Name: name, Raw: b.String()}
 }
@@ -90,7 +72,7 @@ func (l *Line) Append(dst []byte) []byte {
 	}
 	b.WriteByte(':')
 	b.WriteString(l.Value)
-	return appendFolded(dst, b.String())
+	return content.AppendFolded(dst, b.String())
 }
 
 // Append writes the component. What was not changed since Parse is written verbatim; lines and children go in the order of their numbers, and

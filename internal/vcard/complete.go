@@ -3,6 +3,8 @@ package vcard
 import (
 	"slices"
 	"strings"
+
+	"holdfast/internal/content"
 )
 
 // complete adds what a card must have, around the properties that were read.
@@ -55,7 +57,7 @@ func (m *mender) fixFN() {
 				continue
 			}
 			if name := nameFrom(from, m.props[i].value); name != "" {
-				m.props = append([]prop{{name: "FN", value: escape(name)}}, m.props...)
+				m.props = append([]prop{{name: "FN", value: content.Escape(name)}}, m.props...)
 				m.say("built FN from " + from)
 				return
 			}
@@ -77,14 +79,14 @@ func nameFrom(prop, v string) string {
 	case "NICKNAME":
 		order = []int{0}
 	default:
-		return oneLine(unescape(v))
+		return oneLine(content.Unescape(v))
 	}
-	parts := splitEscaped(v, sep)
+	parts := content.SplitEscaped(v, sep)
 	var words []string
 	for _, i := range order {
 		if i < len(parts) {
-			for _, w := range splitEscaped(parts[i], ',') {
-				if w = oneLine(unescape(w)); w != "" {
+			for _, w := range content.SplitEscaped(parts[i], ',') {
+				if w = oneLine(content.Unescape(w)); w != "" {
 					words = append(words, w)
 				}
 			}
@@ -108,10 +110,10 @@ func (m *mender) fixUID(lines []string) {
 			out = append(out, p)
 			continue
 		}
-		v := strings.TrimSpace(unescape(p.value))
+		v := strings.TrimSpace(content.Unescape(p.value))
 		switch {
 		case v == "":
-		case uid >= 0 && v == strings.TrimSpace(unescape(out[uid].value)):
+		case uid >= 0 && v == strings.TrimSpace(content.Unescape(out[uid].value)):
 			m.say("removed a repeated UID")
 		case uid >= 0 || len(v) > MaxUID || hasControl(v):
 			p.setName("X-FORMER-UID")

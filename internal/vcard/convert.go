@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"holdfast/internal/content"
 )
 
 // Convert returns the card in another version, for a client that asks for it
@@ -195,7 +197,7 @@ func fixText(p *prop) {
 	case singleText, structured:
 		p.setValue(reescape(p.value, kind))
 	case uriValue:
-		if v := unescape(p.value); !strings.Contains(v, "\n") {
+		if v := content.Unescape(p.value); !strings.Contains(v, "\n") {
 			p.setValue(v)
 		}
 	}

@@ -104,22 +104,6 @@ func TestConvertWholeCards(t *testing.T) {
 	}
 }
 
-func TestFoldingKeepsCharacters(t *testing.T) {
-	value := strings.Repeat("ü€𝄞a", 50)
-	out := appendLine(nil, "NOTE:"+value)
-	for line := range strings.SplitSeq(strings.TrimSuffix(string(out), "\r\n"), "\r\n") {
-		if len(line) > maxLine {
-			t.Errorf("%d octets: %q", len(line), line)
-		}
-		if strings.ToValidUTF8(line, "?") != line {
-			t.Errorf("cut inside a character: %q", line)
-		}
-	}
-	if c := parse(t, string(out)); c.Lines[0].Value != value {
-		t.Errorf("folded to %q", c.Lines[0].Value)
-	}
-}
-
 func FuzzConvert(f *testing.F) {
 	for _, s := range nastySeeds {
 		f.Add([]byte(s))

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"holdfast/internal/content"
 )
 
 // corpus returns the directory of contacts exported by real programs.
@@ -158,7 +160,7 @@ func TestCorpusContents(t *testing.T) {
 		have := map[string]bool{}
 		card := parse(t, string(out))
 		for i := range card.Lines {
-			have[card.Lines[i].Name+"="+unescape(card.Lines[i].Value)] = true
+			have[card.Lines[i].Name+"="+content.Unescape(card.Lines[i].Value)] = true
 		}
 		for _, w := range c.want {
 			if !have[w] {

@@ -18,18 +18,21 @@
 // Supported are vCard 3.0 (RFC 2426) and 4.0 (RFC 6350) everywhere, and
 // vCard 2.1 as input of Mend. Parameter values follow RFC 6868.
 //
+// What content lines are in themselves (folds, names, escapes, RFC 6868) is
+// package content's part.
+//
 // All input is hostile: every function runs in time and memory linear in its
 // input, refuses more than its Limits allow, and never panics.
 //
 // The parts:
 //
-//	token.go    Parse, Card, Line, Param, Limits, SyntaxError
-//	value.go    escaping and splitting of values, RFC 6868
+//	token.go    Parse, Card, Line, Param, Limits
+//	value.go    dividing of parameter values
 //	judge.go    Judge, Index, Refusal, Precondition
 //	filter.go   Filter, PropFilter, ParamFilter, TextMatch, Matcher
 //	collate.go  the three collations
 //	project.go  Project, PropSel
-//	write.go    composing and folding of new lines
+//	write.go    changing and composing of lines
 //	convert.go  Convert; to4.go and to3.go hold the two directions, dates.go
 //	            the forms of dates and times
 //	split.go    Split, Piece

@@ -3,6 +3,8 @@ package vcard
 import (
 	"fmt"
 	"strings"
+
+	"holdfast/internal/content"
 )
 
 // Test says whether one or all of several conditions must hold.
@@ -226,7 +228,7 @@ func (p *paramMatcher) match(l *Line) bool {
 
 // value judges a property's value.
 func (t *textMatcher) value(l *Line) bool {
-	found := t.holds(unescape(l.Value))
+	found := t.holds(content.Unescape(l.Value))
 	if !found && t.match != Contains {
 		if sep := separator(l.Name); sep != 0 {
 			found = t.component(l.Value, sep)
@@ -238,8 +240,8 @@ func (t *textMatcher) value(l *Line) bool {
 // component tries the parts of a structured value, and the parts of those
 // where a component is itself a list.
 func (t *textMatcher) component(v string, sep byte) bool {
-	for _, part := range splitEscaped(v, sep) {
-		if t.holds(unescape(part)) {
+	for _, part := range content.SplitEscaped(v, sep) {
+		if t.holds(content.Unescape(part)) {
 			return true
 		}
 		if sep == ';' && strings.IndexByte(part, ',') >= 0 && t.component(part, ',') {

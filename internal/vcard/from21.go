@@ -1,6 +1,10 @@
 package vcard
 
-import "strings"
+import (
+	"strings"
+
+	"holdfast/internal/content"
+)
 
 // from21 rewrites one property of version 2.1 as 3.0: encodings and charsets
 // are resolved, parameters get their names, text gets the escapes of 3.0.
@@ -21,7 +25,7 @@ func from21(p *prop) {
 			kept = append(kept, Param{Name: q.Name, Raw: value21(v)})
 		case name == "TYPE":
 			for _, t := range q.Values() {
-				types = append(types, paramEncode(t))
+				types = append(types, content.EncodeParam(t))
 			}
 		default:
 			kept = append(kept, q)
@@ -66,7 +70,7 @@ func value21(v string) string {
 	case "INLINE":
 		return "text"
 	}
-	return paramEncode(v)
+	return content.EncodeParam(v)
 }
 
 // escape21 escapes decoded text of version 2.1 for 3.0. In 2.1 a semicolon
@@ -77,13 +81,13 @@ func escape21(name, s string) string {
 	switch kind := kindOf(name); {
 	case kind == structured:
 		sep := separator(name)
-		parts := splitEscaped(s, sep)
+		parts := content.SplitEscaped(s, sep)
 		for i := range parts {
-			parts[i] = escape(unescape21(parts[i]))
+			parts[i] = content.Escape(unescape21(parts[i]))
 		}
 		return strings.Join(parts, string(sep))
 	case kind == singleText:
-		return escape(unescape21(s))
+		return content.Escape(unescape21(s))
 	}
 	return strings.ReplaceAll(s, "\n", "\\n")
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"holdfast/internal/content"
 )
 
 // Precondition is the local name of a precondition element of RFC 6352,
@@ -118,14 +120,14 @@ func (j *judgement) see(l *Line) *Refusal {
 	case 2:
 		if l.Is("FN") {
 			if j.fns++; j.fns == 1 {
-				j.ix.FN = strings.Clone(unescape(l.Value))
+				j.ix.FN = strings.Clone(content.Unescape(l.Value))
 			}
 		}
 	case 3:
 		if l.Is("UID") {
 			j.uids++
 			j.uidLine = l.No
-			j.ix.UID = strings.Clone(strings.TrimSpace(unescape(l.Value)))
+			j.ix.UID = strings.Clone(strings.TrimSpace(content.Unescape(l.Value)))
 		} else if l.Is("END") {
 			return j.end(l)
 		}
@@ -153,7 +155,7 @@ func (j *judgement) see(l *Line) *Refusal {
 
 func (j *judgement) kind(l *Line) {
 	if j.ix.Kind == "" {
-		j.ix.Kind = strings.ToLower(strings.TrimSpace(strings.Clone(unescape(l.Value))))
+		j.ix.Kind = strings.ToLower(strings.TrimSpace(strings.Clone(content.Unescape(l.Value))))
 	}
 }
 

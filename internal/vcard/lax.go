@@ -2,6 +2,8 @@ package vcard
 
 import (
 	"strings"
+
+	"holdfast/internal/content"
 )
 
 // laxLine is one content line of a card that no strict reader would take.
@@ -27,11 +29,9 @@ func newLaxReader(lines []string, v21 bool) *laxReader {
 	return &laxReader{lines: lines, v21: v21, lx: lexer{lim: DefaultLimits(), lax: true}}
 }
 
-func isBlank(s string) bool { return strings.Trim(s, " \t") == "" }
-
 // next returns the next content line; false at the end.
 func (r *laxReader) next() (l laxLine, ok bool) {
-	for r.i < len(r.lines) && isBlank(r.lines[r.i]) {
+	for r.i < len(r.lines) && content.IsBlank(r.lines[r.i]) {
 		r.i++
 	}
 	if r.i == len(r.lines) {
@@ -76,7 +76,7 @@ func (r *laxReader) logical() string {
 		switch {
 		case qp && strings.HasSuffix(parts[last], "=") && !isEnd(next):
 			parts[last] = strings.TrimSuffix(parts[last], "=")
-		case next == "" || !isWSP(next[0]) || r.v21 && isBlank(next):
+		case next == "" || !content.IsWSP(next[0]) || r.v21 && content.IsBlank(next):
 			return strings.Join(parts, "")
 		case r.v21:
 			next = " " + strings.TrimLeft(next, " \t")
@@ -114,7 +114,7 @@ func isQP(l *Line) bool     { return encodingOf(l) == "qp" }
 func (r *laxReader) base64Tail(l *laxLine) {
 	from := r.i
 	var b strings.Builder
-	for r.i < len(r.lines) && !isBlank(r.lines[r.i]) && onlyBase64(r.lines[r.i]) {
+	for r.i < len(r.lines) && !content.IsBlank(r.lines[r.i]) && onlyBase64(r.lines[r.i]) {
 		b.WriteString(strings.TrimSpace(r.lines[r.i]))
 		r.i++
 	}
@@ -127,7 +127,7 @@ func (r *laxReader) base64Tail(l *laxLine) {
 func onlyBase64(s string) bool {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if !(c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '=' || isWSP(c)) {
+		if !(c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '=' || content.IsWSP(c)) {
 			return false
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"holdfast/internal/content"
 )
 
 // Mend makes one card of a file, as Split yields it, fit to be stored. octets
@@ -221,7 +223,7 @@ func (m *mender) fixParam(p *prop, i int, broken bool) {
 	p.raw = ""
 	strict := lexer{lim: DefaultLimits()}
 	if n, err := strict.valueList(q.Raw); err != nil || n != len(q.Raw) {
-		q.Raw = paramEncode(strings.ReplaceAll(q.Raw, `"`, ""))
+		q.Raw = content.EncodeParam(strings.ReplaceAll(q.Raw, `"`, ""))
 	}
 	if q.Bare && strings.Trim(q.Raw, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		q.Bare = false
@@ -274,7 +276,7 @@ func (m *mender) takeAgent(p prop, l *laxLine, depth int) *Refusal {
 	b.WriteString("END:VCARD")
 	p.params = nil
 	p.raw = ""
-	p.value = escape(b.String())
+	p.value = content.Escape(b.String())
 	m.props = append(m.props, p)
 	m.say("wrote an AGENT's card as text")
 	return nil
@@ -291,11 +293,11 @@ func (m *mender) placeOrphans() {
 	m.orphans = nil
 	if n := len(m.props); n > 0 && kindOf(m.props[n-1].name) == singleText && encodingOf(&Line{Params: m.props[n-1].params}) == "" {
 		p := &m.props[n-1]
-		p.setValue(p.value + "\\n" + escape(text))
+		p.setValue(p.value + "\\n" + content.Escape(text))
 		m.say("joined a line without a property name to the text before it")
 		return
 	}
-	m.props = append(m.props, prop{name: "NOTE", value: escape(text)})
+	m.props = append(m.props, prop{name: "NOTE", value: content.Escape(text)})
 	m.say("kept a line without a property name as a NOTE")
 }
 

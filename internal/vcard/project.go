@@ -1,6 +1,10 @@
 package vcard
 
-import "strings"
+import (
+	"strings"
+
+	"holdfast/internal/content"
+)
 
 // PropSel is one CARDDAV:prop of CARDDAV:address-data (RFC 6352, section
 // 10.4.2): a property that a client wants to have.
@@ -25,7 +29,7 @@ func Project(card *Card, want []PropSel) []byte {
 		case keep && value:
 			out = append(out, l.Raw...)
 		case keep:
-			out = appendLine(out, withoutValue(l))
+			out = content.AppendFolded(out, withoutValue(l))
 		}
 	}
 	return out

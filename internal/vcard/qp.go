@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/htmlindex"
+	"holdfast/internal/content"
 )
 
 // decodeQP resolves quoted-printable without soft breaks and gives the text as
@@ -101,7 +102,7 @@ func stripControls(s string) (string, bool) {
 func escapeAs(kind textKind, s string) string {
 	switch kind {
 	case singleText:
-		return escape(s)
+		return content.Escape(s)
 	case structured:
 		var b strings.Builder
 		for i := 0; i < len(s); i++ {

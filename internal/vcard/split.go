@@ -1,15 +1,13 @@
 package vcard
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
 	"iter"
 	"strings"
 
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
+	"holdfast/internal/content"
 )
 
 // PieceKind says what a piece of a file is.
@@ -48,9 +46,9 @@ func Split(r io.Reader, maxCard int) iter.Seq2[Piece, error] {
 		maxCard = DefaultLimits().Octets
 	}
 	return func(yield func(Piece, error) bool) {
-		s := splitter{in: utf16Aware(r), max: maxCard, line: 1, start: true}
+		s := splitter{in: content.NewFragments(r), max: maxCard}
 		for {
-			frag, err := s.fragment()
+			frag, err := s.in.Next()
 			if len(frag) > 0 && !s.take(frag, yield) {
 				return
 			}
@@ -64,28 +62,9 @@ func Split(r io.Reader, maxCard int) iter.Seq2[Piece, error] {
 	}
 }
 
-// utf16Aware decodes UTF-16 where a byte order mark or the shape of "BE" shows it.
-func utf16Aware(r io.Reader) *bufio.Reader {
-	br := bufio.NewReaderSize(&sticky{r: r}, 64<<10)
-	head, _ := br.Peek(4)
-	var order unicode.Endianness
-	switch {
-	case bytes.HasPrefix(head, []byte("\xff\xfe")), bytes.HasPrefix(head, []byte("B\x00E\x00")):
-		order = unicode.LittleEndian
-	case bytes.HasPrefix(head, []byte("\xfe\xff")), bytes.HasPrefix(head, []byte("\x00B\x00E")):
-		order = unicode.BigEndian
-	default:
-		return br
-	}
-	return bufio.NewReaderSize(&sticky{r: transform.NewReader(br, unicode.UTF16(order, unicode.UseBOM).NewDecoder())}, 64<<10)
-}
-
 type splitter struct {
-	in       *bufio.Reader
+	in       *content.Fragments
 	max      int
-	line     int
-	start    bool // the next fragment begins a line
-	ended    bool // the fragment just read ends its line
 	depth    int  // cards open, 0 outside
 	agent    bool // the last line was an AGENT that a card may follow
 	cur      []byte
@@ -95,68 +74,16 @@ type splitter struct {
 	junkLine int
 }
 
-// fragment reads up to the end of a line, but never more than the buffer. A
-// run of carriage returns, with or without a line feed, is one end.
-func (s *splitter) fragment() ([]byte, error) {
-	if _, err := s.in.Peek(1); err != nil {
-		return nil, err
-	}
-	n := 0 // octets known to belong to this fragment
-	for state := inLine; state != complete; {
-		buf, err := s.in.Peek(max(n+1, s.in.Buffered()))
-		for ; n < len(buf) && state != complete; n++ {
-			switch c := buf[n]; {
-			case c == '\n':
-				state = complete
-			case c == '\r':
-				state = inReturns
-			case state == inReturns:
-				state = complete
-				n-- // this one begins the next line
-			}
-		}
-		s.ended = state != inLine
-		if err != nil {
-			break // the end of the input, or a full buffer
-		}
-	}
-	buf, _ := s.in.Peek(n)
-	out := bytes.Clone(buf)
-	s.in.Discard(n)
-	return out, nil
-}
-
-// The states of fragment.
-const (
-	inLine = iota
-	inReturns
-	complete
-)
-
-// sticky gives a reader's error again at every later read, because the buffer
-// forgets it.
-type sticky struct {
-	r   io.Reader
-	err error
-}
-
-func (s *sticky) Read(p []byte) (n int, err error) {
-	if s.err == nil {
-		n, s.err = s.r.Read(p)
-	}
-	return n, s.err
-}
-
 // take adds one fragment; it returns false when the reader of the sequence
 // wants no more.
 func (s *splitter) take(frag []byte, yield func(Piece, error) bool) bool {
 	begin, end, text := false, false, ""
-	if s.start {
-		if s.line == 1 {
+	if s.in.Start {
+		if s.in.Line == 1 {
 			frag = bytes.TrimPrefix(frag, []byte("\ufeff"))
 		}
 		text = squeeze(frag)
-		folded := s.depth > 0 && len(frag) > 0 && isWSP(frag[0])
+		folded := s.depth > 0 && len(frag) > 0 && content.IsWSP(frag[0])
 		begin = text == "BEGIN:VCARD" && !folded
 		end = text == "END:VCARD" && !folded
 	}
@@ -164,7 +91,7 @@ func (s *splitter) take(frag []byte, yield func(Piece, error) bool) bool {
 		if !s.finish(yield) {
 			return false
 		}
-		s.curLine = s.line
+		s.curLine = s.in.Line
 	}
 	switch {
 	case begin:
@@ -180,9 +107,6 @@ func (s *splitter) take(frag []byte, yield func(Piece, error) bool) bool {
 		if s.depth--; s.depth == 0 && !s.finish(yield) {
 			return false
 		}
-	}
-	if s.start = s.ended; s.ended {
-		s.line++
 	}
 	return true
 }
@@ -213,9 +137,9 @@ func (s *splitter) keep(frag []byte, text string) {
 		s.cur = s.cur[:min(len(s.cur), shown)]
 	case s.depth > 0 && !s.large:
 		s.cur = append(s.cur, frag...)
-	case s.depth == 0 && (text != "" || len(s.junk) > 0 && !s.start):
+	case s.depth == 0 && (text != "" || len(s.junk) > 0 && !s.in.Start):
 		if len(s.junk) == 0 {
-			s.junkLine = s.line
+			s.junkLine = s.in.Line
 		}
 		s.junk = append(s.junk, frag[:min(len(frag), shown-len(s.junk))]...)
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"net/url"
 	"strings"
+
+	"holdfast/internal/content"
 )
 
 // to3 rewrites a card of version 4.0 as 3.0.
@@ -62,7 +64,7 @@ func (c *converter) oneTo3(p *prop) (extra []prop) {
 	case "N":
 		if s := p.param("SORT-AS"); s != "" {
 			p.drop("SORT-AS")
-			return []prop{{name: "SORT-STRING", value: escape(s)}}
+			return []prop{{name: "SORT-STRING", value: content.Escape(s)}}
 		}
 	}
 	return nil
@@ -82,7 +84,7 @@ func commonTo3(p *prop) {
 			var vals []string
 			for _, v := range q.Values() {
 				for _, one := range strings.Split(v, ",") {
-					vals = append(vals, paramEncode(one))
+					vals = append(vals, content.EncodeParam(one))
 				}
 			}
 			q.Raw, p.raw = strings.Join(vals, ","), ""
@@ -102,7 +104,7 @@ func binaryTo3(p *prop) {
 		}
 		if m := p.param("MEDIATYPE"); m != "" {
 			p.drop("MEDIATYPE")
-			p.add("TYPE", paramEncode(type3(m)))
+			p.add("TYPE", content.EncodeParam(type3(m)))
 		}
 		return
 	}
@@ -111,7 +113,7 @@ func binaryTo3(p *prop) {
 	p.drop("ENCODING")
 	p.add("ENCODING", "b")
 	if t := type3(media); t != "" {
-		p.add("TYPE", paramEncode(t))
+		p.add("TYPE", content.EncodeParam(t))
 	}
 	p.setValue(data)
 }
@@ -247,7 +249,7 @@ func labelTo3(p *prop) []prop {
 		return nil
 	}
 	p.drop("LABEL")
-	lab := prop{group: p.group, name: "LABEL", value: escape(text)}
+	lab := prop{group: p.group, name: "LABEL", value: content.Escape(text)}
 	for _, q := range p.params {
 		if strings.EqualFold(q.Name, "TYPE") {
 			lab.params = append(lab.params, q)

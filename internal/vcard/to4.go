@@ -1,6 +1,10 @@
 package vcard
 
-import "strings"
+import (
+	"strings"
+
+	"holdfast/internal/content"
+)
 
 // to4 rewrites a card of version 3.0 as 4.0.
 func (c *converter) to4() {
@@ -51,14 +55,14 @@ func (c *converter) to4() {
 			c.remove(i)
 		case "SORT-STRING":
 			if hasN {
-				sortAs = unescape(p.value)
+				sortAs = content.Unescape(p.value)
 				c.remove(i)
 			}
 		}
 	}
 	for i := range c.props {
 		if p := &c.props[i]; sortAs != "" && p.is("N") && p.param("SORT-AS") == "" {
-			p.add("SORT-AS", paramEncode(sortAs))
+			p.add("SORT-AS", content.EncodeParam(sortAs))
 			sortAs = ""
 		}
 	}
@@ -157,7 +161,7 @@ func binaryTo4(p *prop) {
 			p.setValue(unescapeLine(p.value))
 			if media != "" {
 				p.dropType(media)
-				p.add("MEDIATYPE", paramEncode(mediaType(p.name, media)))
+				p.add("MEDIATYPE", content.EncodeParam(mediaType(p.name, media)))
 			}
 		}
 		return
@@ -176,7 +180,7 @@ func binaryTo4(p *prop) {
 
 // unescapeLine resolves escapes unless that would break the line.
 func unescapeLine(v string) string {
-	if u := unescape(v); !strings.Contains(u, "\n") {
+	if u := content.Unescape(v); !strings.Contains(u, "\n") {
 		return u
 	}
 	return v
@@ -268,7 +272,7 @@ func (c *converter) labelsTo4(labels []prop) {
 	}
 	var alone []prop
 	for _, lab := range labels {
-		text := paramEncode(unescape(lab.value))
+		text := content.EncodeParam(content.Unescape(lab.value))
 		if at := free[typeSet(&lab)]; len(at) > 0 {
 			free[typeSet(&lab)] = at[1:]
 			c.props[at[0]].add("LABEL", text)

@@ -3,7 +3,8 @@ package vcard
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
+
+	"holdfast/internal/content"
 )
 
 // Limits bound what the tokeniser takes. A field that is zero or less stands
@@ -37,33 +38,26 @@ func (l Limits) orDefault() Limits {
 }
 
 // Fault says what kind of mistake a SyntaxError is about.
-type Fault int
+type Fault = content.Fault
 
 // The kinds of mistake.
 const (
-	TooLarge         Fault = iota + 1 // the input is larger than Limits.Octets
-	LineTooLong                       // a line is longer than Limits.LineOctets
-	TooManyLines                      // more lines than Limits.Lines
-	TooManyParams                     // more parameters on a line than Limits.Params
-	ControlCharacter                  // NUL or another character that text may not hold
-	LoneCR                            // a carriage return that does not end a line
-	BadUTF8                           // octets that are not UTF-8
-	BadQuoting                        // a quoted parameter value that does not end, or a stray quote
-	BadName                           // a line does not begin with a property name
-	BadParam                          // a parameter without a name
-	NoColon                           // a line without a colon
-	BadFold                           // the first line begins with white space
+	TooLarge         = content.TooLarge         // the input is larger than Limits.Octets
+	LineTooLong      = content.LineTooLong      // a line is longer than Limits.LineOctets
+	TooManyLines     = content.TooManyLines     // more lines than Limits.Lines
+	TooManyParams    = content.TooManyParams    // more parameters on a line than Limits.Params
+	ControlCharacter = content.ControlCharacter // NUL or another character that text may not hold
+	LoneCR           = content.LoneCR           // a carriage return that does not end a line
+	BadUTF8          = content.BadUTF8          // octets that are not UTF-8
+	BadQuoting       = content.BadQuoting       // a quoted parameter value that does not end, or a stray quote
+	BadName          = content.BadName          // a line does not begin with a property name
+	BadParam         = content.BadParam         // a parameter without a name
+	NoColon          = content.NoColon          // a line without a colon
+	BadFold          = content.BadFold          // the first line begins with white space
 )
 
 // SyntaxError says where an input stops being a sequence of content lines.
-type SyntaxError struct {
-	Line  int    // number of the line of text, from 1, folded parts counted
-	Fault Fault  // what kind of mistake
-	Why   string // one sentence without the line number
-}
-
-// Error gives the sentence with its line number.
-func (e *SyntaxError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Why) }
+type SyntaxError = content.SyntaxError
 
 // Card is an input cut into content lines. Concatenating the Raw of all lines
 // gives the input back octet for octet.
@@ -114,7 +108,7 @@ func (p *Param) Values() []string {
 	}
 	var out []string
 	for _, v := range splitQuoted(p.Raw, ',') {
-		out = append(out, paramDecode(v))
+		out = append(out, content.DecodeParam(v))
 	}
 	return out
 }
@@ -143,61 +137,33 @@ func Parse(data []byte, lim Limits) (*Card, error) {
 
 // lexer walks over the content lines of one input.
 type lexer struct {
-	src    string
-	pos    int
-	no     int // number of the line of text at pos
-	count  int
+	in     content.Reader
 	lim    Limits
-	params []Param         // arena of all parameters
-	buf    strings.Builder // arena of unfolded lines; never grows beyond src
-	lax    bool            // take broken quotes and missing names as they come
+	params []Param // arena of all parameters
+	lax    bool    // take broken quotes and missing names as they come
 }
 
 // newLexer copies the input and checks what concerns it as a whole.
-func newLexer(data []byte, lim Limits) (*lexer, error) {
+func newLexer(data []byte, lim Limits) (*lexer, *SyntaxError) {
 	lim = lim.orDefault()
-	if len(data) > lim.Octets {
-		return nil, &SyntaxError{1, TooLarge, fmt.Sprintf("The data is larger than %d octets.", lim.Octets)}
+	in, err := content.NewReader(data, content.Limits{Octets: lim.Octets, LineOctets: lim.LineOctets, Lines: lim.Lines})
+	if err != nil {
+		err.Line = max(err.Line, 1) // what concerns the whole card is told of its first line
+		return nil, err
 	}
-	lx := &lexer{src: string(data), no: 1, lim: lim}
-	if !utf8.ValidString(lx.src) {
-		return nil, badUTF8(lx.src)
-	}
-	return lx, nil
+	return &lexer{in: in, lim: lim}, nil
 }
 
-// badUTF8 finds the first octet that is not UTF-8.
-func badUTF8(src string) *SyntaxError {
-	for i, r := range src {
-		if r == utf8.RuneError {
-			if _, n := utf8.DecodeRuneInString(src[i:]); n == 1 {
-				no := 1 + strings.Count(src[:i], "\n")
-				return &SyntaxError{no, BadUTF8, "The text is not UTF-8; save it as UTF-8."}
-			}
-		}
-	}
-	return &SyntaxError{1, BadUTF8, "The text is not UTF-8; save it as UTF-8."}
-}
-
-func (lx *lexer) more() bool { return lx.pos < len(lx.src) }
-
-func (lx *lexer) fail(f Fault, why string) error { return &SyntaxError{lx.no, f, why} }
+func (lx *lexer) more() bool { return lx.in.More() }
 
 // next reads one content line into l.
-func (lx *lexer) next(l *Line) error {
-	start, no := lx.pos, lx.no
-	if lx.count++; lx.count > lx.lim.Lines {
-		return lx.fail(TooManyLines, fmt.Sprintf("There are more than %d lines.", lx.lim.Lines))
-	}
-	if start == 0 && isWSP(lx.src[0]) && !blankHead(lx.src) {
-		return lx.fail(BadFold, "The first line begins with white space.")
-	}
-	text, err := lx.unfold()
+func (lx *lexer) next(l *Line) *SyntaxError {
+	raw, text, no, err := lx.in.Next()
 	if err != nil {
 		return err
 	}
-	*l = Line{Raw: lx.src[start:lx.pos], No: no}
-	if strings.Trim(text, " \t") == "" {
+	*l = Line{Raw: raw, No: no}
+	if content.IsBlank(text) {
 		l.Value = text
 		return nil
 	}
@@ -208,130 +174,32 @@ func (lx *lexer) next(l *Line) error {
 	return nil
 }
 
-// blankHead tells whether the first line of text is blank, so that white
-// space at its beginning is not a fold.
-func blankHead(s string) bool {
-	head, _, _ := strings.Cut(s, "\n")
-	return strings.Trim(head, " \t\r") == ""
-}
-
-// unfold takes one content line with its continuations off the input and
-// returns it without folds and line end.
-func (lx *lexer) unfold() (string, error) {
-	start := lx.pos
-	first, err := lx.textLine(start)
-	if err != nil {
-		return "", err
-	}
-	if !lx.folded() {
-		return first, nil
-	}
-	if lx.buf.Cap() == 0 {
-		// All that is yet to be unfolded fits, so the arena is made once.
-		lx.buf.Grow(len(lx.src) - start)
-	}
-	from := lx.buf.Len()
-	lx.buf.WriteString(first)
-	for lx.folded() {
-		lx.pos++ // the white space that marks the fold
-		part, err := lx.textLine(start)
-		if err != nil {
-			return "", err
-		}
-		lx.buf.WriteString(part)
-	}
-	return lx.buf.String()[from:], nil
-}
-
-func (lx *lexer) folded() bool { return lx.pos < len(lx.src) && isWSP(lx.src[lx.pos]) }
-
-func isWSP(c byte) bool { return c == ' ' || c == '\t' }
-
-// textLine takes one line of text off the input and returns it without its
-// line end. start is where the content line began, for the limit.
-func (lx *lexer) textLine(start int) (string, error) {
-	rest := lx.src[lx.pos:]
-	end, next := len(rest), len(rest)
-	if i := strings.IndexByte(rest, '\n'); i >= 0 {
-		end, next = i, i+1
-		if i > 0 && rest[i-1] == '\r' {
-			end--
-		}
-	}
-	if lx.pos+next-start > lx.lim.LineOctets {
-		return "", lx.fail(LineTooLong, fmt.Sprintf("The line is longer than %d octets.", lx.lim.LineOctets))
-	}
-	line := rest[:end]
-	if err := lx.checkText(line); err != nil {
-		return "", err
-	}
-	lx.pos += next
-	lx.no++
-	return line, nil
-}
-
-// checkText refuses what no vCard and no XML answer may hold: control
-// characters other than tab, and the two non-characters of the basic plane.
-func (lx *lexer) checkText(s string) error {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c >= ' ' && c < 0x7f || c == '\t' {
-			continue
-		}
-		switch {
-		case c == '\r':
-			return lx.fail(LoneCR, "A carriage return stands without a line feed; end lines with CR LF.")
-		case c < ' ' || c == 0x7f:
-			return lx.fail(ControlCharacter, fmt.Sprintf("The text holds the control character U+%04X; remove it.", c))
-		case c == 0xef && (strings.HasPrefix(s[i:], "\uFFFE") || strings.HasPrefix(s[i:], "\uFFFF")):
-			return lx.fail(ControlCharacter, "The text holds a code that is no character; remove it.")
-		}
-	}
-	return nil
-}
-
 // cut divides an unfolded line into group, name, parameters and value.
 func (lx *lexer) cut(l *Line, text string) *SyntaxError {
-	i := 0
-	for i < len(text) && nameChar[text[i]] {
-		i++
-	}
-	head := text[:i]
-	if i == len(text) || head == "" || text[i] != ':' && text[i] != ';' {
-		if !strings.Contains(text, ":") {
-			return &SyntaxError{0, NoColon, "The line has no colon between name and value."}
-		}
-		return &SyntaxError{0, BadName, "The line does not begin with a property name."}
+	head, rest, err := content.CutName(text)
+	if err != nil {
+		return err
 	}
 	if dot := strings.LastIndexByte(head, '.'); dot >= 0 {
 		l.Group, head = head[:dot], head[dot+1:]
 		if l.Group == "" || head == "" {
-			return &SyntaxError{0, BadName, "The line has a dot but no group or no property name."}
+			return &SyntaxError{Fault: BadName, Why: "The line has a dot but no group or no property name."}
 		}
 	}
 	l.Name = head
-	if text[i] == ':' {
-		l.Value = text[i+1:]
+	if rest[0] == ':' {
+		l.Value = rest[1:]
 		return nil
 	}
-	return lx.cutParams(l, text[i:])
+	return lx.cutParams(l, rest)
 }
-
-// nameChar are the characters of names: RFC 6350's, the dot between group and
-// name, and the underscore, which some programs use.
-var nameChar = func() (t [256]bool) {
-	for c := range t {
-		t[c] = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '.' || c == '_'
-	}
-	return t
-}()
 
 // cutParams reads ";NAME=value;BARE:rest".
 func (lx *lexer) cutParams(l *Line, s string) *SyntaxError {
 	from := len(lx.params)
 	for s[0] == ';' {
 		if len(lx.params)-from == lx.lim.Params {
-			return &SyntaxError{0, TooManyParams, fmt.Sprintf("The line has more than %d parameters.", lx.lim.Params)}
+			return &SyntaxError{Fault: TooManyParams, Why: fmt.Sprintf("The line has more than %d parameters.", lx.lim.Params)}
 		}
 		p, n, err := lx.oneParam(s[1:])
 		if err != nil {
@@ -350,10 +218,7 @@ func (lx *lexer) cutParams(l *Line, s string) *SyntaxError {
 // oneParam reads one parameter and returns how many octets it took; what
 // follows is a semicolon or a colon.
 func (lx *lexer) oneParam(s string) (Param, int, *SyntaxError) {
-	i := 0
-	for i < len(s) && nameChar[s[i]] {
-		i++
-	}
+	i := content.NameLen(s)
 	p := Param{Name: s[:i]}
 	if i < len(s) && s[i] == '=' {
 		n, err := lx.valueList(s[i+1:])
@@ -366,13 +231,13 @@ func (lx *lexer) oneParam(s string) (Param, int, *SyntaxError) {
 		p = Param{Name: "TYPE", Raw: p.Name, Bare: true}
 	}
 	if i == len(s) {
-		return p, 0, &SyntaxError{0, NoColon, "The line has no colon between name and value."}
+		return p, 0, content.WithoutColon()
 	}
 	if s[i] != ';' && s[i] != ':' || p.Name == "" || p.Bare && p.Raw == "" {
 		if lx.lax {
 			return laxParam(s)
 		}
-		return p, 0, &SyntaxError{0, BadParam, "A parameter has no name or an unexpected character in its name."}
+		return p, 0, &SyntaxError{Fault: BadParam, Why: "A parameter has no name or an unexpected character in its name."}
 	}
 	return p, i, nil
 }
@@ -382,12 +247,12 @@ func (lx *lexer) oneParam(s string) (Param, int, *SyntaxError) {
 func laxParam(s string) (Param, int, *SyntaxError) {
 	n := strings.IndexAny(s, ";:")
 	if n < 0 {
-		return Param{}, 0, &SyntaxError{0, NoColon, "The line has no colon between name and value."}
+		return Param{}, 0, content.WithoutColon()
 	}
-	if strings.Trim(s[:n], " \t") == "" {
+	if content.IsBlank(s[:n]) {
 		return Param{}, n, nil
 	}
-	return Param{Name: "TYPE", Raw: paramEncode(s[:n])}, n, nil
+	return Param{Name: "TYPE", Raw: content.EncodeParam(s[:n])}, n, nil
 }
 
 // valueList measures a comma-separated list of parameter values.
@@ -405,7 +270,7 @@ func (lx *lexer) valueList(s string) (int, *SyntaxError) {
 				continue
 			}
 			if !lx.lax {
-				return 0, &SyntaxError{0, BadQuoting, "A quoted parameter value has no end, or a quote stands where none may."}
+				return 0, content.Quoting()
 			}
 		}
 	}

@@ -2,29 +2,9 @@ package vcard
 
 import (
 	"strings"
-	"unicode/utf8"
+
+	"holdfast/internal/content"
 )
-
-// maxLine is how many octets a line of text has at most, without line end
-// (RFC 6350, section 3.2).
-const maxLine = 75
-
-// appendLine adds a content line with CRLF, folded at 75 octets and never
-// inside a character.
-func appendLine(out []byte, text string) []byte {
-	room := maxLine
-	for len(text) > room {
-		cut := room
-		for cut > 0 && cut > room-utf8.UTFMax && !utf8.RuneStart(text[cut]) {
-			cut--
-		}
-		out = append(out, text[:cut]...)
-		out = append(out, "\r\n "...)
-		text, room = text[cut:], maxLine-1
-	}
-	out = append(out, text...)
-	return append(out, "\r\n"...)
-}
 
 // unfolded removes folds and line end from the octets of one content line.
 func unfolded(raw string) string {
@@ -64,7 +44,7 @@ func (p *prop) append(out []byte) []byte {
 	if p.raw != "" && strings.HasSuffix(p.raw, "\r\n") {
 		return append(out, p.raw...)
 	}
-	return appendLine(out, p.text())
+	return content.AppendFolded(out, p.text())
 }
 
 func (p *prop) text() string {
@@ -162,7 +142,7 @@ func (p *prop) dropType(t string) {
 			for _, v := range q.Values() {
 				for _, one := range strings.Split(v, ",") {
 					if !strings.EqualFold(one, t) {
-						vals = append(vals, paramEncode(one))
+						vals = append(vals, content.EncodeParam(one))
 					}
 				}
 			}
