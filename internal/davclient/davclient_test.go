@@ -318,6 +318,8 @@ func TestHostileServers(t *testing.T) {
 		"doctype":           {text(207, `<!DOCTYPE x [<!ENTITY a "b">]><D:multistatus xmlns:D="DAV:"/>`), holdfast.Corrupt},
 		"nested":            {text(207, "<D:multistatus xmlns:D='DAV:'><D:response>"+strings.Repeat("<a>", 1000)), holdfast.TooLarge},
 		"endless text":      {text(207, "<D:multistatus xmlns:D='DAV:'><D:response><D:href>"+strings.Repeat("a", 1<<20)), holdfast.TooLarge},
+		"many texts":        {text(207, "<D:multistatus xmlns:D='DAV:'><D:response>"+strings.Repeat("<a>"+strings.Repeat("a", 50_000)+"</a>", 20)), holdfast.TooLarge},
+		"many attributes":   {text(207, "<D:multistatus xmlns:D='DAV:'><D:response>"+strings.Repeat("<a b='"+strings.Repeat("a", 50_000)+"'/>", 20)), holdfast.TooLarge},
 		"endless attribute": {text(207, "<D:multistatus xmlns:D='DAV:'><D:response a='"+strings.Repeat("a", 1<<20)), holdfast.TooLarge},
 		"forbidden":         {text(403, ""), holdfast.Forbidden},
 		"always busy":       {text(503, ""), holdfast.Unavailable},

@@ -74,6 +74,9 @@ func nameIn(base *url.URL, href string) string {
 	return lastOf(u)
 }
 
+// roomOfMany is how many octets of one answer are kept; what is more is asked for one by one.
+const roomOfMany = 64 << 20
+
 // multiget asks for many at once (RFC 4791 section 7.9, RFC 6352 section 8.7). What comes is kept by name.
 func (f *Fetcher) multiget(ctx context.Context, members []Member, got map[string]*Item) error {
 	prefix, report, data := "C", "calendar-multiget", "calendar-data"
@@ -92,11 +95,13 @@ func (f *Fetcher) multiget(ctx context.Context, members []Member, got map[string
 		return err
 	}
 	defer a.close()
+	room := roomOfMany
 	_, err = multistatus(a, f.c.o.MaxResource, func(r *response) error {
 		d := r.prop(space, data)
-		if d == nil || d.text == "" || len(got) > len(members) {
+		if d == nil || d.text == "" || len(got) > len(members) || len(d.text) > room {
 			return nil
 		}
+		room -= len(d.text)
 		name := nameIn(f.at.URL, r.href)
 		got[name] = &Item{Member: Member{ETag: tag(r.prop(nsDAV, "getetag").trim())}, Body: []byte(d.text)}
 		return nil

@@ -16,6 +16,7 @@ const (
 	maxDepth     = 64
 	maxNodes     = 20_000 // elements in one response
 	maxResponses = 500_000
+	textsOfOne   = 4 // how many of the largest texts all those of one response may take
 )
 
 // The namespaces that are asked for and understood.
@@ -266,7 +267,7 @@ func (s *stream) root() error {
 // tree reads an element to its end.
 func (s *stream) tree(start xml.StartElement) (*node, error) {
 	top := &node{name: start.Name, attrs: start.Attr}
-	stack, nodes := []*node{top}, 1
+	stack, nodes, octets := []*node{top}, 1, 0
 	texts := []*strings.Builder{{}}
 	for len(stack) > 0 {
 		t, err := s.next()
@@ -276,14 +277,17 @@ func (s *stream) tree(start xml.StartElement) (*node, error) {
 		last := len(stack) - 1
 		switch t := t.(type) {
 		case xml.StartElement:
-			if nodes++; nodes > maxNodes || len(stack) >= maxDepth {
+			for _, a := range t.Attr {
+				octets += len(a.Value)
+			}
+			if nodes++; nodes > maxNodes || len(stack) >= maxDepth || octets > textsOfOne*int(s.leash.max) {
 				return nil, fail(holdfast.TooLarge, "", "the server's answer is nested too deep, or has too many elements")
 			}
 			n := &node{name: t.Name, attrs: t.Attr}
 			stack[last].children = append(stack[last].children, n)
 			stack, texts = append(stack, n), append(texts, &strings.Builder{})
 		case xml.CharData:
-			if texts[last].Len()+len(t) > int(s.leash.max) {
+			if octets += len(t); texts[last].Len()+len(t) > int(s.leash.max) || octets > textsOfOne*int(s.leash.max) {
 				return nil, fail(holdfast.TooLarge, "", "a part of the server's answer is larger than a resource may be")
 			}
 			texts[last].Write(t)
