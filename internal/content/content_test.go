@@ -133,6 +133,17 @@ func TestValues(t *testing.T) {
 	}
 }
 
+func TestUpper(t *testing.T) {
+	for in, want := range map[string]string{"": "", "A-1": "A-1", "aZz@[`{": "AZZ@[`{", "Xäy": "XäY"} {
+		if got := Upper(in); got != want {
+			t.Errorf("%q gives %q", in, got)
+		}
+	}
+	if !IsASCII("a\x7f") || IsASCII("a\u0080") || !IsASCII("") {
+		t.Error("what is ASCII")
+	}
+}
+
 func TestFragments(t *testing.T) {
 	long := strings.Repeat("x", bufferSize+10)
 	for _, c := range []struct{ in, want string }{

@@ -20,6 +20,35 @@ var nameChar = func() (t [256]bool) {
 	return t
 }()
 
+// Upper gives a name in upper case: it maps a to z only, and allocates only where that changes something.
+func Upper(s string) string {
+	for i := range len(s) {
+		if s[i] >= 'a' && s[i] <= 'z' {
+			return upperFrom([]byte(s), i)
+		}
+	}
+	return s
+}
+
+func upperFrom(b []byte, i int) string {
+	for ; i < len(b); i++ {
+		if b[i] >= 'a' && b[i] <= 'z' {
+			b[i] -= 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// IsASCII tells whether a text holds octets of ASCII only.
+func IsASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
 // NameLen returns how many octets at the beginning of s may be a name.
 func NameLen(s string) int {
 	i := 0

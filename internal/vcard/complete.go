@@ -36,7 +36,7 @@ func (m *mender) complete(lines []string) *Refusal {
 // substance tells whether anything but bookkeeping is there.
 func (m *mender) substance() bool {
 	return slices.ContainsFunc(m.props, func(p prop) bool {
-		switch asciiUpper(p.name) {
+		switch content.Upper(p.name) {
 		case "UID", "PRODID", "REV", "PROFILE", "X-ABLABEL":
 			return false
 		}

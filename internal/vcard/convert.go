@@ -142,7 +142,7 @@ const (
 )
 
 func kindOf(name string) textKind {
-	switch asciiUpper(name) {
+	switch content.Upper(name) {
 	case "FN", "NOTE", "TITLE", "ROLE", "EMAIL", "TEL", "LABEL", "MAILER", "SORT-STRING", "PRODID", "NAME":
 		return singleText
 	case "N", "ADR", "ORG", "NICKNAME", "CATEGORIES":

@@ -29,8 +29,7 @@
 //	token.go    Parse, Card, Line, Param, Limits
 //	value.go    dividing of parameter values
 //	judge.go    Judge, Index, Refusal, Precondition
-//	filter.go   Filter, PropFilter, ParamFilter, TextMatch, Matcher
-//	collate.go  the three collations
+//	filter.go   Filter, PropFilter, ParamFilter, Matcher
 //	project.go  Project, PropSel
 //	write.go    changing and composing of lines
 //	convert.go  Convert; to4.go and to3.go hold the two directions, dates.go

@@ -1,10 +1,10 @@
 package vcard
 
 import (
-	"fmt"
 	"strings"
 
 	"holdfast/internal/content"
+	"holdfast/internal/textmatch"
 )
 
 // Test says whether one or all of several conditions must hold.
@@ -14,17 +14,6 @@ type Test int
 const (
 	AnyOf Test = iota
 	AllOf
-)
-
-// MatchType says how text is sought in a value.
-type MatchType int
-
-// The match types of RFC 6352, section 10.5.4. Contains is the default.
-const (
-	Contains MatchType = iota
-	Equals
-	StartsWith
-	EndsWith
 )
 
 // Filter is CARDDAV:filter (RFC 6352, section 10.5). Without PropFilters it
@@ -42,11 +31,16 @@ type Filter struct {
 // The conditions are judged on one instance at a time: "EMAIL, type home, at
 // example.org" with AllOf means one address that is both, and a negated text
 // matches when some instance does not hold the text.
+//
+// Values are compared with their escapes resolved. A structured value or a list
+// (N, ORG, ADR, CATEGORIES, NICKNAME) is tried as a whole, with its separators,
+// and then component by component, so that "equals Example" finds a family name.
+// The default collation is textmatch.UnicodeCasemap.
 type PropFilter struct {
 	Name       string // property name; "group.NAME" matches in that group only
 	Test       Test
 	NotDefined bool
-	Texts      []TextMatch
+	Texts      []textmatch.TextMatch
 	Params     []ParamFilter
 }
 
@@ -57,27 +51,7 @@ type PropFilter struct {
 type ParamFilter struct {
 	Name       string
 	NotDefined bool
-	Text       *TextMatch
-}
-
-// TextMatch is CARDDAV:text-match (section 10.5.4). Values are compared with
-// their escapes resolved. A structured value or a list (N, ORG, ADR,
-// CATEGORIES, NICKNAME) is tried as a whole, with its separators, and then
-// component by component, so that "equals Example" finds a family name.
-type TextMatch struct {
-	Text      string
-	Collation Collation // empty: UnicodeCasemap
-	Match     MatchType
-	Negate    bool
-}
-
-// CollationError names a collation that is not supported: the precondition
-// CARDDAV:supported-collation of RFC 6352, section 8.6.
-type CollationError struct{ Collation Collation }
-
-// Error gives the sentence.
-func (e *CollationError) Error() string {
-	return fmt.Sprintf("the collation %q is not supported; use %s, %s or %s", string(e.Collation), UnicodeCasemap, ASCIICasemap, Octet)
+	Text       *textmatch.TextMatch
 }
 
 // Matcher is a Filter made ready for many cards. It may be used by several
@@ -100,14 +74,9 @@ type paramMatcher struct {
 	text       *textMatcher
 }
 
-type textMatcher struct {
-	key    string
-	coll   Collation
-	match  MatchType
-	negate bool
-}
+type textMatcher struct{ *textmatch.Matcher }
 
-// Compile makes the filter ready. The error is a *CollationError.
+// Compile makes the filter ready. The error is a *textmatch.CollationError.
 func (f *Filter) Compile() (*Matcher, error) {
 	m := &Matcher{test: f.Test}
 	for _, pf := range f.Props {
@@ -116,37 +85,26 @@ func (f *Filter) Compile() (*Matcher, error) {
 			pm.group, pm.name = pf.Name[:dot], pf.Name[dot+1:]
 		}
 		for i := range pf.Texts {
-			tm, err := pf.Texts[i].compile()
+			tm, err := pf.Texts[i].Compile(textmatch.UnicodeCasemap)
 			if err != nil {
 				return nil, err
 			}
-			pm.texts = append(pm.texts, *tm)
+			pm.texts = append(pm.texts, textMatcher{tm})
 		}
 		for _, p := range pf.Params {
 			q := paramMatcher{name: p.Name, notDefined: p.NotDefined}
 			if p.Text != nil {
-				tm, err := p.Text.compile()
+				tm, err := p.Text.Compile(textmatch.UnicodeCasemap)
 				if err != nil {
 					return nil, err
 				}
-				q.text = tm
+				q.text = &textMatcher{tm}
 			}
 			pm.params = append(pm.params, q)
 		}
 		m.props = append(m.props, pm)
 	}
 	return m, nil
-}
-
-func (t *TextMatch) compile() (*textMatcher, error) {
-	coll := t.Collation
-	if coll == "" {
-		coll = UnicodeCasemap
-	}
-	if !coll.known() {
-		return nil, &CollationError{coll}
-	}
-	return &textMatcher{coll.key(t.Text), coll, t.Match, t.Negate}, nil
 }
 
 // Match tells whether the card matches. A filter with an unknown collation
@@ -214,7 +172,7 @@ func (p *paramMatcher) match(l *Line) bool {
 		}
 		for _, v := range l.Params[i].Values() {
 			// A quoted TYPE list of version 4.0 counts item by item, too.
-			found = found || p.text.holds(v) || strings.Contains(v, ",") && p.text.any(strings.Split(v, ","))
+			found = found || p.text.Holds(v) || strings.Contains(v, ",") && p.text.any(strings.Split(v, ","))
 		}
 	}
 	switch {
@@ -223,25 +181,25 @@ func (p *paramMatcher) match(l *Line) bool {
 	case p.text == nil:
 		return defined
 	}
-	return defined && found != p.text.negate
+	return defined && found != p.text.Negate
 }
 
 // value judges a property's value.
 func (t *textMatcher) value(l *Line) bool {
-	found := t.holds(content.Unescape(l.Value))
-	if !found && t.match != Contains {
+	found := t.Holds(content.Unescape(l.Value))
+	if !found && t.Match != textmatch.Contains {
 		if sep := separator(l.Name); sep != 0 {
 			found = t.component(l.Value, sep)
 		}
 	}
-	return found != t.negate
+	return found != t.Negate
 }
 
 // component tries the parts of a structured value, and the parts of those
 // where a component is itself a list.
 func (t *textMatcher) component(v string, sep byte) bool {
 	for _, part := range content.SplitEscaped(v, sep) {
-		if t.holds(content.Unescape(part)) {
+		if t.Holds(content.Unescape(part)) {
 			return true
 		}
 		if sep == ';' && strings.IndexByte(part, ',') >= 0 && t.component(part, ',') {
@@ -253,7 +211,7 @@ func (t *textMatcher) component(v string, sep byte) bool {
 
 // separator returns what divides the value of a structured property or list.
 func separator(name string) byte {
-	switch asciiUpper(name) {
+	switch content.Upper(name) {
 	case "N", "ADR", "ORG", "GENDER":
 		return ';'
 	case "CATEGORIES", "NICKNAME":
@@ -264,23 +222,9 @@ func separator(name string) byte {
 
 func (t *textMatcher) any(values []string) bool {
 	for _, v := range values {
-		if t.holds(v) {
+		if t.Holds(v) {
 			return true
 		}
 	}
 	return false
-}
-
-// holds does the comparison; negation is the caller's part.
-func (t *textMatcher) holds(s string) bool {
-	s = t.coll.key(s)
-	switch t.match {
-	case Equals:
-		return s == t.key
-	case StartsWith:
-		return strings.HasPrefix(s, t.key)
-	case EndsWith:
-		return strings.HasSuffix(s, t.key)
-	}
-	return strings.Contains(s, t.key)
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+
+	"holdfast/internal/textmatch"
 )
 
 func parse(t testing.TB, in string) *Card {
@@ -19,8 +21,12 @@ func TestFilter(t *testing.T) {
 	card := parse(t, body("VERSION:3.0", "UID:u", `FN:Zoë Müller\, jr.`, "N:Müller;Zoë,Anna;;Dr.;", "item1.EMAIL;TYPE=INTERNET,HOME:zoe@example.org",
 		"EMAIL;TYPE=WORK:z.mueller@example.com", "TEL:+1 555", `ORG:Example\; Sons;R&D`, "CATEGORIES:Friends,Old Band",
 		`X-A;P="q^'r":v`, "TEL;TYPE=\"work,voice\":+2"))
-	text := func(s string, m MatchType) []TextMatch { return []TextMatch{{Text: s, Match: m}} }
-	neg := func(s string, m MatchType) []TextMatch { return []TextMatch{{Text: s, Match: m, Negate: true}} }
+	text := func(s string, m textmatch.Type) []textmatch.TextMatch {
+		return []textmatch.TextMatch{{Text: s, Match: m}}
+	}
+	neg := func(s string, m textmatch.Type) []textmatch.TextMatch {
+		return []textmatch.TextMatch{{Text: s, Match: m, Negate: true}}
+	}
 	for _, c := range []struct {
 		name string
 		f    PropFilter
@@ -33,42 +39,42 @@ func TestFilter(t *testing.T) {
 		{"group of the filter", PropFilter{Name: "ITEM1.email"}, true},
 		{"other group", PropFilter{Name: "item2.EMAIL"}, false},
 		{"group not defined", PropFilter{Name: "item2.EMAIL", NotDefined: true}, true},
-		{"in a group", PropFilter{Name: "EMAIL", Texts: text("zoe@", StartsWith)}, true},
-		{"equals unescaped", PropFilter{Name: "FN", Texts: text("zoë müller, JR.", Equals)}, true},
-		{"equals needs all", PropFilter{Name: "FN", Texts: text("zoë", Equals)}, false},
-		{"decomposed", PropFilter{Name: "FN", Texts: text("ZOE\u0308", StartsWith)}, true},
-		{"contains", PropFilter{Name: "FN", Texts: text("LLER", Contains)}, true},
-		{"ends", PropFilter{Name: "EMAIL", Texts: text(".COM", EndsWith)}, true},
-		{"ends not", PropFilter{Name: "EMAIL", Texts: text("example", EndsWith)}, false},
-		{"octet", PropFilter{Name: "FN", Texts: []TextMatch{{Text: "zoë", Collation: Octet}}}, false},
-		{"octet same", PropFilter{Name: "FN", Texts: []TextMatch{{Text: "Zoë", Collation: Octet}}}, true},
-		{"ASCII leaves ë", PropFilter{Name: "FN", Texts: []TextMatch{{Text: "zoË", Collation: ASCIICasemap}}}, false},
-		{"ASCII", PropFilter{Name: "FN", Texts: []TextMatch{{Text: "zOë", Collation: ASCIICasemap}}}, true},
-		{"component", PropFilter{Name: "N", Texts: text("dr.", Equals)}, true},
-		{"list inside a component", PropFilter{Name: "N", Texts: text("anna", Equals)}, true},
-		{"whole structure", PropFilter{Name: "N", Texts: text("Müller;Zoë,Anna;;Dr.;", Equals)}, true},
-		{"escaped separator", PropFilter{Name: "ORG", Texts: text("example; sons", Equals)}, true},
-		{"list", PropFilter{Name: "CATEGORIES", Texts: text("old band", Equals)}, true},
-		{"negated, another instance differs", PropFilter{Name: "EMAIL", Texts: neg("example.org", Contains)}, true},
-		{"negated, all match", PropFilter{Name: "EMAIL", Texts: neg("example", Contains)}, false},
-		{"negated, no property", PropFilter{Name: "NOTE", Texts: neg("x", Contains)}, false},
-		{"any of texts", PropFilter{Name: "FN", Texts: append(text("nobody", Contains), text("Zoë", Contains)...)}, true},
-		{"all of texts", PropFilter{Name: "FN", Test: AllOf, Texts: append(text("nobody", Contains), text("Zoë", Contains)...)}, false},
-		{"all on one instance", PropFilter{Name: "EMAIL", Test: AllOf, Texts: text("zoe@", Contains),
-			Params: []ParamFilter{{Name: "TYPE", Text: &TextMatch{Text: "work", Match: Equals}}}}, false},
-		{"any on one instance", PropFilter{Name: "EMAIL", Texts: text("zoe@", Contains),
-			Params: []ParamFilter{{Name: "TYPE", Text: &TextMatch{Text: "work", Match: Equals}}}}, true},
+		{"in a group", PropFilter{Name: "EMAIL", Texts: text("zoe@", textmatch.StartsWith)}, true},
+		{"equals unescaped", PropFilter{Name: "FN", Texts: text("zoë müller, JR.", textmatch.Equals)}, true},
+		{"equals needs all", PropFilter{Name: "FN", Texts: text("zoë", textmatch.Equals)}, false},
+		{"decomposed", PropFilter{Name: "FN", Texts: text("ZOE\u0308", textmatch.StartsWith)}, true},
+		{"contains", PropFilter{Name: "FN", Texts: text("LLER", textmatch.Contains)}, true},
+		{"ends", PropFilter{Name: "EMAIL", Texts: text(".COM", textmatch.EndsWith)}, true},
+		{"ends not", PropFilter{Name: "EMAIL", Texts: text("example", textmatch.EndsWith)}, false},
+		{"octet", PropFilter{Name: "FN", Texts: []textmatch.TextMatch{{Text: "zoë", Collation: textmatch.Octet}}}, false},
+		{"octet same", PropFilter{Name: "FN", Texts: []textmatch.TextMatch{{Text: "Zoë", Collation: textmatch.Octet}}}, true},
+		{"ASCII leaves ë", PropFilter{Name: "FN", Texts: []textmatch.TextMatch{{Text: "zoË", Collation: textmatch.ASCIICasemap}}}, false},
+		{"ASCII", PropFilter{Name: "FN", Texts: []textmatch.TextMatch{{Text: "zOë", Collation: textmatch.ASCIICasemap}}}, true},
+		{"component", PropFilter{Name: "N", Texts: text("dr.", textmatch.Equals)}, true},
+		{"list inside a component", PropFilter{Name: "N", Texts: text("anna", textmatch.Equals)}, true},
+		{"whole structure", PropFilter{Name: "N", Texts: text("Müller;Zoë,Anna;;Dr.;", textmatch.Equals)}, true},
+		{"escaped separator", PropFilter{Name: "ORG", Texts: text("example; sons", textmatch.Equals)}, true},
+		{"list", PropFilter{Name: "CATEGORIES", Texts: text("old band", textmatch.Equals)}, true},
+		{"negated, another instance differs", PropFilter{Name: "EMAIL", Texts: neg("example.org", textmatch.Contains)}, true},
+		{"negated, all match", PropFilter{Name: "EMAIL", Texts: neg("example", textmatch.Contains)}, false},
+		{"negated, no property", PropFilter{Name: "NOTE", Texts: neg("x", textmatch.Contains)}, false},
+		{"any of texts", PropFilter{Name: "FN", Texts: append(text("nobody", textmatch.Contains), text("Zoë", textmatch.Contains)...)}, true},
+		{"all of texts", PropFilter{Name: "FN", Test: AllOf, Texts: append(text("nobody", textmatch.Contains), text("Zoë", textmatch.Contains)...)}, false},
+		{"all on one instance", PropFilter{Name: "EMAIL", Test: AllOf, Texts: text("zoe@", textmatch.Contains),
+			Params: []ParamFilter{{Name: "TYPE", Text: &textmatch.TextMatch{Text: "work", Match: textmatch.Equals}}}}, false},
+		{"any on one instance", PropFilter{Name: "EMAIL", Texts: text("zoe@", textmatch.Contains),
+			Params: []ParamFilter{{Name: "TYPE", Text: &textmatch.TextMatch{Text: "work", Match: textmatch.Equals}}}}, true},
 		{"parameter defined", PropFilter{Name: "EMAIL", Params: []ParamFilter{{Name: "type"}}}, true},
 		{"parameter missing", PropFilter{Name: "FN", Params: []ParamFilter{{Name: "type"}}}, false},
 		{"parameter not defined", PropFilter{Name: "TEL", Params: []ParamFilter{{Name: "type", NotDefined: true}}}, true},
 		{"parameter not defined, but there", PropFilter{Name: "EMAIL", Params: []ParamFilter{{Name: "type", NotDefined: true}}}, false},
 		{"parameter of no property", PropFilter{Name: "NOTE", Params: []ParamFilter{{Name: "type", NotDefined: true}}}, false},
-		{"one of the values", PropFilter{Name: "EMAIL", Params: []ParamFilter{{Name: "type", Text: &TextMatch{Text: "home", Match: Equals}}}}, true},
-		{"negated parameter", PropFilter{Name: "EMAIL", Params: []ParamFilter{{Name: "type", Text: &TextMatch{Text: "home", Match: Equals, Negate: true}}}}, true},
-		{"negated parameter, all have it", PropFilter{Name: "X-A", Params: []ParamFilter{{Name: "p", Text: &TextMatch{Text: "q", Negate: true}}}}, false},
-		{"negated parameter, none has it", PropFilter{Name: "FN", Params: []ParamFilter{{Name: "p", Text: &TextMatch{Text: "q", Negate: true}}}}, false},
-		{"decoded parameter", PropFilter{Name: "X-A", Params: []ParamFilter{{Name: "p", Text: &TextMatch{Text: `Q"R`, Match: Equals}}}}, true},
-		{"quoted list", PropFilter{Name: "TEL", Params: []ParamFilter{{Name: "type", Text: &TextMatch{Text: "voice", Match: Equals}}}}, true},
+		{"one of the values", PropFilter{Name: "EMAIL", Params: []ParamFilter{{Name: "type", Text: &textmatch.TextMatch{Text: "home", Match: textmatch.Equals}}}}, true},
+		{"negated parameter", PropFilter{Name: "EMAIL", Params: []ParamFilter{{Name: "type", Text: &textmatch.TextMatch{Text: "home", Match: textmatch.Equals, Negate: true}}}}, true},
+		{"negated parameter, all have it", PropFilter{Name: "X-A", Params: []ParamFilter{{Name: "p", Text: &textmatch.TextMatch{Text: "q", Negate: true}}}}, false},
+		{"negated parameter, none has it", PropFilter{Name: "FN", Params: []ParamFilter{{Name: "p", Text: &textmatch.TextMatch{Text: "q", Negate: true}}}}, false},
+		{"decoded parameter", PropFilter{Name: "X-A", Params: []ParamFilter{{Name: "p", Text: &textmatch.TextMatch{Text: `Q"R`, Match: textmatch.Equals}}}}, true},
+		{"quoted list", PropFilter{Name: "TEL", Params: []ParamFilter{{Name: "type", Text: &textmatch.TextMatch{Text: "voice", Match: textmatch.Equals}}}}, true},
 	} {
 		f := Filter{Props: []PropFilter{c.f}}
 		if got := f.Match(card); got != c.want {
@@ -94,8 +100,8 @@ func TestFilter(t *testing.T) {
 }
 
 func TestFilterUnknownCollation(t *testing.T) {
-	f := Filter{Props: []PropFilter{{Name: "FN", Texts: []TextMatch{{Collation: "i;klingon"}}}}}
-	var ce *CollationError
+	f := Filter{Props: []PropFilter{{Name: "FN", Texts: []textmatch.TextMatch{{Collation: "i;klingon"}}}}}
+	var ce *textmatch.CollationError
 	if _, err := f.Compile(); !errors.As(err, &ce) || ce.Collation != "i;klingon" {
 		t.Errorf("got %v", err)
 	}
@@ -124,9 +130,9 @@ func TestProject(t *testing.T) {
 // octets and match it.
 func BenchmarkFilterCard(b *testing.B) {
 	f := Filter{Props: []PropFilter{
-		{Name: "FN", Texts: []TextMatch{{Text: "nobody"}}},
-		{Name: "EMAIL", Texts: []TextMatch{{Text: "nobody"}}},
-		{Name: "NICKNAME", Texts: []TextMatch{{Text: "nobody"}}},
+		{Name: "FN", Texts: []textmatch.TextMatch{{Text: "nobody"}}},
+		{Name: "EMAIL", Texts: []textmatch.TextMatch{{Text: "nobody"}}},
+		{Name: "NICKNAME", Texts: []textmatch.TextMatch{{Text: "nobody"}}},
 	}}
 	for _, withParse := range []bool{false, true} {
 		b.Run(fmt.Sprintf("parse=%v", withParse), func(b *testing.B) {

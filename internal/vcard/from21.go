@@ -15,9 +15,9 @@ func from21(p *prop) {
 	var types []string
 	for _, q := range p.params {
 		v := strings.Trim(q.Raw, `"`)
-		switch name := asciiUpper(q.Name); {
+		switch name := content.Upper(q.Name); {
 		case name == "ENCODING", q.Bare && isEncoding21(v):
-			enc = asciiUpper(v)
+			enc = content.Upper(v)
 		case name == "CHARSET":
 		case q.Bare && isValue21(v):
 			kept = append(kept, Param{Name: "VALUE", Raw: value21(v)})
@@ -47,7 +47,7 @@ func from21(p *prop) {
 }
 
 func isEncoding21(v string) bool {
-	switch asciiUpper(v) {
+	switch content.Upper(v) {
 	case "QUOTED-PRINTABLE", "BASE64", "B", "8BIT", "7BIT":
 		return true
 	}
@@ -55,7 +55,7 @@ func isEncoding21(v string) bool {
 }
 
 func isValue21(v string) bool {
-	switch asciiUpper(v) {
+	switch content.Upper(v) {
 	case "INLINE", "URL", "CONTENT-ID", "CID":
 		return true
 	}
@@ -64,7 +64,7 @@ func isValue21(v string) bool {
 
 // value21 gives 3.0's word for a VALUE of 2.1.
 func value21(v string) string {
-	switch asciiUpper(v) {
+	switch content.Upper(v) {
 	case "URL":
 		return "uri"
 	case "INLINE":

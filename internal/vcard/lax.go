@@ -69,7 +69,7 @@ func (r *laxReader) logical() string {
 	first := r.lines[r.i]
 	r.i++
 	head, _, _ := strings.Cut(first, ":")
-	qp := strings.Contains(asciiUpper(head), "QUOTED-PRINTABLE")
+	qp := strings.Contains(content.Upper(head), "QUOTED-PRINTABLE")
 	parts := []string{first}
 	for r.i < len(r.lines) {
 		next, last := r.lines[r.i], len(parts)-1
@@ -95,7 +95,7 @@ func encodingOf(l *Line) string {
 	for i := range l.Params {
 		p := &l.Params[i]
 		if p.Bare || strings.EqualFold(p.Name, "ENCODING") {
-			switch v := asciiUpper(strings.Trim(p.Raw, `"`)); v {
+			switch v := content.Upper(strings.Trim(p.Raw, `"`)); v {
 			case "B", "BASE64":
 				return "b"
 			case "QUOTED-PRINTABLE":

@@ -163,7 +163,7 @@ func (m *mender) sniffVersion(lines []string) {
 	bare := false
 	for _, l := range lines {
 		name, value, _ := strings.Cut(l, ":")
-		switch name = asciiUpper(strings.TrimSpace(name)); {
+		switch name = content.Upper(strings.TrimSpace(name)); {
 		case name == "VERSION", strings.HasPrefix(name, "VERSION;"):
 			m.version = strings.TrimSpace(value)
 			m.v21 = m.version == "2.1"

@@ -48,7 +48,7 @@ func unhex(c byte) (byte, bool) {
 // octet as windows-1252. The result holds no control characters but tab and
 // line feed.
 func toUTF8(s, charset string) string {
-	if charset != "" && !isASCII(s) && !strings.EqualFold(charset, "utf-8") {
+	if charset != "" && !content.IsASCII(s) && !strings.EqualFold(charset, "utf-8") {
 		if enc, err := htmlindex.Get(charset); err == nil {
 			if out, err := enc.NewDecoder().String(s); err == nil {
 				s = out

@@ -116,7 +116,7 @@ func squeeze(frag []byte) string {
 	if len(frag) > 200 {
 		frag = frag[:200]
 	}
-	return asciiUpper(strings.Join(strings.Fields(string(frag)), ""))
+	return content.Upper(strings.Join(strings.Fields(string(frag)), ""))
 }
 
 // isAgent tells whether a squeezed line is an AGENT without a value of its own.

@@ -32,7 +32,7 @@ func (c *converter) to3() {
 
 // oneTo3 rewrites one property and returns those that follow it.
 func (c *converter) oneTo3(p *prop) (extra []prop) {
-	switch asciiUpper(p.name) {
+	switch content.Upper(p.name) {
 	case "VERSION":
 		p.setValue("3.0")
 	case "PHOTO", "LOGO", "SOUND", "KEY":

@@ -16,7 +16,7 @@ func (c *converter) to4() {
 			continue
 		}
 		commonTo4(p)
-		switch asciiUpper(p.name) {
+		switch content.Upper(p.name) {
 		case "VERSION":
 			p.setValue("4.0")
 		case "PHOTO", "LOGO", "SOUND", "KEY":
@@ -104,7 +104,7 @@ func commonTo4(p *prop) {
 
 // identity names the properties whose octets say what a card is.
 func identity(name string) bool {
-	switch asciiUpper(name) {
+	switch content.Upper(name) {
 	case "BEGIN", "END", "VERSION", "UID":
 		return true
 	}
@@ -117,7 +117,7 @@ func mediaType(prop, typ string) string {
 	if strings.Contains(t, "/") {
 		return t
 	}
-	switch asciiUpper(prop) {
+	switch content.Upper(prop) {
 	case "PHOTO", "LOGO":
 		if t == "jpg" {
 			t = "jpeg"

@@ -16,6 +16,7 @@ import (
 	"holdfast/internal/ical/filter"
 	"holdfast/internal/ical/occur"
 	"holdfast/internal/ical/zone"
+	"holdfast/internal/textmatch"
 )
 
 // query answers CALDAV:calendar-query (section 7.8). Whatever the Depth, a calendar is asked for its members: nothing else in it could match, and a client that
@@ -220,7 +221,7 @@ func matcherOf(e *davxml.Element, lim davxml.Limits) (*filter.Matcher, error) {
 		return nil, err
 	}
 	m, err := f.Compile()
-	var collation *filter.CollationError
+	var collation *textmatch.CollationError
 	var bad *filter.Error
 	switch {
 	case errors.As(err, &collation):
@@ -297,18 +298,18 @@ func timeRange(in *davxml.TimeRange) (*filter.TimeRange, error) {
 	return &filter.TimeRange{From: s.from, To: s.to}, err
 }
 
-func textMatch(in *davxml.TextMatch) *filter.TextMatch {
+func textMatch(in *davxml.TextMatch) *textmatch.TextMatch {
 	if in == nil {
 		return nil
 	}
-	out := &filter.TextMatch{Text: in.Text, Collation: filter.Collation(in.Collation), Negate: in.Negate}
+	out := &textmatch.TextMatch{Text: in.Text, Collation: textmatch.Collation(in.Collation), Negate: in.Negate}
 	switch in.Type {
 	case davxml.Equals:
-		out.Match = filter.Equals
+		out.Match = textmatch.Equals
 	case davxml.StartsWith:
-		out.Match = filter.StartsWith
+		out.Match = textmatch.StartsWith
 	case davxml.EndsWith:
-		out.Match = filter.EndsWith
+		out.Match = textmatch.EndsWith
 	}
 	return out
 }

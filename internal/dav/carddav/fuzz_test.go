@@ -7,6 +7,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/davxml"
+	"holdfast/internal/textmatch"
 	"holdfast/internal/vcard"
 )
 
@@ -47,7 +48,7 @@ func FuzzFilter(f *testing.F) {
 		}
 		matcher, err := filter.Compile()
 		if err != nil {
-			var c *vcard.CollationError
+			var c *textmatch.CollationError
 			if !errors.As(err, &c) {
 				t.Fatalf("refused without its collation: %v", err)
 			}

@@ -11,6 +11,7 @@ import (
 	"holdfast/internal/core"
 	"holdfast/internal/dav"
 	"holdfast/internal/davxml"
+	"holdfast/internal/textmatch"
 	"holdfast/internal/vcard"
 )
 
@@ -30,7 +31,7 @@ func (o Options) query(q *dav.Query) error {
 		return err
 	}
 	matcher, err := filter.Compile()
-	var unknown *vcard.CollationError
+	var unknown *textmatch.CollationError
 	if errors.As(err, &unknown) {
 		return refuse("Query", ruleCollation, unknown.Error())
 	}
@@ -164,15 +165,15 @@ func paramFilter(in *davxml.ParamFilter) vcard.ParamFilter {
 	return out
 }
 
-func textMatch(in *davxml.TextMatch) vcard.TextMatch {
-	out := vcard.TextMatch{Text: in.Text, Collation: vcard.Collation(in.Collation), Negate: in.Negate}
+func textMatch(in *davxml.TextMatch) textmatch.TextMatch {
+	out := textmatch.TextMatch{Text: in.Text, Collation: textmatch.Collation(in.Collation), Negate: in.Negate}
 	switch in.Type {
 	case davxml.Equals:
-		out.Match = vcard.Equals
+		out.Match = textmatch.Equals
 	case davxml.StartsWith:
-		out.Match = vcard.StartsWith
+		out.Match = textmatch.StartsWith
 	case davxml.EndsWith:
-		out.Match = vcard.EndsWith
+		out.Match = textmatch.EndsWith
 	}
 	return out
 }

@@ -3,6 +3,8 @@ package filter
 import (
 	"fmt"
 	"strings"
+
+	"holdfast/internal/textmatch"
 )
 
 // Matcher is a Filter made ready for many objects. It may be used by several
@@ -25,21 +27,14 @@ type propMatcher struct {
 	any        bool
 	notDefined bool
 	span       *TimeRange
-	text       *textMatcher
+	text       *textmatch.Matcher
 	params     []paramMatcher
 }
 
 type paramMatcher struct {
 	name       string
 	notDefined bool
-	text       *textMatcher
-}
-
-type textMatcher struct {
-	key    string
-	coll   Collation
-	match  MatchType
-	negate bool
+	text       *textmatch.Matcher
 }
 
 // kinds are the components that an object is made of.
@@ -57,7 +52,7 @@ func isKind(name string) bool {
 // maxDepth is how deep component filters may stand in one another.
 const maxDepth = 8
 
-// Compile makes the filter ready. The error is a *CollationError or an *Error.
+// Compile makes the filter ready. The error is a *textmatch.CollationError or an *Error.
 func (f *Filter) Compile() (*Matcher, error) {
 	m := &Matcher{}
 	if !strings.EqualFold(f.Calendar.Name, "VCALENDAR") {
@@ -110,7 +105,7 @@ func (m *propMatcher) compile(f *PropFilter) (err error) {
 	if err = checkRange(f.Range); err != nil {
 		return err
 	}
-	if m.text, err = f.Text.compile(); err != nil {
+	if m.text, err = compile(f.Text); err != nil {
 		return err
 	}
 	for i := range f.Params {
@@ -118,7 +113,7 @@ func (m *propMatcher) compile(f *PropFilter) (err error) {
 		if !isName(p.name) {
 			return &Error{Supported: true, Why: "a param-filter names a parameter that no calendar can have"}
 		}
-		if p.text, err = f.Params[i].Text.compile(); err != nil {
+		if p.text, err = compile(f.Params[i].Text); err != nil {
 			return err
 		}
 		m.params = append(m.params, p)
@@ -126,18 +121,12 @@ func (m *propMatcher) compile(f *PropFilter) (err error) {
 	return nil
 }
 
-func (t *TextMatch) compile() (*textMatcher, error) {
+// compile makes a text-match ready; nil stays nil.
+func compile(t *textmatch.TextMatch) (*textmatch.Matcher, error) {
 	if t == nil {
 		return nil, nil
 	}
-	coll := t.Collation
-	if coll == "" {
-		coll = ASCIICasemap
-	}
-	if !coll.known() {
-		return nil, &CollationError{coll}
-	}
-	return &textMatcher{coll.key(t.Text), coll, t.Match, t.Negate}, nil
+	return t.Compile(textmatch.ASCIICasemap)
 }
 
 // isName tells whether s can be a name in iCalendar (RFC 5545, section 3.1, and the underscore that some programs use).

@@ -7,7 +7,7 @@
 // not one in which Alex came last year only.
 package filter
 
-import "fmt"
+import "holdfast/internal/textmatch"
 
 // Test says whether one or all of several conditions must hold. AllOf is what
 // RFC 4791 knows; AnyOf is what some programs write as RFC 6352 has it.
@@ -17,31 +17,6 @@ type Test int
 const (
 	AllOf Test = iota
 	AnyOf
-)
-
-// Collation names a way to compare text (RFC 4791, section 7.5).
-type Collation string
-
-// The collations.
-const (
-	ASCIICasemap   Collation = "i;ascii-casemap"   // RFC 4790, section 9.2; the default
-	Octet          Collation = "i;octet"           // RFC 4790, section 9.3
-	UnicodeCasemap Collation = "i;unicode-casemap" // RFC 5051
-)
-
-// Collations lists what TextMatch takes.
-func Collations() []Collation { return []Collation{ASCIICasemap, Octet, UnicodeCasemap} }
-
-// MatchType says how text is sought in a value. RFC 4791 knows Contains alone;
-// the others are those of RFC 6352, for who asks for them.
-type MatchType int
-
-// The match types.
-const (
-	Contains MatchType = iota
-	Equals
-	StartsWith
-	EndsWith
 )
 
 // TimeRange is CALDAV:time-range (section 9.9) in Unix seconds: [From, To).
@@ -67,13 +42,14 @@ type CompFilter struct {
 
 // PropFilter is CALDAV:prop-filter (section 9.7.2). With NotDefined it matches a
 // component without the property; otherwise one that has an instance of it that
-// satisfies all the rest.
+// satisfies all the rest. Values are compared with their escapes resolved; a list (CATEGORIES, RESOURCES) as a whole and then item by item. The
+// default collation is textmatch.ASCIICasemap.
 type PropFilter struct {
 	Name       string
 	Test       Test
 	NotDefined bool
 	Range      *TimeRange
-	Text       *TextMatch
+	Text       *textmatch.TextMatch
 	Params     []ParamFilter
 }
 
@@ -81,25 +57,7 @@ type PropFilter struct {
 type ParamFilter struct {
 	Name       string
 	NotDefined bool
-	Text       *TextMatch
-}
-
-// TextMatch is CALDAV:text-match (section 9.7.5). Values are compared with their
-// escapes resolved; a list (CATEGORIES, RESOURCES) as a whole and then item by item.
-type TextMatch struct {
-	Text      string
-	Collation Collation // empty: ASCIICasemap
-	Match     MatchType
-	Negate    bool
-}
-
-// CollationError names a collation that is not supported: the precondition
-// CALDAV:supported-collation.
-type CollationError struct{ Collation Collation }
-
-// Error gives the sentence.
-func (e *CollationError) Error() string {
-	return fmt.Sprintf("the collation %q is not supported; use %s, %s or %s", string(e.Collation), ASCIICasemap, Octet, UnicodeCasemap)
+	Text       *textmatch.TextMatch
 }
 
 // Error says what is wrong with a filter. Supported tells which precondition is

@@ -10,6 +10,7 @@ import (
 	"holdfast/internal/ical/occur"
 	"holdfast/internal/ical/recur"
 	"holdfast/internal/ical/zone"
+	"holdfast/internal/textmatch"
 )
 
 func object(t testing.TB, body string) *occur.Object {
@@ -104,7 +105,9 @@ func inside(c CompFilter) func(*CompFilter) {
 func anyOf(f *CompFilter)  { f.Test = AnyOf }
 func absent(f *CompFilter) { f.NotDefined = true }
 
-func text(name, s string) PropFilter { return PropFilter{Name: name, Text: &TextMatch{Text: s}} }
+func text(name, s string) PropFilter {
+	return PropFilter{Name: name, Text: &textmatch.TextMatch{Text: s}}
+}
 
 func TestMatch(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -137,20 +140,20 @@ func TestMatch(t *testing.T) {
 		"a property without a time":     {in(comp("VTODO", prop(PropFilter{Name: "SUMMARY", Range: span("", "20301119T120000")}))), ""},
 		"text without its escapes":      {in(comp("VEVENT", prop(text("SUMMARY", "Runde, MIT")))), "e"},
 		"text of the override":          {in(comp("VEVENT", prop(text("SUMMARY", "moved")))), "e"},
-		"not that text":                 {in(comp("VTODO", prop(PropFilter{Name: "SUMMARY", Text: &TextMatch{Text: "pay", Negate: true}}))), ""},
-		"not another text":              {in(comp("VTODO", prop(PropFilter{Name: "SUMMARY", Text: &TextMatch{Text: "buy", Negate: true}}))), "t"},
-		"octets":                        {in(comp("VTODO", prop(PropFilter{Name: "SUMMARY", Text: &TextMatch{Text: "pay", Collation: Octet}}))), ""},
+		"not that text":                 {in(comp("VTODO", prop(PropFilter{Name: "SUMMARY", Text: &textmatch.TextMatch{Text: "pay", Negate: true}}))), ""},
+		"not another text":              {in(comp("VTODO", prop(PropFilter{Name: "SUMMARY", Text: &textmatch.TextMatch{Text: "buy", Negate: true}}))), "t"},
+		"octets":                        {in(comp("VTODO", prop(PropFilter{Name: "SUMMARY", Text: &textmatch.TextMatch{Text: "pay", Collation: textmatch.Octet}}))), ""},
 		"ASCII letters in any case":     {in(comp("VEVENT", prop(text("SUMMARY", "gROßE")))), "e"},
 		"ASCII letters only":            {in(comp("VJOURNAL", prop(text("SUMMARY", "CAFÉ")))), ""},
-		"all letters":                   {in(comp("VJOURNAL", prop(PropFilter{Name: "SUMMARY", Text: &TextMatch{Text: "CAFÉ", Collation: UnicodeCasemap}}))), "j"},
-		"equals an item of a list":      {in(comp("VEVENT", prop(PropFilter{Name: "CATEGORIES", Text: &TextMatch{Text: "team", Match: Equals}}))), "e"},
-		"starts":                        {in(comp("VTODO", prop(PropFilter{Name: "SUMMARY", Text: &TextMatch{Text: "pa", Match: StartsWith}}))), "t"},
-		"ends":                          {in(comp("VTODO", prop(PropFilter{Name: "SUMMARY", Text: &TextMatch{Text: "pa", Match: EndsWith}}))), ""},
-		"a parameter":                   {in(comp("VEVENT", prop(PropFilter{Name: "ATTENDEE", Params: []ParamFilter{{Name: "PARTSTAT", Text: &TextMatch{Text: "NEEDS-ACTION"}}}}))), "e"},
-		"a quoted parameter":            {in(comp("VEVENT", prop(PropFilter{Name: "ATTENDEE", Params: []ParamFilter{{Name: "cn", Text: &TextMatch{Text: "doe, j"}}}}))), "e"},
+		"all letters":                   {in(comp("VJOURNAL", prop(PropFilter{Name: "SUMMARY", Text: &textmatch.TextMatch{Text: "CAFÉ", Collation: textmatch.UnicodeCasemap}}))), "j"},
+		"equals an item of a list":      {in(comp("VEVENT", prop(PropFilter{Name: "CATEGORIES", Text: &textmatch.TextMatch{Text: "team", Match: textmatch.Equals}}))), "e"},
+		"starts":                        {in(comp("VTODO", prop(PropFilter{Name: "SUMMARY", Text: &textmatch.TextMatch{Text: "pa", Match: textmatch.StartsWith}}))), "t"},
+		"ends":                          {in(comp("VTODO", prop(PropFilter{Name: "SUMMARY", Text: &textmatch.TextMatch{Text: "pa", Match: textmatch.EndsWith}}))), ""},
+		"a parameter":                   {in(comp("VEVENT", prop(PropFilter{Name: "ATTENDEE", Params: []ParamFilter{{Name: "PARTSTAT", Text: &textmatch.TextMatch{Text: "NEEDS-ACTION"}}}}))), "e"},
+		"a quoted parameter":            {in(comp("VEVENT", prop(PropFilter{Name: "ATTENDEE", Params: []ParamFilter{{Name: "cn", Text: &textmatch.TextMatch{Text: "doe, j"}}}}))), "e"},
 		"no parameter":                  {in(comp("VEVENT", prop(PropFilter{Name: "ATTENDEE", Params: []ParamFilter{{Name: "CN", NotDefined: true}}}))), "e"},
-		"one attendee who is both":      {in(comp("VEVENT", prop(PropFilter{Name: "ATTENDEE", Text: &TextMatch{Text: "kim@"}, Params: []ParamFilter{{Name: "PARTSTAT", Text: &TextMatch{Text: "NEEDS-ACTION"}}}}))), ""},
-		"either of the two":             {in(comp("VEVENT", prop(PropFilter{Name: "ATTENDEE", Test: AnyOf, Text: &TextMatch{Text: "nobody"}, Params: []ParamFilter{{Name: "PARTSTAT", Text: &TextMatch{Text: "NEEDS-ACTION"}}}}))), "e"},
+		"one attendee who is both":      {in(comp("VEVENT", prop(PropFilter{Name: "ATTENDEE", Text: &textmatch.TextMatch{Text: "kim@"}, Params: []ParamFilter{{Name: "PARTSTAT", Text: &textmatch.TextMatch{Text: "NEEDS-ACTION"}}}}))), ""},
+		"either of the two":             {in(comp("VEVENT", prop(PropFilter{Name: "ATTENDEE", Test: AnyOf, Text: &textmatch.TextMatch{Text: "nobody"}, Params: []ParamFilter{{Name: "PARTSTAT", Text: &textmatch.TextMatch{Text: "NEEDS-ACTION"}}}}))), "e"},
 		"an empty value":                {in(comp("VEVENT", prop(text("X-EMPTY", "")))), "e"},
 		"an alarm":                      {in(comp("VEVENT", inside(comp("VALARM")))), "e"},
 		"without an alarm":              {in(comp("VEVENT", inside(comp("VALARM", absent)))), "e"}, // the override has none
@@ -272,13 +275,13 @@ func TestCompileRefuses(t *testing.T) {
 		"no component name":   {in(comp("VEVENT\n")), "supported"},
 		"no parameter name":   {in(comp("VEVENT", prop(PropFilter{Name: "X", Params: []ParamFilter{{Name: "a b"}}}))), "supported"},
 		"depth":               {in(deep), "supported"},
-		"collation":           {in(comp("VEVENT", prop(PropFilter{Name: "X", Text: &TextMatch{Collation: "i;basic"}}))), "collation"},
-		"collation, deeper":   {in(comp("VEVENT", prop(PropFilter{Name: "X", Params: []ParamFilter{{Name: "Y", Text: &TextMatch{Collation: "default"}}}}))), "collation"},
+		"collation":           {in(comp("VEVENT", prop(PropFilter{Name: "X", Text: &textmatch.TextMatch{Collation: "i;basic"}}))), "collation"},
+		"collation, deeper":   {in(comp("VEVENT", prop(PropFilter{Name: "X", Params: []ParamFilter{{Name: "Y", Text: &textmatch.TextMatch{Collation: "default"}}}}))), "collation"},
 	} {
 		_, err := c.f.Compile()
 		got := "nothing"
 		switch e := err.(type) {
-		case *CollationError:
+		case *textmatch.CollationError:
 			got = "collation"
 		case *Error:
 			if got = "valid"; e.Supported {
@@ -309,6 +312,7 @@ func TestBudget(t *testing.T) {
 }
 
 func FuzzFilter(f *testing.F) {
+	collations := []textmatch.Collation{textmatch.ASCIICasemap, textmatch.Octet, textmatch.UnicodeCasemap}
 	f.Add(meeting, "VEVENT", "SUMMARY", "runde", int64(1793000000), int64(1794000000), uint16(0))
 	f.Add(task, "VTODO", "DUE", "2026", int64(math.MinInt64), int64(1794000000), uint16(0xffff))
 	f.Add(entry, "VALARM", "ATTENDEE", "", int64(1793000000), int64(math.MaxInt64), uint16(0x5a5a))
@@ -316,7 +320,7 @@ func FuzzFilter(f *testing.F) {
 		bit := func(n int) bool { return bits>>n&1 != 0 }
 		pf := PropFilter{Name: property, Test: Test(bits & 1), NotDefined: bit(1)}
 		if bit(2) {
-			pf.Text = &TextMatch{Text: s, Collation: Collations()[bits%3], Match: MatchType(bits >> 4 & 3), Negate: bit(6)}
+			pf.Text = &textmatch.TextMatch{Text: s, Collation: collations[bits%3], Match: textmatch.Type(bits >> 4 & 3), Negate: bit(6)}
 		}
 		if bit(7) {
 			pf.Range = &TimeRange{from, to}

@@ -6,6 +6,7 @@ import (
 	"holdfast/internal/ical"
 	"holdfast/internal/ical/occur"
 	"holdfast/internal/ical/recur"
+	"holdfast/internal/textmatch"
 )
 
 // Match tells whether the object matches. A nil budget is recur.DefaultSteps. The
@@ -107,7 +108,7 @@ func (r *run) line(m *propMatcher, l *ical.Line) bool {
 	if m.span != nil && r.holds(m.span, l) == m.any {
 		return m.any
 	}
-	if m.text != nil && r.reads(m.text, l.Value) && m.text.value(l) == m.any {
+	if m.text != nil && r.reads(m.text, l.Value) && value(m.text, l) == m.any {
 		return m.any
 	}
 	for i := range m.params {
@@ -149,8 +150,8 @@ const (
 )
 
 // reads pays for looking into a text; false ends the matching.
-func (r *run) reads(t *textMatcher, s string) bool {
-	if t.coll == UnicodeCasemap && !isASCII(s) {
+func (r *run) reads(t *textmatch.Matcher, s string) bool {
+	if t.Decomposes(s) {
 		return r.pay(1 + len(s)/foldsPerStep)
 	}
 	return r.pay(1 + len(s)/octetsPerStep)
@@ -176,7 +177,7 @@ func (m *paramMatcher) match(l *ical.Line) bool {
 			break
 		}
 		for _, v := range l.Params[i].Values() {
-			found = found || m.text.holds(v)
+			found = found || m.text.Holds(v)
 		}
 	}
 	switch {
@@ -185,30 +186,16 @@ func (m *paramMatcher) match(l *ical.Line) bool {
 	case m.text == nil:
 		return defined
 	}
-	return defined && found != m.text.negate
+	return defined && found != m.text.Negate
 }
 
 // value judges a property's value.
-func (t *textMatcher) value(l *ical.Line) bool {
-	found := t.holds(l.Text())
-	if !found && t.match != Contains && (l.Is("CATEGORIES") || l.Is("RESOURCES")) {
+func value(t *textmatch.Matcher, l *ical.Line) bool {
+	found := t.Holds(l.Text())
+	if !found && t.Match != textmatch.Contains && (l.Is("CATEGORIES") || l.Is("RESOURCES")) {
 		for _, v := range l.Texts() {
-			found = found || t.holds(v)
+			found = found || t.Holds(v)
 		}
 	}
-	return found != t.negate
-}
-
-// holds does the comparison; negation is the caller's part.
-func (t *textMatcher) holds(s string) bool {
-	s = t.coll.key(s)
-	switch t.match {
-	case Equals:
-		return s == t.key
-	case StartsWith:
-		return strings.HasPrefix(s, t.key)
-	case EndsWith:
-		return strings.HasSuffix(s, t.key)
-	}
-	return strings.Contains(s, t.key)
+	return found != t.Negate
 }
