@@ -10,11 +10,11 @@ import (
 
 // eventsOf puts n events as a phone writes them into ada's calendar, over ten years; a tenth of them recurs.
 func (s *server) eventsOf(n int) {
-	s.t.Helper()
-	who := s.principal()
-	loc, err := s.core.Locate(s.t.Context(), who, s.ada.ID, []string{"calendars", "default"})
+	s.T.Helper()
+	who := s.Principal()
+	loc, err := s.Core.Locate(s.T.Context(), who, s.Ada.ID, []string{"calendars", "default"})
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	for i := range n {
 		uid := fmt.Sprintf("5F1B7E0A-1F5D-4C0E-9C5B-%012d", i)
@@ -27,9 +27,9 @@ func (s *server) eventsOf(n int) {
 			"BEGIN:STANDARD", "TZOFFSETFROM:+0200", "TZOFFSETTO:+0100", "DTSTART:19961027T030000", "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU", "END:STANDARD", "END:VTIMEZONE",
 			"BEGIN:VEVENT", "UID:"+uid, "DTSTAMP:20260101T000000Z", "DTSTART;TZID=Europe/Vienna:"+at.Format("20060102T150405"), "DURATION:PT1H", rule,
 			fmt.Sprintf("SUMMARY:Meeting number %d about something", i), "LOCATION:Room 12, second floor", "CLASS:PUBLIC", "STATUS:CONFIRMED", "SEQUENCE:0", "END:VEVENT")
-		q := core.PutRequest{Place: core.Place{Owner: s.ada.ID, Collection: loc.Collection.ID, Name: uid + ".ics"}, ContentType: "text/calendar", Body: []byte(body)}
-		if _, _, err := s.core.Put(s.t.Context(), who, q); err != nil {
-			s.t.Fatal(err)
+		q := core.PutRequest{Place: core.Place{Owner: s.Ada.ID, Collection: loc.Collection.ID, Name: uid + ".ics"}, ContentType: "text/calendar", Body: []byte(body)}
+		if _, _, err := s.Core.Put(s.T.Context(), who, q); err != nil {
+			s.T.Fatal(err)
 		}
 	}
 }
@@ -45,7 +45,7 @@ func BenchmarkMonth(b *testing.B) {
 				b.ReportAllocs()
 				n := 0
 				for b.Loop() {
-					n = len(s.want(207, "REPORT", s.events, body, "Depth: 1").body)
+					n = len(s.Want(207, "REPORT", s.events, body, "Depth: 1").Body)
 				}
 				b.ReportMetric(float64(n), "octets")
 			})
@@ -57,7 +57,7 @@ func BenchmarkMonth(b *testing.B) {
 func BenchmarkJudge(b *testing.B) {
 	s := newServer(b)
 	s.eventsOf(1)
-	body := s.want(200, "GET", s.events+"5F1B7E0A-1F5D-4C0E-9C5B-000000000000.ics", "").body
+	body := s.Want(200, "GET", s.events+"5F1B7E0A-1F5D-4C0E-9C5B-000000000000.ics", "").Body
 	b.ReportAllocs()
 	for b.Loop() {
 		s.put(s.events+"5F1B7E0A-1F5D-4C0E-9C5B-000000000000.ics", body)

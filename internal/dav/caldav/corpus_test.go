@@ -27,19 +27,19 @@ func TestCorpus(t *testing.T) {
 			t.Fatal(err)
 		}
 		target := fmt.Sprintf("%s%d.ics", s.mixed, i)
-		a := s.do("PUT", target, string(body), "Content-Type: text/calendar")
+		a := s.Do("PUT", target, string(body), "Content-Type: text/calendar")
 		verdict := "taken"
 		for _, rule := range []string{"supported-calendar-data", "valid-calendar-data", "valid-calendar-object-resource", "supported-calendar-component", "no-uid-conflict"} {
-			if a.names("C:" + rule) {
+			if a.Names("C:" + rule) {
 				verdict = rule
 			}
 		}
 		switch {
-		case a.code == http.StatusForbidden && verdict != "taken":
-		case a.code == http.StatusCreated:
-			s.comesBack(target, string(body), a.header.Get("ETag"))
+		case a.Code == http.StatusForbidden && verdict != "taken":
+		case a.Code == http.StatusCreated:
+			s.comesBack(target, string(body), a.Header.Get("ETag"))
 		default:
-			t.Errorf("%s: %d %s", f, a.code, a.body)
+			t.Errorf("%s: %d %s", f, a.Code, a.Body)
 		}
 		count[filepath.Base(filepath.Dir(f))+" "+verdict]++
 	}
@@ -53,11 +53,11 @@ const corpusCounts = "map[invalid taken:4 invalid valid-calendar-data:3 invalid 
 
 // comesBack checks that an object is given as it was put, by GET and by reports.
 func (s *server) comesBack(target, body, etag string) {
-	s.t.Helper()
-	if a := s.do("GET", target, ""); a.body != body || a.header.Get("ETag") != etag {
-		s.t.Errorf("%s: GET changed it", target)
+	s.T.Helper()
+	if a := s.Do("GET", target, ""); a.Body != body || a.Header.Get("ETag") != etag {
+		s.T.Errorf("%s: GET changed it", target)
 	}
-	if got := s.report(s.mixed, multiget(plain, target)); len(got) != 1 || got[0].data() != body || got[0].etag() != etag {
-		s.t.Errorf("%s: a multiget changed it", target)
+	if got := s.Report(s.mixed, multiget(plain, target)); len(got) != 1 || got[0].Data() != body || got[0].ETag() != etag {
+		s.T.Errorf("%s: a multiget changed it", target)
 	}
 }

@@ -7,12 +7,12 @@ import (
 
 // dataOf asks for one object in a form.
 func (s *server) dataOf(name, form string) string {
-	s.t.Helper()
-	rs := s.report(s.mixed, multiget(`<prop><C:calendar-data>`+form+`</C:calendar-data></prop>`, s.mixed+name+".ics"))
+	s.T.Helper()
+	rs := s.Report(s.mixed, multiget(`<prop><C:calendar-data>`+form+`</C:calendar-data></prop>`, s.mixed+name+".ics"))
 	if len(rs) != 1 {
-		s.t.Fatalf("%s: %v", form, rs)
+		s.T.Fatalf("%s: %v", form, rs)
 	}
-	return rs[0].data()
+	return rs[0].Data()
 }
 
 // lines gives the content lines of a kind of component in calendar data, without what all have, joined by spaces; components are parted by a bar.
@@ -45,8 +45,8 @@ func TestVerbatim(t *testing.T) {
 			t.Errorf("%s: %q", form, got)
 		}
 	}
-	if got := s.do("GET", s.mixed+"odd.ics", "", "Accept: application/calendar+json, text/calendar;q=0.1"); got.body != body {
-		t.Errorf("GET: %q", got.body)
+	if got := s.Do("GET", s.mixed+"odd.ics", "", "Accept: application/calendar+json, text/calendar;q=0.1"); got.Body != body {
+		t.Errorf("GET: %q", got.Body)
 	}
 }
 
@@ -69,7 +69,7 @@ func TestPartialData(t *testing.T) {
 	if l := lines(got, "VALARM"); l != "ACTION:AUDIO TRIGGER;RELATED=START:-PT10M" {
 		t.Errorf("with alarms: %q", got)
 	}
-	s.refused(400, "", "REPORT", s.mixed, multiget(`<prop><C:calendar-data><C:comp name="VEVENT"/></C:calendar-data></prop>`, s.mixed+"1.ics"))
+	s.Refused(400, "", "REPORT", s.mixed, multiget(`<prop><C:calendar-data><C:comp name="VEVENT"/></C:calendar-data></prop>`, s.mixed+"1.ics"))
 }
 
 // TestExpand is section 9.6.5, with the times of its example 7.8.3.
@@ -131,7 +131,7 @@ func TestExpandTooMuch(t *testing.T) {
 	s := newServer(t)
 	s.put(s.mixed+"much.ics", event("much", "DTSTART:20260101T000000Z", "RRULE:FREQ=MINUTELY"))
 	s.put(s.mixed+"few.ics", event("few", "DTSTART:20260101T000000Z", "RRULE:FREQ=DAILY;COUNT=3"))
-	rs := s.report(s.mixed, query(`<prop><C:calendar-data><C:expand start="20260101T000000Z" end="20270101T000000Z"/></C:calendar-data></prop>`, within("VEVENT", "")))
+	rs := s.Report(s.mixed, query(`<prop><C:calendar-data><C:expand start="20260101T000000Z" end="20270101T000000Z"/></C:calendar-data></prop>`, within("VEVENT", "")))
 	if names(rs) != "!507 much few" {
 		t.Errorf("%s", names(rs))
 	}

@@ -16,16 +16,16 @@ const vienna = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//example.org//test//E
 // TestMkCalendar makes calendars as RFC 4791 section 5.3.1 has it.
 func TestMkCalendar(t *testing.T) {
 	s := newServer(t)
-	s.want(http.StatusCreated, "MKCALENDAR", s.home+"bare/", "")
+	s.Want(http.StatusCreated, "MKCALENDAR", s.home+"bare/", "")
 	if has, _ := s.propfind(s.home+"bare/", `<resourcetype/><C:supported-calendar-component-set/>`); has !=
 		`<D:resourcetype><D:collection/><C:calendar/></D:resourcetype><C:supported-calendar-component-set><C:comp name="VEVENT"/><C:comp name="VTODO"/><C:comp name="VJOURNAL"/></C:supported-calendar-component-set>` {
 		t.Errorf("a bare calendar: %s", has)
 	}
-	a := s.want(http.StatusCreated, "MKCALENDAR", s.home+"all", mkcalendar(`<displayname>Work &amp; so on</displayname><C:calendar-description xml:lang="en">About</C:calendar-description>`+
+	a := s.Want(http.StatusCreated, "MKCALENDAR", s.home+"all", mkcalendar(`<displayname>Work &amp; so on</displayname><C:calendar-description xml:lang="en">About</C:calendar-description>`+
 		`<C:supported-calendar-component-set><C:comp name="vevent"/><C:comp name="VTIMEZONE"/></C:supported-calendar-component-set><C:calendar-timezone><![CDATA[`+vienna+`]]></C:calendar-timezone>`+
 		`<A:calendar-color>#FF0000FF</A:calendar-color><A:calendar-order>3</A:calendar-order><x xmlns="urn:x">y</x><resourcetype><collection/><C:calendar/></resourcetype>`))
-	if a.header.Get("Cache-Control") != "no-cache" || a.header.Get("Holdfast-Receipt") == "" {
-		t.Errorf("headers %v", a.header)
+	if a.Header.Get("Cache-Control") != "no-cache" || a.Header.Get("Holdfast-Receipt") == "" {
+		t.Errorf("headers %v", a.Header)
 	}
 	has, lacks := s.propfind(s.home+"all/", `<displayname/><C:calendar-description/><C:supported-calendar-component-set/><C:calendar-timezone-id/><A:calendar-color/><A:calendar-order/><x xmlns="urn:x"/>`+
 		`<C:schedule-calendar-transp/><C:max-instances/>`)
@@ -52,8 +52,8 @@ func TestMkCalendarRefused(t *testing.T) {
 		{s.home, "", 403, "D:resource-must-be-null"},
 		{s.events + "a.ics", "", 403, "D:resource-must-be-null"},
 		{s.events + "b/", "", 403, "C:calendar-collection-location-ok"},
-		{"/dav/addressbooks/" + s.ada.ID.String() + "/c/", "", 403, "C:calendar-collection-location-ok"},
-		{"/dav/files/" + s.ada.ID.String() + "/c/", "", 403, "C:calendar-collection-location-ok"},
+		{"/dav/addressbooks/" + s.Ada.ID.String() + "/c/", "", 403, "C:calendar-collection-location-ok"},
+		{"/dav/files/" + s.Ada.ID.String() + "/c/", "", 403, "C:calendar-collection-location-ok"},
 		{s.home + "no/c/", "", 409, ""},
 		{s.home + "c/", `<x/>`, 415, ""},
 		{s.home + "c/", `<mkcol xmlns="DAV:"/>`, 415, ""},
@@ -63,21 +63,21 @@ func TestMkCalendarRefused(t *testing.T) {
 		{s.home + "c/", mkcalendar(`<C:calendar-timezone-id>Mars/Base</C:calendar-timezone-id>`), 403, "C:valid-timezone"},
 		{s.home + "c/", mkcalendar(`<getetag>x</getetag>`), 403, "D:cannot-modify-protected-property"},
 		{s.home + "c/", mkcalendar(`<resourcetype><collection/><C:nothing/></resourcetype>`), 403, "D:valid-resourcetype"},
-		{"/dav/calendars/" + s.bob.ID.String() + "/c/", "", 403, ""},
+		{"/dav/calendars/" + s.Bob.ID.String() + "/c/", "", 403, ""},
 	} {
-		s.refused(c.code, c.cond, "MKCALENDAR", c.target, c.body)
+		s.Refused(c.code, c.cond, "MKCALENDAR", c.target, c.body)
 	}
-	s.refused(404, "", "PROPFIND", s.home+"c/", "")
-	a := s.do("MKCALENDAR", s.home+"c/", mkcalendar(`<getetag>x</getetag><displayname>x</displayname>`))
-	if !strings.Contains(a.body, "<C:mkcalendar-response") || !strings.Contains(a.body, "424") {
-		t.Errorf("which property it was: %s", a.body)
+	s.Refused(404, "", "PROPFIND", s.home+"c/", "")
+	a := s.Do("MKCALENDAR", s.home+"c/", mkcalendar(`<getetag>x</getetag><displayname>x</displayname>`))
+	if !strings.Contains(a.Body, "<C:mkcalendar-response") || !strings.Contains(a.Body, "424") {
+		t.Errorf("which property it was: %s", a.Body)
 	}
-	a = s.do("OPTIONS", s.home+"c/", "")
-	if !strings.Contains(a.header.Get("Allow"), "MKCALENDAR") || !strings.Contains(a.header.Get("DAV"), "calendar-access") || strings.Contains(a.header.Get("DAV"), "schedule") {
-		t.Errorf("OPTIONS: %v", a.header)
+	a = s.Do("OPTIONS", s.home+"c/", "")
+	if !strings.Contains(a.Header.Get("Allow"), "MKCALENDAR") || !strings.Contains(a.Header.Get("DAV"), "calendar-access") || strings.Contains(a.Header.Get("DAV"), "schedule") {
+		t.Errorf("OPTIONS: %v", a.Header)
 	}
-	if a := s.do("OPTIONS", "/dav/files/"+s.ada.ID.String()+"/c/", ""); strings.Contains(a.header.Get("Allow"), "MKCALENDAR") {
-		t.Errorf("OPTIONS among files: %v", a.header)
+	if a := s.Do("OPTIONS", "/dav/files/"+s.Ada.ID.String()+"/c/", ""); strings.Contains(a.Header.Get("Allow"), "MKCALENDAR") {
+		t.Errorf("OPTIONS among files: %v", a.Header)
 	}
 }
 
@@ -87,10 +87,10 @@ func TestMkCol(t *testing.T) {
 	mkcol := func(kind, props string) string {
 		return `<mkcol ` + space + `><set><prop><resourcetype><collection/>` + kind + `</resourcetype>` + props + `</prop></set></mkcol>`
 	}
-	s.want(http.StatusCreated, "MKCOL", s.home+"plain/", "")
-	s.want(http.StatusCreated, "MKCOL", s.home+"tasks2/", mkcol(`<C:calendar/>`, `<C:supported-calendar-component-set><C:comp name="VTODO"/></C:supported-calendar-component-set>`))
-	s.want(http.StatusCreated, "MKCOL", s.home+"moon/", mkcol(`<CS:subscribed/>`, `<displayname>Moon</displayname><CS:source><href>https://example.org/moon.ics</href></CS:source><CS:subscribed-strip-alarms/><A:refreshrate>P1D</A:refreshrate>`))
-	s.want(http.StatusCreated, "MKCALENDAR", s.home+"sun/", mkcalendar(`<resourcetype><collection/><CS:subscribed/></resourcetype>`))
+	s.Want(http.StatusCreated, "MKCOL", s.home+"plain/", "")
+	s.Want(http.StatusCreated, "MKCOL", s.home+"tasks2/", mkcol(`<C:calendar/>`, `<C:supported-calendar-component-set><C:comp name="VTODO"/></C:supported-calendar-component-set>`))
+	s.Want(http.StatusCreated, "MKCOL", s.home+"moon/", mkcol(`<CS:subscribed/>`, `<displayname>Moon</displayname><CS:source><href>https://example.org/moon.ics</href></CS:source><CS:subscribed-strip-alarms/><A:refreshrate>P1D</A:refreshrate>`))
+	s.Want(http.StatusCreated, "MKCALENDAR", s.home+"sun/", mkcalendar(`<resourcetype><collection/><CS:subscribed/></resourcetype>`))
 	if has, _ := s.propfind(s.home+"plain/", `<C:supported-calendar-component-set/>`); !strings.Contains(has, "VTODO") || !strings.Contains(has, "VEVENT") {
 		t.Errorf("a plain MKCOL: %s", has)
 	}
@@ -101,17 +101,17 @@ func TestMkCol(t *testing.T) {
 	if !strings.Contains(has, `<D:collection/><CS:subscribed/>`) || !strings.Contains(has, "https://example.org/moon.ics") || !strings.Contains(has, "P1D") || !strings.Contains(lacks, "component-set") {
 		t.Errorf("a subscription has %s and lacks %s", has, lacks)
 	}
-	s.refused(403, "", "PUT", s.home+"moon/a.ics", event("a", "DTSTART:20260101T000000Z"))
-	if rs := s.parse(s.want(207, "PROPFIND", s.home, "", "Depth: 1", "Prefer: depth-noroot").body); names(rs) != "default/ inbox/ mixed/ moon/ notes/ outbox/ plain/ sun/ tasks/ tasks2/" {
+	s.Refused(403, "", "PUT", s.home+"moon/a.ics", event("a", "DTSTART:20260101T000000Z"))
+	if rs := s.Parse(s.Want(207, "PROPFIND", s.home, "", "Depth: 1", "Prefer: depth-noroot").Body); names(rs) != "default/ inbox/ mixed/ moon/ notes/ outbox/ plain/ sun/ tasks/ tasks2/" {
 		t.Errorf("the home holds %s", names(rs))
 	}
-	s.want(204, "DELETE", s.home+"moon/", "")
+	s.Want(204, "DELETE", s.home+"moon/", "")
 }
 
 // TestScheduling: the inbox and the outbox are there as clients look for them, and nothing comes of them.
 func TestScheduling(t *testing.T) {
 	s := newServer(t)
-	principal := "/dav/principals/" + s.ada.ID.String() + "/"
+	principal := "/dav/principals/" + s.Ada.ID.String() + "/"
 	has, _ := s.propfind(principal, `<C:calendar-home-set/><C:calendar-user-address-set/><C:calendar-user-type/><C:schedule-inbox-URL/><C:schedule-outbox-URL/>`)
 	for _, want := range []string{s.home + "<", ">mailto:ada@example.org<", ">" + principal + "<", ">urn:uuid:", ">INDIVIDUAL<", s.home + "inbox/<", s.home + "outbox/<"} {
 		if !strings.Contains(has, want) {
@@ -126,22 +126,22 @@ func TestScheduling(t *testing.T) {
 	}
 	for _, box := range []string{"inbox", "outbox"} {
 		at := s.home + box + "/"
-		s.refused(403, "", "PUT", at+"a.ics", event("a", "DTSTART:20260101T000000Z"))
-		s.refused(403, "", "DELETE", at, "")
-		s.refused(403, "", "MOVE", at, "", "Destination: "+s.home+"other/")
-		s.refused(403, "", "COPY", at, "", "Destination: "+s.home+"other/")
-		s.refused(403, "", "MOVE", s.mixed, "", "Destination: "+at, "Overwrite: T")
-		s.refused(405, "", "MKCOL", at, "")
+		s.Refused(403, "", "PUT", at+"a.ics", event("a", "DTSTART:20260101T000000Z"))
+		s.Refused(403, "", "DELETE", at, "")
+		s.Refused(403, "", "MOVE", at, "", "Destination: "+s.home+"other/")
+		s.Refused(403, "", "COPY", at, "", "Destination: "+s.home+"other/")
+		s.Refused(403, "", "MOVE", s.mixed, "", "Destination: "+at, "Overwrite: T")
+		s.Refused(405, "", "MKCOL", at, "")
 	}
-	if rs := s.parse(s.want(207, "PROPFIND", s.home+"inbox/", "", "Depth: 1").body); len(rs) != 1 {
+	if rs := s.Parse(s.Want(207, "PROPFIND", s.home+"inbox/", "", "Depth: 1").Body); len(rs) != 1 {
 		t.Errorf("the inbox holds %v", names(rs))
 	}
 	available := `<C:calendar-availability>` + ics("BEGIN:VAVAILABILITY", "UID:1", "DTSTAMP:20260101T000000Z", "END:VAVAILABILITY") + `</C:calendar-availability>`
-	if a := s.do("PROPPATCH", s.home+"inbox/", proppatch(`<set><prop>`+available+`</prop></set>`)); !strings.Contains(a.body, "200 OK") {
-		t.Errorf("availability: %s", a.body)
+	if a := s.Do("PROPPATCH", s.home+"inbox/", proppatch(`<set><prop>`+available+`</prop></set>`)); !strings.Contains(a.Body, "200 OK") {
+		t.Errorf("availability: %s", a.Body)
 	}
-	if a := s.do("PROPPATCH", s.home+"inbox/", proppatch(`<set><prop><C:calendar-availability>x</C:calendar-availability></prop></set>`)); !strings.Contains(a.body, "403") {
-		t.Errorf("bad availability: %s", a.body)
+	if a := s.Do("PROPPATCH", s.home+"inbox/", proppatch(`<set><prop><C:calendar-availability>x</C:calendar-availability></prop></set>`)); !strings.Contains(a.Body, "403") {
+		t.Errorf("bad availability: %s", a.Body)
 	}
 }
 
@@ -162,7 +162,7 @@ func TestProperties(t *testing.T) {
 	if has, _ = s.propfind(s.home, `<C:supported-calendar-component-sets/>`); strings.Count(has, "<C:supported-calendar-component-set>") != 7 {
 		t.Errorf("sets: %s", has)
 	}
-	if _, lacks = s.propfind("/dav/addressbooks/"+s.ada.ID.String()+"/default/", `<C:supported-calendar-data/>`); lacks == "" {
+	if _, lacks = s.propfind("/dav/addressbooks/"+s.Ada.ID.String()+"/default/", `<C:supported-calendar-data/>`); lacks == "" {
 		t.Error("an address book has calendar data")
 	}
 }
@@ -186,8 +186,8 @@ func TestPropPatch(t *testing.T) {
 		{`<C:max-instances>5</C:max-instances>`, "<D:cannot-modify-protected-property/>"},
 		{`<CS:getctag>5</CS:getctag>`, "<D:cannot-modify-protected-property/>"},
 	} {
-		if a := s.do("PROPPATCH", s.events, proppatch(`<set><prop>`+c.prop+`</prop></set>`)); a.code != 207 || !strings.Contains(a.body, c.want) {
-			t.Errorf("%.80s: %d %s", c.prop, a.code, a.body)
+		if a := s.Do("PROPPATCH", s.events, proppatch(`<set><prop>`+c.prop+`</prop></set>`)); a.Code != 207 || !strings.Contains(a.Body, c.want) {
+			t.Errorf("%.80s: %d %s", c.prop, a.Code, a.Body)
 		}
 	}
 	if has, _ := s.propfind(s.events, `<C:schedule-calendar-transp/>`); !strings.Contains(has, "<C:transparent/>") {
@@ -201,8 +201,8 @@ func TestTimezoneIsOne(t *testing.T) {
 	const ask = `<C:calendar-timezone/><C:calendar-timezone-id/>`
 	patch := func(what string) {
 		t.Helper()
-		if a := s.do("PROPPATCH", s.events, proppatch(what)); !strings.Contains(a.body, "200 OK") {
-			t.Fatal(a.body)
+		if a := s.Do("PROPPATCH", s.events, proppatch(what)); !strings.Contains(a.Body, "200 OK") {
+			t.Fatal(a.Body)
 		}
 	}
 	patch(`<set><prop><C:calendar-timezone>` + vienna + `</C:calendar-timezone></prop></set>`)
@@ -227,37 +227,37 @@ func TestTimezoneIsOne(t *testing.T) {
 func TestCloudForm(t *testing.T) {
 	s := newServer(t)
 	const at = "/remote.php/dav/calendars/ada@example.org/personal/"
-	s.refused(404, "", "PROPFIND", at, "", "Depth: 0")
-	s.want(201, "MKCALENDAR", at, "")
+	s.Refused(404, "", "PROPFIND", at, "", "Depth: 0")
+	s.Want(201, "MKCALENDAR", at, "")
 	s.put(at+"a.ics", event("a", "DTSTART:20260102T100000Z"))
-	rs := s.report(at, query(plain, during("VEVENT", "20260102T000000Z", "20260103T000000Z")), "Depth: 1")
+	rs := s.Report(at, query(plain, during("VEVENT", "20260102T000000Z", "20260103T000000Z")), "Depth: 1")
 	if len(rs) != 1 || rs[0].Href != at+"a.ics" {
 		t.Errorf("hrefs: %+v", rs)
 	}
 	if has, _ := s.propfind("/remote.php/dav/principals/users/ada@example.org/", `<C:calendar-home-set/>`); !strings.Contains(has, s.home+"<") {
 		t.Errorf("the home-set holds the id: %s", has)
 	}
-	s.want(200, "GET", s.home+"personal/a.ics", "")
+	s.Want(200, "GET", s.home+"personal/a.ics", "")
 }
 
 // TestOldAccount: an account from before there was an inbox has none, and nothing breaks; a fault while it is looked for is a fault.
 func TestOldAccount(t *testing.T) {
 	s := newServer(t)
-	principal := "/dav/principals/" + s.ada.ID.String() + "/"
+	principal := "/dav/principals/" + s.Ada.ID.String() + "/"
 	const ask = `<C:calendar-home-set/><C:schedule-inbox-URL/><C:schedule-outbox-URL/>`
-	s.engine.child = &holdfast.Error{Op: "test", Kind: holdfast.NotFound}
+	s.Engine.Child = &holdfast.Error{Op: "test", Kind: holdfast.NotFound}
 	if has, lacks := s.propfind(principal, ask); !strings.Contains(has, s.home) || lacks != "<C:schedule-inbox-URL/><C:schedule-outbox-URL/>" {
 		t.Errorf("has %s, lacks %s", has, lacks)
 	}
-	s.engine.child = &holdfast.Error{Op: "test", Kind: holdfast.Unavailable}
-	s.refused(503, "", "PROPFIND", principal, `<propfind `+space+`><prop>`+ask+`</prop></propfind>`, "Depth: 0")
+	s.Engine.Child = &holdfast.Error{Op: "test", Kind: holdfast.Unavailable}
+	s.Refused(503, "", "PROPFIND", principal, `<propfind `+space+`><prop>`+ask+`</prop></propfind>`, "Depth: 0")
 }
 
 // TestSearchByKindOfUser is how a program of a large vendor looks for people to invite.
 func TestSearchByKindOfUser(t *testing.T) {
 	s := newServer(t)
 	for match, want := range map[string]int{"INDIVIDUAL": 1, "ROOM": 0} {
-		rs := s.report("/dav/principals/", `<principal-property-search `+space+`><property-search><prop><C:calendar-user-type/></prop><match>`+match+
+		rs := s.Report("/dav/principals/", `<principal-property-search `+space+`><property-search><prop><C:calendar-user-type/></prop><match>`+match+
 			`</match></property-search><prop><displayname/></prop></principal-property-search>`)
 		if len(rs) != want {
 			t.Errorf("%s: %s", match, names(rs))

@@ -79,16 +79,16 @@ func TestHostile(t *testing.T) {
 	for about, body := range objects {
 		n++
 		began := time.Now()
-		a := s.do("PUT", fmt.Sprintf("%s%d.ics", s.mixed, n), body, "Content-Type: text/calendar")
+		a := s.Do("PUT", fmt.Sprintf("%s%d.ics", s.mixed, n), body, "Content-Type: text/calendar")
 		if took := time.Since(began); took > 3*time.Second {
 			t.Errorf("%s: the PUT took %v", about, took)
 		}
-		named := a.names("C:valid-calendar-data") || a.names("C:valid-calendar-object-resource") || a.names("C:supported-calendar-data")
+		named := a.Names("C:valid-calendar-data") || a.Names("C:valid-calendar-object-resource") || a.Names("C:supported-calendar-data")
 		switch {
-		case a.code == 201:
+		case a.Code == 201:
 			taken++
-		case a.code != 403 || !named:
-			t.Errorf("%s: %d %.300s", about, a.code, a.body)
+		case a.Code != 403 || !named:
+			t.Errorf("%s: %d %.300s", about, a.Code, a.Body)
 		}
 	}
 	if taken < 10 {
@@ -106,12 +106,12 @@ func TestHostile(t *testing.T) {
 		`<C:free-busy-query ` + space + `><C:time-range start="20300101T100000Z" end="20300102T110000Z"/></C:free-busy-query>`,
 	} {
 		began := time.Now()
-		a := s.do("REPORT", s.mixed, ask, "Depth: 1")
+		a := s.Do("REPORT", s.mixed, ask, "Depth: 1")
 		took := time.Since(began)
-		if a.code != 207 && a.code != 200 || took > 5*time.Second {
-			t.Errorf("%.400s: %d in %v", ask, a.code, took)
+		if a.Code != 207 && a.Code != 200 || took > 5*time.Second {
+			t.Errorf("%.400s: %d in %v", ask, a.Code, took)
 		}
-		if strings.Contains(ask, `name="VEVENT"><C:time`) && !strings.Contains(a.body, "good.ics") {
+		if strings.Contains(ask, `name="VEVENT"><C:time`) && !strings.Contains(a.Body, "good.ics") {
 			t.Errorf("%.400s does not find what is there", ask)
 		}
 	}
@@ -124,20 +124,20 @@ func TestManyHostile(t *testing.T) {
 		s.put(fmt.Sprintf("%s%d.ics", s.events, i), event(fmt.Sprint(i), "DTSTART:20260101T000000Z", "RRULE:FREQ=MINUTELY"))
 	}
 	s.put(s.events+"good.ics", event("good", "DTSTART:20300101T100000Z", "DURATION:PT1H"))
-	s.engine.row = func() { s.clock.Advance(80 * time.Millisecond) } // as long as one of the worst of them takes
-	rs := s.report(s.events, query(plain, within("VEVENT", `<C:prop-filter name="SUMMARY"/><C:time-range start="20300101T100000Z" end="20300101T110000Z"/>`)))
+	s.Engine.Row = func() { s.Clock.Advance(80 * time.Millisecond) } // as long as one of the worst of them takes
+	rs := s.Report(s.events, query(plain, within("VEVENT", `<C:prop-filter name="SUMMARY"/><C:time-range start="20300101T100000Z" end="20300101T110000Z"/>`)))
 	if len(rs) < 20 || len(rs) > 40 { // those that were not looked into any more; the others have no SUMMARY
 		t.Errorf("found %s", names(rs))
 	}
-	rs = s.report(s.events, query(`<prop><C:calendar-data><C:expand start="20300101T100000Z" end="20300101T110000Z"/></C:calendar-data></prop>`, within("VEVENT", "")))
+	rs = s.Report(s.events, query(`<prop><C:calendar-data><C:expand start="20300101T100000Z" end="20300101T110000Z"/></C:calendar-data></prop>`, within("VEVENT", "")))
 	if len(rs) != 61 || !strings.Contains(names(rs), "!507") {
 		t.Errorf("expanded: %s", names(rs))
 	}
 	// What only leaves something out is given whole where there is no time for it: an object that failed might be taken for one that is gone.
 	for _, form := range []string{`<C:limit-recurrence-set start="20300101T100000Z" end="20300101T110000Z"/>`, `<C:comp name="VCALENDAR"><C:comp name="VEVENT"><C:prop name="UID"/></C:comp></C:comp>`} {
-		rs = s.report(s.events, query(`<prop><C:calendar-data>`+form+`</C:calendar-data></prop>`, within("VEVENT", "")))
+		rs = s.Report(s.events, query(`<prop><C:calendar-data>`+form+`</C:calendar-data></prop>`, within("VEVENT", "")))
 		for _, r := range rs {
-			if !strings.Contains(r.data(), "UID:") {
+			if !strings.Contains(r.Data(), "UID:") {
 				t.Errorf("%s: %s is answered with %q", form, r.Href, r.Status)
 			}
 		}

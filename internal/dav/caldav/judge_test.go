@@ -48,16 +48,16 @@ func TestJudge(t *testing.T) {
 		{"a long line", s.events, event("20", start, "DESCRIPTION:"+strings.Repeat("x", maxResource/2)), "text/calendar", 201, ""},
 	} {
 		target := c.at + strings.ReplaceAll(c.name, " ", "-") + ".ics"
-		a := s.do("PUT", target, c.body, "Content-Type: "+c.kind)
-		if a.code != c.code || !a.names(c.cond) {
-			t.Errorf("%s: %d %s", c.name, a.code, a.body)
+		a := s.Do("PUT", target, c.body, "Content-Type: "+c.kind)
+		if a.Code != c.code || !a.Names(c.cond) {
+			t.Errorf("%s: %d %s", c.name, a.Code, a.Body)
 		}
 		if c.code != http.StatusCreated {
-			s.refused(404, "", "GET", target, "")
+			s.Refused(404, "", "GET", target, "")
 			continue
 		}
-		if got := s.do("GET", target, ""); got.body != c.body || got.header.Get("Content-Type") != "text/calendar; charset=utf-8" || got.header.Get("ETag") != a.header.Get("ETag") {
-			t.Errorf("%s came back as %q, %v", c.name, got.body, got.header)
+		if got := s.Do("GET", target, ""); got.Body != c.body || got.Header.Get("Content-Type") != "text/calendar; charset=utf-8" || got.Header.Get("ETag") != a.Header.Get("ETag") {
+			t.Errorf("%s came back as %q, %v", c.name, got.Body, got.Header)
 		}
 	}
 }
@@ -67,37 +67,37 @@ func TestUIDConflict(t *testing.T) {
 	s := newServer(t)
 	body := event("same", "DTSTART:20260102T100000Z")
 	s.put(s.events+"a.ics", body)
-	a := s.do("PUT", s.events+"b.ics", body)
-	if a.code != 403 || !strings.Contains(a.body, `<C:no-uid-conflict><D:href>`+s.events+`a.ics</D:href></C:no-uid-conflict>`) {
-		t.Errorf("%d %s", a.code, a.body)
+	a := s.Do("PUT", s.events+"b.ics", body)
+	if a.Code != 403 || !strings.Contains(a.Body, `<C:no-uid-conflict><D:href>`+s.events+`a.ics</D:href></C:no-uid-conflict>`) {
+		t.Errorf("%d %s", a.Code, a.Body)
 	}
 	s.put(s.mixed+"b.ics", body)
-	s.refused(403, "C:no-uid-conflict", "COPY", s.mixed+"b.ics", "", "Destination: "+s.events+"c.ics")
-	s.refused(403, "C:supported-calendar-component", "MOVE", s.mixed+"b.ics", "", "Destination: "+s.home+"tasks/b.ics")
-	s.want(201, "MOVE", s.events+"a.ics", "", "Destination: "+s.events+"c.ics")
+	s.Refused(403, "C:no-uid-conflict", "COPY", s.mixed+"b.ics", "", "Destination: "+s.events+"c.ics")
+	s.Refused(403, "C:supported-calendar-component", "MOVE", s.mixed+"b.ics", "", "Destination: "+s.home+"tasks/b.ics")
+	s.Want(201, "MOVE", s.events+"a.ics", "", "Destination: "+s.events+"c.ics")
 	// One event is not put over another one.
 	other := event("other", "DTSTART:20260102T100000Z")
-	a = s.do("PUT", s.events+"c.ics", other)
-	if a.code != 403 || !strings.Contains(a.body, `<C:no-uid-conflict><D:href>`+s.events+`c.ics</D:href></C:no-uid-conflict>`) {
-		t.Errorf("over another event: %d %s", a.code, a.body)
+	a = s.Do("PUT", s.events+"c.ics", other)
+	if a.Code != 403 || !strings.Contains(a.Body, `<C:no-uid-conflict><D:href>`+s.events+`c.ics</D:href></C:no-uid-conflict>`) {
+		t.Errorf("over another event: %d %s", a.Code, a.Body)
 	}
 	s.put(s.mixed+"other.ics", other)
-	s.want(204, "MOVE", s.mixed+"other.ics", "", "Destination: "+s.events+"c.ics")
+	s.Want(204, "MOVE", s.mixed+"other.ics", "", "Destination: "+s.events+"c.ics")
 }
 
 // TestConditionalPut: a second device does not overwrite what it has not seen.
 func TestConditionalPut(t *testing.T) {
 	s := newServer(t)
 	first := s.put(s.events+"a.ics", event("a", "DTSTART:20260102T100000Z"), "If-None-Match: *")
-	s.refused(412, "", "PUT", s.events+"a.ics", event("a", "DTSTART:20260103T100000Z"), "If-None-Match: *")
+	s.Refused(412, "", "PUT", s.events+"a.ics", event("a", "DTSTART:20260103T100000Z"), "If-None-Match: *")
 	second := s.put(s.events+"a.ics", event("a", "DTSTART:20260103T100000Z"), "If-Match: "+first)
 	if first == second {
 		t.Error("two versions share an ETag")
 	}
-	s.refused(412, "", "PUT", s.events+"a.ics", event("a", "DTSTART:20260104T100000Z"), "If-Match: "+first)
-	s.refused(404, "", "PUT", s.events+"gone.ics", event("gone", "DTSTART:20260104T100000Z"), "If-Match: "+first)
-	a := s.want(201, "POST", s.events+"?add-member", event("b", "DTSTART:20260102T100000Z"), "Content-Type: text/calendar")
-	if l := a.header.Get("Location"); !strings.HasPrefix(l, s.events) || !strings.HasSuffix(l, ".ics") {
+	s.Refused(412, "", "PUT", s.events+"a.ics", event("a", "DTSTART:20260104T100000Z"), "If-Match: "+first)
+	s.Refused(404, "", "PUT", s.events+"gone.ics", event("gone", "DTSTART:20260104T100000Z"), "If-Match: "+first)
+	a := s.Want(201, "POST", s.events+"?add-member", event("b", "DTSTART:20260102T100000Z"), "Content-Type: text/calendar")
+	if l := a.Header.Get("Location"); !strings.HasPrefix(l, s.events) || !strings.HasSuffix(l, ".ics") {
 		t.Errorf("a member was made at %q", l)
 	}
 }
@@ -117,10 +117,10 @@ func TestRefusalsSayWhatToDo(t *testing.T) {
 		{403, "PUT", s.events + "a.ics", event("b", when), nil, "has another UID; put this one under another name"},
 		{412, "PUT", s.events + "a.ics", event("a", "DTSTART:20260103T100000Z"), []string{`If-Match: "older"`}, "deleted meanwhile; fetch it, then send the change again"},
 		{403, "MKCALENDAR", s.events + "b/", "", nil, "calendars stand right below calendars, under any name but inbox and outbox"},
-		{403, "MKCALENDAR", "/dav/files/" + s.ada.ID.String() + "/c/", "", nil, "cannot be made in files; calendars stand right below calendars"},
+		{403, "MKCALENDAR", "/dav/files/" + s.Ada.ID.String() + "/c/", "", nil, "cannot be made in files; calendars stand right below calendars"},
 	} {
-		if a := s.do(c.method, c.target, c.body, c.headers...); a.code != c.code || !strings.Contains(a.body, c.say) {
-			t.Errorf("%s %s: %d, want %d and %q\n%s", c.method, c.target, a.code, c.code, c.say, a.body)
+		if a := s.Do(c.method, c.target, c.body, c.headers...); a.Code != c.code || !strings.Contains(a.Body, c.say) {
+			t.Errorf("%s %s: %d, want %d and %q\n%s", c.method, c.target, a.Code, c.code, c.say, a.Body)
 		}
 	}
 }

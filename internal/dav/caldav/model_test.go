@@ -160,7 +160,7 @@ func TestQueryByBruteForce(t *testing.T) {
 		if i%2 == 0 {
 			prop = plain
 		}
-		got := strings.Fields(names(s.report(s.events, query(prop, during("VEVENT", from.Format("20060102T150405Z"), to.Format("20060102T150405Z"))), "Depth: 1")))
+		got := strings.Fields(names(s.Report(s.events, query(prop, during("VEVENT", from.Format("20060102T150405Z"), to.Format("20060102T150405Z"))), "Depth: 1")))
 		if slices.Equal(got, want) {
 			found += len(got)
 			continue

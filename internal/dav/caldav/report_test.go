@@ -9,6 +9,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/core"
+	"holdfast/internal/dav/davtest"
 )
 
 // newYork defines a zone of the rules that held in the spring of 2006 and before.
@@ -81,18 +82,18 @@ func TestQuery(t *testing.T) {
 		{"a time of a property", within("VTODO", prop("COMPLETED", `<C:time-range start="20051221T000000Z" end="20051223T000000Z"/>`)), "6"},
 		{"a day and a text", within("VEVENT", `<C:time-range start="20060104T000000Z" end="20060105T000000Z"/>`+prop("SUMMARY", text("third"))), "3"},
 	} {
-		if got := names(s.report(s.mixed, query(plain, c.filter), "Depth: 1")); got != c.want {
+		if got := names(s.Report(s.mixed, query(plain, c.filter), "Depth: 1")); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.about, got, c.want)
 		}
-		if got := names(s.report(s.mixed, query(`<prop><getetag/></prop>`, c.filter))); got != c.want {
+		if got := names(s.Report(s.mixed, query(`<prop><getetag/></prop>`, c.filter))); got != c.want {
 			t.Errorf("%s, ETags alone and without Depth: got %q, want %q", c.about, got, c.want)
 		}
 	}
-	rs := s.report(s.mixed+"3.ics", query(plain, within("VEVENT", "")))
-	if names(rs) != "3" || rs[0].data() == "" {
+	rs := s.Report(s.mixed+"3.ics", query(plain, within("VEVENT", "")))
+	if names(rs) != "3" || rs[0].Data() == "" {
 		t.Errorf("one object asked: %v", names(rs))
 	}
-	if rs := s.report(s.mixed, strings.Replace(query(plain, ""), "<C:filter></C:filter>", "", 1)); len(rs) != 8 {
+	if rs := s.Report(s.mixed, strings.Replace(query(plain, ""), "<C:filter></C:filter>", "", 1)); len(rs) != 8 {
 		t.Errorf("no filter: %s", names(rs))
 	}
 }
@@ -116,16 +117,16 @@ func TestQueryRefused(t *testing.T) {
 		{"data of another type", query(`<prop><C:calendar-data content-type="application/calendar+json"/></prop>`, within("VEVENT", "")), "C:supported-calendar-data"},
 		{"data of another version", query(`<prop><C:calendar-data version="1.0"/></prop>`, within("VEVENT", "")), "C:supported-calendar-data"},
 	} {
-		a := s.do("REPORT", s.mixed, c.body, "Depth: 1")
-		if a.code != http.StatusForbidden || !a.names(c.cond) {
-			t.Errorf("%s: %d %s", c.about, a.code, a.body)
+		a := s.Do("REPORT", s.mixed, c.body, "Depth: 1")
+		if a.Code != http.StatusForbidden || !a.Names(c.cond) {
+			t.Errorf("%s: %d %s", c.about, a.Code, a.Body)
 		}
 	}
-	s.refused(400, "", "REPORT", s.mixed, query(`<prop><C:calendar-data><C:expand start="20060104T000000Z"/></C:calendar-data></prop>`, within("VEVENT", "")))
-	s.refused(413, "", "REPORT", s.mixed, query(plain, within("VEVENT", strings.Repeat(`<C:prop-filter name="A"/>`, 1000))))
-	s.refused(403, "D:supported-report", "REPORT", s.home, query(plain, within("VEVENT", "")))
-	s.refused(403, "D:supported-report", "REPORT", s.home+"inbox/", query(plain, within("VEVENT", "")))
-	s.refused(403, "", "REPORT", s.mixed, query(plain, within("VEVENT", "")), "Test-As: bob")
+	s.Refused(400, "", "REPORT", s.mixed, query(`<prop><C:calendar-data><C:expand start="20060104T000000Z"/></C:calendar-data></prop>`, within("VEVENT", "")))
+	s.Refused(413, "", "REPORT", s.mixed, query(plain, within("VEVENT", strings.Repeat(`<C:prop-filter name="A"/>`, 1000))))
+	s.Refused(403, "D:supported-report", "REPORT", s.home, query(plain, within("VEVENT", "")))
+	s.Refused(403, "D:supported-report", "REPORT", s.home+"inbox/", query(plain, within("VEVENT", "")))
+	s.Refused(403, "", "REPORT", s.mixed, query(plain, within("VEVENT", "")), "Test-As: bob")
 }
 
 // TestFloating: floating and all-day times are read in the zone of the request, else of the calendar, else UTC (section 7.3).
@@ -136,7 +137,7 @@ func TestFloating(t *testing.T) {
 	ask := func(start, end, zone string) string {
 		t.Helper()
 		body := query(plain, during("VEVENT", start, end))
-		return names(s.report(s.events, strings.Replace(body, "</C:calendar-query>", zone+"</C:calendar-query>", 1), "Depth: 1"))
+		return names(s.Report(s.events, strings.Replace(body, "</C:calendar-query>", zone+"</C:calendar-query>", 1), "Depth: 1"))
 	}
 	tokyo := `<C:timezone-id>Asia/Tokyo</C:timezone-id>`
 	text := `<C:timezone>` + ics("BEGIN:VTIMEZONE", "TZID:Elsewhere", "BEGIN:STANDARD", "DTSTART:19700101T000000", "TZOFFSETFROM:+0900", "TZOFFSETTO:+0900", "END:STANDARD", "END:VTIMEZONE") + `</C:timezone>`
@@ -153,11 +154,11 @@ func TestFloating(t *testing.T) {
 			t.Errorf("%s to %s in %.40q: %q, want %q", c.start, c.end, c.zone, got, c.want)
 		}
 	}
-	s.do("PROPPATCH", s.events, proppatch(`<set><prop><C:calendar-timezone-id>Asia/Tokyo</C:calendar-timezone-id></prop></set>`))
+	s.Do("PROPPATCH", s.events, proppatch(`<set><prop><C:calendar-timezone-id>Asia/Tokyo</C:calendar-timezone-id></prop></set>`))
 	if got := ask("20260110T030000Z", "20260110T040000Z", ""); got != "day noon" {
 		t.Errorf("by the calendar's own zone: %q", got)
 	}
-	s.do("PROPPATCH", s.events, proppatch(`<set><prop><C:calendar-timezone>`+vienna+`</C:calendar-timezone></prop></set>`))
+	s.Do("PROPPATCH", s.events, proppatch(`<set><prop><C:calendar-timezone>`+vienna+`</C:calendar-timezone></prop></set>`))
 	if got := ask("20260110T110000Z", "20260110T120000Z", ""); got != "day noon" {
 		t.Errorf("by the calendar's own definition: %q", got)
 	}
@@ -168,7 +169,7 @@ func TestLimit(t *testing.T) {
 	s := newServer(t)
 	s.fill()
 	body := strings.Replace(query(plain, `<C:comp-filter name="VCALENDAR"/>`), "</C:calendar-query>", `<C:limit><C:nresults>3</C:nresults></C:limit></C:calendar-query>`, 1)
-	rs := s.report(s.mixed, body)
+	rs := s.Report(s.mixed, body)
 	if len(rs) != 4 || rs[3].Href != s.mixed || !strings.Contains(rs[3].Status, "507") || !strings.Contains(rs[3].Error.Inner, "number-of-matches-within-limits") {
 		t.Errorf("%+v", rs)
 	}
@@ -180,20 +181,20 @@ func TestMultiget(t *testing.T) {
 	s.fill()
 	etag := s.put(s.mixed+"a%20b.ics", event("space", "DTSTART:20260101T000000Z"))
 	hrefs := []string{s.mixed + "a%20b.ics", "https://cloud.example.org" + s.mixed + "1.ics", s.mixed + "none.ics", s.mixed, s.events + "1.ics", "nonsense",
-		"/dav/calendars/" + s.bob.ID.String() + "/default/1.ics", "/dav/calendars/ada@example.org/mixed/2.ics", "/remote.php/dav/calendars/ada@example.org/mixed/3.ics"}
-	rs := s.report(s.mixed, multiget(plain, hrefs...))
+		"/dav/calendars/" + s.Bob.ID.String() + "/default/1.ics", "/dav/calendars/ada@example.org/mixed/2.ics", "/remote.php/dav/calendars/ada@example.org/mixed/3.ics"}
+	rs := s.Report(s.mixed, multiget(plain, hrefs...))
 	if len(rs) != len(hrefs) {
 		t.Fatalf("%d responses", len(rs))
 	}
 	for i, want := range []bool{true, true, false, false, false, false, false, true, true} {
-		if rs[i].Href != hrefs[i] || (rs[i].data() != "") != want || strings.Contains(rs[i].Status, "404") == want {
+		if rs[i].Href != hrefs[i] || (rs[i].Data() != "") != want || strings.Contains(rs[i].Status, "404") == want {
 			t.Errorf("%s: %+v", hrefs[i], rs[i])
 		}
 	}
-	if rs[0].etag() != etag {
-		t.Errorf("ETag %s, want %s", rs[0].etag(), etag)
+	if rs[0].ETag() != etag {
+		t.Errorf("ETag %s, want %s", rs[0].ETag(), etag)
 	}
-	if rs := s.report(s.mixed+"1.ics", multiget(plain, s.mixed+"1.ics", s.mixed+"2.ics")); rs[0].data() == "" || !strings.Contains(rs[1].Status, "404") {
+	if rs := s.Report(s.mixed+"1.ics", multiget(plain, s.mixed+"1.ics", s.mixed+"2.ics")); rs[0].Data() == "" || !strings.Contains(rs[1].Status, "404") {
 		t.Errorf("of one object: %+v", rs)
 	}
 }
@@ -202,27 +203,27 @@ func TestMultiget(t *testing.T) {
 func TestSync(t *testing.T) {
 	s := newServer(t)
 	s.fill()
-	sync := func(token, prop string) (answer, []response) {
-		a := s.want(207, "REPORT", s.mixed, `<sync-collection `+space+`><sync-token>`+token+`</sync-token><sync-level>1</sync-level><prop>`+prop+`</prop></sync-collection>`)
-		return a, s.parse(a.body)
+	sync := func(token, prop string) (davtest.Answer, []davtest.Response) {
+		a := s.Want(207, "REPORT", s.mixed, `<sync-collection `+space+`><sync-token>`+token+`</sync-token><sync-level>1</sync-level><prop>`+prop+`</prop></sync-collection>`)
+		return a, s.Parse(a.Body)
 	}
 	a, rs := sync("", `<getetag/><C:calendar-data><C:comp name="VCALENDAR"><C:comp name="VEVENT"><C:prop name="UID"/></C:comp></C:comp></C:calendar-data>`)
 	if len(rs) != 8 {
 		t.Fatalf("%s", names(rs))
 	}
 	for _, r := range rs {
-		if d := r.data(); !strings.Contains(d, "BEGIN:VCALENDAR") || strings.Contains(d, "SUMMARY") {
+		if d := r.Data(); !strings.Contains(d, "BEGIN:VCALENDAR") || strings.Contains(d, "SUMMARY") {
 			t.Errorf("%s: %q", r.Href, d)
 		}
 	}
-	_, token, _ := strings.Cut(a.body, "<D:sync-token>")
+	_, token, _ := strings.Cut(a.Body, "<D:sync-token>")
 	token, _, _ = strings.Cut(token, "<")
-	s.want(204, "DELETE", s.mixed+"1.ics", "")
+	s.Want(204, "DELETE", s.mixed+"1.ics", "")
 	s.put(s.mixed+"9.ics", event("nine", "DTSTART:20260101T000000Z"))
 	if _, rs = sync(token, `<getetag/>`); names(rs) != "!404 1 9" {
 		t.Errorf("changes: %s", names(rs))
 	}
-	s.refused(403, "C:supported-calendar-data", "REPORT", s.mixed, `<sync-collection `+space+`><sync-token/><sync-level>1</sync-level><prop><C:calendar-data version="3"/></prop></sync-collection>`)
+	s.Refused(403, "C:supported-calendar-data", "REPORT", s.mixed, `<sync-collection `+space+`><sync-token/><sync-level>1</sync-level><prop><C:calendar-data version="3"/></prop></sync-collection>`)
 }
 
 // TestSawListing: a query for all that a calendar holds counts as a full listing of it; one that leaves something out does not.
@@ -241,13 +242,13 @@ func TestSawListing(t *testing.T) {
 		{s.events, within("VEVENT", `<C:prop-filter name="UID"/>`), false},
 		{s.events, within("VEVENT", ""), true},
 	} {
-		d, _, err := s.core.AddDevice(t.Context(), holdfast.Actor{Account: s.ada.ID}, s.ada.ID, c.at+c.filter[len(c.filter)/2:len(c.filter)/2+5]+fmt.Sprint(c.want), holdfast.Hash{byte(len(c.filter)), c.at[len(c.at)-2]})
+		d, _, err := s.Core.AddDevice(t.Context(), holdfast.Actor{Account: s.Ada.ID}, s.Ada.ID, c.at+c.filter[len(c.filter)/2:len(c.filter)/2+5]+fmt.Sprint(c.want), holdfast.Hash{byte(len(c.filter)), c.at[len(c.at)-2]})
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.device = d.ID
-		s.report(c.at, query(plain, c.filter), "Depth: 1")
-		devices, err := s.core.Devices(t.Context(), s.ada.ID)
+		s.Device = d.ID
+		s.Report(c.at, query(plain, c.filter), "Depth: 1")
+		devices, err := s.Core.Devices(t.Context(), s.Ada.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,16 +270,16 @@ func TestTiredSearch(t *testing.T) {
 	for i := range 40 {
 		s.put(fmt.Sprintf("%s%d.ics", s.events, i), event(fmt.Sprint(i), "DTSTART:20260101T000000Z"))
 	}
-	s.engine.row = func() { s.clock.Advance(time.Second) }
-	a := s.do("REPORT", s.events, query(plain, within("VEVENT", `<C:prop-filter name="SUMMARY"/>`)))
-	if a.code != 503 || a.header.Get("Retry-After") == "" {
-		t.Errorf("%d %s", a.code, a.body)
+	s.Engine.Row = func() { s.Clock.Advance(time.Second) }
+	a := s.Do("REPORT", s.events, query(plain, within("VEVENT", `<C:prop-filter name="SUMMARY"/>`)))
+	if a.Code != 503 || a.Header.Get("Retry-After") == "" {
+		t.Errorf("%d %s", a.Code, a.Body)
 	}
-	s.engine.row = nil
-	s.engine.lost = true
-	s.refused(503, "", "REPORT", s.events, query(plain, within("VEVENT", "")))
-	s.refused(503, "", "REPORT", s.events, multiget(plain, s.events+"1.ics"))
-	s.refused(503, "", "REPORT", s.events, query(`<prop><getetag/></prop>`, within("VEVENT", `<C:prop-filter name="SUMMARY"/>`)))
+	s.Engine.Row = nil
+	s.Engine.Lost = true
+	s.Refused(503, "", "REPORT", s.events, query(plain, within("VEVENT", "")))
+	s.Refused(503, "", "REPORT", s.events, multiget(plain, s.events+"1.ics"))
+	s.Refused(503, "", "REPORT", s.events, query(`<prop><getetag/></prop>`, within("VEVENT", `<C:prop-filter name="SUMMARY"/>`)))
 }
 
 // TestFreeBusy answers what section 7.10 has as an example, by a calendar and by the home.
@@ -286,54 +287,54 @@ func TestFreeBusy(t *testing.T) {
 	s := newServer(t)
 	s.fill()
 	ask := `<C:free-busy-query ` + space + `><C:time-range start="20060104T140000Z" end="20060105T220000Z"/></C:free-busy-query>`
-	a := s.want(200, "REPORT", s.mixed, ask, "Depth: 1")
-	if a.header.Get("Content-Type") != "text/calendar; charset=utf-8" {
-		t.Errorf("headers %v", a.header)
+	a := s.Want(200, "REPORT", s.mixed, ask, "Depth: 1")
+	if a.Header.Get("Content-Type") != "text/calendar; charset=utf-8" {
+		t.Errorf("headers %v", a.Header)
 	}
 	for _, want := range []string{"BEGIN:VFREEBUSY", "DTSTART:20060104T140000Z", "DTEND:20060105T220000Z", "DTSTAMP:20260201T080000Z",
 		"FBTYPE=BUSY-TENTATIVE:20060104T150000Z/", "20060104T190000Z/", "20060105T170000Z/", "FBTYPE=BUSY-UNAVAILABLE:20060105T100000Z/"} {
-		if !strings.Contains(a.body, want) {
-			t.Errorf("no %s in %s", want, a.body)
+		if !strings.Contains(a.Body, want) {
+			t.Errorf("no %s in %s", want, a.Body)
 		}
 	}
-	if strings.Contains(a.body, "Second") || strings.Contains(a.body, "20060103") {
-		t.Errorf("too much is told: %s", a.body)
+	if strings.Contains(a.Body, "Second") || strings.Contains(a.Body, "20060103") {
+		t.Errorf("too much is told: %s", a.Body)
 	}
 	s.put(s.events+"x.ics", event("x", "DTSTART:20060105T200000Z", "DTEND:20060105T210000Z"))
-	if a := s.want(200, "REPORT", s.home, ask, "Depth: infinity"); !strings.Contains(a.body, "20060105T170000Z/") || !strings.Contains(a.body, "20060105T200000Z/") {
-		t.Errorf("the home: %s", a.body)
+	if a := s.Want(200, "REPORT", s.home, ask, "Depth: infinity"); !strings.Contains(a.Body, "20060105T170000Z/") || !strings.Contains(a.Body, "20060105T200000Z/") {
+		t.Errorf("the home: %s", a.Body)
 	}
-	s.do("PROPPATCH", s.events, proppatch(`<set><prop><C:schedule-calendar-transp><C:transparent/></C:schedule-calendar-transp></prop></set>`))
-	if a := s.want(200, "REPORT", s.home, ask, "Depth: infinity"); strings.Contains(a.body, "20060105T200000Z/") {
-		t.Errorf("a transparent calendar makes busy: %s", a.body)
+	s.Do("PROPPATCH", s.events, proppatch(`<set><prop><C:schedule-calendar-transp><C:transparent/></C:schedule-calendar-transp></prop></set>`))
+	if a := s.Want(200, "REPORT", s.home, ask, "Depth: infinity"); strings.Contains(a.Body, "20060105T200000Z/") {
+		t.Errorf("a transparent calendar makes busy: %s", a.Body)
 	}
 	for _, c := range []struct{ rng, cond string }{
 		{`<C:time-range start="20060104T140000" end="20060105T220000Z"/>`, "C:valid-filter"},
 		{`<C:time-range start="20060104T140000Z" end="20960105T220000Z"/>`, "C:valid-filter"},
 	} {
-		s.refused(403, c.cond, "REPORT", s.mixed, `<C:free-busy-query `+space+`>`+c.rng+`</C:free-busy-query>`)
+		s.Refused(403, c.cond, "REPORT", s.mixed, `<C:free-busy-query `+space+`>`+c.rng+`</C:free-busy-query>`)
 	}
-	s.refused(400, "", "REPORT", s.mixed, `<C:free-busy-query `+space+`/>`)
-	s.refused(403, "D:supported-report", "REPORT", s.mixed+"1.ics", ask)
-	s.refused(403, "", "REPORT", s.mixed, ask, "Test-As: bob")
+	s.Refused(400, "", "REPORT", s.mixed, `<C:free-busy-query `+space+`/>`)
+	s.Refused(403, "D:supported-report", "REPORT", s.mixed+"1.ics", ask)
+	s.Refused(403, "", "REPORT", s.mixed, ask, "Test-As: bob")
 }
 
 // TestIndexFollows: properties and copies keep when an object takes place.
 func TestIndexFollows(t *testing.T) {
 	s := newServer(t)
 	s.fill()
-	s.want(207, "PROPPATCH", s.mixed+"2.ics", proppatch(`<set><prop><x xmlns="urn:x">y</x></prop></set>`))
-	s.want(201, "COPY", s.mixed, "", "Destination: "+s.home+"copy/")
+	s.Want(207, "PROPPATCH", s.mixed+"2.ics", proppatch(`<set><prop><x xmlns="urn:x">y</x></prop></set>`))
+	s.Want(201, "COPY", s.mixed, "", "Destination: "+s.home+"copy/")
 	for _, at := range []string{s.mixed, s.home + "copy/"} {
-		if got := names(s.report(at, query(plain, during("VEVENT", "20060104T000000Z", "20060105T000000Z")), "Depth: 1")); got != "2 3" {
+		if got := names(s.Report(at, query(plain, during("VEVENT", "20060104T000000Z", "20060105T000000Z")), "Depth: 1")); got != "2 3" {
 			t.Errorf("%s: %q", at, got)
 		}
 	}
-	l, err := s.core.Locate(t.Context(), s.principal(), s.ada.ID, []string{"calendars", "copy"})
+	l, err := s.Core.Locate(t.Context(), s.Principal(), s.Ada.ID, []string{"calendars", "copy"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.core.Read(t.Context(), s.principal(), s.ada.ID, func(r *core.Reader) error {
+	err = s.Core.Read(t.Context(), s.Principal(), s.Ada.ID, func(r *core.Reader) error {
 		x, err := r.Resource(l.Collection.ID, "2.ics", 0)
 		if want := (holdfast.Times{Timed: true, First: 1136221200, Last: 1136570400 - 1}); x.Times.First != want.First || x.Times.Last < want.Last || x.Times.Last > want.Last+1 {
 			t.Errorf("times %+v, want about %+v", x.Times, want)
@@ -359,7 +360,7 @@ func TestUndated(t *testing.T) {
 		{"VJOURNAL", `start="20260106T000000Z"`, ""},
 	} {
 		for _, more := range []string{"", summary} {
-			if got := names(s.report(s.mixed, query(plain, within(c.kind, `<C:time-range `+c.rng+`/>`+more)))); got != c.want {
+			if got := names(s.Report(s.mixed, query(plain, within(c.kind, `<C:time-range `+c.rng+`/>`+more)))); got != c.want {
 				t.Errorf("%s %s %s: %q, want %q", c.kind, c.rng, more, got, c.want)
 			}
 		}

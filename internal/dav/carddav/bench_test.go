@@ -16,20 +16,20 @@ import (
 
 // fill puts n contacts as a phone writes them into ada's book.
 func (s *server) fill(n int) {
-	s.t.Helper()
-	who := s.principal()
-	loc, err := s.core.Locate(s.t.Context(), who, s.ada.ID, []string{"addressbooks", "default"})
+	s.T.Helper()
+	who := s.Principal()
+	loc, err := s.Core.Locate(s.T.Context(), who, s.Ada.ID, []string{"addressbooks", "default"})
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	for i := range n {
 		uid := fmt.Sprintf("5F1B7E0A-1F5D-4C0E-9C5B-%012d", i)
 		body := vcf("3.0", "PRODID:-//Example Inc.//iOS 17.4//EN", fmt.Sprintf("N:Beispiel %d;Ada;;;", i), fmt.Sprintf("FN:Ada Beispiel %d", i), "ORG:Analytical Engines;Research",
 			fmt.Sprintf("item1.EMAIL;type=INTERNET;type=pref:ada%d@example.org", i), "TEL;type=CELL;type=VOICE;type=pref:+44 20 7946 0000",
 			"item2.ADR;type=HOME;type=pref:;;12 Example Street;London;;NW1;United Kingdom", "item2.X-ABADR:gb", "BDAY:1815-12-10", "REV:2026-01-01T00:00:00Z", "UID:"+uid)
-		q := core.PutRequest{Place: core.Place{Owner: s.ada.ID, Collection: loc.Collection.ID, Name: uid + ".vcf"}, ContentType: "text/vcard", Body: body}
-		if _, _, err := s.core.Put(s.t.Context(), who, q); err != nil {
-			s.t.Fatal(err)
+		q := core.PutRequest{Place: core.Place{Owner: s.Ada.ID, Collection: loc.Collection.ID, Name: uid + ".vcf"}, ContentType: "text/vcard", Body: body}
+		if _, _, err := s.Core.Put(s.T.Context(), who, q); err != nil {
+			s.T.Fatal(err)
 		}
 	}
 }
@@ -42,9 +42,9 @@ type client struct {
 }
 
 func (s *server) listen() *client {
-	srv := httptest.NewServer(s.h)
-	s.t.Cleanup(srv.Close)
-	return &client{b: s.t, url: srv.URL}
+	srv := httptest.NewServer(s.Handler)
+	s.T.Cleanup(srv.Close)
+	return &client{b: s.T, url: srv.URL}
 }
 
 // send returns the length of a 207, and its body in buf.

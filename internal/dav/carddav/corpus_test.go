@@ -33,17 +33,17 @@ func TestCorpus(t *testing.T) {
 			t.Fatal(err)
 		}
 		target := fmt.Sprintf("%s%d.vcf", s.book, i)
-		a := s.do("PUT", target, string(body), "Content-Type: text/vcard")
+		a := s.Do("PUT", target, string(body), "Content-Type: text/vcard")
 		switch {
-		case a.code == http.StatusForbidden && strings.Contains(a.body, "<CR:valid-address-data"):
+		case a.Code == http.StatusForbidden && strings.Contains(a.Body, "<CR:valid-address-data"):
 			count["valid-address-data"]++
-		case a.code == http.StatusForbidden && strings.Contains(a.body, "<CR:supported-address-data"):
+		case a.Code == http.StatusForbidden && strings.Contains(a.Body, "<CR:supported-address-data"):
 			count["supported-address-data"]++
-		case a.code == http.StatusCreated:
+		case a.Code == http.StatusCreated:
 			count["taken"]++
-			s.comesBack(target, string(body), a.header.Get("ETag"))
+			s.comesBack(target, string(body), a.Header.Get("ETag"))
 		default:
-			t.Errorf("%s: %d %s", f.Name(), a.code, a.body)
+			t.Errorf("%s: %d %s", f.Name(), a.Code, a.Body)
 		}
 	}
 	if got, want := fmt.Sprint(count), "map[supported-address-data:3 taken:2 valid-address-data:6]"; got != want {
@@ -53,18 +53,18 @@ func TestCorpus(t *testing.T) {
 
 // comesBack checks that a card is given as it was put by GET and by reports, and in either version.
 func (s *server) comesBack(target, body, etag string) {
-	s.t.Helper()
-	if a := s.do("GET", target, ""); a.body != body || a.header.Get("ETag") != etag {
-		s.t.Errorf("%s: GET changed it", target)
+	s.T.Helper()
+	if a := s.Do("GET", target, ""); a.Body != body || a.Header.Get("ETag") != etag {
+		s.T.Errorf("%s: GET changed it", target)
 	}
 	for _, attr := range []string{"", ` version="3.0"`, ` version="4.0"`} {
-		got := s.report(s.book, multiget(`<prop><getetag/><CR:address-data`+attr+`/></prop>`, target))
-		if len(got) != 1 || got[0].data() == "" || got[0].etag() != etag {
-			s.t.Fatalf("%s%s: %+v", target, attr, got)
+		got := s.Report(s.book, multiget(`<prop><getetag/><CR:address-data`+attr+`/></prop>`, target))
+		if len(got) != 1 || got[0].Data() == "" || got[0].ETag() != etag {
+			s.T.Fatalf("%s%s: %+v", target, attr, got)
 		}
 		same := attr == "" || strings.Contains(body, "VERSION:"+attr[10:13])
-		if data := got[0].data(); same && data != body || !same && !strings.Contains(data, "VERSION:"+attr[10:13]) {
-			s.t.Errorf("%s%s: %q", target, attr, data)
+		if data := got[0].Data(); same && data != body || !same && !strings.Contains(data, "VERSION:"+attr[10:13]) {
+			s.T.Errorf("%s%s: %q", target, attr, data)
 		}
 	}
 }

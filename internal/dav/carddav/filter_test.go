@@ -76,16 +76,16 @@ func TestQueryFilters(t *testing.T) {
 		{"", prop("item2.TEL", "", ""), ""},
 	} {
 		var got []string
-		for _, r := range s.report(s.book, query(plain, `<CR:filter`+c.attr+`>`+c.filter+`</CR:filter>`), "Depth: 1") {
+		for _, r := range s.Report(s.book, query(plain, `<CR:filter`+c.attr+`>`+c.filter+`</CR:filter>`), "Depth: 1") {
 			name := strings.TrimSuffix(strings.TrimPrefix(r.Href, s.book), ".vcf")
-			if got = append(got, name); r.data() != string(cards[name]) {
+			if got = append(got, name); r.Data() != string(cards[name]) {
 				t.Errorf("%s%s: %s is not as it was put", c.attr, c.filter, name)
 			}
 		}
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s %s finds %v, want %s", c.attr, c.filter, got, c.want)
 		}
-		if n := len(s.report(s.book, query(`<prop><getetag/></prop>`, `<CR:filter`+c.attr+`>`+c.filter+`</CR:filter>`))); n != len(got) {
+		if n := len(s.Report(s.book, query(`<prop><getetag/></prop>`, `<CR:filter`+c.attr+`>`+c.filter+`</CR:filter>`))); n != len(got) {
 			t.Errorf("%s %s finds %d without data, %d with", c.attr, c.filter, n, len(got))
 		}
 	}
@@ -105,9 +105,9 @@ func TestQueryFilters(t *testing.T) {
 		{prop("FN", "", absent+text("", "x")), http.StatusBadRequest, ""},
 		{strings.Repeat(prop("FN", "", ""), 501), http.StatusRequestEntityTooLarge, ""},
 	} {
-		a := s.do("REPORT", s.book, query(plain, `<CR:filter>`+c.filter+`</CR:filter>`))
-		if a.code != c.code || c.rule != "" && !strings.Contains(a.body, "<"+c.rule) {
-			t.Errorf("%.80s: %d %s, want %d %s", c.filter, a.code, a.body, c.code, c.rule)
+		a := s.Do("REPORT", s.book, query(plain, `<CR:filter>`+c.filter+`</CR:filter>`))
+		if a.Code != c.code || c.rule != "" && !strings.Contains(a.Body, "<"+c.rule) {
+			t.Errorf("%.80s: %d %s, want %d %s", c.filter, a.Code, a.Body, c.code, c.rule)
 		}
 	}
 }
@@ -120,26 +120,26 @@ func TestSearchEnds(t *testing.T) {
 	}
 	nothing := query(plain, `<CR:filter><CR:prop-filter name="X-NONE"/></CR:filter>`)
 	rows := 0
-	s.engine.row = func() {
+	s.Engine.Row = func() {
 		rows++
-		s.clock.Advance(50 * time.Millisecond)
+		s.Clock.Advance(50 * time.Millisecond)
 	}
-	a := s.do("REPORT", s.book, nothing)
-	if a.code != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || rows == 200 {
-		t.Errorf("a slow search: %d after %d rows, %s", a.code, rows, a.body)
+	a := s.Do("REPORT", s.book, nothing)
+	if a.Code != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" || rows == 200 {
+		t.Errorf("a slow search: %d after %d rows, %s", a.Code, rows, a.Body)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	rows = 0
-	s.engine.row = func() {
+	s.Engine.Row = func() {
 		rows++
 		cancel()
 	}
-	s.h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("REPORT", s.book, strings.NewReader(nothing)).WithContext(ctx))
+	s.Handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("REPORT", s.book, strings.NewReader(nothing)).WithContext(ctx))
 	if rows == 0 || rows == 200 {
 		t.Errorf("a search that nobody waits for looked at %d of 200 cards", rows)
 	}
-	s.engine.row = nil
-	if got := s.report(s.book, nothing); len(got) != 0 {
+	s.Engine.Row = nil
+	if got := s.Report(s.book, nothing); len(got) != 0 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -5,13 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/internal/dav/davtest"
 	"holdfast/internal/davxml"
 )
 
 func TestPutPreconditions(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
 	s.put(s.book+"first%20one.vcf", vcf("3.0", "UID:1", "FN:Ada"))
-	home := "/dav/addressbooks/" + s.ada.ID.String() + "/"
+	home := "/dav/addressbooks/" + s.Ada.ID.String() + "/"
 	good := string(vcf("3.0", "UID:new", "FN:Ada"))
 	for _, c := range []struct {
 		name, target, media, body string
@@ -28,11 +29,11 @@ func TestPutPreconditions(t *testing.T) {
 		{"no book", home + "nowhere/x.vcf", "text/vcard", good, 404, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := s.do("PUT", c.target, c.body, "Content-Type: "+c.media)
-			if c.code != 0 && a.code != c.code || a.code < 400 || !strings.Contains(a.body, c.want) {
-				t.Errorf("%d %s, want %d %s", a.code, a.body, c.code, c.want)
+			a := s.Do("PUT", c.target, c.body, "Content-Type: "+c.media)
+			if c.code != 0 && a.Code != c.code || a.Code < 400 || !strings.Contains(a.Body, c.want) {
+				t.Errorf("%d %s, want %d %s", a.Code, a.Body, c.code, c.want)
 			}
-			if a := s.do("GET", c.target, ""); a.code == http.StatusOK {
+			if a := s.Do("GET", c.target, ""); a.Code == http.StatusOK {
 				t.Error("it is stored nevertheless")
 			}
 		})
@@ -42,18 +43,18 @@ func TestPutPreconditions(t *testing.T) {
 func TestMoveAndCopyJudge(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
 	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
-	a := s.do("COPY", s.book+"a.vcf", "", "Destination: "+s.book+"b.vcf")
-	if a.code != http.StatusForbidden || !strings.Contains(a.body, "<CR:no-uid-conflict><D:href>"+s.book+"a.vcf</D:href>") {
-		t.Errorf("a copy in the same book: %d %s", a.code, a.body)
+	a := s.Do("COPY", s.book+"a.vcf", "", "Destination: "+s.book+"b.vcf")
+	if a.Code != http.StatusForbidden || !strings.Contains(a.Body, "<CR:no-uid-conflict><D:href>"+s.book+"a.vcf</D:href>") {
+		t.Errorf("a copy in the same book: %d %s", a.Code, a.Body)
 	}
-	if a := s.do("MOVE", s.book+"a.vcf", "", "Destination: "+s.book+"b.vcf"); a.code != http.StatusCreated {
-		t.Errorf("a move in the same book: %d %s", a.code, a.body)
+	if a := s.Do("MOVE", s.book+"a.vcf", "", "Destination: "+s.book+"b.vcf"); a.Code != http.StatusCreated {
+		t.Errorf("a move in the same book: %d %s", a.Code, a.Body)
 	}
 }
 
 func TestMkcol(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
-	home := "/dav/addressbooks/" + s.ada.ID.String() + "/"
+	home := "/dav/addressbooks/" + s.Ada.ID.String() + "/"
 	ext := func(types, props string) string {
 		return `<mkcol ` + space + `><set><prop><resourcetype>` + types + `</resourcetype>` + props + `</prop></set></mkcol>`
 	}
@@ -67,37 +68,37 @@ func TestMkcol(t *testing.T) {
 		{"plain", home + "plain/", "", 201, ""},
 		{"exists", home + "work/", ext(book, ""), 405, ""},
 		{"inside a book", s.book + "inner/", ext(book, ""), 403, "<CR:addressbook-collection-location-ok"},
-		{"in calendars", "/dav/calendars/" + s.ada.ID.String() + "/book/", ext(book, ""), 403, ""},
+		{"in calendars", "/dav/calendars/" + s.Ada.ID.String() + "/book/", ext(book, ""), 403, ""},
 		{"a protected property", home + "bad/", ext(book, `<CR:supported-address-data/>`), 0, "cannot-modify-protected-property"},
 		{"a description that is none", home + "bad/", ext(book, `<CR:addressbook-description><b xmlns=""/></CR:addressbook-description>`), 0, ""},
 		{"another type", home + "bad/", ext(`<collection/><n:x xmlns:n="urn:x"/>`, ""), 403, "valid-resourcetype"},
 	} {
-		a := s.do("MKCOL", c.target, c.body, "Content-Type: application/xml")
-		if c.code != 0 && a.code != c.code || c.code == 0 && a.code < 207 || !strings.Contains(a.body, c.want) {
-			t.Errorf("%s: %d %s, want %d %s", c.name, a.code, a.body, c.code, c.want)
+		a := s.Do("MKCOL", c.target, c.body, "Content-Type: application/xml")
+		if c.code != 0 && a.Code != c.code || c.code == 0 && a.Code < 207 || !strings.Contains(a.Body, c.want) {
+			t.Errorf("%s: %d %s, want %d %s", c.name, a.Code, a.Body, c.code, c.want)
 		}
 	}
-	a := s.do("PROPFIND", home, `<propfind `+space+`><prop><displayname/><resourcetype/><CR:addressbook-description/></prop></propfind>`, "Depth: 1")
+	a := s.Do("PROPFIND", home, `<propfind `+space+`><prop><displayname/><resourcetype/><CR:addressbook-description/></prop></propfind>`, "Depth: 1")
 	for _, want := range []string{`<D:href>` + home + `work/</D:href>`, `Work</`, `At the office</`, `<CR:addressbook/>`, `<D:href>` + home + `plain/</D:href>`} {
-		if !strings.Contains(a.body, want) {
-			t.Errorf("%s is not in %s", want, a.body)
+		if !strings.Contains(a.Body, want) {
+			t.Errorf("%s is not in %s", want, a.Body)
 		}
 	}
-	if strings.Contains(a.body, "bad/") {
-		t.Errorf("a refused book is there: %s", a.body)
+	if strings.Contains(a.Body, "bad/") {
+		t.Errorf("a refused book is there: %s", a.Body)
 	}
 }
 
 func TestProperties(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
 	find := func(target, props string) string {
-		a := s.do("PROPFIND", target, `<propfind `+space+`><prop>`+props+`</prop></propfind>`, "Depth: 0")
-		if a.code != http.StatusMultiStatus {
-			t.Fatalf("PROPFIND %s: %d %s", target, a.code, a.body)
+		a := s.Do("PROPFIND", target, `<propfind `+space+`><prop>`+props+`</prop></propfind>`, "Depth: 0")
+		if a.Code != http.StatusMultiStatus {
+			t.Fatalf("PROPFIND %s: %d %s", target, a.Code, a.Body)
 		}
-		return a.body
+		return a.Body
 	}
-	id := s.ada.ID.String()
+	id := s.Ada.ID.String()
 	home := "<CR:addressbook-home-set><D:href>/dav/addressbooks/" + id + "/</D:href></CR:addressbook-home-set>"
 	for _, target := range []string{"/", "/dav/", "/dav/principals/" + id + "/", "/dav/principals/ada@example.org/", "/dav/addressbooks/" + id + "/", s.book,
 		"/dav/addressbooks/ada@example.org/default/"} {
@@ -115,42 +116,42 @@ func TestProperties(t *testing.T) {
 			t.Errorf("%s is not in %s", want, body)
 		}
 	}
-	if a := s.do("OPTIONS", s.book, ""); !strings.Contains(a.header.Get("DAV"), "addressbook") || !strings.Contains(a.header.Get("Allow"), "REPORT") {
-		t.Errorf("OPTIONS: %v", a.header)
+	if a := s.Do("OPTIONS", s.book, ""); !strings.Contains(a.Header.Get("DAV"), "addressbook") || !strings.Contains(a.Header.Get("Allow"), "REPORT") {
+		t.Errorf("OPTIONS: %v", a.Header)
 	}
 	// Nobody else's.
-	if a := s.do("PROPFIND", "/dav/principals/"+id+"/", "", "Depth: 0", "Test-As: bob"); a.code != http.StatusForbidden {
-		t.Errorf("another's principal: %d %s", a.code, a.body)
+	if a := s.Do("PROPFIND", "/dav/principals/"+id+"/", "", "Depth: 0", "Test-As: bob"); a.Code != http.StatusForbidden {
+		t.Errorf("another's principal: %d %s", a.Code, a.Body)
 	}
-	if a := s.do("REPORT", s.book, query(plain, ""), "Test-As: bob"); a.code != http.StatusForbidden {
-		t.Errorf("another's book: %d %s", a.code, a.body)
+	if a := s.Do("REPORT", s.book, query(plain, ""), "Test-As: bob"); a.Code != http.StatusForbidden {
+		t.Errorf("another's book: %d %s", a.Code, a.Body)
 	}
 	// allprop holds none of these (RFC 6352 section 6.2).
-	if a := s.do("PROPFIND", s.book, "", "Depth: 0"); strings.Contains(a.body, "supported-address-data") || strings.Contains(a.body, "max-resource-size") {
-		t.Errorf("allprop: %s", a.body)
+	if a := s.Do("PROPFIND", s.book, "", "Depth: 0"); strings.Contains(a.Body, "supported-address-data") || strings.Contains(a.Body, "max-resource-size") {
+		t.Errorf("allprop: %s", a.Body)
 	}
 }
 
 func TestDescription(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
-	patch := func(value string) answer {
-		return s.do("PROPPATCH", s.book, `<propertyupdate `+space+`><set><prop>`+value+`</prop></set></propertyupdate>`)
+	patch := func(value string) davtest.Answer {
+		return s.Do("PROPPATCH", s.book, `<propertyupdate `+space+`><set><prop>`+value+`</prop></set></propertyupdate>`)
 	}
 	find := func() string {
-		return s.do("PROPFIND", s.book, `<propfind `+space+`><prop><CR:addressbook-description/></prop></propfind>`, "Depth: 0").body
+		return s.Do("PROPFIND", s.book, `<propfind `+space+`><prop><CR:addressbook-description/></prop></propfind>`, "Depth: 0").Body
 	}
 	if b := find(); !strings.Contains(b, "404 Not Found") {
 		t.Errorf("before it was set: %s", b)
 	}
-	if a := patch(`<CR:addressbook-description xml:lang="de">Freunde &amp; Verwandte</CR:addressbook-description>`); !strings.Contains(a.body, "200 OK") {
-		t.Fatalf("%d %s", a.code, a.body)
+	if a := patch(`<CR:addressbook-description xml:lang="de">Freunde &amp; Verwandte</CR:addressbook-description>`); !strings.Contains(a.Body, "200 OK") {
+		t.Fatalf("%d %s", a.Code, a.Body)
 	}
 	if b := find(); !strings.Contains(b, "Freunde &amp; Verwandte") || !strings.Contains(b, `xml:lang="de"`) {
 		t.Errorf("after it was set: %s", b)
 	}
 	for _, protected := range []string{`<CR:supported-address-data/>`, `<CR:max-resource-size>5</CR:max-resource-size>`, `<CR:supported-collation-set/>`} {
-		if a := patch(protected); !strings.Contains(a.body, "403 Forbidden") || !strings.Contains(a.body, "cannot-modify-protected-property") {
-			t.Errorf("%s: %d %s", protected, a.code, a.body)
+		if a := patch(protected); !strings.Contains(a.Body, "403 Forbidden") || !strings.Contains(a.Body, "cannot-modify-protected-property") {
+			t.Errorf("%s: %d %s", protected, a.Code, a.Body)
 		}
 	}
 }
@@ -169,19 +170,19 @@ func TestGetByAccept(t *testing.T) {
 		if c.accept != "" {
 			headers = []string{"Accept: " + c.accept}
 		}
-		a := s.do("GET", s.book+"a.vcf", "", headers...)
-		if a.code != 200 || a.header.Get("ETag") != etag || a.header.Get("Content-Type") != c.media || !strings.Contains(a.body, "VERSION:"+c.version+"\r\n") {
-			t.Errorf("Accept %q: %d %v %s", c.accept, a.code, a.header, a.body)
+		a := s.Do("GET", s.book+"a.vcf", "", headers...)
+		if a.Code != 200 || a.Header.Get("ETag") != etag || a.Header.Get("Content-Type") != c.media || !strings.Contains(a.Body, "VERSION:"+c.version+"\r\n") {
+			t.Errorf("Accept %q: %d %v %s", c.accept, a.Code, a.Header, a.Body)
 		}
-		if !strings.Contains(a.header.Get("Vary"), "Accept") {
-			t.Errorf("Accept %q: Vary is %q", c.accept, a.header.Get("Vary"))
+		if !strings.Contains(a.Header.Get("Vary"), "Accept") {
+			t.Errorf("Accept %q: Vary is %q", c.accept, a.Header.Get("Vary"))
 		}
-		if c.version == "3.0" && a.body != string(card) {
+		if c.version == "3.0" && a.Body != string(card) {
 			t.Errorf("Accept %q: the octets changed", c.accept)
 		}
 	}
 	// The ETag of a converted answer edits the stored card.
-	if a := s.do("PUT", s.book+"a.vcf", string(vcf("4.0", "UID:1", "FN:Ada")), "If-Match: "+etag, "Content-Type: text/vcard"); a.code != http.StatusNoContent {
-		t.Errorf("If-Match: %d %s", a.code, a.body)
+	if a := s.Do("PUT", s.book+"a.vcf", string(vcf("4.0", "UID:1", "FN:Ada")), "If-Match: "+etag, "Content-Type: text/vcard"); a.Code != http.StatusNoContent {
+		t.Errorf("If-Match: %d %s", a.Code, a.Body)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"holdfast"
+	"holdfast/internal/dav/davtest"
 	"holdfast/internal/davxml"
 )
 
@@ -17,7 +18,7 @@ func TestMultigetAnswersEachHrefAsGiven(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
 	card := vcf("3.0", "UID:1", "N:;;;;", "FN:<Ada> & \"Co\"", "NOTE:Zoë")
 	etag := s.put(s.book+"a%20b.vcf", card)
-	id := s.ada.ID.String()
+	id := s.Ada.ID.String()
 	good := []string{
 		s.book + "a%20b.vcf",
 		"/dav/addressbooks/ada@example.org/default/a%20b.vcf",
@@ -30,9 +31,9 @@ func TestMultigetAnswersEachHrefAsGiven(t *testing.T) {
 		"//cloud.example.org" + s.book + "a%20b.vcf",
 		s.book + "a%20b.vcf", // twice
 	}
-	bob := "/dav/addressbooks/" + s.bob.ID.String() + "/default/"
+	bob := "/dav/addressbooks/" + s.Bob.ID.String() + "/default/"
 	s.put(bob+"secret.vcf", vcf("3.0", "UID:s", "FN:Secret"), "Test-As: bob")
-	s.do("MKCOL", "/dav/addressbooks/"+id+"/other/", "")
+	s.Do("MKCOL", "/dav/addressbooks/"+id+"/other/", "")
 	s.put("/dav/addressbooks/"+id+"/other/o.vcf", vcf("3.0", "UID:o", "FN:Other"))
 	bad := []string{
 		s.book + "missing.vcf", s.book, strings.TrimSuffix(s.book, "/"), s.book + "a%20b.vcf/",
@@ -42,7 +43,7 @@ func TestMultigetAnswersEachHrefAsGiven(t *testing.T) {
 		s.book + "a%00b.vcf", s.book + "%ff.vcf",
 	}
 	all := append(slices.Clone(good), bad...)
-	got := s.report(s.book, multiget(plain, all...))
+	got := s.Report(s.book, multiget(plain, all...))
 	if len(got) != len(all) {
 		t.Fatalf("%d answers for %d hrefs", len(got), len(all))
 	}
@@ -51,8 +52,8 @@ func TestMultigetAnswersEachHrefAsGiven(t *testing.T) {
 			t.Errorf("answer %d is under %q, asked was %q", i, r.Href, all[i])
 		}
 		if i < len(good) {
-			if r.data() != string(card) || r.etag() != etag || r.Status != "" {
-				t.Errorf("%s: data %q, ETag %s, status %q", r.Href, r.data(), r.etag(), r.Status)
+			if r.Data() != string(card) || r.ETag() != etag || r.Status != "" {
+				t.Errorf("%s: data %q, ETag %s, status %q", r.Href, r.Data(), r.ETag(), r.Status)
 			}
 		} else if r.Status != "HTTP/1.1 404 Not Found" || len(r.Stats) != 0 {
 			t.Errorf("%s: status %q, %d propstats: whoever asks may learn nothing of it", r.Href, r.Status, len(r.Stats))
@@ -64,17 +65,17 @@ func TestMultigetAnswersEachHrefAsGiven(t *testing.T) {
 func TestMultigetFailsAsAWholeOnAFault(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
 	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
-	body := multiget(plain, "/dav/files/"+s.ada.ID.String()+"/x", s.book+"a.vcf", s.book+"none.vcf")
+	body := multiget(plain, "/dav/files/"+s.Ada.ID.String()+"/x", s.book+"a.vcf", s.book+"none.vcf")
 	for _, fault := range []error{&holdfast.Error{Kind: holdfast.Unavailable}, &holdfast.Error{Kind: holdfast.InDoubt}, &holdfast.Error{Kind: holdfast.Corrupt},
 		context.DeadlineExceeded, context.Canceled, errors.New("a bug")} {
-		s.engine.child = fault
-		a := s.do("REPORT", s.book, body)
-		if a.code != 503 && (fault.Error() != "a bug" || a.code != 500) || strings.Contains(a.body, "multistatus") || strings.Contains(a.body, "404") {
-			t.Errorf("%v: %d %s", fault, a.code, a.body)
+		s.Engine.Child = fault
+		a := s.Do("REPORT", s.book, body)
+		if a.Code != 503 && (fault.Error() != "a bug" || a.Code != 500) || strings.Contains(a.Body, "multistatus") || strings.Contains(a.Body, "404") {
+			t.Errorf("%v: %d %s", fault, a.Code, a.Body)
 		}
 	}
-	s.engine.child = nil
-	if got := s.report(s.book, body); len(got) != 3 || got[1].data() == "" {
+	s.Engine.Child = nil
+	if got := s.Report(s.book, body); len(got) != 3 || got[1].Data() == "" {
 		t.Errorf("without a fault: %+v", got)
 	}
 }
@@ -83,15 +84,15 @@ func TestMultigetFailsAsAWholeOnAFault(t *testing.T) {
 func TestReportsFailWhereOctetsAreLost(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
 	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
-	s.engine.lost = true
+	s.Engine.Lost = true
 	match := `<CR:filter><CR:prop-filter name="FN"><CR:text-match>zoe</CR:text-match></CR:prop-filter></CR:filter>`
 	for _, body := range []string{multiget(plain, s.book+"a.vcf"), query(plain, "<CR:filter/>"), query("<prop><getetag/></prop>", match),
 		`<sync-collection ` + space + `><sync-token/><sync-level>1</sync-level>` + plain + `</sync-collection>`} {
-		if a := s.do("REPORT", s.book, body); a.code != 503 || strings.Contains(a.body, "multistatus") {
-			t.Errorf("%s: %d %s", body, a.code, a.body)
+		if a := s.Do("REPORT", s.book, body); a.Code != 503 || strings.Contains(a.Body, "multistatus") {
+			t.Errorf("%s: %d %s", body, a.Code, a.Body)
 		}
 	}
-	if got := s.report(s.book, multiget("<prop><getetag/></prop>", s.book+"a.vcf")); got[0].etag() == "" {
+	if got := s.Report(s.book, multiget("<prop><getetag/></prop>", s.book+"a.vcf")); got[0].ETag() == "" {
 		t.Errorf("without octets: %+v", got)
 	}
 }
@@ -100,30 +101,30 @@ func TestMultigetAtACardAndWithoutHrefs(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
 	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
 	s.put(s.book+"b.vcf", vcf("3.0", "UID:2", "FN:Bea"))
-	got := s.report(s.book+"a.vcf", multiget(plain, s.book+"a.vcf", s.book+"b.vcf"))
-	if len(got) != 2 || got[0].data() == "" || got[0].Href != s.book+"a.vcf" || got[1].Status != "HTTP/1.1 404 Not Found" {
+	got := s.Report(s.book+"a.vcf", multiget(plain, s.book+"a.vcf", s.book+"b.vcf"))
+	if len(got) != 2 || got[0].Data() == "" || got[0].Href != s.book+"a.vcf" || got[1].Status != "HTTP/1.1 404 Not Found" {
 		t.Errorf("at a card: %+v", got)
 	}
-	if got := s.report(s.book, multiget(plain)); len(got) != 0 {
+	if got := s.Report(s.book, multiget(plain)); len(got) != 0 {
 		t.Errorf("no hrefs: %+v", got)
 	}
-	got = s.report(s.book+"b.vcf", query(plain, `<CR:filter><CR:prop-filter name="FN"><CR:text-match>bea</CR:text-match></CR:prop-filter></CR:filter>`))
-	if len(got) != 1 || got[0].Href != s.book+"b.vcf" || got[0].data() == "" {
+	got = s.Report(s.book+"b.vcf", query(plain, `<CR:filter><CR:prop-filter name="FN"><CR:text-match>bea</CR:text-match></CR:prop-filter></CR:filter>`))
+	if len(got) != 1 || got[0].Href != s.book+"b.vcf" || got[0].Data() == "" {
 		t.Errorf("a query at a card: %+v", got)
 	}
-	if got = s.report(s.book+"a.vcf", query(plain, `<CR:filter><CR:prop-filter name="FN"><CR:text-match>bea</CR:text-match></CR:prop-filter></CR:filter>`)); len(got) != 0 {
+	if got = s.Report(s.book+"a.vcf", query(plain, `<CR:filter><CR:prop-filter name="FN"><CR:text-match>bea</CR:text-match></CR:prop-filter></CR:filter>`)); len(got) != 0 {
 		t.Errorf("a query at a card that does not match: %+v", got)
 	}
 }
 
 func TestMultigetLimits(t *testing.T) {
 	s := newServer(t, davxml.Limits{Hrefs: 3})
-	if a := s.do("REPORT", s.book, multiget(plain, "/a", "/b", "/c", "/d")); a.code != http.StatusRequestEntityTooLarge {
-		t.Errorf("four hrefs where three are allowed: %d", a.code)
+	if a := s.Do("REPORT", s.book, multiget(plain, "/a", "/b", "/c", "/d")); a.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("four hrefs where three are allowed: %d", a.Code)
 	}
 	for _, body := range []string{"", "<a/>", "<CR:addressbook-multiget", multiget("<prop><CR:address-data><CR:prop/></CR:address-data></prop>", "/a")} {
-		if a := s.do("REPORT", s.book, body); a.code != http.StatusBadRequest && a.code != http.StatusForbidden {
-			t.Errorf("%.40q: %d %s", body, a.code, a.body)
+		if a := s.Do("REPORT", s.book, body); a.Code != http.StatusBadRequest && a.Code != http.StatusForbidden {
+			t.Errorf("%.40q: %d %s", body, a.Code, a.Body)
 		}
 	}
 }
@@ -133,18 +134,18 @@ func TestMultigetConverts(t *testing.T) {
 	three := vcf("3.0", "UID:1", "N:Lovelace;Ada;;;", "FN:Ada Lovelace", "TEL;TYPE=cell:+44 1")
 	four := vcf("4.0", "UID:2", "N:Hopper;Grace;;;", "FN:Grace Hopper", "TEL;TYPE=cell:+1 2")
 	etags := []string{s.put(s.book+"3.vcf", three), s.put(s.book+"4.vcf", four)}
-	ask := func(attr string, headers ...string) []response {
+	ask := func(attr string, headers ...string) []davtest.Response {
 		t.Helper()
-		got := s.report(s.book, multiget(`<prop><getetag/><CR:address-data `+attr+`/></prop>`, s.book+"3.vcf", s.book+"4.vcf"), headers...)
+		got := s.Report(s.book, multiget(`<prop><getetag/><CR:address-data `+attr+`/></prop>`, s.book+"3.vcf", s.book+"4.vcf"), headers...)
 		for i, r := range got {
-			if r.etag() != etags[i] {
-				t.Errorf("%s %s: the ETag is %s, that of the stored octets is %s", attr, r.Href, r.etag(), etags[i])
+			if r.ETag() != etags[i] {
+				t.Errorf("%s %s: the ETag is %s, that of the stored octets is %s", attr, r.Href, r.ETag(), etags[i])
 			}
 			want := ""
-			if strings.Contains(r.data(), "VERSION:4.0") {
+			if strings.Contains(r.Data(), "VERSION:4.0") {
 				want = "4.0"
 			}
-			if v := r.Stats[0].Prop.Data.Version; v != want {
+			if v := r.Stats[0].Prop.Contact.Version; v != want {
 				t.Errorf("%s %s: announced as version %q", attr, r.Href, v)
 			}
 		}
@@ -162,18 +163,18 @@ func TestMultigetConverts(t *testing.T) {
 	} {
 		got := ask(c.attr, "User-Agent: "+c.agent)
 		for i, want := range []string{c.want3, c.want4} {
-			if !strings.HasPrefix(got[i].data(), "BEGIN:VCARD\r\nVERSION:"+want+"\r\n") {
-				t.Errorf("%q by %q: %s is %q, want version %s", c.attr, c.agent, got[i].Href, got[i].data(), want)
+			if !strings.HasPrefix(got[i].Data(), "BEGIN:VCARD\r\nVERSION:"+want+"\r\n") {
+				t.Errorf("%q by %q: %s is %q, want version %s", c.attr, c.agent, got[i].Href, got[i].Data(), want)
 			}
 		}
-		if c.want3 == "3.0" && got[0].data() != string(three) || c.want4 == "4.0" && got[1].data() != string(four) {
+		if c.want3 == "3.0" && got[0].Data() != string(three) || c.want4 == "4.0" && got[1].Data() != string(four) {
 			t.Errorf("%q by %q: the stored octets changed", c.attr, c.agent)
 		}
 	}
 	for _, attr := range []string{`version="2.1"`, `content-type="application/vcard+json" version="4.0"`} {
-		a := s.do("REPORT", s.book, multiget(`<prop><CR:address-data `+attr+`/></prop>`, s.book+"3.vcf"))
-		if a.code != http.StatusForbidden || !strings.Contains(a.body, "CR:supported-address-data") {
-			t.Errorf("%s: %d %s", attr, a.code, a.body)
+		a := s.Do("REPORT", s.book, multiget(`<prop><CR:address-data `+attr+`/></prop>`, s.book+"3.vcf"))
+		if a.Code != http.StatusForbidden || !strings.Contains(a.Body, "CR:supported-address-data") {
+			t.Errorf("%s: %d %s", attr, a.Code, a.Body)
 		}
 	}
 }
@@ -190,7 +191,7 @@ func TestPartialData(t *testing.T) {
 		for _, body := range []string{multiget(`<prop><CR:address-data>`+c.props+`</CR:address-data></prop>`, s.book+"a.vcf"),
 			query(`<prop><CR:address-data>`+c.props+`</CR:address-data></prop>`, "")} {
 			want := "BEGIN:VCARD|VERSION:3.0|UID:1|" + c.want + "END:VCARD|"
-			if got := strings.ReplaceAll(s.report(s.book, body)[0].data(), "\r\n", "|"); got != want {
+			if got := strings.ReplaceAll(s.Report(s.book, body)[0].Data(), "\r\n", "|"); got != want {
 				t.Errorf("%s gives %s, want %s", c.props, got, want)
 			}
 		}
@@ -202,9 +203,9 @@ func TestAddressDataOutsideReports(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
 	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
 	for _, body := range []string{"", `<propfind ` + space + `><propname/></propfind>`, `<propfind ` + space + `><prop><CR:address-data/></prop></propfind>`} {
-		a := s.do("PROPFIND", s.book+"a.vcf", body, "Depth: 0")
-		if a.code != http.StatusMultiStatus || strings.Contains(a.body, "BEGIN:VCARD") || strings.Contains(body, "propname") && strings.Contains(a.body, "address-data") {
-			t.Errorf("%s: %d %s", body, a.code, a.body)
+		a := s.Do("PROPFIND", s.book+"a.vcf", body, "Depth: 0")
+		if a.Code != http.StatusMultiStatus || strings.Contains(a.Body, "BEGIN:VCARD") || strings.Contains(body, "propname") && strings.Contains(a.Body, "address-data") {
+			t.Errorf("%s: %d %s", body, a.Code, a.Body)
 		}
 	}
 }
@@ -226,7 +227,7 @@ func TestQueryLimit(t *testing.T) {
 		{odd + `<CR:limit><CR:nresults>2</CR:nresults></CR:limit>`, 2, false},
 		{odd + `<CR:limit><CR:nresults>1</CR:nresults></CR:limit>`, 1, true},
 	} {
-		got := s.report(s.book, query(plain, c.rest), "Depth: 1")
+		got := s.Report(s.book, query(plain, c.rest), "Depth: 1")
 		last := got[len(got)-1]
 		if cut := last.Status == "HTTP/1.1 507 Insufficient Storage"; cut != c.cut {
 			t.Fatalf("%s: cut %v: %+v", c.rest, cut, last)
@@ -241,8 +242,8 @@ func TestQueryLimit(t *testing.T) {
 			t.Errorf("%s: %d found, want %d", c.rest, len(got), c.found)
 		}
 	}
-	if a := s.do("REPORT", s.book, query(plain, `<CR:limit><CR:nresults>0</CR:nresults></CR:limit>`)); a.code != http.StatusBadRequest {
-		t.Errorf("a limit of nothing: %d", a.code)
+	if a := s.Do("REPORT", s.book, query(plain, `<CR:limit><CR:nresults>0</CR:nresults></CR:limit>`)); a.Code != http.StatusBadRequest {
+		t.Errorf("a limit of nothing: %d", a.Code)
 	}
 }
 
@@ -250,7 +251,7 @@ func TestQueryDepth(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
 	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
 	for _, h := range []string{"Depth: 0", "Depth: 1", "Depth: infinity", "Nothing: 1"} {
-		if got := s.report(s.book, query(plain, ""), h); len(got) != 1 || got[0].Href != s.book+"a.vcf" {
+		if got := s.Report(s.book, query(plain, ""), h); len(got) != 1 || got[0].Href != s.book+"a.vcf" {
 			t.Errorf("%s: %+v", h, got)
 		}
 	}
@@ -266,12 +267,12 @@ func TestWhatXMLCannotCarry(t *testing.T) {
 	all = append(all, 0x2028, 0xfdd0, 0xfffd, 0xfffe, 0xffff, 0x1fffe, 0x1f600, 0x10ffff, 0xfeff)
 	for _, r := range all {
 		card := vcf("3.0", "UID:1", "FN:Ada", "NOTE:x"+string(r)+"y")
-		a := s.do("PUT", s.book+"x.vcf", string(card), "Content-Type: text/vcard")
-		if a.code == http.StatusForbidden {
+		a := s.Do("PUT", s.book+"x.vcf", string(card), "Content-Type: text/vcard")
+		if a.Code == http.StatusForbidden {
 			continue
 		}
-		if got := s.report(s.book, multiget(plain, s.book+"x.vcf"))[0].data(); got != string(card) {
-			t.Errorf("U+%04X was taken (%d), and came back as %q", r, a.code, got)
+		if got := s.Report(s.book, multiget(plain, s.book+"x.vcf"))[0].Data(); got != string(card) {
+			t.Errorf("U+%04X was taken (%d), and came back as %q", r, a.Code, got)
 		}
 	}
 }
@@ -287,20 +288,20 @@ func TestDataInSyncCollection(t *testing.T) {
 		return `<sync-collection ` + space + `><sync-token/><sync-level>1</sync-level><prop><getetag/><CR:address-data` + attr + `/></prop></sync-collection>`
 	}
 	for attr, version := range map[string]string{``: "", ` version="3.0"`: "3.0", ` version="4.0"`: "4.0"} {
-		got := s.report(s.book, ask(attr))
+		got := s.Report(s.book, ask(attr))
 		if len(got) != len(cards) {
 			t.Fatalf("%s: %d of %d came", attr, len(got), len(cards))
 		}
 		for i, r := range got {
 			stored := string(cards[i])
-			if version == "" && r.data() != stored || version != "" && !strings.Contains(r.data(), "VERSION:"+version+"\r\n") ||
-				strings.Contains(stored, "VERSION:"+version) && r.data() != stored {
-				t.Errorf("%s: %s is %q", attr, r.Href, r.data())
+			if version == "" && r.Data() != stored || version != "" && !strings.Contains(r.Data(), "VERSION:"+version+"\r\n") ||
+				strings.Contains(stored, "VERSION:"+version) && r.Data() != stored {
+				t.Errorf("%s: %s is %q", attr, r.Href, r.Data())
 			}
 		}
 	}
-	if a := s.do("REPORT", s.book, ask(` version="2.1"`)); a.code != http.StatusForbidden || !strings.Contains(a.body, "CR:supported-address-data") {
-		t.Errorf("a version that is not known: %d %s", a.code, a.body)
+	if a := s.Do("REPORT", s.book, ask(` version="2.1"`)); a.Code != http.StatusForbidden || !strings.Contains(a.Body, "CR:supported-address-data") {
+		t.Errorf("a version that is not known: %d %s", a.Code, a.Body)
 	}
 }
 
@@ -316,35 +317,35 @@ func TestUnconvertible(t *testing.T) {
 	s.put(s.book+"good.vcf", vcf("3.0", "UID:1", "N:;;;;", "FN:Ada"))
 	const four = `<prop><getetag/><CR:address-data version="4.0"/></prop>`
 	for _, body := range []string{multiget(four, s.book+"bad.vcf", s.book+"good.vcf"), query(four, "")} {
-		got := s.report(s.book, body)
+		got := s.Report(s.book, body)
 		if len(got) != 2 || got[0].Status != "HTTP/1.1 415 Unsupported Media Type" || !strings.Contains(got[0].Error.Inner, "supported-address-data-conversion") || len(got[0].Stats) != 0 {
 			t.Errorf("the broken card: %+v", got[0])
 		}
-		if !strings.Contains(got[1].data(), "VERSION:4.0") {
+		if !strings.Contains(got[1].Data(), "VERSION:4.0") {
 			t.Errorf("the other card: %+v", got[1])
 		}
 	}
-	if got := s.report(s.book, multiget(plain, s.book+"bad.vcf")); got[0].data() != broken {
-		t.Errorf("as it is stored: %q", got[0].data())
+	if got := s.Report(s.book, multiget(plain, s.book+"bad.vcf")); got[0].Data() != broken {
+		t.Errorf("as it is stored: %q", got[0].Data())
 	}
-	if got := s.report(s.book, query(plain, `<CR:filter><CR:prop-filter name="X"><CR:is-not-defined/></CR:prop-filter></CR:filter>`)); len(got) != 1 || got[0].Href != s.book+"good.vcf" {
+	if got := s.Report(s.book, query(plain, `<CR:filter><CR:prop-filter name="X"><CR:is-not-defined/></CR:prop-filter></CR:filter>`)); len(got) != 1 || got[0].Href != s.book+"good.vcf" {
 		t.Errorf("a filter over a card that cannot be read: %+v", got)
 	}
-	if a := s.do("GET", s.book+"bad.vcf", "", "Accept: text/vcard;version=4.0"); a.body != broken {
-		t.Errorf("GET: %d %q", a.code, a.body)
+	if a := s.Do("GET", s.book+"bad.vcf", "", "Accept: text/vcard;version=4.0"); a.Body != broken {
+		t.Errorf("GET: %d %q", a.Code, a.Body)
 	}
 }
 
 // TestQueryIsSeen: a query that lists everything is evidence of what the device has seen; one that chooses is not.
 func TestQueryIsSeen(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
-	d, _, err := s.core.AddDevice(t.Context(), s.principal().Actor(), s.ada.ID, "Phone", holdfast.HashOf([]byte("x")))
+	d, _, err := s.Core.AddDevice(t.Context(), s.Principal().Actor(), s.Ada.ID, "Phone", holdfast.HashOf([]byte("x")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.device = d.ID
+	s.Device = d.ID
 	seen := func() (full int) {
-		devices, err := s.core.Devices(t.Context(), s.ada.ID)
+		devices, err := s.Core.Devices(t.Context(), s.Ada.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -357,12 +358,12 @@ func TestQueryIsSeen(t *testing.T) {
 	}
 	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
 	s.put(s.book+"b.vcf", vcf("3.0", "UID:2", "FN:Bea"))
-	s.report(s.book, query(plain, `<CR:filter><CR:prop-filter name="FN"/></CR:filter>`))
-	s.report(s.book, query(plain, `<CR:limit><CR:nresults>1</CR:nresults></CR:limit>`))
+	s.Report(s.book, query(plain, `<CR:filter><CR:prop-filter name="FN"/></CR:filter>`))
+	s.Report(s.book, query(plain, `<CR:limit><CR:nresults>1</CR:nresults></CR:limit>`))
 	if n := seen(); n != 0 {
 		t.Errorf("%d full listings were noted, none was given", n)
 	}
-	s.report(s.book, query(plain, ``))
+	s.Report(s.book, query(plain, ``))
 	if n := seen(); n != 1 {
 		t.Errorf("%d full listings were noted, one was given", n)
 	}
