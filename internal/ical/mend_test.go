@@ -276,7 +276,7 @@ func TestMendIsLinear(t *testing.T) {
 		start := time.Now()
 		out, r := Mend([]byte(data), opts)
 		t.Log(name, len(out), r, time.Since(start))
-		if took := time.Since(start); took > 20*time.Second || len(out) == 0 && r == nil {
+		if took := time.Since(start); took > time.Minute || len(out) == 0 && r == nil {
 			t.Errorf("%s: %d objects, %v after %v", name, len(out), r, took)
 		}
 	}

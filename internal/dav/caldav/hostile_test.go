@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// hang is what nothing takes on any machine that is fit to test on; what each may cost is its budget's to say.
+const hang = time.Minute
+
 // TestHostile puts objects that are made to hurt, and then asks everything about a calendar that holds those that were taken. Each gets an answer in time; what is
 // refused is refused by the name of a precondition.
 func TestHostile(t *testing.T) {
@@ -80,7 +83,7 @@ func TestHostile(t *testing.T) {
 		n++
 		began := time.Now()
 		a := s.Do("PUT", fmt.Sprintf("%s%d.ics", s.mixed, n), body, "Content-Type: text/calendar")
-		if took := time.Since(began); took > 3*time.Second {
+		if took := time.Since(began); took > hang {
 			t.Errorf("%s: the PUT took %v", about, took)
 		}
 		named := a.Names("C:valid-calendar-data") || a.Names("C:valid-calendar-object-resource") || a.Names("C:supported-calendar-data")
@@ -108,7 +111,7 @@ func TestHostile(t *testing.T) {
 		began := time.Now()
 		a := s.Do("REPORT", s.mixed, ask, "Depth: 1")
 		took := time.Since(began)
-		if a.Code != 207 && a.Code != 200 || took > 5*time.Second {
+		if a.Code != 207 && a.Code != 200 || took > hang {
 			t.Errorf("%.400s: %d in %v", ask, a.Code, took)
 		}
 		if strings.Contains(ask, `name="VEVENT"><C:time`) && !strings.Contains(a.Body, "good.ics") {
