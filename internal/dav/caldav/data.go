@@ -205,18 +205,9 @@ func choose(c *ical.Component, sel *davxml.CompSel) *ical.Component {
 	return out
 }
 
-// respond answers for one member, under href where it is not empty. An object that cannot be given in the form is told so.
-func (f *form) respond(q *dav.Query, ask *dav.Ask, r *holdfast.Resource, href string) error {
-	t := q.Target
-	if t.Where == dav.AtMember {
-		t.Resource = r
-	} else {
-		t = q.Member(r)
-	}
-	if href != "" {
-		t.Href = href
-	}
-	if err := f.prepare(r); err != nil {
+// respond answers for one member. An object that cannot be given in the form is told so.
+func (f *form) respond(q *dav.Query, ask *dav.Ask, t *dav.Target) error {
+	if err := f.prepare(t.Resource); err != nil {
 		q.Status(t.Href, http.StatusInsufficientStorage, davxml.Condition{Name: davxml.DNumberOfMatchesWithinLimits})
 		return nil
 	}

@@ -103,7 +103,7 @@ func (s *search) see(r *holdfast.Resource) error {
 	if s.found++; s.limit > 0 && s.found > s.limit {
 		return errEnough
 	}
-	return s.form.respond(s.q, s.ask, r, "")
+	return s.form.respond(s.q, s.ask, s.q.Found(r))
 }
 
 // alive ends a search that nobody waits for, or that takes too long: the ground looks only when something is answered, and most cards match nothing.
