@@ -126,23 +126,11 @@ func (q *Query) matches(t *Target, s davxml.PropertySearch) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if !slices.ContainsFunc(texts(root, nil), func(have string) bool { return compareText(strings.ToLower(have), want, s.Type) }) {
+		if !slices.ContainsFunc(texts(root, nil), func(have string) bool { return s.Type.Compare(strings.ToLower(have), want) }) {
 			return false, nil
 		}
 	}
 	return true, nil
-}
-
-func compareText(have, want string, t davxml.MatchType) bool {
-	switch t {
-	case davxml.Equals:
-		return have == want
-	case davxml.StartsWith:
-		return strings.HasPrefix(have, want)
-	case davxml.EndsWith:
-		return strings.HasSuffix(have, want)
-	}
-	return strings.Contains(have, want)
 }
 
 // texts gives the texts in an element, at any depth.

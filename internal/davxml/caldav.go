@@ -1,5 +1,7 @@
 package davxml
 
+import "holdfast/internal/textmatch"
+
 // CalendarData says in which form, and with which parts, a client wants its calendar objects (RFC 4791, section 9.6).
 type CalendarData struct {
 	ContentType string   // "" where the client does not say; the RFC's default is text/calendar
@@ -207,12 +209,9 @@ type CalPropFilter struct {
 	AnyOf        bool
 	IsNotDefined bool
 	Range        *TimeRange
-	Text         *TextMatch
+	Text         *textmatch.TextMatch
 	Params       []ParamFilter
 }
-
-// DefaultCalCollation is the collation of a CalDAV text match that names none (section 7.5).
-const DefaultCalCollation = "i;ascii-casemap"
 
 // ParseCalendarFilter reads CALDAV:filter: the one comp-filter in it.
 func ParseCalendarFilter(e *Element, lim Limits) (CompFilter, error) {
@@ -343,18 +342,15 @@ func parseCalParamFilter(e *Element, left *int) (ParamFilter, error) {
 
 // parseCalText reads the one CALDAV:text-match in e; nil where there is none. The match is "contains" (section 9.7.5); match-type, which CardDAV has, is read
 // where a client writes it.
-func parseCalText(e *Element, left *int) (*TextMatch, error) {
-	var found *TextMatch
+func parseCalText(e *Element, left *int) (*textmatch.TextMatch, error) {
+	var found *textmatch.TextMatch
 	for c := range e.All(CTextMatch) {
 		if found != nil {
 			return nil, c.Errorf("CALDAV:%s holds more than one text-match", e.Name.Local)
 		}
-		tm, err := parseTextMatch(c, left)
+		tm, err := parseTextMatch(c, textmatch.ASCIICasemap, left)
 		if err != nil {
 			return nil, err
-		}
-		if v, _ := c.Attr("", "collation"); v == "" {
-			tm.Collation = DefaultCalCollation
 		}
 		found = &tm
 	}

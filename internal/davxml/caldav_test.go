@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"holdfast/internal/textmatch"
 )
 
 // showFilter writes a filter in few words.
@@ -37,11 +39,11 @@ func showConditions(anyOf, not bool, r *TimeRange) string {
 	return out
 }
 
-func showText(m *TextMatch) string {
+func showText(m *textmatch.TextMatch) string {
 	if m == nil {
 		return ""
 	}
-	return fmt.Sprintf("~%s/%s/%v/%d", m.Text, m.Collation, m.Negate, m.Type)
+	return fmt.Sprintf("~%s/%s/%v/%d", m.Text, m.Collation, m.Negate, m.Match)
 }
 
 func TestCalendarRequests(t *testing.T) {

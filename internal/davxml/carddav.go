@@ -1,5 +1,7 @@
 package davxml
 
+import "holdfast/internal/textmatch"
+
 // AddressData says in which form, and with which properties, a client wants its cards (RFC 6352, section 10.4).
 type AddressData struct {
 	ContentType string // "" where the client does not say; the RFC's default is text/vcard
@@ -98,7 +100,7 @@ type PropFilter struct {
 	Name         string // as the client wrote it; letter case does not count
 	AllOf        bool   // all of Texts and Params must hold; otherwise one is enough
 	IsNotDefined bool   // the property must be absent; then Texts and Params are empty
-	Texts        []TextMatch
+	Texts        []textmatch.TextMatch
 	Params       []ParamFilter
 }
 
@@ -106,19 +108,8 @@ type PropFilter struct {
 type ParamFilter struct {
 	Name         string
 	IsNotDefined bool
-	Text         *TextMatch
+	Text         *textmatch.TextMatch
 }
-
-// TextMatch compares a text (section 10.5.4).
-type TextMatch struct {
-	Text      string
-	Type      MatchType
-	Negate    bool
-	Collation string // "i;unicode-casemap" where the client does not say; others may answer CARDDAV:supported-collation
-}
-
-// DefaultCollation is the collation of a CardDAV text match that names none.
-const DefaultCollation = "i;unicode-casemap"
 
 // ParseAddressbookQuery reads CARDDAV:addressbook-query. A query without a filter chooses all, as an empty filter does.
 func ParseAddressbookQuery(root *Element, lim Limits) (AddressbookQuery, error) {
@@ -193,7 +184,7 @@ func parsePropFilter(e *Element, left *int) (PropFilter, error) {
 	}
 	pf.IsNotDefined = e.Child(CRIsNotDefined) != nil
 	for c := range e.All(CRTextMatch) {
-		tm, err := parseTextMatch(c, left)
+		tm, err := parseTextMatch(c, textmatch.UnicodeCasemap, left)
 		if err != nil {
 			return pf, err
 		}
@@ -225,7 +216,7 @@ func parseParamFilter(e *Element, left *int) (ParamFilter, error) {
 		if f.Text != nil || f.IsNotDefined {
 			return f, c.Errorf("CARDDAV:param-filter holds more than one condition")
 		}
-		tm, err := parseTextMatch(c, left)
+		tm, err := parseTextMatch(c, textmatch.UnicodeCasemap, left)
 		if err != nil {
 			return f, err
 		}
@@ -234,13 +225,14 @@ func parseParamFilter(e *Element, left *int) (ParamFilter, error) {
 	return f, nil
 }
 
-func parseTextMatch(e *Element, left *int) (TextMatch, error) {
-	tm := TextMatch{Text: e.Text, Collation: DefaultCollation}
+// parseTextMatch reads a text-match of either RFC; otherwise is the collation of one that names none.
+func parseTextMatch(e *Element, otherwise textmatch.Collation, left *int) (textmatch.TextMatch, error) {
+	tm := textmatch.TextMatch{Text: e.Text, Collation: otherwise}
 	if err := spend(e, left); err != nil {
 		return tm, err
 	}
 	if c, _ := e.Attr("", "collation"); c != "" {
-		tm.Collation = c
+		tm.Collation = textmatch.Collation(c)
 	}
 	switch negate, _ := e.Attr("", "negate-condition"); negate {
 	case "", "no":
@@ -250,6 +242,6 @@ func parseTextMatch(e *Element, left *int) (TextMatch, error) {
 		return tm, e.Errorf("the negate-condition %q is neither yes nor no", short(negate))
 	}
 	var err error
-	tm.Type, err = parseMatchType(e)
+	tm.Match, err = parseMatchType(e)
 	return tm, err
 }

@@ -1,6 +1,10 @@
 package davxml
 
-import "strconv"
+import (
+	"strconv"
+
+	"holdfast/internal/textmatch"
+)
 
 // A REPORT says by its root which report it is: switch on Element.Name. The functions below read the ones that need
 // nothing but WebDAV.
@@ -121,29 +125,19 @@ type PrincipalSearch struct {
 type PropertySearch struct {
 	Props []Name
 	Match string
-	Type  MatchType // Apple's attribute match-type; contains where it is not said. Letter case does not count.
+	Type  textmatch.Type // Apple's attribute match-type; contains where it is not said. Letter case does not count.
 }
 
-// MatchType says how a text is compared.
-type MatchType uint8
-
-const (
-	Contains MatchType = iota
-	Equals
-	StartsWith
-	EndsWith
-)
-
-func parseMatchType(e *Element) (MatchType, error) {
+func parseMatchType(e *Element) (textmatch.Type, error) {
 	switch s, _ := e.Attr("", "match-type"); s {
 	case "", "contains":
-		return Contains, nil
+		return textmatch.Contains, nil
 	case "equals":
-		return Equals, nil
+		return textmatch.Equals, nil
 	case "starts-with":
-		return StartsWith, nil
+		return textmatch.StartsWith, nil
 	case "ends-with":
-		return EndsWith, nil
+		return textmatch.EndsWith, nil
 	default:
 		return 0, e.Errorf("the match-type %q is none of equals, contains, starts-with and ends-with", short(s))
 	}

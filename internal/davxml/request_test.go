@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"holdfast/internal/textmatch"
 )
 
 const reqNS = ` xmlns="DAV:" xmlns:D="DAV:" xmlns:R="urn:ietf:params:xml:ns:carddav" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:Z="urn:z"`
@@ -146,9 +148,9 @@ func TestRequests(t *testing.T) {
 		{"R:addressbook-multiget", `><href>a</href><href>a</href><href>a</href></R:addressbook-multiget>`, "too large", small},
 		{"R:addressbook-multiget", `><prop><R:address-data><R:prop/></R:address-data></prop></R:addressbook-multiget>`, "malformed", Limits{}},
 		{"R:addressbook-query", `><prop><R:address-data/></prop><R:filter test="allof"><R:prop-filter name="EMAIL" test="allof"><R:text-match negate-condition="yes" match-type="ends-with" collation="i;octet"> x </R:text-match><R:param-filter name="TYPE"><R:is-not-defined/></R:param-filter></R:prop-filter><R:prop-filter name="NICKNAME"><R:is-not-defined/></R:prop-filter></R:filter><R:limit><R:nresults>7</R:nresults></R:limit></R:addressbook-query>`,
-			`true 7 {AllOf:true Props:[{Name:EMAIL AllOf:true IsNotDefined:false Texts:[{Text: x  Type:3 Negate:true Collation:i;octet}] Params:[{Name:TYPE IsNotDefined:true Text:<nil>}]} {Name:NICKNAME AllOf:false IsNotDefined:true Texts:[] Params:[]}]}`, Limits{}},
+			`true 7 {AllOf:true Props:[{Name:EMAIL AllOf:true IsNotDefined:false Texts:[{Text: x  Match:3 Negate:true Collation:i;octet}] Params:[{Name:TYPE IsNotDefined:true Text:<nil>}]} {Name:NICKNAME AllOf:false IsNotDefined:true Texts:[] Params:[]}]}`, Limits{}},
 		{"R:addressbook-query", `><prop/><R:filter><R:prop-filter name="FN"><R:text-match>a</R:text-match></R:prop-filter></R:filter></R:addressbook-query>`,
-			`false 0 {AllOf:false Props:[{Name:FN AllOf:false IsNotDefined:false Texts:[{Text:a Type:0 Negate:false Collation:i;unicode-casemap}] Params:[]}]}`, Limits{}},
+			`false 0 {AllOf:false Props:[{Name:FN AllOf:false IsNotDefined:false Texts:[{Text:a Match:0 Negate:false Collation:i;unicode-casemap}] Params:[]}]}`, Limits{}},
 		{"R:addressbook-query", `/>`, "false 0 {AllOf:false Props:[]}", Limits{}},
 		{"R:addressbook-query", `><R:filter test="some"/></R:addressbook-query>`, "malformed", Limits{}},
 		{"R:addressbook-query", `><R:filter><R:prop-filter/></R:filter></R:addressbook-query>`, "malformed", Limits{}},
@@ -202,7 +204,7 @@ func TestParamFilterText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := TextMatch{Text: "home", Type: Equals, Collation: DefaultCollation}
+	want := textmatch.TextMatch{Text: "home", Match: textmatch.Equals, Collation: textmatch.UnicodeCasemap}
 	if got := q.Filter.Props[0].Params[0].Text; got == nil || *got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

@@ -20,12 +20,25 @@ const (
 	EndsWith
 )
 
+// Compare seeks a text in another one, octet by octet.
+func (t Type) Compare(in, text string) bool {
+	switch t {
+	case Equals:
+		return in == text
+	case StartsWith:
+		return strings.HasPrefix(in, text)
+	case EndsWith:
+		return strings.HasSuffix(in, text)
+	}
+	return strings.Contains(in, text)
+}
+
 // TextMatch is what a client asks for: the text-match of either RFC.
 type TextMatch struct {
 	Text      string
-	Collation Collation // empty: the default of the filter in which it stands
 	Match     Type
 	Negate    bool
+	Collation Collation // empty: the default of the filter in which it stands
 }
 
 // CollationError names a collation that is not supported: the precondition supported-collation of either RFC.
@@ -58,18 +71,7 @@ func (t *TextMatch) Compile(otherwise Collation) (*Matcher, error) {
 }
 
 // Holds tells whether a text satisfies the condition; negation is the caller's part.
-func (m *Matcher) Holds(s string) bool {
-	s = m.coll.key(s)
-	switch m.Match {
-	case Equals:
-		return s == m.key
-	case StartsWith:
-		return strings.HasPrefix(s, m.key)
-	case EndsWith:
-		return strings.HasSuffix(s, m.key)
-	}
-	return strings.Contains(s, m.key)
-}
+func (m *Matcher) Holds(s string) bool { return m.Match.Compare(m.coll.key(s), m.key) }
 
 // Decomposes tells whether Holds has to decompose the characters of a text first, which takes several times as long.
 func (m *Matcher) Decomposes(s string) bool { return m.coll == UnicodeCasemap && !content.IsASCII(s) }

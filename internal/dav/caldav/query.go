@@ -273,12 +273,12 @@ func compFilter(in *davxml.CompFilter) (filter.CompFilter, error) {
 }
 
 func propFilter(in *davxml.CalPropFilter) (filter.PropFilter, error) {
-	out := filter.PropFilter{Name: in.Name, Test: test(in.AnyOf), NotDefined: in.IsNotDefined, Text: textMatch(in.Text)}
+	out := filter.PropFilter{Name: in.Name, Test: test(in.AnyOf), NotDefined: in.IsNotDefined, Text: in.Text}
 	var err error
 	out.Range, err = timeRange(in.Range)
 	for i := range in.Params {
 		p := &in.Params[i]
-		out.Params = append(out.Params, filter.ParamFilter{Name: p.Name, NotDefined: p.IsNotDefined, Text: textMatch(p.Text)})
+		out.Params = append(out.Params, filter.ParamFilter{Name: p.Name, NotDefined: p.IsNotDefined, Text: p.Text})
 	}
 	return out, err
 }
@@ -296,20 +296,4 @@ func timeRange(in *davxml.TimeRange) (*filter.TimeRange, error) {
 	}
 	s, err := spanOf(in)
 	return &filter.TimeRange{From: s.from, To: s.to}, err
-}
-
-func textMatch(in *davxml.TextMatch) *textmatch.TextMatch {
-	if in == nil {
-		return nil
-	}
-	out := &textmatch.TextMatch{Text: in.Text, Collation: textmatch.Collation(in.Collation), Negate: in.Negate}
-	switch in.Type {
-	case davxml.Equals:
-		out.Match = textmatch.Equals
-	case davxml.StartsWith:
-		out.Match = textmatch.StartsWith
-	case davxml.EndsWith:
-		out.Match = textmatch.EndsWith
-	}
-	return out
 }

@@ -134,15 +134,12 @@ func translate(in *davxml.Filter) (*vcard.Filter, error) {
 		if !isName(p.Name, true) {
 			return nil, refuse("Query", ruleFilter, "a prop-filter names a property that no vCard can have")
 		}
-		pf := vcard.PropFilter{Name: p.Name, Test: test(p.AllOf), NotDefined: p.IsNotDefined}
-		for j := range p.Texts {
-			pf.Texts = append(pf.Texts, textMatch(&p.Texts[j]))
-		}
-		for j := range p.Params {
-			if !isName(p.Params[j].Name, false) {
+		pf := vcard.PropFilter{Name: p.Name, Test: test(p.AllOf), NotDefined: p.IsNotDefined, Texts: p.Texts}
+		for _, param := range p.Params {
+			if !isName(param.Name, false) {
 				return nil, refuse("Query", ruleFilter, "a param-filter names a parameter that no vCard can have")
 			}
-			pf.Params = append(pf.Params, paramFilter(&p.Params[j]))
+			pf.Params = append(pf.Params, vcard.ParamFilter{Name: param.Name, NotDefined: param.IsNotDefined, Text: param.Text})
 		}
 		out.Props = append(out.Props, pf)
 	}
@@ -154,28 +151,6 @@ func test(allOf bool) vcard.Test {
 		return vcard.AllOf
 	}
 	return vcard.AnyOf
-}
-
-func paramFilter(in *davxml.ParamFilter) vcard.ParamFilter {
-	out := vcard.ParamFilter{Name: in.Name, NotDefined: in.IsNotDefined}
-	if in.Text != nil {
-		tm := textMatch(in.Text)
-		out.Text = &tm
-	}
-	return out
-}
-
-func textMatch(in *davxml.TextMatch) textmatch.TextMatch {
-	out := textmatch.TextMatch{Text: in.Text, Collation: textmatch.Collation(in.Collation), Negate: in.Negate}
-	switch in.Type {
-	case davxml.Equals:
-		out.Match = textmatch.Equals
-	case davxml.StartsWith:
-		out.Match = textmatch.StartsWith
-	case davxml.EndsWith:
-		out.Match = textmatch.EndsWith
-	}
-	return out
 }
 
 // isName tells whether s can name a property, perhaps with a group, or a parameter (RFC 6350 section 3.3, and the underscore that some programs use).
