@@ -129,3 +129,13 @@ func ParseLogin(s string) (string, error) {
 	}
 	return s, nil
 }
+
+// ParseLocalPart checks the part of a login before its "@" and returns it in canonical form, as ParseLogin does: it is what some servers call a user. What has an "@" is none.
+func ParseLocalPart(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if strings.Contains(s, "@") {
+		return "", fmt.Errorf("%q is more than the part before an @", s)
+	}
+	login, err := ParseLogin(s + "@a")
+	return strings.TrimSuffix(login, "@a"), err
+}

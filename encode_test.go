@@ -175,6 +175,19 @@ func TestParseLogin(t *testing.T) {
 	}
 }
 
+func TestParseLocalPart(t *testing.T) {
+	for in, want := range map[string]string{"carol": "carol", " Carol ": "carol", "a+b.c-d_e": "a+b.c-d_e", "JÜRGEN": "jürgen", strings.Repeat("a", MaxLogin-2): strings.Repeat("a", MaxLogin-2)} {
+		if got, err := ParseLocalPart(in); err != nil || got != want {
+			t.Errorf("%q: %q, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{"", " ", "@", "carol@", "@a", "carol@example.org", ".", "..", "a b", "a/b", "a:b", "a%", "a\x00", "a\xff", strings.Repeat("a", MaxLogin-1)} {
+		if got, err := ParseLocalPart(in); err == nil {
+			t.Errorf("%q is accepted as %q", in, got)
+		}
+	}
+}
+
 func TestCheckName(t *testing.T) {
 	for _, ok := range []string{"a.vcf", "ä.vcf", "a\u0308.vcf", "..a", "%2f", "a b", strings.Repeat("x", MaxName)} {
 		if err := CheckName(ok); err != nil {

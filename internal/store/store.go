@@ -74,6 +74,9 @@ type Snapshot interface {
 type Directory interface {
 	// AccountByLogin returns the id of the account that has the login, or had it: former logins are aliases for ever. login is canonical (ParseLogin).
 	AccountByLogin(login string) (holdfast.ID, error)
+	// AccountsByLocalPart looks at up to limit logins, former ones too, whose part before the "@" is local, by ascending login (octet order), and returns the account of each: one with
+	// two such logins comes twice. local is canonical (ParseLocalPart), limit is at least 1. Its cost grows with what it finds, not with how many logins there are.
+	AccountsByLocalPart(local string, limit int) ([]holdfast.ID, error)
 	// Account returns an account by its id.
 	Account(id holdfast.ID) (holdfast.Account, error)
 	// Accounts returns up to limit accounts (0: all) by ascending id, above after.

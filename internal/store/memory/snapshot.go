@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -91,6 +92,19 @@ func (s *snapshot) AccountByLogin(login string) (holdfast.ID, error) {
 		return holdfast.ID{}, missing("AccountByLogin", login)
 	}
 	return c.account, nil
+}
+
+// AccountsByLocalPart implements [store.Directory].
+func (s *snapshot) AccountsByLocalPart(local string, limit int) ([]holdfast.ID, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []holdfast.ID
+	for _, login := range slices.Sorted(maps.Keys(s.logins)) {
+		if c := s.logins[login]; len(out) < limit && c.batch <= s.batch && strings.HasPrefix(login, local+"@") {
+			out = append(out, c.account)
+		}
+	}
+	return out, nil
 }
 
 // Account implements [store.Directory].

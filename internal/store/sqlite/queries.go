@@ -17,6 +17,7 @@ const (
 	qBatch
 	qAccountByID
 	qAccountByLogin
+	qAccountsByLocalPart
 	qAccounts
 	qCountAccounts
 	qCountLogins
@@ -89,15 +90,17 @@ var queries = [nQueries]string{
 
 	qAccountByID:    `SELECT acct FROM accounts WHERE aid=?1`,
 	qAccountByLogin: `SELECT a.aid, a.acct FROM logins l JOIN accounts a ON a.acct=l.acct WHERE l.login=?1`,
-	qAccounts:       `SELECT acct, aid FROM accounts WHERE aid>?1 ORDER BY aid LIMIT ?2`,
-	qCountAccounts:  `SELECT count(*) FROM accounts`,
-	qCountLogins:    `SELECT count(*) FROM logins`,
-	qEpoch:          `SELECT 1 FROM epochs WHERE acct=?1 AND epoch=?2`,
-	qInsertAccount:  `INSERT INTO accounts(aid) VALUES(?1) RETURNING acct`,
-	qInsertLogin:    `INSERT INTO logins(login, acct) VALUES(?1,?2) ON CONFLICT(login) DO NOTHING`,
-	qInsertEpoch:    `INSERT INTO epochs(acct, epoch, nonce) VALUES(?1,?2,?3)`,
-	qHead:           `SELECT seq, epoch, chain, items FROM changes WHERE acct=?1 ORDER BY seq DESC LIMIT 1`,
-	qHeadAt:         `SELECT epoch, chain FROM changes WHERE acct=?1 AND seq=?2`,
+	// The outer table is the one of logins, whose key is in the order that is asked for.
+	qAccountsByLocalPart: `SELECT a.aid FROM logins l CROSS JOIN accounts a ON a.acct=l.acct WHERE l.login>=?1 AND l.login<?2 ORDER BY l.login LIMIT ?3`,
+	qAccounts:            `SELECT acct, aid FROM accounts WHERE aid>?1 ORDER BY aid LIMIT ?2`,
+	qCountAccounts:       `SELECT count(*) FROM accounts`,
+	qCountLogins:         `SELECT count(*) FROM logins`,
+	qEpoch:               `SELECT 1 FROM epochs WHERE acct=?1 AND epoch=?2`,
+	qInsertAccount:       `INSERT INTO accounts(aid) VALUES(?1) RETURNING acct`,
+	qInsertLogin:         `INSERT INTO logins(login, acct) VALUES(?1,?2) ON CONFLICT(login) DO NOTHING`,
+	qInsertEpoch:         `INSERT INTO epochs(acct, epoch, nonce) VALUES(?1,?2,?3)`,
+	qHead:                `SELECT seq, epoch, chain, items FROM changes WHERE acct=?1 ORDER BY seq DESC LIMIT 1`,
+	qHeadAt:              `SELECT epoch, chain FROM changes WHERE acct=?1 AND seq=?2`,
 
 	qCollectionsOf:   `SELECT ` + collectionColumns + ` FROM collections c WHERE c.acct=?1 ORDER BY c.cid`,
 	qCollectionByID:  `SELECT ` + collectionColumns + ` FROM collections c WHERE c.cid=?1`,

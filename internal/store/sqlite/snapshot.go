@@ -142,6 +142,15 @@ func (s *snapshot) AccountByLogin(login string) (id holdfast.ID, err error) {
 	return id, err
 }
 
+// AccountsByLocalPart implements [store.Directory]. What begins with local and an "@" lies before what begins with local and an "A", the octet after it.
+func (s *snapshot) AccountsByLocalPart(local string, limit int) (ids []holdfast.ID, err error) {
+	err = s.read(qAccountsByLocalPart, func(x Stmt) error {
+		ids = append(ids, s.c.id(x, 0))
+		return nil
+	}, local+"@", local+"A", limit)
+	return ids, err
+}
+
 // Account implements [store.Directory].
 func (s *snapshot) Account(id holdfast.ID) (a holdfast.Account, err error) {
 	head, err := s.Head(id)

@@ -16,6 +16,7 @@ var accountTests = []clause{
 	{"S3_AnAccountIsFoundedWhole", testFounding},
 	{"S3_TheAccountsRecord", testRecord},
 	{"S3_LoginsAreGivenOnce", testLogins},
+	{"LoginsByTheirLocalPart", testLocalParts},
 	{"AccountsArePaged", testAccounts},
 	{"DevicesAndKeysAreRecords", testRecords},
 	{"SightingsAreTheNewest", testSightings},
@@ -141,6 +142,49 @@ func testLogins(k *kit) {
 	if k.reopen() {
 		whose("carol@example.org", k.a.ID)
 		k.refuse(holdfast.Exists, "carol@example.org", rename(b, "carol@example.org"))
+	}
+}
+
+func testLocalParts(k *kit) {
+	found := func(s store.Snapshot, local string, limit int, want ...holdfast.ID) {
+		k.Helper()
+		if ids, err := s.AccountsByLocalPart(local, limit); err != nil || !slices.Equal(ids, want) {
+			k.Errorf("%d accounts of %q: %v, %v; want %v", limit, local, ids, err, want)
+		}
+	}
+	before, err := k.h.Engine.Snapshot(k.Context())
+	if err != nil {
+		k.Fatal(err)
+	}
+	c := NewAccount(k, k.m, k.h.Engine, "carol@c.example.org")
+	a := NewAccount(k, k.m, k.h.Engine, "carol@a.example.org")
+	b := NewAccount(k, k.m, k.h.Engine, "bob@example.org")
+	for _, near := range []string{"carola@a.example.org", "caro@example.org", "carol.b@example.org", "carol-@example.org", "carol~@example.org", "xcarol@example.org", "carolé@example.org", "jürgen@example.org"} {
+		NewAccount(k, k.m, k.h.Engine, near)
+	}
+	k.commit(k.m.Group(b.ID, k.m.Record(b.ID, "carol@b.example.org")))
+	k.commit(k.m.Group(a.ID, k.m.Record(a.ID, "carol@d.example.org")))
+	k.refuse(holdfast.NotFound, "", k.m.Group(c.ID, k.m.Record(c.ID, "carol@e.example.org"), k.m.Delete(c.Book, "never")))
+	all := func() {
+		k.Helper()
+		k.read(func(s store.Snapshot) {
+			for limit, want := range map[int][]holdfast.ID{1: {a.ID}, 2: {a.ID, b.ID}, 4: {a.ID, b.ID, c.ID, a.ID}, 100: {a.ID, b.ID, c.ID, a.ID}} {
+				found(s, "carol", limit, want...)
+			}
+			found(s, "bob", 5, b.ID) // a former one
+			found(s, "alice", 5, k.a.ID)
+			for _, local := range []string{"", "car", "carol@a.example.org", "carol%", "_arol", "Carol", "nobody", "carol\x00"} {
+				found(s, local, 5)
+			}
+		})
+	}
+	all()
+	found(before, "carol", 5)
+	found(before, "bob", 5)
+	found(before, "alice", 5, k.a.ID)
+	before.Close()
+	if k.reopen() {
+		all()
 	}
 }
 

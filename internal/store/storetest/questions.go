@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -71,6 +72,11 @@ func (a subject) directory() []question {
 		{a.text("account"), func(s store.Snapshot) ([]string, error) {
 			x, err := s.Account(a.account)
 			return []string{textAccount(x)}, err
+		}},
+		{a.text("accounts by local part"), func(s store.Snapshot) ([]string, error) {
+			local, _, _ := strings.Cut(a.login, "@")
+			ids, err := s.AccountsByLocalPart(local, max(a.limit, 1))
+			return lines(ids, holdfast.ID.String), err
 		}},
 		{a.text("account by login"), func(s store.Snapshot) ([]string, error) {
 			id, err := s.AccountByLogin(a.login)
