@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,18 +34,21 @@ type pathKey struct {
 // DeviceBySecret returns the device whose app password has this SHA-256.
 func (p *Person) DeviceBySecret(secret holdfast.Hash) (holdfast.DeviceRecord, bool) {
 	for _, d := range p.Devices {
-		if d.Secret == secret { // of 128 random bits: comparing hashes in variable time tells nothing that helps
+		if d.Secret == secret { // of random secrets: comparing hashes in variable time tells nothing that helps
 			return d, true
 		}
 	}
 	return holdfast.DeviceRecord{}, false
 }
 
-// names tells whether a path segment means this account: its immutable id, or a login that it has or had. Nothing is looked up, so that the answer
-// comes as fast for an account that exists as for one that does not.
+// names tells whether a path segment means this account: its immutable id, a login that it has or had, or the part of such a login before the "@", which is what
+// other servers call a user. Nothing is looked up, so that the answer comes as fast for an account that exists as for one that does not.
 func (p *Person) names(segment string) bool {
 	if id, err := holdfast.ParseID(segment); err == nil {
 		return id == p.ID
+	}
+	if local, err := holdfast.ParseLocalPart(segment); err == nil {
+		return slices.ContainsFunc(p.logins, func(login string) bool { return strings.HasPrefix(login, local+"@") })
 	}
 	login, err := holdfast.ParseLogin(segment)
 	return err == nil && slices.Contains(p.logins, login)
@@ -69,6 +73,7 @@ type directory struct {
 	max    int
 	people map[holdfast.ID]cached
 	logins map[string]holdfast.ID
+	locals map[string]namesakes
 }
 
 type cached struct {
@@ -78,6 +83,7 @@ type cached struct {
 
 func (d *directory) init(max int) {
 	d.max, d.people, d.logins = max, map[holdfast.ID]cached{}, map[string]holdfast.ID{}
+	d.locals = map[string]namesakes{}
 }
 
 func (d *directory) get(ref string, now time.Time, ttl time.Duration) (*Person, uint64) {

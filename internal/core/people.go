@@ -138,7 +138,8 @@ type Device struct {
 	Seen     []holdfast.Sighting // by collection
 }
 
-// AddDevice makes a device with the SHA-256 of its app password. The name is what its owner calls it. Errors: Invalid, TooLarge.
+// AddDevice makes a device with the SHA-256 of its app password. The name is what its owner calls it. Errors: Invalid, TooLarge, Exists (the
+// app password is, or was, another device's; see secretFree).
 func (s *Service) AddDevice(ctx context.Context, actor holdfast.Actor, account holdfast.ID, name string, secret holdfast.Hash) (holdfast.DeviceRecord, holdfast.Receipt, error) {
 	name = strings.TrimSpace(name)
 	if name == "" || len(name) > 100 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
@@ -150,6 +151,9 @@ func (s *Service) AddDevice(ctx context.Context, actor holdfast.Actor, account h
 	}
 	if len(p.Devices) >= s.limits.Devices {
 		return holdfast.DeviceRecord{}, holdfast.Receipt{}, fail("AddDevice", holdfast.TooLarge, name, "this account has as many devices as it may; revoke one first")
+	}
+	if err := s.secretFree(ctx, p, secret); err != nil {
+		return holdfast.DeviceRecord{}, holdfast.Receipt{}, err
 	}
 	d := holdfast.DeviceRecord{ID: holdfast.NewID(s.random), Name: name, Created: s.Now().Truncate(time.Second), Secret: secret}
 	e := s.entry(actor, holdfast.OpPut, holdfast.KindDevice, account, holdfast.RecordDevicePrefix+d.ID.String(), d.Encode(), nil)

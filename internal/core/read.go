@@ -84,7 +84,7 @@ type step struct {
 	found bool
 }
 
-// Resolve finds the account that a path segment names: its immutable id, or a login, former ones included. It decides from the asker's own
+// Resolve finds the account that a path segment names: its immutable id, a login, former ones included, or what stands before the "@" of one. It decides from the asker's own
 // account and looks nothing else up: whoever has no right there gets the same Forbidden, as fast, whether the account exists or not, so that
 // accounts cannot be guessed.
 //

@@ -71,7 +71,7 @@ func TestWhoExistsCannotBeTimed(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := e.snapshots.Load()
-	for _, segment := range []string{"bob@example.org", "nobody@example.org", holdfast.NewID(nil).String(), "x"} {
+	for _, segment := range []string{"bob@example.org", "nobody@example.org", holdfast.NewID(nil).String(), "x", "bob", "nobody", "", "@", "alic", "alice@", "alice%", "\xff"} {
 		_, err := h.s.Resolve(t.Context(), h.p, segment)
 		wantKind(t, err, holdfast.Forbidden)
 	}

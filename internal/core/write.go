@@ -31,6 +31,9 @@ func (s *Service) retry(ctx context.Context, fn func() error) error {
 func (s *Service) commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error) {
 	g.Seal()
 	r, err := s.engine.Commit(ctx, g)
+	if slices.ContainsFunc(g.Entries, func(e holdfast.Entry) bool { return e.Kind == holdfast.KindAccount }) {
+		s.dir.renamed()
+	}
 	for i := range g.Entries {
 		if g.Entries[i].Kind <= holdfast.KindCollection {
 			s.dir.drop(g.Account) // also on error: what is not known is read anew

@@ -31,7 +31,7 @@ const areaPrincipals = "principals"
 //	/remote.php/dav/calendars/USER/NAMES…       also files
 //	/remote.php/webdav/NAMES…                   the files of who asks
 //
-// USER is an account's immutable id, or a login, former ones too. Names are octets of UTF-8, kept as they are.
+// USER is an account's immutable id, a login, former ones too, or the part of one of the asker's own logins before the "@". Names are octets of UTF-8, kept as they are.
 type Path struct {
 	Area  string   // "principals", holdfast.HomeAddressbooks, HomeCalendars, HomeFiles; "" for the root
 	User  string   // the segment that names the account, decoded; "" above accounts, and in formWeb

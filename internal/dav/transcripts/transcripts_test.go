@@ -98,6 +98,25 @@ func load(t *testing.T) []*transcripts.Transcript {
 	return all
 }
 
+// TestMovedFromAUserWithoutDomain replays the phones that come from a Nextcloud once more, with a user name that is only the part of the login before the "@".
+func TestMovedFromAUserWithoutDomain(t *testing.T) {
+	replayed := 0
+	for _, tr := range load(t) {
+		if !strings.HasSuffix(tr.Name, "nextcloud-move.txt") {
+			continue
+		}
+		replayed++
+		w := worldFor(t, tr)
+		w.Login, _, _ = strings.Cut(w.Login, "@")
+		if err := tr.Replay(w); err != nil {
+			t.Error(err)
+		}
+	}
+	if replayed != 2 {
+		t.Errorf("%d transcripts, want 2", replayed)
+	}
+}
+
 // TestTranscripts replays every client against the real handler.
 func TestTranscripts(t *testing.T) {
 	for _, tr := range load(t) {

@@ -1,0 +1,156 @@
+package core
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/store"
+)
+
+// maxNamesakes is how many logins may share the part before their "@" for that to be a name to sign in with. Each attempt compares with the devices of all.
+const maxNamesakes = 16
+
+// namesakes are the accounts that a part of a login leads to, as of a moment; none is worth remembering too.
+type namesakes struct {
+	ids    []holdfast.ID
+	loaded time.Time
+}
+
+// Namesakes returns the accounts that have or had a login whose part before the "@" is local (holdfast.ParseLocalPart): each once, in no order. There are none
+// where so many logins have it that it names nobody. It is for signing in by a secret that says which of them is meant; nothing else may be decided by it.
+//
+// Whether there are some or none, it costs one snapshot at first, and nothing while that is cached. With an error come the accounts that could be loaded all the same.
+func (s *Service) Namesakes(ctx context.Context, local string) ([]*Person, error) {
+	now := s.clock.Now()
+	people, gen, ok := s.dir.namesakes(local, now, s.limits.DirectoryTTL)
+	if ok {
+		return people, nil
+	}
+	snap, err := s.engine.Snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer snap.Close()
+	ids, err := snap.AccountsByLocalPart(local, maxNamesakes+1)
+	if err != nil {
+		return nil, err
+	}
+	if len(ids) > maxNamesakes {
+		ids = nil
+	}
+	slices.SortFunc(ids, holdfast.ID.Compare)
+	ids = slices.Compact(ids)
+	people = nil
+	for _, id := range ids {
+		p, _ := s.dir.get(id.String(), now, s.limits.DirectoryTTL)
+		if p == nil {
+			var e error
+			if p, e = loadPerson(snap, id.String()); e != nil {
+				err = e
+				continue
+			}
+			s.dir.put(id.String(), p, now, gen)
+		}
+		people = append(people, p)
+	}
+	s.dir.putNamesakes(local, namesakes{ids, now}, gen)
+	return people, err
+}
+
+// namesakes returns what a local part leads to; ok is false where that, or one of the accounts, is not cached.
+func (d *directory) namesakes(local string, now time.Time, ttl time.Duration) (people []*Person, gen uint64, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, ok := d.locals[local]
+	if age := now.Sub(n.loaded); !ok || age > ttl || age < 0 {
+		return nil, d.gen, false
+	}
+	for _, id := range n.ids {
+		c, ok := d.people[id]
+		if age := now.Sub(c.loaded); !ok || age > ttl || age < 0 {
+			return nil, d.gen, false
+		}
+		people = append(people, c.p)
+	}
+	return people, d.gen, true
+}
+
+// putNamesakes keeps what a local part leads to. Made-up names are kept as well; when there are too many, all are forgotten, and no account with them.
+func (d *directory) putNamesakes(local string, n namesakes, gen uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if gen != d.gen {
+		return
+	}
+	if len(d.locals) >= d.max {
+		clear(d.locals)
+	}
+	d.locals[local] = n
+}
+
+// renamed forgets what local parts lead to: an account has a login more.
+func (d *directory) renamed() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.gen++
+	clear(d.locals)
+}
+
+// secretFree refuses a secret that would not say which device it is: one of a device of the account, or of an account that shares a local part with it; and one of a
+// device of its own that was revoked, because somebody else may know it. Two accounts can come to share a local part later: whoever signs in must bear that.
+func (s *Service) secretFree(ctx context.Context, p *Person, secret holdfast.Hash) error {
+	taken := fail("AddDevice", holdfast.Exists, "", "this app password is another device's; every device has one of its own")
+	if _, ok := p.DeviceBySecret(secret); ok {
+		return taken
+	}
+	for _, login := range p.logins {
+		local, _, _ := strings.Cut(login, "@")
+		people, err := s.Namesakes(ctx, local)
+		if err != nil {
+			return err
+		}
+		for _, other := range people {
+			if _, ok := other.DeviceBySecret(secret); ok {
+				return taken
+			}
+		}
+	}
+	snap, err := s.engine.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	revoked, err := wasRevoked(snap, p.ID, secret)
+	if err == nil && revoked {
+		err = fail("AddDevice", holdfast.Exists, "", "this app password was revoked, and stays so")
+	}
+	return err
+}
+
+// wasRevoked tells whether a secret was that of a device that is gone.
+func wasRevoked(snap store.Snapshot, account holdfast.ID, secret holdfast.Hash) (found bool, err error) {
+	var gone []string
+	_, err = snap.ChangesSince(account, 0, 0, 0, func(r *holdfast.Resource) error {
+		if r.State == holdfast.Tombstone && strings.HasPrefix(r.Name, holdfast.RecordDevicePrefix) {
+			gone = append(gone, r.Name)
+		}
+		return nil
+	})
+	for _, name := range gone {
+		if err != nil || found {
+			break
+		}
+		err = snap.Versions(account, name, WithBody, func(c *holdfast.Change) error {
+			if c.Op != holdfast.OpPut {
+				return nil
+			}
+			d, err := holdfast.DecodeDevice(c.Body)
+			found = found || err == nil && d.Secret == secret
+			return err
+		})
+	}
+	return found, err
+}
