@@ -45,9 +45,20 @@ func group(s string) string {
 	return string(b)
 }
 
-// HashAppPassword returns the hash of an app password as somebody typed it: dashes and white space are passed over, capitals count as small letters (phones
-// like to begin with one). ok is false for what cannot be an app password, an account's own password for example.
+// HashAppPassword returns the hash of an app password as somebody typed it. In one of our own form, dashes and white space are passed over and capitals count as small letters
+// (phones like to begin with one). Any other is another server's, see [TakeAppPassword], and counts octet for octet. ok is false for what cannot be an app password.
 func HashAppPassword(typed string) (h holdfast.Hash, ok bool) {
+	if h, ok = hashOwn(typed); ok {
+		return h, true
+	}
+	if len(typed) > maxTaken || lettersIn(typed) < minTaken {
+		return h, false
+	}
+	return holdfast.HashOf([]byte(typed)), true
+}
+
+// hashOwn hashes what has the form of [NewAppPassword]'s.
+func hashOwn(typed string) (h holdfast.Hash, ok bool) {
 	var buf [appLen]byte
 	n := 0
 	for i := range len(typed) {

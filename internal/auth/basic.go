@@ -11,7 +11,8 @@ import (
 // Challenge is the value of the header WWW-Authenticate that belongs to every 401 of a DAV face (RFC 7617).
 const Challenge = `Basic realm="Holdfast", charset="UTF-8"`
 
-// Basic tells which account and device a DAV request comes from, by its Authorization header (RFC 7617).
+// Basic tells which account and device a DAV request comes from, by its Authorization header (RFC 7617). The name is the account's login, a former one, or its id; or the
+// part of such a login before the "@", as other servers call a user: of the accounts that have it, the app password says which one is meant.
 //
 // Errors: Unauthorized (answer 401 with [Challenge]) if the header is missing or does not fit; this answer may come late, see [Slowdown]. Unavailable (503
 // and Retry-After; never a 4xx, which some clients take as an order to forget the account) if the account is suspended, if too many wrong attempts wait already, or if the
@@ -40,6 +41,9 @@ func (s *Service) Basic(r *http.Request) (holdfast.Principal, error) {
 
 // device finds the device that an app password belongs to. A zero device means that name and password do not fit; person is nil if there is no such account.
 func (s *Service) device(ctx context.Context, login, password string) (*core.Person, holdfast.DeviceRecord, error) {
+	if local, ok := localPart(login); ok {
+		return s.namesake(ctx, local, password)
+	}
 	person, err := s.core.Person(ctx, login)
 	if holdfast.IsKind(err, holdfast.NotFound) {
 		return nil, holdfast.DeviceRecord{}, nil
@@ -53,6 +57,38 @@ func (s *Service) device(ctx context.Context, login, password string) (*core.Per
 	}
 	d, _ := person.DeviceBySecret(hash)
 	return person, d, nil
+}
+
+// localPart returns the canonical form of a name that is only the part of a login before its "@". An id is none.
+func localPart(name string) (string, bool) {
+	if _, err := holdfast.ParseID(name); err == nil {
+		return "", false
+	}
+	local, err := holdfast.ParseLocalPart(name)
+	return local, err == nil
+}
+
+// namesake is device for the part of a login before the "@". Whether it is nobody's, several accounts', or that of one with other app passwords, person is nil: the failure counts against the
+// name, and nothing tells them apart. An app password that two accounts have, which [core.Service.AddDevice] keeps from happening where it can, fits neither.
+func (s *Service) namesake(ctx context.Context, local, password string) (*core.Person, holdfast.DeviceRecord, error) {
+	people, err := s.core.Namesakes(ctx, local)
+	var found *core.Person
+	var device holdfast.DeviceRecord
+	if hash, ok := HashAppPassword(password); ok {
+		for _, p := range people {
+			d, ok := p.DeviceBySecret(hash)
+			switch {
+			case ok && found != nil:
+				return nil, holdfast.DeviceRecord{}, nil
+			case ok:
+				found, device = p, d
+			}
+		}
+	}
+	if found == nil && err != nil {
+		return nil, holdfast.DeviceRecord{}, err // not a 401: nothing is known about the password
+	}
+	return found, device, nil
 }
 
 // refuse answers a wrong app password, late if there were many.

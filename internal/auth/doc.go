@@ -2,8 +2,8 @@
 //
 // There are two kinds of sign-in, and neither works in the place of the other.
 //
-// A device signs in to DAV with HTTP Basic: the account's login (or a former login, or its id) and an app password. Each device has an app password of its
-// own: 128 random bits that the server makes. That is why the device list is true (one password, one row), why a lost phone is locked out without touching the
+// A device signs in to DAV with HTTP Basic: the account's login (or a former login, its part before the "@", or the account's id) and an app password. Each device has an app password of its
+// own: 128 random bits that the server makes, or as many and more that another server made and the device already has ([TakeAppPassword]). That is why the device list is true (one password, one row), why a lost phone is locked out without touching the
 // others, and why a sign-in costs a microsecond: nobody can guess 128 bits, so that a plain SHA-256 is enough and no attempt has to be slowed before
 // it is judged. The account's own password is refused there: stored in ten phones it could not be changed, and each request would need a slow hash.
 //

@@ -82,6 +82,8 @@ func subject(person *core.Person, login string, addr netip.Addr) who {
 	}
 	if canonical, err := holdfast.ParseLogin(login); err == nil {
 		login = canonical
+	} else if local, ok := localPart(login); ok {
+		login = local
 	}
 	h := sha256.Sum256([]byte(login))
 	copy(w.account[:], h[:])
