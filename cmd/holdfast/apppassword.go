@@ -26,21 +26,44 @@ app passwords is the list of devices; a lost device is locked out by revoking it
 
 func (a *app) appPasswordAdd() *cobra.Command {
 	var name string
+	var stdin bool
 	c := &cobra.Command{
-		Use:   "add EMAIL --name NAME",
+		Use:   "add EMAIL --name NAME [--password-stdin]",
 		Short: "Add a device and show its app password, this once",
-		Args:  account(cobra.ExactArgs(1)),
+		Long: `Add a device, and show its app password, this once: only its SHA-256 is kept.
+
+With --password-stdin the device keeps the app password that it has from another server, Nextcloud's for example; it is
+read from standard input, and not shown. Then a phone that moves changes nothing but the server's name. It must look
+random and have 25 letters and digits or more: a password that a person chose is refused.`,
+		Example: `  holdfast app-password add alice@example.org --name "Pixel 8"
+  printf %s "$APP_PASSWORD" | holdfast app-password add alice@example.org --name "Pixel 8" --password-stdin`,
+		Args: account(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			if name == "" {
 				return usage(cmd, errors.New("give the device a name with --name"))
 			}
+			password, err := "", error(nil)
+			if stdin {
+				if password, err = a.readPassword(); err != nil {
+					return err
+				}
+			}
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
-				d, err := cl.AddDevice(ctx, list[0], name)
+				var d control.NewDevice
+				if stdin {
+					d, err = cl.TakeDevice(ctx, list[0], name, password)
+				} else {
+					d, err = cl.AddDevice(ctx, list[0], name)
+				}
 				if err != nil {
 					return err
 				}
 				if a.json {
 					return a.printJSON("app-password", d)
+				}
+				if stdin {
+					a.printf("%q signs in for %s with the app password that it has.\n", d.Name, list[0])
+					return nil
 				}
 				a.say("The app password of %q for %s; it is shown only now:\n", d.Name, list[0])
 				a.printf("%s\n", d.Password)
@@ -49,6 +72,7 @@ func (a *app) appPasswordAdd() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&name, "name", "", "what its owner calls the device")
+	c.Flags().BoolVar(&stdin, "password-stdin", false, "read the app password that the device has from standard input")
 	return c
 }
 

@@ -39,7 +39,8 @@ Nextcloud, Radicale, Baikal, SOGo and most others speak it. It is only read from
 are, and so do their names in paths. The password is asked for, or read from standard input; it goes to that host
 alone, over TLS. Run it again to go on after an interruption, or to catch up with what was changed there since: what was
 edited here meanwhile stays, what was deleted here comes again, what was deleted there stays. In the end every item is read
-back and compared.
+back and compared. Phones that were set up for Nextcloud then change its host alone, if their app passwords are taken over
+too: see holdfast app-password add --password-stdin.
 
 The exit status is 1 if an item was refused, or differs in the end, and 4 if it was interrupted or the server is not reached.`,
 		Example: `  holdfast import alice@example.org contacts.vcf calendar.ics

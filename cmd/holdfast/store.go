@@ -148,7 +148,7 @@ func (o *opened) close() {
 // handler returns the operations over an opened store. What can be run again ends when stopping is closed.
 func (o *opened) handler(c *config.Config, status func(*control.Status), log *slog.Logger, stopping <-chan struct{}) http.Handler {
 	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log,
-		TakeoverDir: filepath.Join(c.Data, takeoverName), Stopping: stopping,
+		TakeoverDir: filepath.Join(c.Data, takeoverName), Stopping: stopping, TakeSecret: auth.TakeAppPassword,
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)
 			return p.Text, p.Hash, err

@@ -186,7 +186,21 @@ func (a *app) showTakeover(r takeoverReport) error {
 		return err
 	}
 	a.printf("%s\n", r.sentence())
+	if !r.DryRun {
+		a.say("%s\n", r.next())
+	}
 	return nil
+}
+
+// next says what the user's devices have to change. It is true of those that know the paths of Nextcloud; which server it is the takeover does not ask.
+func (r *takeoverReport) next() string {
+	local, _, _ := strings.Cut(r.Account, "@")
+	change := "the server's name and the user name"
+	if strings.EqualFold(r.User, r.Account) || strings.EqualFold(r.User, local) {
+		change = "the server's name alone"
+	}
+	return fmt.Sprintf("If that server is a Nextcloud, a device that was set up for it changes %s, if its app password is taken over too:\n`holdfast app-password add %s --name NAME --password-stdin`. "+
+		"Without --password-stdin it gets a new one.", change, r.Account)
 }
 
 // sentence sums a takeover up.

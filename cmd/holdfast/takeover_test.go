@@ -33,3 +33,12 @@ func TestInterruptedDryRun(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestWhatDevicesChange(t *testing.T) {
+	for user, want := range map[string]string{"carol": "name alone", "Carol": "name alone", "carol@example.org": "name alone", "caro": "and the user name", "carol@example.com": "and the user name", "": "and the user name"} {
+		r := takeoverReport{Account: "carol@example.org", User: user}
+		if s := r.next(); !strings.Contains(s, want) || !strings.Contains(s, "app-password add carol@example.org --name NAME --password-stdin") {
+			t.Errorf("%q: %s", user, s)
+		}
+	}
+}

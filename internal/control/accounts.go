@@ -197,7 +197,8 @@ func (h *handler) deviceList(r *http.Request, account holdfast.ID) ([]Device, er
 
 func (h *handler) addDevice(r *http.Request) (any, error) {
 	var q struct {
-		Name string `json:"name"`
+		Name     string  `json:"name"`
+		Password *string `json:"password"` // that the device has; nil: it gets a new one
 	}
 	if err := decode(r, &q); err != nil {
 		return nil, err
@@ -213,7 +214,13 @@ func (h *handler) addDevice(r *http.Request) (any, error) {
 	if slices.ContainsFunc(list, func(d core.Device) bool { return strings.EqualFold(d.Name, strings.TrimSpace(q.Name)) }) {
 		return nil, fail(holdfast.Exists, q.Name, "%s has a device %q already; choose another name, or revoke that one first", a.Email, strings.TrimSpace(q.Name))
 	}
-	password, secret, err := h.NewSecret()
+	var password string
+	var secret holdfast.Hash
+	if q.Password != nil {
+		secret, err = h.TakeSecret(*q.Password)
+	} else {
+		password, secret, err = h.NewSecret()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +228,7 @@ func (h *handler) addDevice(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.Log.Info("a device was added", "account", a.Email, "device", d.ID, "name", d.Name)
+	h.Log.Info("a device was added", "account", a.Email, "device", d.ID, "name", d.Name, "taken over", q.Password != nil)
 	return NewDevice{ID: d.ID, Name: d.Name, Password: password}, nil
 }
 

@@ -97,6 +97,12 @@ func (c *Client) AddDevice(ctx context.Context, ref, name string) (d NewDevice, 
 	return d, err
 }
 
+// TakeDevice makes a device that keeps the app password which it has from another server.
+func (c *Client) TakeDevice(ctx context.Context, ref, name, password string) (d NewDevice, err error) {
+	err = c.call(ctx, "POST", of(ref, "/devices"), map[string]any{"name": name, "password": password}, &d)
+	return d, err
+}
+
 // RevokeDevice ends a device's right to sign in.
 func (c *Client) RevokeDevice(ctx context.Context, ref, id string) error {
 	return c.call(ctx, "DELETE", of(ref, "/devices/"+url.PathEscape(id)), nil, &struct{}{})

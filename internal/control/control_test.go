@@ -48,6 +48,12 @@ func newHandler(t *testing.T) http.Handler {
 			return err
 		},
 		NewSecret: func() (string, holdfast.Hash, error) { return "secret", holdfast.HashOf([]byte("secret")), nil },
+		TakeSecret: func(password string) (holdfast.Hash, error) {
+			if password == "" {
+				return holdfast.Hash{}, &holdfast.Error{Op: "take", Kind: holdfast.Invalid, Text: "too short"}
+			}
+			return holdfast.HashOf([]byte(password)), nil
+		},
 	})
 }
 
@@ -109,6 +115,17 @@ func TestOperations(t *testing.T) {
 		d, err := c.AddDevice(ctx, a.ID.String(), "Pixel 8")
 		if err != nil || d.Password != "secret" {
 			t.Fatalf("%+v, %v", d, err)
+		}
+		if _, err := c.TakeDevice(ctx, "alice@example.org", "Tablet", ""); !holdfast.IsKind(err, holdfast.Invalid) {
+			t.Errorf("an empty app password is no wish for a new one: %v", err)
+		}
+		if _, err := c.TakeDevice(ctx, "alice@example.org", "Tablet", "secret"); !holdfast.IsKind(err, holdfast.Exists) {
+			t.Errorf("an app password for two devices: %v", err)
+		}
+		if x, err := c.TakeDevice(ctx, "alice@example.org", "Tablet", "taken"); err != nil || x.Password != "" || x.Name != "Tablet" {
+			t.Errorf("%+v, %v", x, err)
+		} else if err := c.RevokeDevice(ctx, "alice@example.org", x.ID.String()); err != nil {
+			t.Error(err)
 		}
 		if list, err := c.Devices(ctx, "alice@example.org"); err != nil || len(list) != 1 || list[0].LastSeen != nil {
 			t.Errorf("%+v, %v", list, err)

@@ -25,6 +25,8 @@ type Options struct {
 	SetPassword func(ctx context.Context, actor holdfast.Actor, account holdfast.ID, password string) error
 	// NewSecret makes an app password, and the SHA-256 by which it is known.
 	NewSecret func() (password string, secret holdfast.Hash, err error)
+	// TakeSecret returns the SHA-256 by which an app password is known that a device has from elsewhere. Its error says what is wrong with it.
+	TakeSecret func(password string) (holdfast.Hash, error)
 	// Status fills in what the process knows of itself: URL, since, checks. nil: nothing.
 	Status    func(*Status)
 	MaxImport int64 // octets of one imported file

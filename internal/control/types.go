@@ -47,11 +47,11 @@ type Device struct {
 	LastSeen *time.Time  `json:"last_seen"` // null: never
 }
 
-// NewDevice is a device with its app password, which is shown this once.
+// NewDevice is a device with its app password, which is shown this once, and not at all where the device had it before.
 type NewDevice struct {
 	ID       holdfast.ID `json:"id"`
 	Name     string      `json:"name"`
-	Password string      `json:"password"`
+	Password string      `json:"password,omitempty"`
 }
 
 // NewAccount is what CreateAccount takes. Without a password the account does not sign in to pages.
