@@ -22,7 +22,7 @@ type namesakes struct {
 // Namesakes returns the accounts that have or had a login whose part before the "@" is local (holdfast.ParseLocalPart): each once, in no order. There are none
 // where so many logins have it that it names nobody. It is for signing in by a secret that says which of them is meant; nothing else may be decided by it.
 //
-// Whether there are some or none, it costs one snapshot at first, and nothing while that is cached. With an error come the accounts that could be loaded all the same.
+// Whether there is one or none, it costs a snapshot and reading an account at first, and nothing while that is cached. With an error come the accounts that could be loaded all the same.
 func (s *Service) Namesakes(ctx context.Context, local string) ([]*Person, error) {
 	now := s.clock.Now()
 	people, gen, ok := s.dir.namesakes(local, now, s.limits.DirectoryTTL)
@@ -44,20 +44,27 @@ func (s *Service) Namesakes(ctx context.Context, local string) ([]*Person, error
 	slices.SortFunc(ids, holdfast.ID.Compare)
 	ids = slices.Compact(ids)
 	people = nil
-	for _, id := range ids {
-		p, _ := s.dir.get(id.String(), now, s.limits.DirectoryTTL)
-		if p == nil {
-			var e error
-			if p, e = loadPerson(snap, id.String()); e != nil {
-				err = e
-				continue
-			}
-			s.dir.put(id.String(), p, now, gen)
+	for _, id := range ids { // also those that are cached: who is there, and who is busy, is nobody's business
+		p, e := loadPerson(snap, id.String())
+		if e != nil {
+			err = e
+			continue
 		}
+		s.dir.put(id.String(), p, now, gen)
 		people = append(people, p)
+	}
+	if len(ids) == 0 {
+		pretend(snap)
 	}
 	s.dir.putNamesakes(local, namesakes{ids, now}, gen)
 	return people, err
+}
+
+// pretend does for a name that nobody has what is done for one that somebody has: it reads an account. What comes of it is nobody's.
+func pretend(snap store.Snapshot) {
+	if first, err := snap.Accounts(holdfast.ID{}, 1); err == nil && len(first) > 0 {
+		_, _ = loadPerson(snap, first[0].ID.String())
+	}
 }
 
 // namesakes returns what a local part leads to; ok is false where that, or one of the accounts, is not cached.

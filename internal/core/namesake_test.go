@@ -75,6 +75,11 @@ func TestNamesakesCostTheSame(t *testing.T) {
 			}
 		}
 	}
+	e.countAccounts.Store(true)
+	if _, err := h.s.Person(t.Context(), "alice@example.org"); err != nil { // one that is cached is read all the same
+		t.Fatal(err)
+	}
+	e.accounts.Store(0)
 	for round, want := range []int64{1, 0, 0, 1} {
 		if round == 3 {
 			now.Advance(time.Minute)
@@ -87,6 +92,9 @@ func TestNamesakesCostTheSame(t *testing.T) {
 			}
 			if n := e.snapshots.Load() - before; n != want {
 				t.Errorf("round %d: %s took %d snapshots, want %d", round, name, n, want)
+			}
+			if n, reads := e.accounts.Swap(0), want*int64(max(many, 1)); n != reads {
+				t.Errorf("round %d: %s read %d accounts, want %d", round, name, n, reads)
 			}
 		}
 	}

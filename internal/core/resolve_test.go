@@ -20,6 +20,20 @@ type counting struct {
 	refuse    error
 	before    func(*holdfast.Group) error // called before a commit
 	chain     error                       // what every question for the chain is answered with
+
+	countAccounts atomic.Bool
+	accounts      atomic.Int64 // accounts that were read, while they are counted
+}
+
+// reading counts the accounts that are read whole.
+type reading struct {
+	store.Snapshot
+	n *atomic.Int64
+}
+
+func (s reading) Collections(account holdfast.ID) ([]holdfast.Collection, error) {
+	s.n.Add(1)
+	return s.Snapshot.Collections(account)
 }
 
 type unchained struct {
@@ -37,6 +51,9 @@ func (e *counting) Snapshot(ctx context.Context) (store.Snapshot, error) {
 	snap, err := e.Engine.Snapshot(ctx)
 	if err == nil && e.chain != nil {
 		snap = unchained{snap, e.chain}
+	}
+	if err == nil && e.countAccounts.Load() {
+		snap = reading{snap, &e.accounts}
 	}
 	return snap, err
 }
