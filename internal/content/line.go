@@ -8,8 +8,11 @@ import (
 // IsWSP tells whether an octet is white space that marks a fold: space or tab.
 func IsWSP(c byte) bool { return c == ' ' || c == '\t' }
 
-// IsBlank tells whether a text holds nothing but spaces and tabs.
-func IsBlank(s string) bool { return s == "" || IsWSP(s[0]) && strings.Trim(s, " \t") == "" }
+// IsBlank tells whether a text holds nothing but spaces and tabs. It is asked of every line, so that what most lines need is small enough to be
+// inlined.
+func IsBlank(s string) bool { return s == "" || s[0] <= ' ' && blank(s) }
+
+func blank(s string) bool { return strings.Trim(s, " \t") == "" }
 
 // nameChar are the characters of names: those of the RFCs, the dot, which stands between group and name in vCard, and the underscore, which
 // some programs use.

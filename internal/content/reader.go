@@ -127,20 +127,12 @@ func (r *Reader) textLine(start int) (string, *SyntaxError) {
 	return line, nil
 }
 
-// odd marks the octets that need a second look: control characters, and the first octet of the non-characters U+FFFE and U+FFFF.
-var odd = func() (t [256]bool) {
-	for c := range t {
-		t[c] = c < ' ' && c != '\t' || c == 0x7f || c == 0xef
-	}
-	return t
-}()
-
 // checkText refuses what no content line and no XML answer may hold: control characters other than tab, and the two non-characters of the
 // basic plane.
 func (r *Reader) checkText(s string) *SyntaxError {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if !odd[c] {
+		if c >= ' ' && c < 0x7f || c == '\t' {
 			continue
 		}
 		switch {
@@ -148,7 +140,7 @@ func (r *Reader) checkText(s string) *SyntaxError {
 			return r.fail(LoneCR, "A carriage return stands without a line feed; end lines with CR LF.")
 		case c < ' ' || c == 0x7f:
 			return r.fail(ControlCharacter, fmt.Sprintf("The text holds the control character U+%04X; remove it.", c))
-		case strings.HasPrefix(s[i:], "\uFFFE") || strings.HasPrefix(s[i:], "\uFFFF"):
+		case c == 0xef && (strings.HasPrefix(s[i:], "\uFFFE") || strings.HasPrefix(s[i:], "\uFFFF")):
 			return r.fail(ControlCharacter, "The text holds a code that is no character; remove it.")
 		}
 	}
