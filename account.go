@@ -61,7 +61,7 @@ type DeviceRecord struct {
 	ID      ID        `json:"id"`
 	Name    string    `json:"name"`
 	Created time.Time `json:"created"`
-	Secret  Hash      `json:"secret"` // SHA-256 of the app password: 128 random bits need no slow hash
+	Secret  Hash      `json:"secret"` // SHA-256 of the app password: what is random needs no slow hash
 }
 
 // Encode returns the record's canonical JSON.

@@ -34,7 +34,7 @@ func (a *app) appPasswordAdd() *cobra.Command {
 
 With --password-stdin the device keeps the app password that it has from another server, Nextcloud's for example; it is
 read from standard input, and not shown. Then a phone that moves changes nothing but the server's name. It must look
-random and have 25 letters and digits or more: a password that a person chose is refused.`,
+random and have 25 letters and digits or more: what looks as if a person had chosen it is refused.`,
 		Example: `  holdfast app-password add alice@example.org --name "Pixel 8"
   printf %s "$APP_PASSWORD" | holdfast app-password add alice@example.org --name "Pixel 8" --password-stdin`,
 		Args: account(cobra.ExactArgs(1)),
