@@ -292,6 +292,9 @@ func TestExportComesBack(t *testing.T) {
 		if got := readFrom(t, to, "addressbooks/default/odd.vcf"); got != odd {
 			t.Errorf("%s: %q", name, got)
 		}
+		if got := dirsIn(to); name == "out" && got != "default notes tasks" {
+			t.Errorf("%s: calendars has %s", name, got)
+		}
 		if left, _ := filepath.Glob(filepath.Join(filepath.Dir(to), ".*partial*")); len(left) > 0 {
 			t.Errorf("left behind: %q", left)
 		}
@@ -442,4 +445,14 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q: %q, %q", uid, name, other)
 		}
 	}
+}
+
+// dirsIn names the directories of calendars in an export.
+func dirsIn(to string) string {
+	var names []string
+	list, _ := os.ReadDir(filepath.Join(to, "calendars"))
+	for _, e := range list {
+		names = append(names, e.Name())
+	}
+	return strings.Join(names, " ")
 }

@@ -77,7 +77,10 @@ func finishUnpack(in io.Reader, h *tar.Header, t *Target, merged *merger, sums m
 			return nil, fmt.Errorf("export: %s did not arrive as it was sent", f.Path)
 		}
 	}
-	for _, c := range m.Collections { // empty ones too
+	for _, c := range m.Collections { // empty ones too, but for those that nobody can put anything into
+		if c.Type == holdfast.TypeInbox || c.Type == holdfast.TypeOutbox {
+			continue
+		}
 		if err := t.dir(c.Path, h.ModTime); err != nil {
 			return nil, fmt.Errorf("export %s: %w", c.Path, err)
 		}
