@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test, at the sizes of a normal day: about ten minutes. Installs what the tests need where it may (root on Debian); otherwise names what is missing and stops.
+# Every test, at the sizes of a normal day: about ten minutes on two cores. Installs what the tests need where it may (root on Debian); otherwise names what is missing and stops.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/need-go.sh
