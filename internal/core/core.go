@@ -8,6 +8,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -89,6 +90,8 @@ type Service struct {
 	seen  sightings
 	acked atomic.Int64
 	doubt doubts
+
+	adding sync.Mutex // held while a device is added: what is asked of its app password must still be so when it is committed
 
 	saveDoubts func(context.Context, []Doubt) error
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -173,4 +175,33 @@ func TestAnAppPasswordIsOneDevices(t *testing.T) {
 	}
 	_, err = add(h.p.Account)
 	wantKind(t, err, holdfast.Exists)
+}
+
+// TestAnAppPasswordIsOneDevicesAtOnce: nor where several are added in one moment, to one account or to two that share a name. Revoking one device would leave the other one signing in.
+func TestAnAppPasswordIsOneDevicesAtOnce(t *testing.T) {
+	h := newShelf(t, core.Limits{})
+	twin, _, err := h.s.CreateAccount(t.Context(), holdfast.Actor{}, "alice@b.example.org", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 10 {
+		secret := holdfast.HashOf(fmt.Append(nil, "taken over", round))
+		var added atomic.Int64
+		var all sync.WaitGroup
+		for i := range 8 {
+			account := []holdfast.ID{h.p.Account, twin.ID}[i%2]
+			all.Go(func() {
+				switch _, _, err := h.s.AddDevice(t.Context(), holdfast.Actor{}, account, "phone", secret); {
+				case err == nil:
+					added.Add(1)
+				case !holdfast.IsKind(err, holdfast.Exists):
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if n := added.Load(); n != 1 {
+			t.Fatalf("one app password is that of %d devices", n)
+		}
+	}
 }

@@ -145,6 +145,8 @@ func (s *Service) AddDevice(ctx context.Context, actor holdfast.Actor, account h
 	if name == "" || len(name) > 100 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return holdfast.DeviceRecord{}, holdfast.Receipt{}, fail("AddDevice", holdfast.Invalid, name, "a device's name has 1 to 100 octets of plain text")
 	}
+	s.adding.Lock()
+	defer s.adding.Unlock()
 	p, err := s.person(ctx, account.String())
 	if err != nil {
 		return holdfast.DeviceRecord{}, holdfast.Receipt{}, err
