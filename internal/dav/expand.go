@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"holdfast/internal/core"
 	"holdfast/internal/davxml"
 )
 
@@ -37,6 +38,9 @@ func (e *expansion) properties(t *Target, list []davxml.Expand, out statWriter) 
 	w := out.group(http.StatusOK)
 	for _, x := range list {
 		p := props[x.Name]
+		if p != nil && p.Needs&core.WithBody != 0 {
+			p = nil // made from octets, in other reports alone; here nobody reads them
+		}
 		switch {
 		case p != nil && e.q.has(p, t) && len(x.Expand) > 0:
 			if err := e.expand(w, t, p, x); err != nil {

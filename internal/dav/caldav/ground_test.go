@@ -264,3 +264,15 @@ func TestSearchByKindOfUser(t *testing.T) {
 		}
 	}
 }
+
+// TestExpandingData: what is made from an object's octets is not there for an expansion, which is no reason to call it a fault.
+func TestExpandingData(t *testing.T) {
+	s := newServer(t)
+	s.put(s.events+"1.ics", event("1", "DTSTART:20260101T000000Z"))
+	for _, inner := range []string{"", `<property name="owner"/>`} {
+		a := s.Want(207, "REPORT", s.events+"1.ics", `<expand-property `+space+`><property name="getetag"/><property name="calendar-data" namespace="urn:ietf:params:xml:ns:caldav">`+inner+`</property></expand-property>`)
+		if rs := s.Parse(a.Body); len(rs) != 1 || rs[0].ETag() == "" || rs[0].Props(404) != "<C:calendar-data/>" {
+			t.Error(a.Body)
+		}
+	}
+}
