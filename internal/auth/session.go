@@ -168,7 +168,7 @@ func (s *Service) Session(r *http.Request) (Session, error) {
 		return Session{}, none
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(c.Value)
-	if err != nil || b[0] != sessionVersion {
+	if err != nil || len(b) != sessionLen || b[0] != sessionVersion {
 		return Session{}, none
 	}
 	var account, sid holdfast.ID

@@ -43,14 +43,20 @@ func (t syncToken) text(key []byte) string {
 	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b)
 }
 
-// parseToken reads a token and verifies its MAC. ok is false for whatever this account did not hand out.
-func parseToken(key []byte, s string) (t syncToken, ok bool) {
+// decodeToken reads the octets of what has the form of a token.
+func decodeToken(s string) (b [tokenLen]byte, ok bool) {
 	enc, found := strings.CutPrefix(s, tokenPrefix)
 	if !found || len(enc) != base64.RawURLEncoding.EncodedLen(tokenLen) {
-		return t, false
+		return b, false
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(enc)
-	if err != nil || b[0] != tokenVersion {
+	n, err := base64.RawURLEncoding.Strict().Decode(b[:], []byte(enc))
+	return b, err == nil && n == tokenLen && b[0] == tokenVersion // it passes over line ends, and is then shorter
+}
+
+// parseToken reads a token and verifies its MAC. ok is false for whatever this account did not hand out.
+func parseToken(key []byte, s string) (t syncToken, ok bool) {
+	b, ok := decodeToken(s)
+	if !ok {
 		return t, false
 	}
 	body, mac := b[:tokenLen-macLen], b[tokenLen-macLen:]
@@ -66,12 +72,8 @@ func parseToken(key []byte, s string) (t syncToken, ok bool) {
 
 // collectionOf returns the collection that a token says it is of, before anybody knows whether that is true.
 func collectionOf(s string) (id holdfast.ID, ok bool) {
-	enc, found := strings.CutPrefix(s, tokenPrefix)
-	if !found || len(enc) != base64.RawURLEncoding.EncodedLen(tokenLen) {
-		return id, false
-	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(enc)
-	if err != nil {
+	b, ok := decodeToken(s)
+	if !ok {
 		return id, false
 	}
 	copy(id[:], b[1:])

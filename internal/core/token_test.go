@@ -37,11 +37,15 @@ func TestTokensRoundTripAndCannotBeForged(t *testing.T) {
 func FuzzSyncToken(f *testing.F) {
 	token, key := someToken()
 	text := token.text(key)
-	for _, seed := range []string{text, "", "urn:holdfast:sync:", text[:len(text)-1], text + "=", strings.ToUpper(text), "data:,1", "http://example.org/ns/sync/1"} {
+	for _, seed := range []string{text, "", "urn:holdfast:sync:", text[:len(text)-1], text + "=", strings.ToUpper(text), "data:,1", "http://example.org/ns/sync/1",
+		tokenPrefix + strings.Repeat("\r", len(text)-len(tokenPrefix)), text[:40] + "\n\n\n\n" + text[44:]} { // what base64 passes over
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got, ok := parseToken(key, s)
+		if _, formed := collectionOf(s); ok && !formed {
+			t.Fatalf("%q is of no collection", s)
+		}
 		if ok && got.text(key) != s {
 			t.Fatalf("%q is taken for %q", s, got.text(key))
 		}
