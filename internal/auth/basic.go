@@ -72,23 +72,32 @@ func localPart(name string) (string, bool) {
 // name, and nothing tells them apart. An app password that two accounts have, which [core.Service.AddDevice] keeps from happening where it can, fits neither.
 func (s *Service) namesake(ctx context.Context, local, password string) (*core.Person, holdfast.DeviceRecord, error) {
 	people, err := s.core.Namesakes(ctx, local)
-	var found *core.Person
-	var device holdfast.DeviceRecord
-	if hash, ok := HashAppPassword(password); ok {
-		for _, p := range people {
-			d, ok := p.DeviceBySecret(hash)
-			switch {
-			case ok && found != nil:
-				return nil, holdfast.DeviceRecord{}, nil
-			case ok:
-				found, device = p, d
-			}
+	hash, ok := HashAppPassword(password)
+	if !ok {
+		people = nil
+	}
+	var found *core.Namesake
+	for _, p := range people {
+		if _, ok := p.DeviceBySecret(hash); !ok {
+			continue
 		}
+		if found != nil {
+			return nil, holdfast.DeviceRecord{}, nil
+		}
+		found = p
 	}
-	if found == nil && err != nil {
-		return nil, holdfast.DeviceRecord{}, err // not a 401: nothing is known about the password
+	if found == nil {
+		return nil, holdfast.DeviceRecord{}, err // not a 401 with an error: nothing is known about the password
 	}
-	return found, device, nil
+	person, err := s.core.Person(ctx, found.ID.String())
+	if err != nil {
+		return nil, holdfast.DeviceRecord{}, err
+	}
+	d, ok := person.DeviceBySecret(hash)
+	if !ok { // it was revoked just now
+		return nil, holdfast.DeviceRecord{}, nil
+	}
+	return person, d, nil
 }
 
 // refuse answers a wrong app password, late if there were many.

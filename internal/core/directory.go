@@ -33,7 +33,11 @@ type pathKey struct {
 
 // DeviceBySecret returns the device whose app password has this SHA-256.
 func (p *Person) DeviceBySecret(secret holdfast.Hash) (holdfast.DeviceRecord, bool) {
-	for _, d := range p.Devices {
+	return bySecret(p.Devices, secret)
+}
+
+func bySecret(devices []holdfast.DeviceRecord, secret holdfast.Hash) (holdfast.DeviceRecord, bool) {
+	for _, d := range devices {
 		if d.Secret == secret { // of random secrets: comparing hashes in variable time tells nothing that helps
 			return d, true
 		}
@@ -74,6 +78,8 @@ type directory struct {
 	people map[holdfast.ID]cached
 	logins map[string]holdfast.ID
 	locals map[string]namesakes
+
+	devices map[holdfast.ID]cachedNamesake // of those that locals lead to
 }
 
 type cached struct {
@@ -83,7 +89,7 @@ type cached struct {
 
 func (d *directory) init(max int) {
 	d.max, d.people, d.logins = max, map[holdfast.ID]cached{}, map[string]holdfast.ID{}
-	d.locals = map[string]namesakes{}
+	d.locals, d.devices = map[string]namesakes{}, map[holdfast.ID]cachedNamesake{}
 }
 
 func (d *directory) get(ref string, now time.Time, ttl time.Duration) (*Person, uint64) {
@@ -126,6 +132,7 @@ func (d *directory) drop(id holdfast.ID) {
 	defer d.mu.Unlock()
 	d.gen++
 	delete(d.people, id)
+	delete(d.devices, id)
 }
 
 func (s *Service) person(ctx context.Context, ref string) (*Person, error) {

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -19,11 +20,29 @@ type namesakes struct {
 	loaded time.Time
 }
 
+// Namesake is what signing in by a part of a login needs of an account that has it. It is shared and must not be changed.
+type Namesake struct {
+	ID      holdfast.ID
+	Devices []holdfast.DeviceRecord // live ones
+}
+
+// DeviceBySecret is [Person.DeviceBySecret].
+func (n *Namesake) DeviceBySecret(secret holdfast.Hash) (holdfast.DeviceRecord, bool) {
+	return bySecret(n.Devices, secret)
+}
+
+// cachedNamesake is an account's devices as of a moment.
+type cachedNamesake struct {
+	n      *Namesake
+	loaded time.Time
+}
+
 // Namesakes returns the accounts that have or had a login whose part before the "@" is local (holdfast.ParseLocalPart): each once, in no order. There are none
 // where so many logins have it that it names nobody. It is for signing in by a secret that says which of them is meant; nothing else may be decided by it.
 //
-// Whether there is one or none, it costs a snapshot and reading an account at first, and nothing while that is cached. With an error come the accounts that could be loaded all the same.
-func (s *Service) Namesakes(ctx context.Context, local string) ([]*Person, error) {
+// Whether there is one or none, it costs a snapshot and reading the devices of an account at first, and nothing while that is cached; how much else an account holds costs nothing. With
+// an error come the accounts that could be loaded all the same.
+func (s *Service) Namesakes(ctx context.Context, local string) ([]*Namesake, error) {
 	now := s.clock.Now()
 	people, gen, ok := s.dir.namesakes(local, now, s.limits.DirectoryTTL)
 	if ok {
@@ -45,30 +64,49 @@ func (s *Service) Namesakes(ctx context.Context, local string) ([]*Person, error
 	ids = slices.Compact(ids)
 	people = nil
 	for _, id := range ids { // also those that are cached: who is there, and who is busy, is nobody's business
-		p, e := loadPerson(snap, id.String())
+		n, e := loadNamesake(snap, id)
 		if e != nil {
 			err = e
 			continue
 		}
-		s.dir.put(id.String(), p, now, gen)
-		people = append(people, p)
+		people = append(people, n)
 	}
 	if len(ids) == 0 {
 		pretend(snap)
 	}
-	s.dir.putNamesakes(local, namesakes{ids, now}, gen)
+	s.dir.putNamesakes(local, namesakes{ids, now}, people, gen)
 	return people, err
 }
 
-// pretend does for a name that nobody has what is done for one that somebody has: it reads an account. What comes of it is nobody's.
+// loadNamesake reads an account's devices and nothing else: whoever asks has shown no secret yet, and an account may hold much.
+func loadNamesake(snap store.Snapshot, id holdfast.ID) (*Namesake, error) {
+	n := &Namesake{ID: id}
+	err := snap.List(id, holdfast.RecordDevicePrefix, 0, WithBody, func(r *holdfast.Resource) error {
+		if !strings.HasPrefix(r.Name, holdfast.RecordDevicePrefix) {
+			return errPast
+		}
+		d, err := holdfast.DecodeDevice(r.Body)
+		if err != nil {
+			return &holdfast.Error{Op: "core.Namesakes", Kind: holdfast.Corrupt, Ref: r.Name, Err: err}
+		}
+		n.Devices = append(n.Devices, d)
+		return nil
+	})
+	if err != nil && !errors.Is(err, errPast) {
+		return nil, err
+	}
+	return n, nil
+}
+
+// pretend does for a name that nobody has what is done for one that somebody has: it reads an account's devices. What comes of it is nobody's.
 func pretend(snap store.Snapshot) {
 	if first, err := snap.Accounts(holdfast.ID{}, 1); err == nil && len(first) > 0 {
-		_, _ = loadPerson(snap, first[0].ID.String())
+		_, _ = loadNamesake(snap, first[0].ID)
 	}
 }
 
 // namesakes returns what a local part leads to; ok is false where that, or one of the accounts, is not cached.
-func (d *directory) namesakes(local string, now time.Time, ttl time.Duration) (people []*Person, gen uint64, ok bool) {
+func (d *directory) namesakes(local string, now time.Time, ttl time.Duration) (people []*Namesake, gen uint64, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n, ok := d.locals[local]
@@ -76,17 +114,17 @@ func (d *directory) namesakes(local string, now time.Time, ttl time.Duration) (p
 		return nil, d.gen, false
 	}
 	for _, id := range n.ids {
-		c, ok := d.people[id]
+		c, ok := d.devices[id]
 		if age := now.Sub(c.loaded); !ok || age > ttl || age < 0 {
 			return nil, d.gen, false
 		}
-		people = append(people, c.p)
+		people = append(people, c.n)
 	}
 	return people, d.gen, true
 }
 
 // putNamesakes keeps what a local part leads to. Made-up names are kept as well; when there are too many, all are forgotten, and no account with them.
-func (d *directory) putNamesakes(local string, n namesakes, gen uint64) {
+func (d *directory) putNamesakes(local string, n namesakes, people []*Namesake, gen uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if gen != d.gen {
@@ -96,6 +134,12 @@ func (d *directory) putNamesakes(local string, n namesakes, gen uint64) {
 		clear(d.locals)
 	}
 	d.locals[local] = n
+	if len(d.devices)+len(people) > d.max {
+		clear(d.devices)
+	}
+	for _, x := range people {
+		d.devices[x.ID] = cachedNamesake{x, n.loaded}
+	}
 }
 
 // renamed forgets what local parts lead to: an account has a login more.

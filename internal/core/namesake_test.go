@@ -82,6 +82,7 @@ func TestNamesakesCostTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.accounts.Store(0)
+	e.whole.Store(0)
 	for round, want := range []int64{1, 0, 0, 1} {
 		if round == 3 {
 			now.Advance(time.Minute)
@@ -97,6 +98,9 @@ func TestNamesakesCostTheSame(t *testing.T) {
 			}
 			if n, reads := e.accounts.Swap(0), want*int64(max(many, 1)); n != reads {
 				t.Errorf("round %d: %s read %d accounts, want %d", round, name, n, reads)
+			}
+			if n := e.whole.Load(); n != 0 {
+				t.Errorf("round %d: %s read %d times more than devices: how much an account holds can be timed, and made use of", round, name, n)
 			}
 		}
 	}

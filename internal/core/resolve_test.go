@@ -22,18 +22,29 @@ type counting struct {
 	chain     error                       // what every question for the chain is answered with
 
 	countAccounts atomic.Bool
-	accounts      atomic.Int64 // accounts that were read, while they are counted
+	accounts      atomic.Int64 // accounts whose records were listed, while they are counted
+	whole         atomic.Int64 // those of which more was read
 }
 
-// reading counts the accounts that are read whole.
+// reading counts the accounts that are read, and those that are read whole.
 type reading struct {
 	store.Snapshot
-	n *atomic.Int64
+	e *counting
+}
+
+func (s reading) List(c holdfast.ID, after string, limit int, f store.Fields, fn func(*holdfast.Resource) error) error {
+	s.e.accounts.Add(1)
+	return s.Snapshot.List(c, after, limit, f, fn)
 }
 
 func (s reading) Collections(account holdfast.ID) ([]holdfast.Collection, error) {
-	s.n.Add(1)
+	s.e.whole.Add(1)
 	return s.Snapshot.Collections(account)
+}
+
+func (s reading) Versions(c holdfast.ID, name string, f store.Fields, fn func(*holdfast.Change) error) error {
+	s.e.whole.Add(1)
+	return s.Snapshot.Versions(c, name, f, fn)
 }
 
 type unchained struct {
@@ -53,7 +64,7 @@ func (e *counting) Snapshot(ctx context.Context) (store.Snapshot, error) {
 		snap = unchained{snap, e.chain}
 	}
 	if err == nil && e.countAccounts.Load() {
-		snap = reading{snap, &e.accounts}
+		snap = reading{snap, e}
 	}
 	return snap, err
 }
