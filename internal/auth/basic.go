@@ -16,13 +16,16 @@ const Challenge = `Basic realm="Holdfast", charset="UTF-8"`
 //
 // Errors: Unauthorized (answer 401 with [Challenge]) if the header is missing or does not fit; this answer may come late, see [Slowdown]. Unavailable (503
 // and Retry-After; never a 4xx, which some clients take as an order to forget the account) if the account is suspended, if too many wrong attempts wait already, or if the
-// store cannot be read. A right app password is never delayed.
+// store cannot be read; Corrupt, if it lacks what must be there. A right app password is never delayed.
 func (s *Service) Basic(r *http.Request) (holdfast.Principal, error) {
 	login, password, ok := r.BasicAuth()
 	if !ok {
 		return holdfast.Principal{}, fail("Basic", holdfast.Unauthorized, "sign in with your user name and this device's app password")
 	}
 	person, device, err := s.device(r.Context(), login, password)
+	if holdfast.IsKind(err, holdfast.NotFound) { // records that must be there are not: a fault, and phones take a 404 for a deletion
+		err = &holdfast.Error{Op: "auth.Basic", Kind: holdfast.Corrupt, Err: err}
+	}
 	if err != nil {
 		return holdfast.Principal{}, err
 	}

@@ -1,13 +1,18 @@
 package auth
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"holdfast"
+	"holdfast/internal/core"
+	"holdfast/internal/store"
+	"holdfast/internal/store/memory"
 )
 
 // nextcloud is what an app password of another server looks like.
@@ -272,4 +277,35 @@ func TestTheAnswersOfNamesAreAlike(t *testing.T) {
 			t.Errorf("%q is answered %v, a name that nobody has %v", name, err, want)
 		}
 	}
+}
+
+// losing is a store that lacks the records of accounts.
+type losing struct {
+	store.Engine
+	lost atomic.Bool
+}
+
+func (e *losing) Snapshot(ctx context.Context) (store.Snapshot, error) {
+	s, err := e.Engine.Snapshot(ctx)
+	if err == nil && e.lost.Load() {
+		s = without{s}
+	}
+	return s, err
+}
+
+type without struct{ store.Snapshot }
+
+func (without) Account(id holdfast.ID) (holdfast.Account, error) {
+	return holdfast.Account{}, store.Err("Account", holdfast.NotFound, id.String(), "there is no such account")
+}
+
+// TestALostAccountIsNoDeletion: a phone that is right must not be told that what it asks for is not there.
+func TestALostAccountIsNoDeletion(t *testing.T) {
+	e := &losing{Engine: memory.New()}
+	c := core.New(core.Options{Engine: e})
+	h := house{Service: New(Options{Core: c, Params: cheap}), core: c}
+	_, app := h.another(t, "carol@example.org")
+	e.lost.Store(true)
+	_, err := h.basic(t.Context(), "192.0.2.1:1", "carol", app)
+	wantKind(t, err, holdfast.Corrupt)
 }
