@@ -69,10 +69,19 @@ func (q *request) get() error {
 	if err != nil {
 		return err
 	}
-	if res.State == holdfast.Ghost || res.Body == nil && res.Size > 0 {
-		return &holdfast.Error{Op: "dav.GET", Kind: holdfast.Unavailable, Ref: res.Name, Text: "the octets of this resource are not here now; keep your copy"}
+	if err := Present(&res); err != nil {
+		return err
 	}
 	return q.sendResource(&res)
+}
+
+// Present refuses a resource that was read with its octets and came without them: they are not here now. It must come out neither as an empty one, nor as one that a
+// search does not find, nor as 404.
+func Present(r *holdfast.Resource) error {
+	if r.State == holdfast.Ghost || r.Size > 0 && len(r.Body) == 0 {
+		return &holdfast.Error{Op: "dav.Present", Kind: holdfast.Unavailable, Ref: r.Name, Text: "the octets of this resource are not here now; keep your copy"}
+	}
+	return nil
 }
 
 // sendResource answers with a resource. Ranges and conditions (RFC 9110) are net/http's.

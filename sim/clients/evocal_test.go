@@ -10,37 +10,6 @@ import (
 	"testing"
 )
 
-// calendarSource is how Evolution keeps a calendar, a list of to-dos, or one of notes.
-const calendarSource = `[Data Source]
-DisplayName=Holdfast
-Enabled=true
-Parent=caldav-stub
-
-[%s]
-BackendName=caldav
-
-[Authentication]
-Host=%s
-Method=plain/password
-Port=%s
-ProxyUid=system-proxy
-RememberPassword=false
-User=%s
-
-[Security]
-Method=none
-
-[Offline]
-StaySynchronized=true
-
-[Refresh]
-Enabled=false
-
-[WebDAV Backend]
-AvoidIfmatch=false
-ResourcePath=%s
-`
-
 // evolution is Evolution's data server of one person, set up for some collections.
 type evolution struct {
 	t      *testing.T
@@ -72,7 +41,7 @@ func (h *house) newEvolution(who, events, tasks, memos string) *evolution {
 		}
 	}
 	for _, x := range []struct{ name, kind, path string }{{"events", "Calendar", events}, {"tasks", "Task List", tasks}, {"memos", "Memo List", memos}} {
-		put(h.t, dir, ".config/evolution/sources/holdfast-"+x.name+".source", fmt.Sprintf(calendarSource, x.kind, host, port, who, x.path))
+		put(h.t, dir, ".config/evolution/sources/holdfast-"+x.name+".source", fmt.Sprintf(source, "caldav", x.kind, host, port, who, x.path))
 	}
 	env := []string{"XDG_RUNTIME_DIR=" + filepath.Join(dir, "run"), "GSETTINGS_BACKEND=memory", "GIO_USE_PROXY_RESOLVER=dummy"}
 	return &evolution{t: h.t, tool: tool{dir: dir, env: env}, python: py, who: who, device: h.deviceOf(who, "Evolution")}

@@ -34,22 +34,22 @@ func needEvolution(t *testing.T) (python string) {
 	return ""
 }
 
-// source is how Evolution keeps an account.
+// source is how Evolution keeps an address book, a calendar, a list of to-dos, or one of notes.
 const source = `[Data Source]
 DisplayName=Holdfast
 Enabled=true
-Parent=carddav-stub
+Parent=%[1]s-stub
 
-[Address Book]
-BackendName=carddav
+[%[2]s]
+BackendName=%[1]s
 
 [Authentication]
-Host=%s
+Host=%[3]s
 Method=plain/password
-Port=%s
+Port=%[4]s
 ProxyUid=system-proxy
 RememberPassword=false
-User=%s
+User=%[5]s
 
 [Security]
 Method=none
@@ -62,7 +62,7 @@ Enabled=false
 
 [WebDAV Backend]
 AvoidIfmatch=false
-ResourcePath=%s
+ResourcePath=%[6]s
 `
 
 // TestEvolution reads, adds, edits and deletes contacts with Evolution's data server, which a device with vdirsyncer sees.
@@ -90,7 +90,7 @@ func TestEvolution(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	put(t, dir, ".config/evolution/sources/holdfast.source", fmt.Sprintf(source, host, port, alice, h.book()))
+	put(t, dir, ".config/evolution/sources/holdfast.source", fmt.Sprintf(source, "carddav", "Address Book", host, port, alice, h.book()))
 	p := tool{dir: dir, env: []string{"XDG_RUNTIME_DIR=" + filepath.Join(dir, "run"), "GSETTINGS_BACKEND=memory", "GIO_USE_PROXY_RESOLVER=dummy"}}
 	out, err := p.run(t.Context(), "dbus-run-session", "--", python, script, alice, d.Password, fmt.Sprint(size), uid(3), uid(4))
 	for _, line := range []string{"signed in: True", fmt.Sprintf("contacts: %d", size), "writable: True", "added: True", "edited: True", "deleted: True", "done"} {

@@ -61,17 +61,7 @@ func TestKhal(t *testing.T) {
 	one.sync()
 	two.sync()
 	here, there := newKhal(one), newKhal(two)
-	agree := func(what string, count int) {
-		t.Helper()
-		one.sync()
-		two.sync()
-		one.sync()
-		same(t, what+": the other device", hashes(two.heldIn("default")), hashes(one.heldIn("default")))
-		same(t, what+": the export", hashTexts(h.exportedFrom("calendars/default")["calendars/default"]), hashes(one.heldIn("default")))
-		if n := len(one.heldIn("default")); n != count {
-			t.Fatalf("%s: %d events, want %d", what, n, count)
-		}
-	}
+	agree := func(what string, count int) { t.Helper(); h.agree(what, one, two, "default", count) }
 	const weekly = "2026-03-23 09:00 2026-03-23 10:00 Týdně\n2026-03-30 09:00 2026-03-30 10:00 Týdně\n2026-04-06 09:00 2026-04-06 10:00 Týdně\n2026-04-13 09:00 2026-04-13 10:00 Týdně\n"
 	sees := func(k khal, from, to, title, want string) {
 		t.Helper()

@@ -233,3 +233,17 @@ func sorted(list ...string) []string {
 	slices.Sort(list)
 	return list
 }
+
+// agree syncs two devices, after which both and the export hold the same in one calendar, and so many.
+func (h *house) agree(what string, one, two *planner, calendar string, count int) {
+	h.t.Helper()
+	one.sync()
+	two.sync()
+	one.sync()
+	held, path := hashes(one.heldIn(calendar)), "calendars/"+calendar
+	same(h.t, what+": the other device", hashes(two.heldIn(calendar)), held)
+	same(h.t, what+": the export", hashTexts(h.exportedFrom(path)[path]), held)
+	if n := len(one.heldIn(calendar)); n != count {
+		h.t.Fatalf("%s: %d in %s, want %d", what, n, path, count)
+	}
+}

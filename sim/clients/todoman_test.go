@@ -62,17 +62,7 @@ func TestTodoman(t *testing.T) {
 	one.sync()
 	two.sync()
 	here, there := newTodoman(one), newTodoman(two)
-	agree := func(what string, count int) {
-		t.Helper()
-		one.sync()
-		two.sync()
-		one.sync()
-		same(t, what+": the other device", hashes(two.heldIn("tasks")), hashes(one.heldIn("tasks")))
-		same(t, what+": the export", hashTexts(h.exportedFrom("calendars/tasks")["calendars/tasks"]), hashes(one.heldIn("tasks")))
-		if n := len(one.heldIn("tasks")); n != count {
-			t.Fatalf("%s: %d to-dos, want %d", what, n, count)
-		}
-	}
+	agree := func(what string, count int) { t.Helper(); h.agree(what, one, two, "tasks", count) }
 	here.do("new", "-l", "tasks", "-d", "2026-03-29", "--priority", "high", "Koupit mléko & chléb")
 	here.do("new", "-l", "tasks", "Without a time")
 	agree("after todoman new", 6)

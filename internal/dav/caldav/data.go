@@ -238,7 +238,7 @@ func (o Options) writeData(w *davxml.Writer, q *dav.Query, t *dav.Target, ask *d
 			q.Data = f // for the members that follow
 		}
 	}
-	if err := present(t.Resource); err != nil {
+	if err := dav.Present(t.Resource); err != nil {
 		q.Fail(err)
 		return
 	}
@@ -262,14 +262,6 @@ func (o Options) formOfElement(ask *davxml.Element, q *dav.Query) (*form, error)
 		return nil, err
 	}
 	return o.formOf(data, nil, q)
-}
-
-// present refuses an object whose octets are not here now. It must not come out as an empty one, nor as one that a search does not find.
-func present(r *holdfast.Resource) error {
-	if r.Size > 0 && len(r.Body) == 0 {
-		return &holdfast.Error{Op: "caldav.Report", Kind: holdfast.Unavailable, Ref: r.Name, Text: "the octets of an object are not here now; keep your copy"}
-	}
-	return nil
 }
 
 // What one object and one request may cost, in steps of recurrences, and how long a request may look into objects: half of what it has in all, so that the rest

@@ -89,7 +89,7 @@ func (g *gathering) see(r *holdfast.Resource) error {
 	if r.Kind == holdfast.KindTodo || r.Kind == holdfast.KindJournal || occur.Covers(occur.Times(r.Times), g.span.from, g.span.to) == occur.No {
 		return nil
 	}
-	if err := present(r); err != nil {
+	if err := dav.Present(r); err != nil {
 		return err
 	}
 	cal, err := ical.Parse(r.Body, limitsFor(int64(len(r.Body))))

@@ -186,7 +186,7 @@ func (s *search) matches(r *holdfast.Resource) (bool, error) {
 		}
 		x = &read
 	}
-	if err := present(x); err != nil {
+	if err := dav.Present(x); err != nil {
 		return false, err
 	}
 	return s.fits(x.Body), nil

@@ -135,7 +135,7 @@ func (o Options) writeData(w *davxml.Writer, q *dav.Query, t *dav.Target, ask *d
 			q.Data = f // for the members that follow
 		}
 	}
-	if err := present(t.Resource); err != nil {
+	if err := dav.Present(t.Resource); err != nil {
 		q.Fail(err)
 		return
 	}
@@ -152,14 +152,6 @@ func (o Options) writeData(w *davxml.Writer, q *dav.Query, t *dav.Target, ask *d
 	}
 	w.TextBytes(body)
 	w.End()
-}
-
-// present refuses a card whose octets are not here now. It must not come out as an empty one, nor as one that a search does not find.
-func present(r *holdfast.Resource) error {
-	if r.Size > 0 && len(r.Body) == 0 {
-		return &holdfast.Error{Op: "carddav.Report", Kind: holdfast.Unavailable, Ref: r.Name, Text: "the octets of a card are not here now; keep your copy"}
-	}
-	return nil
 }
 
 // dataType4 says what the RFC does not take for granted; 3.0 is its default.

@@ -93,7 +93,7 @@ func (s *search) see(r *holdfast.Resource) error {
 		return err
 	}
 	if !s.all {
-		if err := present(r); err != nil {
+		if err := dav.Present(r); err != nil {
 			return err
 		}
 		if !s.matches(r) {
