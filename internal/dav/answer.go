@@ -82,7 +82,7 @@ func (q *request) plainly(depth davxml.Depth, root *davxml.Element, fn func(*Que
 // query begins a query at the request's place, once the request's If header holds.
 func (q *request) query(r *core.Reader, depth davxml.Depth, body *davxml.Element) (*Query, error) {
 	x := &Query{Context: q.r.Context(), Reader: r, Principal: q.p, Header: q.r.Header, Depth: depth, Prefer: q.prefer(), Limits: q.h.o.Limits, Body: body,
-		req: q, h: q.h, until: q.h.o.Clock.Now().Add(snapshotTime)}
+		req: q, h: q.h, until: q.h.o.Clock.Now().Add(SnapshotTime)}
 	if err := q.condition4918(r); err != nil {
 		return x, err
 	}

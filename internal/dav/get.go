@@ -116,7 +116,7 @@ func (q *request) index() error {
 	s := q.newSpool()
 	defer s.close()
 	err := q.read(func(r *core.Reader) error {
-		x := &Query{Context: q.r.Context(), Reader: r, Principal: q.p, req: q, h: q.h, until: q.h.o.Clock.Now().Add(snapshotTime)}
+		x := &Query{Context: q.r.Context(), Reader: r, Principal: q.p, req: q, h: q.h, until: q.h.o.Clock.Now().Add(SnapshotTime)}
 		if err := q.condition4918(r); err != nil {
 			return err
 		}

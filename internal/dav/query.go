@@ -38,8 +38,8 @@ type Query struct {
 
 type usage struct{ used, quota int64 }
 
-// snapshotTime is how long a query may keep its snapshot. An answer that takes longer is given up with 503: a part of it is never sent.
-const snapshotTime = 5 * time.Second
+// SnapshotTime is how long a query may keep its snapshot, see core.Service.Read. An answer that takes longer is given up with 503: a part of it is never sent.
+const SnapshotTime = 5 * time.Second
 
 // Ask is a set of properties made ready to be answered for many targets.
 type Ask struct {
@@ -116,6 +116,12 @@ func (q *Query) alive() error {
 	if q.count++; q.count%64 != 0 {
 		return nil
 	}
+	return q.Overdue()
+}
+
+// Overdue gives an error once nobody waits for the answer, or the snapshot is too old. The ground looks whenever something is answered; who looks at much and answers little asks now
+// and then.
+func (q *Query) Overdue() error {
 	if q.Context.Err() != nil {
 		return context.Cause(q.Context)
 	}

@@ -269,7 +269,7 @@ func (o Options) formOfElement(ask *davxml.Element, q *dav.Query) (*form, error)
 const (
 	objectSteps  = 200_000
 	requestSteps = 20_000_000
-	lookTime     = searchTime / 2
+	lookTime     = dav.SnapshotTime / 2
 )
 
 // patience is what a request may still cost.

@@ -1,8 +1,6 @@
 package caldav
 
 import (
-	"time"
-
 	"holdfast"
 	"holdfast/internal/core"
 	"holdfast/internal/dav"
@@ -37,7 +35,7 @@ func (o Options) freeBusy(q *dav.Query) (string, []byte, error) {
 		return "", nil, err
 	}
 	busy := occur.NewBusy(s.from, s.to)
-	g := &gathering{o: o, q: q, busy: busy, span: s, patience: newPatience(o.Clock), until: o.Clock.Now().Add(searchTime)}
+	g := &gathering{o: o, q: q, busy: busy, span: s, patience: newPatience(o.Clock)}
 	for i := range calendars {
 		if err := g.calendar(&calendars[i]); err != nil {
 			return "", nil, err
@@ -70,7 +68,6 @@ type gathering struct {
 	floating zone.Zone
 	patience *patience
 	seen     int
-	until    time.Time
 }
 
 func (g *gathering) calendar(c *holdfast.Collection) (err error) {
@@ -82,7 +79,7 @@ func (g *gathering) calendar(c *holdfast.Collection) (err error) {
 
 func (g *gathering) see(r *holdfast.Resource) error {
 	if g.seen++; g.seen%16 == 0 {
-		if err := tired(g.q, g.o.Clock, g.until); err != nil {
+		if err := g.q.Overdue(); err != nil {
 			return err
 		}
 	}

@@ -1,14 +1,11 @@
 package caldav
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
-	"time"
 
 	"holdfast"
-	"holdfast/internal/clock"
 	"holdfast/internal/core"
 	"holdfast/internal/dav"
 	"holdfast/internal/davxml"
@@ -39,7 +36,7 @@ func (o Options) query(q *dav.Query) error {
 		return err
 	}
 	q.Data = f
-	s := &search{o: o, q: q, form: f, ask: q.Ask(ask.Props), floating: in, limit: ask.Limit, until: o.Clock.Now().Add(searchTime)}
+	s := &search{o: o, q: q, form: f, ask: q.Ask(ask.Props), floating: in, limit: ask.Limit}
 	s.aim(matcher)
 	return s.run()
 }
@@ -60,11 +57,7 @@ type search struct {
 	needs    core.Fields
 	found    int
 	seen     int
-	until    time.Time
 }
-
-// searchTime is how long a search may hold its snapshot; see core.Service.Read.
-const searchTime = 5 * time.Second
 
 // aim finds out what the index can decide.
 func (s *search) aim(m *filter.Matcher) {
@@ -145,18 +138,7 @@ func (s *search) alive() error {
 	if s.seen++; s.seen%16 != 0 {
 		return nil
 	}
-	return tired(s.q, s.o.Clock, s.until)
-}
-
-// tired gives the error with which a search ends that nobody waits for, or that takes too long.
-func tired(q *dav.Query, c clock.Clock, until time.Time) error {
-	if q.Context.Err() != nil {
-		return context.Cause(q.Context)
-	}
-	if c.Now().After(until) {
-		return &holdfast.Error{Op: "caldav.Query", Kind: holdfast.Unavailable, Ref: q.Target.Href, Text: "the search took too long; ask for less at once"}
-	}
-	return nil
+	return s.q.Overdue()
 }
 
 // matches decides by the index where that is enough, else by the octets.

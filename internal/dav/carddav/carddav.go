@@ -17,7 +17,6 @@ import (
 	"strings"
 
 	"holdfast"
-	"holdfast/internal/clock"
 	"holdfast/internal/dav"
 	"holdfast/internal/davxml"
 )
@@ -31,8 +30,6 @@ type Options struct {
 	MaxResource int64
 	// Reads3 tells by the headers of a request whether the client reads vCard 3.0 alone and does not say so. nil: AppleContacts.
 	Reads3 func(http.Header) bool
-	// Clock bounds searches; nil: the system's.
-	Clock clock.Clock
 }
 
 func (o Options) withDefaults() Options {
@@ -41,9 +38,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Reads3 == nil {
 		o.Reads3 = AppleContacts
-	}
-	if o.Clock == nil {
-		o.Clock = clock.System
 	}
 	return o
 }

@@ -29,7 +29,7 @@ func newServerWith(t testing.TB, limits davxml.Limits, judge core.Judge) *server
 	s := &server{Server: davtest.NewServer(t, davtest.Options{Limits: limits, MaxResource: 100_000,
 		Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judge},
 		Extensions: func(c *clock.Fake) []dav.Extension {
-			return []dav.Extension{carddav.Extension(carddav.Options{MaxResource: 100_000, Clock: c})}
+			return []dav.Extension{carddav.Extension(carddav.Options{MaxResource: 100_000})}
 		}})}
 	s.book = "/dav/addressbooks/" + s.Ada.ID.String() + "/default/"
 	return s

@@ -1,13 +1,10 @@
 package carddav
 
 import (
-	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"holdfast"
-	"holdfast/internal/clock"
 	"holdfast/internal/core"
 	"holdfast/internal/dav"
 	"holdfast/internal/davxml"
@@ -39,8 +36,7 @@ func (o Options) query(q *dav.Query) error {
 		return refuse("Query", ruleFilter, err.Error())
 	}
 	q.Data = f
-	s := search{q: q, form: f, ask: q.Ask(ask.Props), matcher: matcher, all: len(filter.Props) == 0, limit: ask.Limit,
-		until: o.Clock.Now().Add(searchTime), clock: o.Clock}
+	s := search{q: q, form: f, ask: q.Ask(ask.Props), matcher: matcher, all: len(filter.Props) == 0, limit: ask.Limit}
 	s.needs = s.ask.Needs(holdfast.TypeAddressbook)
 	if !s.all {
 		s.needs |= core.WithBody
@@ -59,12 +55,7 @@ type search struct {
 	needs   core.Fields
 	found   int
 	seen    int
-	clock   clock.Clock
-	until   time.Time
 }
-
-// searchTime is how long a search may hold its snapshot; see core.Service.Read.
-const searchTime = 5 * time.Second
 
 func (s *search) run() error {
 	t := s.q.Target
@@ -111,13 +102,7 @@ func (s *search) alive() error {
 	if s.seen++; s.seen%64 != 0 {
 		return nil
 	}
-	if s.q.Context.Err() != nil {
-		return context.Cause(s.q.Context)
-	}
-	if s.clock.Now().After(s.until) {
-		return &holdfast.Error{Op: "carddav.Query", Kind: holdfast.Unavailable, Ref: s.q.Target.Href, Text: "the search took too long; ask for less at once"}
-	}
-	return nil
+	return s.q.Overdue()
 }
 
 func (s *search) matches(r *holdfast.Resource) bool {

@@ -39,7 +39,7 @@ func NewServer(t testing.TB, o Options) *Server {
 	single := &onesnap.Engine{Engine: s.Engine, Nested: func() { t.Error("a request that holds a snapshot asks for another one") }}
 	s.Core = core.New(core.Options{Engine: single, Judges: o.Judges, Clock: s.Clock,
 		Limits: core.Limits{Resource: o.MaxResource, DirectoryTTL: 1}}) // nothing is known by heart
-	s.Client = Client{T: t, Handler: onesnap.Handler(dav.New(dav.Options{Core: s.Core, Extensions: o.Extensions(s.Clock), SpoolDir: t.TempDir(), Limits: o.Limits,
+	s.Client = Client{T: t, Handler: onesnap.Handler(dav.New(dav.Options{Clock: s.Clock, Core: s.Core, Extensions: o.Extensions(s.Clock), SpoolDir: t.TempDir(), Limits: o.Limits,
 		Authenticate: func(r *http.Request) (holdfast.Principal, error) {
 			if r.Header.Get("Test-As") == "bob" {
 				return holdfast.Principal{Account: s.Bob.ID}, nil
