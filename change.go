@@ -178,6 +178,7 @@ type Receipt struct {
 	Epoch   uint64
 	Seq     uint64   // the group's last
 	Hash    Hash     // the chain at Seq
+	Batch   uint64   // the batch that holds it, of the store that answered
 	Copies  []string // who holds it durably: "engine", then vaults by name
 	Policy  string   // the policy that was met: "engine", "engine+local"
 	Replay  bool     // the octets were there already: a retry met its own write, nothing was added

@@ -24,6 +24,7 @@ const (
 	KindTokenKey   Kind = 3  // the key of an account's sync tokens: 32 octets
 	KindShare      Kind = 4  // a right that an owner gives to a guest
 	KindBinding    Kind = 5  // another's collection in a guest's home
+	KindEpoch      Kind = 6  // the beginning of an epoch
 	KindCollection Kind = 8  // a collection's own entry
 	KindAddress    Kind = 16 // address object resource (RFC 6352)
 	KindEvent      Kind = 17 // calendar object resource with VEVENT (RFC 4791)

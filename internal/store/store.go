@@ -140,13 +140,11 @@ type History interface {
 type Head struct {
 	Epoch, Seq uint64
 	Chain      holdfast.Hash
+	Batch      uint64 // that holds the change
 }
 
 // Position is a point in the stream of a store's batches.
-type Position struct {
-	Batch uint64
-	Hash  holdfast.Hash // binds all batches up to this one
-}
+type Position = holdfast.Position
 
 // Outbox hands committed changes to vaults, in commit order.
 type Outbox interface {

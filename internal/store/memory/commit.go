@@ -330,7 +330,7 @@ func (tx *commit) publish() {
 	e, a := tx.engine, tx.account
 	e.accounts[a.id] = a
 	last := a.now().head()
-	at := nextPosition(e.position(), store.GroupEnd{Account: a.id, Chain: last.Chain})
+	at := nextPosition(e.position(), holdfast.GroupEnd{Account: a.id, Chain: last.Chain})
 	e.batches = append(e.batches, batch{at: at, account: a, from: int(tx.before.at), to: len(a.changes)})
 }
 

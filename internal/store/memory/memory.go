@@ -196,8 +196,8 @@ func (e *Engine) position() store.Position {
 }
 
 // nextPosition returns the point after a batch of one group.
-func nextPosition(prev store.Position, g store.GroupEnd) store.Position {
-	return store.Position{Batch: prev.Batch + 1, Hash: store.BatchHash(prev.Hash, []store.GroupEnd{g})}
+func nextPosition(prev store.Position, g holdfast.GroupEnd) store.Position {
+	return store.Position{Batch: prev.Batch + 1, Hash: holdfast.BatchHash(prev.Hash, []holdfast.GroupEnd{g})}
 }
 
 // search returns how many of vs, by ascending seq, are not above seq.

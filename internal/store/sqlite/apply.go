@@ -17,7 +17,7 @@ type transaction struct {
 	hash     holdfast.Hash
 	lsn      int64
 	mark     int64 // lsn before the group that is being applied
-	ends     []store.GroupEnd
+	ends     []holdfast.GroupEnd
 	touched  []*head
 	accounts int
 }
@@ -42,7 +42,7 @@ func (t *transaction) applyAll(batch []*waiting) error {
 	if len(t.ends) == 0 {
 		return nil
 	}
-	t.hash = store.BatchHash(t.e.pos.Hash, t.ends)
+	t.hash = holdfast.BatchHash(t.e.pos.Hash, t.ends)
 	return t.c.run(qInsertBatch, t.batch, t.hash, t.lsn)
 }
 
@@ -96,7 +96,7 @@ func (t *transaction) applyGroup(w *waiting) error {
 	}
 	h.fresh = false
 	if !w.receipt.Replay {
-		t.ends = append(t.ends, store.GroupEnd{Account: h.id, Chain: h.chain})
+		t.ends = append(t.ends, holdfast.GroupEnd{Account: h.id, Chain: h.chain})
 	}
 	return nil
 }

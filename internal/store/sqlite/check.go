@@ -82,7 +82,7 @@ type stream struct {
 	at     store.Position // of the batch before
 	batch  uint64         // that is being read
 	lsn    int64
-	ends   []store.GroupEnd
+	ends   []holdfast.GroupEnd
 }
 
 func (c *stream) find(format string, args ...any) {
@@ -106,7 +106,7 @@ func (c *stream) change(r Stmt) error {
 	}
 	c.lsn = x.lsn
 	if x.change.More == 0 {
-		c.ends = append(c.ends, store.GroupEnd{Account: account, Chain: x.change.Chain})
+		c.ends = append(c.ends, holdfast.GroupEnd{Account: account, Chain: x.change.Chain})
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (c *stream) end() error {
 	if c.batch == 0 {
 		return nil
 	}
-	want := store.Position{Batch: c.at.Batch + 1, Hash: store.BatchHash(c.at.Hash, c.ends)}
+	want := store.Position{Batch: c.at.Batch + 1, Hash: holdfast.BatchHash(c.at.Hash, c.ends)}
 	var have holdfast.Hash
 	var lsn int64
 	found, err := c.s.one(qBatch, func(x Stmt) { have, lsn = c.s.c.hash(x, 0), x.Int(1) }, c.batch)

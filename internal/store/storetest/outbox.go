@@ -139,7 +139,7 @@ func readPage(ctx context.Context, e store.Engine, vault string, limit int, afte
 type page struct {
 	at     store.Position // of the batch that is being passed
 	last   holdfast.Hash  // of the batch before
-	ends   []store.GroupEnd
+	ends   []holdfast.GroupEnd
 	open   bool // within a group
 	n      int  // changes passed
 	before int  // … when the batch began
@@ -156,7 +156,7 @@ func (p *page) add(at store.Position, c *holdfast.Change) error {
 		p.last, p.at, p.before = p.at.Hash, at, p.n
 	}
 	if p.open = c.More > 0; !p.open {
-		p.ends = append(p.ends, store.GroupEnd{Account: c.Account, Chain: c.Chain})
+		p.ends = append(p.ends, holdfast.GroupEnd{Account: c.Account, Chain: c.Chain})
 	}
 	p.n++
 	return nil
@@ -166,7 +166,7 @@ func (p *page) endBatch() error {
 	switch {
 	case p.open:
 		return fmt.Errorf("batch %d ends within a group", p.at.Batch)
-	case p.n > 0 && store.BatchHash(p.last, p.ends) != p.at.Hash:
+	case p.n > 0 && holdfast.BatchHash(p.last, p.ends) != p.at.Hash:
 		return fmt.Errorf("batch %d has the hash %v, which its groups do not give", p.at.Batch, p.at.Hash)
 	}
 	p.ends = nil
