@@ -1,0 +1,197 @@
+package seal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"filippo.io/age"
+	"github.com/klauspost/compress/zstd"
+
+	"holdfast"
+)
+
+// Bounds of what zstd may ask for when it opens: octets of its window. What Pack and PackTight write stays below.
+const maxWindow = 8 << 20
+
+// packers hands out encoders: making one costs more than using it.
+type packers struct{ pool sync.Pool }
+
+func newPackers(level zstd.EncoderLevel, window int) *packers {
+	return &packers{sync.Pool{New: func() any {
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(level), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window), zstd.WithEncoderCRC(true))
+		if err != nil {
+			panic("seal: the encoder's options do not fit: " + err.Error()) // they are constants
+		}
+		return e
+	}}}
+}
+
+func (p *packers) pack(plain []byte) []byte {
+	e := p.pool.Get().(*zstd.Encoder)
+	defer p.pool.Put(e)
+	return e.EncodeAll(plain, make([]byte, 0, 64+len(plain)/2))
+}
+
+// The two ways of packing: what is appended while somebody waits, and what is kept for years.
+var (
+	fast  = newPackers(zstd.SpeedFastest, 1<<20)
+	tight = newPackers(zstd.SpeedBetterCompression, 4<<20)
+)
+
+// Pack compresses quickly.
+func Pack(plain []byte) []byte { return fast.pack(plain) }
+
+// PackTight compresses well: for what is kept.
+func PackTight(plain []byte) []byte { return tight.pack(plain) }
+
+// Encrypt encrypts what was packed. All recipients are hybrid, or none is (age mixes them in no file).
+func Encrypt(packed []byte, to ...*Recipient) ([]byte, error) {
+	recipients := make([]age.Recipient, len(to))
+	for i, r := range to {
+		recipients[i] = r.age
+	}
+	out := bytes.NewBuffer(make([]byte, 0, len(packed)+len(packed)/4096*4+512*max(1, len(to))))
+	w, err := age.Encrypt(out, recipients...)
+	if err == nil {
+		_, err = w.Write(packed)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		return nil, fail("Encrypt", holdfast.Internal, "the octets could not be encrypted", err)
+	}
+	return out.Bytes(), nil
+}
+
+// Seal is Encrypt of Pack.
+func Seal(plain []byte, to ...*Recipient) ([]byte, error) { return Encrypt(Pack(plain), to...) }
+
+// Open reads what Seal made, as a stream in bounded memory. Every octet that it yields was authenticated. It yields at most limit octets.
+//
+// Errors, of Open or of Read: Unauthorized (none of the identities opens it), Corrupt (damaged, cut short, or not sealed at all), TooLarge (more than limit). What sealed itself
+// returns as an error is passed on.
+func Open(sealed io.Reader, limit int64, with ...*Identity) (io.ReadCloser, error) {
+	src := &source{r: sealed}
+	plain, err := decrypt("Open", src, with)
+	if err != nil {
+		return nil, err
+	}
+	d, err := zstd.NewReader(plain, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, src.explain("Open", err)
+	}
+	return &opened{d: d, src: src, left: limit}, nil
+}
+
+// decrypt begins to read an age file.
+func decrypt(op string, src *source, with []*Identity) (io.Reader, error) {
+	ids := make([]age.Identity, len(with))
+	for i, id := range with {
+		ids[i] = id.age
+	}
+	if len(ids) == 0 {
+		return nil, fail(op, holdfast.Unauthorized, "no key was given to open it with", nil)
+	}
+	r, err := age.Decrypt(src, ids...)
+	var none *age.NoIdentityMatchError
+	switch {
+	case err == nil:
+		return r, nil
+	case errors.As(err, &none):
+		return nil, fail(op, holdfast.Unauthorized, "none of the keys given opens it", nil)
+	}
+	return nil, src.explain(op, err)
+}
+
+// source remembers an error of what is read, to tell it from damage.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+func (s *source) explain(op string, err error) error {
+	if s.err != nil {
+		return s.err
+	}
+	return fail(op, holdfast.Corrupt, "the sealed octets are damaged or cut short", err)
+}
+
+// opened is a sealed object that is being read.
+type opened struct {
+	d    *zstd.Decoder
+	src  *source
+	left int64
+}
+
+func (o *opened) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if o.left <= 0 {
+		var one [1]byte
+		if n, err := io.ReadFull(o.d, one[:]); n == 0 {
+			return 0, o.ended(err)
+		}
+		return 0, fail("Open", holdfast.TooLarge, "it holds more than it may", nil)
+	}
+	n, err := o.d.Read(p[:min(int64(len(p)), o.left)])
+	o.left -= int64(n)
+	return n, o.ended(err)
+}
+
+func (o *opened) ended(err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	return o.src.explain("Open", err)
+}
+
+func (o *opened) Close() error {
+	o.d.Close()
+	return nil
+}
+
+// OpenAll is Open of octets in memory.
+func OpenAll(sealed []byte, limit int64, with ...*Identity) ([]byte, error) {
+	r, err := Open(bytes.NewReader(sealed), limit, with...)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// Wrap encrypts a key to others' keys: age of the line that ParseIdentity reads, uncompressed, so that `age -d` yields a key file.
+func Wrap(id *Identity, to ...*Recipient) ([]byte, error) {
+	return Encrypt([]byte(id.Secret()+"\n"), to...)
+}
+
+// Unwrap opens what Wrap made. Errors: Unauthorized (none of the identities opens it), Corrupt.
+func Unwrap(wrapped []byte, with ...*Identity) (*Identity, error) {
+	src := &source{r: bytes.NewReader(wrapped)}
+	r, err := decrypt("Unwrap", src, with)
+	if err != nil {
+		return nil, err
+	}
+	line, err := io.ReadAll(io.LimitReader(r, 4096))
+	if err != nil {
+		return nil, src.explain("Unwrap", err)
+	}
+	id, err := ParseIdentity(string(line))
+	if err != nil {
+		return nil, fail("Unwrap", holdfast.Corrupt, "what was wrapped is no key", fmt.Errorf("%d octets", len(line)))
+	}
+	return id, nil
+}
