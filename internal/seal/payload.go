@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -80,7 +81,11 @@ func Open(sealed io.Reader, limit int64, with ...*Identity) (io.ReadCloser, erro
 	if err != nil {
 		return nil, err
 	}
-	d, err := zstd.NewReader(plain, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+	first := bufio.NewReaderSize(plain, 4096)
+	if _, err := first.Peek(1); err != nil { // zstd takes nothing at all for a stream that is empty; Pack always writes something
+		return nil, src.explain("Open", err)
+	}
+	d, err := zstd.NewReader(first, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return nil, src.explain("Open", err)
 	}
