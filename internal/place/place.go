@@ -1,22 +1,26 @@
 // Package place is the contract of the places where a vault's objects lie: a directory, another machine, an object store.
 //
-// An object has a name like a path ("heads/000000000001") of the characters a-z 0-9 . - _ and /, at most 200 octets, and octets that nobody here understands. It is written
-// whole and once ([Place.Put]), or grows at its end ([Place.Append]); it is never overwritten. Whatever returned nil is durable: it survives a power cut.
+// An object has a name like a path ("heads/000000000001") (see [CheckName]), and octets that nobody here understands. It is written
+// whole and once ([Place.Put]), or, where its name ends in ".frames", grows at its end ([Place.Append]); it is never overwritten. Whatever returned nil is durable: it survives a power cut.
 //
 // Who may write need not be allowed to remove: see [Place.Remove].
 package place
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"strings"
 	"time"
+
+	"holdfast"
 )
 
 // Place is where the objects of one vault lie. All methods may be called from many goroutines. Errors are *holdfast.Error; kinds: NotFound, Exists, PreconditionFailed
 // (Append not at the end), Forbidden (no right, or too early, to remove), Fenced (the place has another writer), Full, Unavailable (it cannot be reached, or a write failed and what it left is not known),
 // Invalid (the name; or the place found the octets inconsistent), Corrupt.
 type Place interface {
-	// Put makes an object, whole or not at all. Where the name is taken by the same octets it succeeds, by others it is Exists. It reads r to its end; an error of r's is returned, and nothing is made.
+	// Put makes an object whose name does not end in ".frames", whole or not at all. Where the name is taken by the same octets it succeeds, by others it is Exists. It reads r to its end; an error of r's is returned, and nothing is made.
 	Put(ctx context.Context, name string, r io.Reader) error
 	// Append adds octets to an object at offset at, which must be where it ends; at 0 makes the object, which must not be there. p must not be empty nor end in a zero octet. After any error
 	// but PreconditionFailed, Exists, Invalid and Fenced what stands behind at is not known, and nobody appends to that object again.
@@ -42,4 +46,73 @@ type Info struct {
 	Name string
 	Size int64
 	Made time.Time // by the place's own time
+}
+
+// Leaser is a place that can keep a second writer of the same machine out.
+type Leaser interface {
+	// Lease takes the exclusive right to write. Error: Busy where another has it.
+	Lease() (io.Closer, error)
+}
+
+// Grows is how the names of objects end that are appended to.
+const Grows = ".frames"
+
+// maxName is the longest name in octets.
+const maxName = 200
+
+// CheckName tells why a name cannot be an object's; nil if it can. grows: one that is appended to. Errors: Invalid.
+func CheckName(op, name string, grows bool) error {
+	bad := func(text string) error { return Err(op, holdfast.Invalid, name, text, nil) }
+	switch {
+	case name == "" || len(name) > maxName:
+		return bad(fmt.Sprintf("the name of an object has 1 to %d octets", maxName))
+	case strings.HasSuffix(name, Grows) != grows:
+		return bad("an object is appended to exactly if its name ends in " + Grows)
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || part[0] == '.' {
+			return bad("no part of an object's name is empty or begins with a dot")
+		}
+	}
+	for i := range len(name) {
+		if c := name[i]; !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c == '.' || c == '-' || c == '_' || c == '/') {
+			return bad(fmt.Sprintf("the character %q cannot stand in an object's name", c))
+		}
+	}
+	return nil
+}
+
+// Err builds an error of a place, so that every kind of place says the same thing for the same cause.
+func Err(op string, kind holdfast.ErrorKind, name, text string, cause error) error {
+	return &holdfast.Error{Op: "place." + op, Kind: kind, Ref: name, Text: text, Err: cause}
+}
+
+// ReadAll returns an object's octets, at most limit of them. Errors: those of Get, TooLarge.
+func ReadAll(ctx context.Context, p Place, name string, limit int64) ([]byte, error) {
+	r, err := p.Get(ctx, name, 0, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err == nil && int64(len(b)) > limit {
+		return nil, Err("Get", holdfast.TooLarge, name, fmt.Sprintf("it has more than %d octets", limit), nil)
+	}
+	return b, err
+}
+
+// CheckAppend judges what every place judges of an Append. Errors: Invalid.
+func CheckAppend(name string, at int64, p []byte) error {
+	if err := CheckName("Append", name, true); err != nil {
+		return err
+	}
+	if at < 0 || len(p) == 0 || p[len(p)-1] == 0 {
+		return Err("Append", holdfast.Invalid, name, "what is appended has octets, of which the last is not zero", nil)
+	}
+	return nil
+}
+
+// NotAtEnd is the error of an Append that is not at the end.
+func NotAtEnd(name string, at, end int64) error {
+	return Err("Append", holdfast.PreconditionFailed, name, fmt.Sprintf("it ends at %d, not at %d", end, at), nil)
 }

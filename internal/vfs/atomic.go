@@ -1,8 +1,10 @@
 package vfs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 )
@@ -76,51 +78,113 @@ func CreateExclusive(fsys FS, name string, data []byte, perm fs.FileMode) error 
 }
 
 func createExclusive(fsys FS, name string, data []byte, perm fs.FileMode) error {
-	tmp, err := writeTemp(fsys, name, data, perm)
+	return createFrom(fsys, name, bytes.NewReader(data), perm, false)
+}
+
+// CreateFrom is CreateExclusive of what a reader yields, as a stream. Where the
+// name is taken by the same octets it makes that name durable and returns nil;
+// by others, the error is fs.ErrExist. An error of the reader's is returned, and
+// nothing is made.
+func CreateFrom(fsys FS, name string, r io.Reader, perm fs.FileMode) error {
+	if err := createFrom(fsys, name, r, perm, true); err != nil {
+		return fmt.Errorf("create %s: %w", name, err)
+	}
+	return nil
+}
+
+func createFrom(fsys FS, name string, r io.Reader, perm fs.FileMode, again bool) error {
+	tmp, err := writeTempFrom(fsys, name, r, perm)
 	if err != nil {
 		return err
 	}
 	err = fsys.Link(tmp, name)
-	_ = fsys.Remove(tmp) // what stays is a second name, for RemoveTemps
-	if errors.Is(err, errors.ErrUnsupported) {
-		err = createDirect(fsys, name, data, perm)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		err = createDirect(fsys, name, tmp, perm)
+	case again && errors.Is(err, fs.ErrExist):
+		if same, cerr := sameOctets(fsys, tmp, name); cerr != nil {
+			err = cerr
+		} else if same { // whoever made it may have been killed before the directory's fsync
+			err = nil
+		}
 	}
+	_ = fsys.Remove(tmp) // what stays is a second name, for RemoveTemps
 	if err != nil {
 		return err
 	}
 	return fsys.SyncDir(filepath.Dir(name))
 }
 
-// createDirect is the way of CreateExclusive without links.
-func createDirect(fsys FS, name string, data []byte, perm fs.FileMode) error {
+// createDirect is the way of CreateExclusive without links: it copies the
+// temporary file to a name that O_EXCL makes.
+func createDirect(fsys FS, name, tmp string, perm fs.FileMode) error {
+	src, err := fsys.OpenFile(tmp, O_RDONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
 	f, err := fsys.OpenFile(name, O_RDWR|O_CREATE|O_EXCL, perm)
 	if err != nil {
 		return err
 	}
-	if err := writeSyncClose(f, data); err != nil {
+	if err := copySyncClose(f, src); err != nil {
 		_ = fsys.Remove(name) // ours: O_EXCL created it
 		return err
 	}
 	return nil
 }
 
+// sameOctets compares two files.
+func sameOctets(fsys FS, a, b string) (bool, error) {
+	fa, err := fsys.OpenFile(a, O_RDONLY, 0)
+	if err != nil {
+		return false, err
+	}
+	defer fa.Close()
+	fb, err := fsys.OpenFile(b, O_RDONLY, 0)
+	if err != nil {
+		return false, err
+	}
+	defer fb.Close()
+	var x, y [32 << 10]byte
+	for {
+		n, err := io.ReadFull(fa, x[:])
+		m, err2 := io.ReadFull(fb, y[:])
+		if n != m || !bytes.Equal(x[:n], y[:m]) {
+			return false, nil
+		}
+		for _, e := range []error{err, err2} {
+			if e != nil && e != io.EOF && e != io.ErrUnexpectedEOF {
+				return false, e
+			}
+		}
+		if err != nil || err2 != nil {
+			return err != nil && err2 != nil, nil
+		}
+	}
+}
+
 // writeTemp writes data, synced, under a temporary name beside name. On an
 // error nothing is left behind.
 func writeTemp(fsys FS, name string, data []byte, perm fs.FileMode) (tmp string, err error) {
+	return writeTempFrom(fsys, name, bytes.NewReader(data), perm)
+}
+
+func writeTempFrom(fsys FS, name string, r io.Reader, perm fs.FileMode) (tmp string, err error) {
 	f, err := tempFile(fsys, name, perm)
 	if err != nil {
 		return "", err
 	}
 	tmp = f.Name()
-	if err := writeSyncClose(f, data); err != nil {
+	if err := copySyncClose(f, r); err != nil {
 		_ = fsys.Remove(tmp)
 		return "", err
 	}
 	return tmp, nil
 }
 
-func writeSyncClose(f File, data []byte) error {
-	_, err := f.Write(data)
+func copySyncClose(f File, r io.Reader) error {
+	_, err := io.Copy(f, r)
 	if err == nil {
 		err = f.Sync()
 	}

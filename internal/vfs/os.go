@@ -84,6 +84,13 @@ func (f osFile) Sync() error {
 	return nil
 }
 
+func (f osFile) SyncData() error {
+	if err := syncData(f.File); err != nil {
+		return &SyncError{Path: f.Name(), Err: cause(err)}
+	}
+	return nil
+}
+
 // cause strips the path that a SyncError says already.
 func cause(err error) error {
 	var p *fs.PathError

@@ -23,3 +23,13 @@ func allocate(f *os.File, size int64) error {
 		return nil
 	}
 }
+
+// syncData is fdatasync(2).
+func syncData(f *os.File) error {
+	for {
+		err := syscall.Fdatasync(int(f.Fd()))
+		if !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}

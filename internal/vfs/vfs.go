@@ -72,6 +72,10 @@ type File interface {
 	// Sync makes content and size durable, not the name. Its failure is a
 	// *SyncError and final: do not call it again.
 	Sync() error
+	// SyncData makes content durable, and of the rest only what reading it back
+	// needs: cheaper than Sync where the size stays the same. Its failure is a
+	// *SyncError and final.
+	SyncData() error
 }
 
 // ErrLocked says that another open file holds the lock.

@@ -150,6 +150,10 @@ func (f *file) Sync() error {
 	return asSyncError(f.r.do("fsync "+f.name(), f.File.Sync), f.Name(), false)
 }
 
+func (f *file) SyncData() error {
+	return asSyncError(f.r.do("fdatasync "+f.name(), f.File.SyncData), f.Name(), false)
+}
+
 // Close closes the file even when a fault was asked for, as the system does.
 func (f *file) Close() error {
 	err := f.r.do("close "+f.name(), f.File.Close)

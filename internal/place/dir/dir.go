@@ -1,0 +1,377 @@
+package dir
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/place"
+	"holdfast/internal/vfs"
+)
+
+// Options says how a directory is used. Zero values mean the defaults.
+type Options struct {
+	Clock       clock.Clock
+	Log         *slog.Logger
+	Create      bool  // make the directory where it is not; otherwise it is Unavailable then
+	Preallocate int64 // octets by which a growing object is extended ahead; default 1 MiB
+}
+
+// Dir is a place in a directory.
+type Dir struct {
+	fs   vfs.FS
+	root string
+	o    Options
+
+	mu    sync.Mutex
+	tails map[string]*tail
+	known map[string]bool // directories that are there, durably
+}
+
+var _ place.Place = (*Dir)(nil)
+
+// leaseName is the file that the lease of the directory stands for.
+const leaseName = ".lease"
+
+// Open opens the directory root as a place. Errors: Unavailable (it is not there, or cannot be used).
+func Open(fsys vfs.FS, root string, o Options) (*Dir, error) {
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Preallocate <= 0 {
+		o.Preallocate = 1 << 20
+	}
+	d := &Dir{fs: fsys, root: root, o: o, tails: map[string]*tail{}, known: map[string]bool{root: true}}
+	if o.Create {
+		if err := vfs.MkdirDurable(fsys, root, 0o700); err != nil {
+			return nil, d.fail("Open", "", err)
+		}
+	}
+	st, err := fsys.Stat(root)
+	if err == nil && !st.IsDir() {
+		err = &fs.PathError{Op: "open", Path: root, Err: syscall.ENOTDIR}
+	}
+	if err != nil {
+		return nil, place.Err("Open", holdfast.Unavailable, root, "the directory cannot be used; is its disk mounted?", err)
+	}
+	return d, nil
+}
+
+// Lease implements [place.Leaser]. It also takes away what interrupted writers left: their temporary files.
+func (d *Dir) Lease() (io.Closer, error) {
+	l, err := vfs.AcquireLease(d.fs, filepath.Join(d.root, leaseName))
+	if errors.Is(err, vfs.ErrLocked) {
+		return nil, place.Err("Lease", holdfast.Busy, d.root, "another process writes into this vault; stop it first", err)
+	}
+	if err != nil {
+		return nil, d.fail("Lease", "", err)
+	}
+	if err := d.sweep(d.root); err != nil {
+		l.Release()
+		return nil, d.fail("Lease", "", err)
+	}
+	return leaseCloser{l}, nil
+}
+
+type leaseCloser struct{ l *vfs.Lease }
+
+func (c leaseCloser) Close() error { return c.l.Release() }
+
+// sweep removes temporary files. Directories with many of them (one for a few accounts each) are left to who writes there next: looking at all would grow with the accounts.
+func (d *Dir) sweep(dir string) error {
+	if _, err := vfs.RemoveTemps(d.fs, dir); err != nil {
+		return err
+	}
+	list, err := d.fs.ReadDir(dir)
+	if err != nil || len(list) > 1000 {
+		return err
+	}
+	for _, e := range list {
+		if e.IsDir() && e.Name() != "keys" && e.Name() != "erased" {
+			if err := d.sweep(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (d *Dir) path(name string) string { return filepath.Join(d.root, filepath.FromSlash(name)) }
+
+// fail turns an error of the file system into one of a place.
+func (d *Dir) fail(op, name string, err error) error {
+	var known *holdfast.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return err
+	case errors.Is(err, fs.ErrNotExist):
+		if _, e := d.fs.Stat(d.root); e != nil {
+			return place.Err(op, holdfast.Unavailable, d.root, "the directory is not there; is its disk mounted?", err)
+		}
+		return place.Err(op, holdfast.NotFound, name, "there is no such object", nil)
+	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
+		return place.Err(op, holdfast.Full, d.root, "the vault's disk is full; make room there", err)
+	}
+	return place.Err(op, holdfast.Unavailable, name, "the vault's disk answered with an error", err)
+}
+
+// ready makes the directory of an object. The root is never made here: where it is missing, its disk is.
+func (d *Dir) ready(file string) error {
+	dir := filepath.Dir(file)
+	d.mu.Lock()
+	known := d.known[dir]
+	d.mu.Unlock()
+	if known {
+		return nil
+	}
+	if _, err := d.fs.Stat(d.root); err != nil {
+		return err
+	}
+	if err := vfs.MkdirDurable(d.fs, dir, 0o700); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.known) > 10_000 {
+		clear(d.known)
+	}
+	d.known[dir] = true
+	return nil
+}
+
+// Put implements [place.Place].
+func (d *Dir) Put(ctx context.Context, name string, r io.Reader) error {
+	if err := place.CheckName("Put", name, false); err != nil {
+		return err
+	}
+	src := &source{r: r}
+	file := d.path(name)
+	err := d.ready(file)
+	if err == nil {
+		err = vfs.CreateFrom(d.fs, file, src, 0o600)
+	}
+	switch {
+	case src.err != nil:
+		return src.err
+	case errors.Is(err, fs.ErrExist):
+		return place.Err("Put", holdfast.Exists, name, "there is another object of this name; nothing is overwritten", nil)
+	case errors.Is(err, fs.ErrNotExist): // the directory went away
+		d.mu.Lock()
+		clear(d.known)
+		d.mu.Unlock()
+		return place.Err("Put", holdfast.Unavailable, name, "the vault's directory went away; try again", err)
+	}
+	return d.fail("Put", name, err)
+}
+
+// source remembers an error of what is read.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// Get implements [place.Place].
+func (d *Dir) Get(ctx context.Context, name string, at, n int64) (io.ReadCloser, error) {
+	f, err := d.fs.OpenFile(d.path(name), vfs.O_RDONLY, 0)
+	if err != nil {
+		return nil, d.fail("Get", name, err)
+	}
+	size, err := d.size(name, f)
+	if err != nil {
+		f.Close()
+		return nil, d.fail("Get", name, err)
+	}
+	left := max(0, size-at)
+	if n >= 0 {
+		left = min(left, n)
+	}
+	return &reader{SectionReader: io.NewSectionReader(f, at, left), d: d, f: f, name: name}, nil
+}
+
+type reader struct {
+	*io.SectionReader
+	d    *Dir
+	f    vfs.File
+	name string
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.SectionReader.Read(p)
+	if err != nil && err != io.EOF {
+		err = place.Err("Get", holdfast.Corrupt, r.name, "the vault's disk cannot read it", err)
+	}
+	return n, err
+}
+
+func (r *reader) Close() error { return r.f.Close() }
+
+// size is where an object ends.
+func (d *Dir) size(name string, f vfs.File) (int64, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if st.IsDir() {
+		return 0, fs.ErrNotExist
+	}
+	if !strings.HasSuffix(name, place.Grows) {
+		return st.Size(), nil
+	}
+	d.mu.Lock()
+	t := d.tails[name]
+	d.mu.Unlock()
+	if t != nil {
+		if end := t.end.Load(); end > 0 {
+			return end, nil
+		}
+	}
+	return logicalEnd(f, st.Size())
+}
+
+// logicalEnd finds the end of a growing object: behind its last octet that is not zero. Only what was extended ahead is zeros, so that little is read.
+func logicalEnd(f io.ReaderAt, size int64) (int64, error) {
+	var buf [64 << 10]byte
+	for size > 0 {
+		n := min(size, int64(len(buf)))
+		if _, err := f.ReadAt(buf[:n], size-n); err != nil && err != io.EOF {
+			return 0, err
+		}
+		for i := n; i > 0; i-- {
+			if buf[i-1] != 0 {
+				return size - n + i, nil
+			}
+		}
+		size -= n
+	}
+	return 0, nil
+}
+
+// Stat implements [place.Place].
+func (d *Dir) Stat(ctx context.Context, name string) (place.Info, error) {
+	st, err := d.fs.Stat(d.path(name))
+	if err == nil && st.IsDir() {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return place.Info{}, d.fail("Stat", name, err)
+	}
+	return d.info(name, st)
+}
+
+func (d *Dir) info(name string, st fs.FileInfo) (place.Info, error) {
+	i := place.Info{Name: name, Size: st.Size(), Made: st.ModTime().UTC()}
+	if !strings.HasSuffix(name, place.Grows) {
+		return i, nil
+	}
+	f, err := d.fs.OpenFile(d.path(name), vfs.O_RDONLY, 0)
+	if err != nil {
+		return i, d.fail("Stat", name, err)
+	}
+	defer f.Close()
+	i.Size, err = d.size(name, f)
+	return i, d.fail("Stat", name, err)
+}
+
+// List implements [place.Place].
+func (d *Dir) List(ctx context.Context, prefix, after string, fn func(place.Info) error) error {
+	if _, err := d.fs.Stat(d.root); err != nil {
+		return d.fail("List", "", err)
+	}
+	return d.list(ctx, "", prefix, after, fn)
+}
+
+// list walks one directory, whose name ends in a slash or is empty. A directory "a" sorts by the names in it ("a/…"), hence the order by name with its slash.
+func (d *Dir) list(ctx context.Context, dir, prefix, after string, fn func(place.Info) error) error {
+	entries, err := d.fs.ReadDir(d.path(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // removed meanwhile
+	}
+	if err != nil {
+		return d.fail("List", dir, err)
+	}
+	for _, e := range sorted(entries) {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		name := dir + e.name
+		switch {
+		case e.name[0] == '.':
+		case e.IsDir():
+			if !strings.HasPrefix(name, prefix) && !strings.HasPrefix(prefix, name) || after != "" && !strings.HasPrefix(after, name) && name < after {
+				continue
+			}
+			if err := d.list(ctx, name, prefix, after, fn); err != nil {
+				return err
+			}
+		case strings.HasPrefix(name, prefix) && name > after:
+			i, err := d.Stat(ctx, name)
+			if holdfast.IsKind(err, holdfast.NotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if err := fn(i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Remove implements [place.Place].
+func (d *Dir) Remove(ctx context.Context, name string) error {
+	d.mu.Lock()
+	if t := d.tails[name]; t != nil {
+		delete(d.tails, name)
+		t.close()
+	}
+	d.mu.Unlock()
+	file := d.path(name)
+	if st, err := d.fs.Stat(file); err == nil && st.IsDir() {
+		return place.Err("Remove", holdfast.NotFound, name, "there is no such object", nil)
+	}
+	if err := d.fs.Remove(file); err != nil {
+		return d.fail("Remove", name, err)
+	}
+	return d.fail("Remove", name, d.fs.SyncDir(filepath.Dir(file)))
+}
+
+// Now implements [place.Place].
+func (d *Dir) Now(context.Context) (time.Time, error) { return d.o.Clock.Now().UTC(), nil }
+
+// String implements [place.Place].
+func (d *Dir) String() string { return "directory " + d.root }
+
+// Close implements [place.Place].
+func (d *Dir) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, t := range d.tails {
+		t.close()
+		delete(d.tails, name)
+	}
+	return nil
+}
