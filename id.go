@@ -58,6 +58,9 @@ func (id ID) IsZero() bool { return id == ID{} }
 // Compare orders ids by their octets, as digests do.
 func (id ID) Compare(other ID) int { return bytes.Compare(id[:], other[:]) }
 
+// AppendText appends what String returns.
+func (id ID) AppendText(b []byte) ([]byte, error) { return idText.AppendEncode(b, id[:]), nil }
+
 // MarshalText and UnmarshalText make JSON records hold the canonical text.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
