@@ -15,6 +15,23 @@ type BatchLine struct {
 	Prev    holdfast.Hash
 	Stored  time.Time
 	Changes uint64
+	Ends    []End // of its groups, in order: what the batch's hash is made of
+}
+
+// End says where a group left its account.
+type End struct {
+	Account    holdfast.ID
+	Epoch, Seq uint64
+	Chain      holdfast.Hash
+}
+
+// Sum computes the position's hash after the batch.
+func (b *BatchLine) Sum() holdfast.Hash {
+	ends := make([]holdfast.GroupEnd, len(b.Ends))
+	for i, e := range b.Ends {
+		ends[i] = holdfast.GroupEnd{Account: e.Account, Chain: e.Chain}
+	}
+	return holdfast.BatchHash(b.Prev, ends)
 }
 
 // AppendBatch appends a batch: its own line, and the lines of its changes.
@@ -24,11 +41,45 @@ func AppendBatch(dst []byte, b *holdfast.Batch, stored time.Time) []byte {
 	dst = appendHash(append(dst, `,"prev":`...), b.Prev)
 	dst = appendTime(dst, `,"stored":`, stored)
 	dst = appendUint(dst, `,"changes":`, uint64(len(b.Changes)))
-	dst = append(dst, "}\n"...)
+	dst = append(dst, `,"ends":[`...)
+	for i := range b.Changes {
+		if b.Changes[i].More == 0 {
+			dst = append(appendEnd(dst, &b.Changes[i]), ',')
+		}
+	}
+	if dst[len(dst)-1] == ',' {
+		dst = dst[:len(dst)-1]
+	}
+	dst = append(dst, "]}\n"...)
 	for i := range b.Changes {
 		dst = AppendLine(dst, &b.Changes[i], Stored{b.Batch, stored})
 	}
 	return dst
+}
+
+func appendEnd(b []byte, c *holdfast.Change) []byte {
+	b = appendID(append(b, `{"account":`...), c.Account)
+	b = appendUint(b, `,"epoch":`, c.Epoch)
+	b = appendUint(b, `,"seq":`, c.Seq)
+	return append(appendHash(append(b, `,"chain":`...), c.Chain), '}')
+}
+
+func parseEnd(p *parser) (e End) {
+	p.object(func(key []byte) {
+		switch string(key) {
+		case "account":
+			e.Account = p.id()
+		case "epoch":
+			e.Epoch = p.uint()
+		case "seq":
+			e.Seq = p.uint()
+		case "chain":
+			e.Chain = p.hash()
+		default:
+			p.skip(0)
+		}
+	})
+	return e
 }
 
 func parseBatchLine(line []byte) (out BatchLine, err error) {
@@ -45,6 +96,13 @@ func parseBatchLine(line []byte) (out BatchLine, err error) {
 			out.Stored = p.time()
 		case "changes":
 			out.Changes = p.uint()
+		case "ends":
+			p.array(func() {
+				if len(out.Ends) >= maxChanges {
+					p.fail("too many groups")
+				}
+				out.Ends = append(out.Ends, parseEnd(&p))
+			})
 		default:
 			p.skip(0)
 		}

@@ -1,0 +1,222 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/journal"
+	"holdfast/internal/place"
+	"holdfast/internal/seal"
+)
+
+// A frame is a line of text, sealed octets, and a newline:
+//
+//	HF0 <first batch> <last batch> <hash before the first> <hash after the last> <octets> <their SHA-256>\n
+//	age( zstd( lines ) )\n
+const frameMagic = "HF0"
+
+// maxFrameHeader bounds the line: three numbers and three hashes.
+const maxFrameHeader = 320
+
+// maxFrame bounds the sealed octets of a frame, maxPlain what they may unfold to.
+const (
+	maxFrame = 1 << 30
+	maxPlain = 4 << 30
+)
+
+// FrameHeader is what a frame says in the clear.
+type FrameHeader struct {
+	First, Last uint64
+	Prev, Hash  holdfast.Hash
+	Octets      int64
+	SHA256      holdfast.Hash
+}
+
+// End returns the position after the frame.
+func (h FrameHeader) End() holdfast.Position { return holdfast.Position{Batch: h.Last, Hash: h.Hash} }
+
+func (h FrameHeader) append(b []byte) []byte {
+	return fmt.Appendf(b, "%s %d %d %s %s %d %s\n", frameMagic, h.First, h.Last, h.Prev, h.Hash, h.Octets, h.SHA256)
+}
+
+// ParseFrameHeader reads a frame's line, with its newline, from the beginning of b. n is its length; ok is false where there is none: it is cut short, or something else.
+func ParseFrameHeader(b []byte) (h FrameHeader, n int, ok bool) {
+	i := bytes.IndexByte(b[:min(len(b), maxFrameHeader)], '\n')
+	if i < 0 {
+		return h, 0, false
+	}
+	var magic, prev, hash, sum string
+	line := string(b[:i])
+	if strings.Count(line, " ") != 6 {
+		return h, 0, false
+	}
+	if k, err := fmt.Sscanf(line, "%s %d %d %s %s %d %s", &magic, &h.First, &h.Last, &prev, &hash, &h.Octets, &sum); err != nil || k != 7 || magic != frameMagic {
+		return h, 0, false
+	}
+	var errs [3]error
+	h.Prev, errs[0] = holdfast.ParseHash(prev)
+	h.Hash, errs[1] = holdfast.ParseHash(hash)
+	h.SHA256, errs[2] = holdfast.ParseHash(sum)
+	if errs != [3]error{} || h.First == 0 || h.Last < h.First || h.Octets <= 0 || h.Octets > maxFrame || string(h.append(nil)) != line+"\n" {
+		return h, 0, false
+	}
+	return h, i + 1, true
+}
+
+// Packed is one or more batches, ready to be sealed into a frame: what all vaults share.
+type Packed struct {
+	First, Last uint64
+	Prev, Hash  holdfast.Hash
+	Changes     int
+	Octets      []byte // zstd of the lines
+	Plain       int64  // octets of the lines
+	Stored      time.Time
+	heads       []AccountHead // how far the accounts in it have come, in order
+}
+
+// PackBatches writes batches down and compresses them. They follow each other.
+func PackBatches(batches []*holdfast.Batch, stored time.Time) *Packed {
+	first, last := batches[0], batches[len(batches)-1]
+	p := &Packed{First: first.Batch, Last: last.Batch, Prev: first.Prev, Hash: last.Hash, Stored: stored}
+	var lines []byte
+	for _, b := range batches {
+		lines = journal.AppendBatch(lines, b, stored)
+		p.Changes += len(b.Changes)
+		for i := range b.Changes {
+			if c := &b.Changes[i]; c.More == 0 {
+				p.heads = append(p.heads, AccountHead{c.Account, c.Epoch, c.Seq, c.Chain})
+			}
+		}
+	}
+	p.Plain, p.Octets = int64(len(lines)), seal.Pack(lines)
+	return p
+}
+
+// frame seals it for a segment.
+func (p *Packed) frame(to *seal.Recipient) ([]byte, error) {
+	sealed, err := seal.Encrypt(p.Octets, to)
+	if err != nil {
+		return nil, err
+	}
+	h := FrameHeader{p.First, p.Last, p.Prev, p.Hash, int64(len(sealed)), holdfast.HashOf(sealed)}
+	b := h.append(make([]byte, 0, maxFrameHeader+len(sealed)+1))
+	return append(append(b, sealed...), '\n'), nil
+}
+
+// foundFrame is a frame in a segment.
+type foundFrame struct {
+	FrameHeader
+	at int64 // of its sealed octets
+}
+
+// walk calls fn with the frames of a segment, whole ones only: from their lines, without reading the octets. It returns how many octets at the end belong to none: what a power cut or an
+// error left, which was never acknowledged, or damage.
+func (v *Vault) walk(ctx context.Context, segment string, fn func(foundFrame) error) (torn int64, err error) {
+	i, err := v.p.Stat(ctx, segment)
+	if err != nil {
+		return 0, err
+	}
+	for at := int64(0); at < i.Size; {
+		line, err := v.read(ctx, segment, at, maxFrameHeader)
+		if err != nil {
+			return 0, err
+		}
+		h, n, ok := ParseFrameHeader(line)
+		next := at + int64(n) + h.Octets + 1
+		if !ok || next > i.Size {
+			return i.Size - at, nil
+		}
+		if err := fn(foundFrame{h, at + int64(n)}); err != nil {
+			return 0, err
+		}
+		at = next
+	}
+	return 0, nil
+}
+
+// read returns up to n octets of an object.
+func (v *Vault) read(ctx context.Context, name string, at, n int64) ([]byte, error) {
+	r, err := v.p.Get(ctx, name, at, n)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// batches opens a frame and calls fn with its batches, whose chains are zero.
+func (v *Vault) batches(ctx context.Context, segment string, f foundFrame, key *seal.Identity, fn func(journal.BatchLine, []holdfast.Change) error) error {
+	r, err := v.openFrame(ctx, segment, f, key)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	lines := journal.NewReader(r)
+	want := holdfast.Position{Batch: f.First - 1, Hash: f.Prev}
+	for {
+		line, changes, err := lines.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return at(segment, f, err)
+		}
+		if line.Batch != want.Batch+1 || line.Prev != want.Hash || line.Sum() != line.Hash {
+			return damaged(segment, f, "its batches are not those that its line names", nil)
+		}
+		want = line.Position
+		if err := fn(line, changes); err != nil {
+			return err
+		}
+	}
+	if want != f.End() {
+		return damaged(segment, f, "its batches are not those that its line names", nil)
+	}
+	return nil
+}
+
+// openFrame reads a frame's octets, checks their hash and opens them.
+func (v *Vault) openFrame(ctx context.Context, segment string, f foundFrame, key *seal.Identity) (io.ReadCloser, error) {
+	sealed, err := v.read(ctx, segment, f.at, f.Octets)
+	if err != nil {
+		return nil, err
+	}
+	if holdfast.HashOf(sealed) != f.SHA256 {
+		return nil, damaged(segment, f, "its octets do not have their hash", nil)
+	}
+	r, err := seal.Open(bytes.NewReader(sealed), maxPlain, key)
+	if err != nil {
+		return nil, at(segment, f, err)
+	}
+	return r, nil
+}
+
+func damaged(segment string, f foundFrame, text string, err error) error {
+	return fail("Frames", holdfast.Corrupt, segment, fmt.Sprintf("the frame of the batches %d to %d is damaged: %s", f.First, f.Last, text), err)
+}
+
+// at says where an error came up.
+func at(segment string, f foundFrame, err error) error {
+	switch holdfast.KindOf(err) {
+	case holdfast.Corrupt, holdfast.TooLarge:
+		return damaged(segment, f, "it cannot be read", err)
+	}
+	return err
+}
+
+// segments returns the numbers of a term's segments, ascending.
+func (v *Vault) segments(ctx context.Context, term uint64) (out []uint64, err error) {
+	dir := tailOf(term)
+	err = v.p.List(ctx, dir, "", func(i place.Info) error {
+		if n, ok := numberOf(i.Name, dir, place.Grows); ok {
+			out = append(out, n)
+		}
+		return nil
+	})
+	return out, err
+}

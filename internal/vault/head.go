@@ -1,0 +1,213 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/place"
+	"holdfast/internal/seal"
+)
+
+// AccountHead is how far an account has come.
+type AccountHead struct {
+	Account holdfast.ID   `json:"account"`
+	Epoch   uint64        `json:"epoch"`
+	Seq     uint64        `json:"seq"`
+	Chain   holdfast.Hash `json:"chain"`
+}
+
+// PackRef names a pack and its index, and what they are.
+type PackRef struct {
+	Name        string        `json:"name"` // pages/<n>
+	Size        int64         `json:"size"`
+	SHA256      holdfast.Hash `json:"sha256"`
+	IndexSize   int64         `json:"index_size"`
+	IndexSHA256 holdfast.Hash `json:"index_sha256"`
+	Changes     uint64        `json:"changes"`
+	Tier        int           `json:"tier,omitempty"`     // how often its changes were compacted
+	Segments    []string      `json:"segments,omitempty"` // that it was sealed from
+	Replaces    []string      `json:"replaces,omitempty"` // packs that it was compacted from
+}
+
+// Other is another vault of the same store, as a head names it.
+type Other struct {
+	Name     string `json:"name"`
+	Kind     string `json:"kind"`
+	Location string `json:"location"`
+	Domain   string `json:"domain"`
+}
+
+// Head is a signed checkpoint.
+type Head struct {
+	Format   int           `json:"format"`
+	Number   uint64        `json:"head"`
+	Vault    holdfast.ID   `json:"vault"`
+	Store    holdfast.ID   `json:"store"`
+	Term     uint64        `json:"term"`
+	At       time.Time     `json:"at"`       // the writer's time
+	PlaceAt  time.Time     `json:"place_at"` // the place's
+	Position Position      `json:"position"`
+	Previous holdfast.Hash `json:"previous"` // SHA-256 of the head before
+	Accounts []AccountHead `json:"accounts"` // that changed since the head before
+	Packs    []PackRef     `json:"packs,omitempty"`
+	Released []string      `json:"released,omitempty"` // objects that are needed no more
+	Vaults   []Other       `json:"vaults,omitempty"`
+}
+
+// ParseHead reads a head, whose signature must be signer's. Errors: Corrupt.
+func ParseHead(name string, b []byte, signer seal.PublicKey) (Head, error) {
+	var h Head
+	if err := seal.OpenLine(b, signer, &h); err != nil {
+		return h, fail("ParseHead", holdfast.Corrupt, name, "the head cannot be read", err)
+	}
+	return h, h.check(name)
+}
+
+// TermOfHead returns the term that a head says it is of, before anybody has judged its signature.
+func TermOfHead(b []byte) (uint64, bool) {
+	line, _, err := seal.SplitLine(b)
+	var h struct {
+		Term uint64 `json:"term"`
+	}
+	return h.Term, err == nil && json.Unmarshal(line, &h) == nil && h.Term > 0
+}
+
+func (h *Head) check(name string) error {
+	if n, ok := numberOf(name, dirHeads, ""); !ok || n != h.Number || h.Number == 0 || h.Term == 0 {
+		return fail("ParseHead", holdfast.Corrupt, name, "it says another number than its name", nil)
+	}
+	return nil
+}
+
+// headCache remembers the newest head.
+type headCache struct {
+	mu     sync.Mutex // held while a head is written
+	number uint64
+	hash   holdfast.Hash
+	head   Head
+}
+
+// readHead reads a head and judges it by the signer of its term.
+func (v *Vault) readHead(ctx context.Context, name string, terms []Term) (Head, holdfast.Hash, error) {
+	b, err := place.ReadAll(ctx, v.p, name, maxHead)
+	if err != nil {
+		return Head{}, holdfast.Hash{}, err
+	}
+	n, ok := TermOfHead(b)
+	if !ok || n > uint64(len(terms)) || terms[n-1].Number != n {
+		return Head{}, holdfast.Hash{}, fail("ParseHead", holdfast.Corrupt, name, "the head cannot be read, or its term is missing", nil)
+	}
+	h, err := ParseHead(name, b, terms[n-1].Signer)
+	return h, holdfast.HashOf(b), err
+}
+
+// LastHead returns the newest head; its number is 0 where there is none.
+func (v *Vault) LastHead(ctx context.Context) (Head, error) {
+	v.heads.mu.Lock()
+	defer v.heads.mu.Unlock()
+	return v.lastHead(ctx)
+}
+
+// lastHead is LastHead for who holds the lock. A newest head that cannot be read is an error: nobody may write one over a hole.
+func (v *Vault) lastHead(ctx context.Context) (Head, error) {
+	after, last := "", ""
+	if v.heads.number > 0 {
+		after = HeadName(v.heads.number)
+	}
+	err := v.p.List(ctx, dirHeads, after, func(i place.Info) error {
+		if _, ok := numberOf(i.Name, dirHeads, ""); ok {
+			last = i.Name
+		}
+		return nil
+	})
+	if err != nil || last == "" {
+		return v.heads.head, err
+	}
+	terms, err := v.Terms(ctx)
+	if err != nil {
+		return Head{}, err
+	}
+	h, sum, err := v.readHead(ctx, last, terms)
+	if err != nil {
+		return Head{}, err
+	}
+	v.heads.number, v.heads.hash, v.heads.head = h.Number, sum, h
+	return h, nil
+}
+
+// Heads calls fn with the heads above a number, in order. A head that is missing or cannot be read is handed over as its error; fn decides.
+func (v *Vault) Heads(ctx context.Context, after uint64, fn func(name string, h Head, sum holdfast.Hash, err error) error) error {
+	terms, err := v.Terms(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	start := ""
+	if after > 0 {
+		start = HeadName(after)
+	}
+	if err := v.p.List(ctx, dirHeads, start, func(i place.Info) error { names = append(names, i.Name); return nil }); err != nil {
+		return err
+	}
+	want := after + 1
+	for _, name := range names {
+		n, ok := numberOf(name, dirHeads, "")
+		if !ok {
+			continue
+		}
+		for ; want < n; want++ {
+			if err := fn(HeadName(want), Head{}, holdfast.Hash{}, fail("Heads", holdfast.NotFound, HeadName(want), "the head is missing", nil)); err != nil {
+				return err
+			}
+		}
+		h, sum, err := v.readHead(ctx, name, terms)
+		if err := fn(name, h, sum, err); err != nil {
+			return err
+		}
+		want = n + 1
+	}
+	return nil
+}
+
+// maxHeadAccounts bounds the accounts of one head.
+const maxHeadAccounts = 50_000
+
+// HeadInput is what a head says besides how far the accounts have come.
+type HeadInput struct {
+	Packs    []PackRef
+	Released []string
+	Vaults   []Other
+}
+
+// writeHead writes the next head.
+func (v *Vault) writeHead(ctx context.Context, term Term, at holdfast.Position, accounts []AccountHead, in HeadInput) (Head, error) {
+	ring, err := v.ring("WriteHead")
+	if err != nil {
+		return Head{}, err
+	}
+	v.heads.mu.Lock()
+	defer v.heads.mu.Unlock()
+	last, err := v.lastHead(ctx)
+	if err != nil {
+		return Head{}, err
+	}
+	now, err := v.p.Now(ctx)
+	if err != nil {
+		return Head{}, err
+	}
+	h := Head{Format: Format, Number: last.Number + 1, Vault: v.meta.Vault, Store: term.Store, Term: term.Number, At: v.o.Clock.Now().UTC().Truncate(time.Millisecond), PlaceAt: now.UTC().Truncate(time.Millisecond),
+		Position: Position(at), Previous: v.heads.hash, Accounts: accounts, Packs: in.Packs, Released: in.Released, Vaults: in.Vaults}
+	b, err := seal.SignLine(ring.Signer, h)
+	if err != nil {
+		return Head{}, err
+	}
+	if err := v.p.Put(ctx, HeadName(h.Number), bytes.NewReader(b)); err != nil {
+		return Head{}, err
+	}
+	v.heads.number, v.heads.hash, v.heads.head = h.Number, holdfast.HashOf(b), h
+	return h, nil
+}

@@ -1,0 +1,163 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"holdfast"
+	"holdfast/internal/place"
+	"holdfast/internal/seal"
+)
+
+// KeyObject is a key that is wrapped for others' keys. `jq -r .wrapped | base64 -d | age -d -i recovery.txt` yields a key file.
+type KeyObject struct {
+	Format     int      `json:"format"`
+	Of         string   `json:"of"` // "account" or "segment"
+	Name       string   `json:"name"`
+	Version    uint64   `json:"version"`
+	Recipients []string `json:"recipients"` // fingerprints
+	Wrapped    []byte   `json:"wrapped"`
+}
+
+// wrapKey makes a key object for the ring's recipients.
+func wrapKey(ring *seal.Ring, of, name string, version uint64, id *seal.Identity) ([]byte, error) {
+	to := ring.Recipients()
+	wrapped, err := seal.Wrap(id, to...)
+	if err != nil {
+		return nil, err
+	}
+	k := KeyObject{Format: Format, Of: of, Name: name, Version: version, Wrapped: wrapped}
+	for _, r := range to {
+		k.Recipients = append(k.Recipients, r.Fingerprint())
+	}
+	b, err := json.Marshal(k)
+	if err != nil {
+		return nil, fmt.Errorf("vault.wrapKey: %w", err)
+	}
+	return append(b, '\n'), nil
+}
+
+// readKey reads a key object and opens it. Errors: NotFound, Corrupt, Unauthorized (none of our keys opens it).
+func (v *Vault) readKey(ctx context.Context, object, of, name string) (KeyObject, *seal.Identity, error) {
+	var k KeyObject
+	b, err := place.ReadAll(ctx, v.p, object, maxSmall)
+	if err != nil {
+		return k, nil, err
+	}
+	if err := json.Unmarshal(b, &k); err != nil || k.Of != of || k.Name != name {
+		return k, nil, fail("Key", holdfast.Corrupt, object, "the key object is damaged", nil)
+	}
+	id, err := seal.Unwrap(k.Wrapped, v.with()...)
+	if err != nil {
+		return k, nil, fail("Key", holdfast.KindOf(err), object, "the key object cannot be opened", err)
+	}
+	return k, id, nil
+}
+
+// segmentKey returns the key of a segment.
+func (v *Vault) segmentKey(ctx context.Context, term, n uint64) (*seal.Identity, error) {
+	_, id, err := v.readKey(ctx, SegmentKeyName(term, n), "segment", SegmentName(term, n))
+	return id, err
+}
+
+// newestKey returns the name and version of an account's newest key object; version 0 where it has none.
+func (v *Vault) newestKey(ctx context.Context, account holdfast.ID) (name string, version uint64, err error) {
+	prefix := keysOf(account)
+	err = v.p.List(ctx, prefix, "", func(i place.Info) error {
+		if n, ok := numberOf(i.Name, prefix, ""); ok {
+			name, version = i.Name, n
+		}
+		return nil
+	})
+	return name, version, err
+}
+
+// FindAccountKey returns the key to which an account's lines are encrypted. Errors: NotFound (it has none, or was erased), Corrupt, Unauthorized.
+func (v *Vault) FindAccountKey(ctx context.Context, account holdfast.ID) (*seal.Identity, error) {
+	v.mu.Lock()
+	id := v.keys[account]
+	v.mu.Unlock()
+	if id != nil {
+		return id, nil
+	}
+	name, version, err := v.newestKey(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	if version == 0 {
+		return nil, fail("AccountKey", holdfast.NotFound, strings.TrimSuffix(keysOf(account), "."), "the account has no key in this vault", nil)
+	}
+	if _, id, err = v.readKey(ctx, name, "account", account.String()); err != nil {
+		return nil, err
+	}
+	v.remember(account, id)
+	return id, nil
+}
+
+func (v *Vault) remember(account holdfast.ID, id *seal.Identity) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for old := range v.keys { // any one: nothing is lost but a look-up
+		if len(v.keys) < v.o.KeyCache {
+			break
+		}
+		delete(v.keys, old)
+	}
+	v.keys[account] = id
+}
+
+func (v *Vault) forget(account holdfast.ID) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.keys, account)
+}
+
+// AccountKey returns an account's key; makes one where it has none: writes it, and reads it back before it is used. Errors: NotFound (the account was erased).
+func (v *Vault) AccountKey(ctx context.Context, account holdfast.ID) (*seal.Identity, error) {
+	id, err := v.FindAccountKey(ctx, account)
+	if !holdfast.IsKind(err, holdfast.NotFound) {
+		return id, err
+	}
+	ring, err := v.ring("AccountKey")
+	if err != nil {
+		return nil, err
+	}
+	v.making.Lock()
+	defer v.making.Unlock()
+	if gone, err := v.IsErased(ctx, account); err != nil || gone {
+		return nil, firstErr(err, fail("AccountKey", holdfast.NotFound, account.String(), "the account was erased", nil))
+	}
+	fresh, err := seal.NewIdentity(v.o.Hybrid)
+	if err != nil {
+		return nil, err
+	}
+	b, err := wrapKey(ring, "account", account.String(), 1, fresh)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.p.Put(ctx, AccountKeyName(account, 1), bytes.NewReader(b)); err != nil && !holdfast.IsKind(err, holdfast.Exists) {
+		return nil, err
+	}
+	return v.FindAccountKey(ctx, account) // as the vault has it, whoever made it
+}
+
+func firstErr(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// IsErased tells whether the vault has a record that the account was erased.
+func (v *Vault) IsErased(ctx context.Context, account holdfast.ID) (bool, error) {
+	_, err := v.p.Stat(ctx, ErasedName(account))
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,219 @@
+package vault
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/journal"
+)
+
+// span is the part of a vault's stream that one term holds: its batches above its base, up to upto.
+type span struct {
+	term Term
+	upto uint64
+}
+
+// line returns the spans of the newest term's stream, newest first: the term, and those that it goes on from.
+func (v *Vault) line(ctx context.Context) ([]span, error) {
+	terms, err := v.Terms(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []span
+	upto := uint64(math.MaxUint64)
+	for _, t := range slices.Backward(terms) {
+		out = append(out, span{t, upto})
+		if t.Continues == FromNothing {
+			break
+		}
+		upto = min(upto, t.Base.Batch)
+	}
+	return out, nil
+}
+
+// End returns the newest position that is durable in the vault, and the term that has the right to write; a term of number 0 where there is none yet. It needs no key.
+func (v *Vault) End(ctx context.Context) (holdfast.Position, Term, error) {
+	term, err := v.lastTerm(ctx)
+	if err != nil || term.Number == 0 {
+		return holdfast.Position{}, term, err
+	}
+	end := term.Base.Is()
+	head, err := v.LastHead(ctx)
+	if err != nil {
+		return end, term, err
+	}
+	if head.Term == term.Number && head.Position.Batch > end.Batch {
+		end = head.Position.Is()
+	}
+	numbers, err := v.segments(ctx, term.Number)
+	if err != nil {
+		return end, term, err
+	}
+	for _, n := range slices.Backward(numbers) {
+		found := false
+		if _, err := v.walk(ctx, SegmentName(term.Number, n), func(f foundFrame) error {
+			if found = true; f.Last > end.Batch {
+				end = f.End()
+			}
+			return nil
+		}); err != nil {
+			return end, term, err
+		}
+		if found {
+			break
+		}
+	}
+	return end, term, nil
+}
+
+// HashAt returns the hash after a batch of the newest term's stream, from its tail; ok is false where it is not known any more, or not yet.
+func (v *Vault) HashAt(ctx context.Context, batch uint64) (hash holdfast.Hash, ok bool, err error) {
+	if batch == 0 {
+		return hash, true, nil
+	}
+	spans, err := v.line(ctx)
+	if err != nil {
+		return hash, false, err
+	}
+	for _, s := range spans {
+		if batch > s.upto || batch < s.term.Base.Batch {
+			continue
+		}
+		if batch == s.term.Base.Batch {
+			return s.term.Base.Hash, true, nil
+		}
+		if hash, ok, err = v.hashIn(ctx, s.term.Number, batch); ok || err != nil {
+			return hash, ok, err
+		}
+	}
+	head, err := v.LastHead(ctx)
+	if err == nil && head.Position.Batch == batch && len(spans) > 0 && head.Term == spans[0].term.Number {
+		return head.Position.Hash, true, nil
+	}
+	return hash, false, err
+}
+
+// hashIn looks for a batch in the segments of one term, newest first.
+func (v *Vault) hashIn(ctx context.Context, term, batch uint64) (hash holdfast.Hash, ok bool, err error) {
+	numbers, err := v.segments(ctx, term)
+	if err != nil {
+		return hash, false, err
+	}
+	for _, n := range slices.Backward(numbers) {
+		var in *foundFrame
+		if _, err := v.walk(ctx, SegmentName(term, n), func(f foundFrame) error {
+			switch {
+			case f.Last == batch:
+				hash, ok = f.Hash, true
+			case f.First-1 == batch:
+				hash, ok = f.Prev, true
+			case f.First <= batch && batch < f.Last:
+				in = &f
+			}
+			return nil
+		}); err != nil || ok {
+			return hash, ok, err
+		}
+		if in == nil {
+			continue
+		}
+		key, err := v.segmentKey(ctx, term, n)
+		if err != nil {
+			return hash, false, err
+		}
+		err = v.batches(ctx, SegmentName(term, n), *in, key, func(b journal.BatchLine, _ []holdfast.Change) error {
+			if b.Batch == batch {
+				hash, ok = b.Hash, true
+			}
+			return nil
+		})
+		return hash, ok, err
+	}
+	return hash, false, nil
+}
+
+// Frames calls fn with the batches of the newest term's stream above one, in order, as they lie in the tail. Their changes have no chains but those that end a group: whoever applies them
+// computes the others. Errors: NotFound (the tail begins later: the batches are in packs alone), Corrupt.
+func (v *Vault) Frames(ctx context.Context, after uint64, fn func(b *holdfast.Batch, stored time.Time) error) error {
+	return v.lines(ctx, after, func(line journal.BatchLine, changes []holdfast.Change) error {
+		next := 0
+		for i := range changes {
+			if changes[i].More == 0 && next < len(line.Ends) {
+				changes[i].Chain, next = line.Ends[next].Chain, next+1
+			}
+		}
+		return fn(&holdfast.Batch{Position: line.Position, Prev: line.Prev, Changes: changes}, line.Stored)
+	})
+}
+
+// lines is Frames of what stands there.
+func (v *Vault) lines(ctx context.Context, after uint64, fn func(journal.BatchLine, []holdfast.Change) error) error {
+	spans, err := v.line(ctx)
+	if err != nil {
+		return err
+	}
+	at := after
+	for _, s := range slices.Backward(spans) {
+		if s.upto <= at {
+			continue
+		}
+		numbers, err := v.segments(ctx, s.term.Number)
+		if err != nil {
+			return err
+		}
+		for _, n := range numbers {
+			if at, err = v.framesIn(ctx, s, n, at, fn); err != nil {
+				return err
+			}
+		}
+	}
+	end, _, err := v.End(ctx)
+	if err == nil && at < end.Batch {
+		err = v.missing(at)
+	}
+	return err
+}
+
+func (v *Vault) missing(at uint64) error {
+	return fail("Frames", holdfast.NotFound, v.p.String(), "the tail of the vault does not hold the batches that follow the one asked for; they are in its packs", nil)
+}
+
+// framesIn hands out the batches of one segment that follow at, and returns how far that went.
+func (v *Vault) framesIn(ctx context.Context, s span, n, at uint64, fn func(journal.BatchLine, []holdfast.Change) error) (uint64, error) {
+	name := SegmentName(s.term.Number, n)
+	var frames []foundFrame
+	if _, err := v.walk(ctx, name, func(f foundFrame) error {
+		if f.Last > at && f.First <= s.upto {
+			frames = append(frames, f)
+		}
+		return nil
+	}); err != nil || len(frames) == 0 {
+		return at, err
+	}
+	key, err := v.segmentKey(ctx, s.term.Number, n)
+	if err != nil {
+		return at, err
+	}
+	for _, f := range frames {
+		if f.Last <= at { // it stands here twice
+			continue
+		}
+		if f.First > at+1 {
+			return at, v.missing(at)
+		}
+		err := v.batches(ctx, name, f, key, func(line journal.BatchLine, changes []holdfast.Change) error {
+			if line.Batch <= at || line.Batch > s.upto {
+				return nil
+			}
+			at = line.Batch
+			return fn(line, changes)
+		})
+		if err != nil {
+			return at, err
+		}
+	}
+	return at, nil
+}

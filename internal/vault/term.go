@@ -1,0 +1,147 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/place"
+	"holdfast/internal/seal"
+)
+
+// Term is a store's right to write into a vault.
+type Term struct {
+	Format       int                `json:"format"`
+	Number       uint64             `json:"term"`
+	Nonce        holdfast.ID        `json:"nonce"`
+	Store        holdfast.ID        `json:"store"`
+	Base         Position           `json:"base"`      // where its stream goes on
+	Continues    Continuation       `json:"continues"` // what that is
+	Signer       seal.PublicKey     `json:"signer"`
+	Certificates []seal.Certificate `json:"certificates"`
+	At           time.Time          `json:"at"`
+}
+
+// Continuation says what a term's stream goes on from.
+type Continuation string
+
+// The ways in which a stream goes on.
+const (
+	FromEnd     Continuation = "end"     // where the term before ended
+	FromFork    Continuation = "fork"    // a position in the stream of the term before, of which the rest was given up
+	FromNothing Continuation = "nothing" // no position that the vault has: the first term, and a store that was restored as it was at an earlier moment
+)
+
+// Position is a [holdfast.Position] in JSON.
+type Position struct {
+	Batch uint64        `json:"batch"`
+	Hash  holdfast.Hash `json:"hash"`
+}
+
+// Is returns the position.
+func (p Position) Is() holdfast.Position { return holdfast.Position(p) }
+
+// ParseTerm reads a term's object. Its signature is that of the signer that it names; whether that one is trusted is another question ([seal.Recovery.Trusts]). Errors: Corrupt.
+func ParseTerm(name string, b []byte) (Term, error) {
+	var t Term
+	line, _, err := seal.SplitLine(b)
+	if err == nil {
+		if err = json.Unmarshal(line, &t); err == nil {
+			err = seal.OpenLine(b, t.Signer, &t)
+		}
+	}
+	if n, ok := numberOf(name, dirTerms, ""); err == nil && (!ok || n != t.Number || t.Number == 0 || t.Store.IsZero() || t.Nonce.IsZero()) {
+		err = fail("ParseTerm", holdfast.Corrupt, name, "it says another number than its name", nil)
+	}
+	if err != nil {
+		return t, fail("ParseTerm", holdfast.Corrupt, name, "the term cannot be read", err)
+	}
+	return t, nil
+}
+
+// Terms returns the vault's terms, oldest first.
+func (v *Vault) Terms(ctx context.Context) ([]Term, error) {
+	var names []string
+	if err := v.p.List(ctx, dirTerms, "", func(i place.Info) error { names = append(names, i.Name); return nil }); err != nil {
+		return nil, err
+	}
+	var out []Term
+	for _, name := range names {
+		b, err := place.ReadAll(ctx, v.p, name, maxSmall)
+		if err != nil {
+			return nil, err
+		}
+		t, err := ParseTerm(name, b)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+// lastTerm returns the newest term; its number is 0 where there is none.
+func (v *Vault) lastTerm(ctx context.Context) (Term, error) {
+	all, err := v.Terms(ctx)
+	if err != nil || len(all) == 0 {
+		return Term{}, err
+	}
+	return all[len(all)-1], nil
+}
+
+// Adopt makes the next term: from now on the store whose it is, and no other, may write. base is where the store's stream goes on, from says what that is.
+// Where the place can be leased, that is done for the moment, so that a running writer is not cut off. Errors: Busy (a writer holds the lease), Fenced (another store was faster).
+func (v *Vault) Adopt(ctx context.Context, store holdfast.ID, base holdfast.Position, from Continuation) (Term, error) {
+	ring, err := v.ring("Adopt")
+	if err != nil {
+		return Term{}, err
+	}
+	lease, err := v.lease()
+	if err != nil {
+		return Term{}, err
+	}
+	defer lease.Close()
+	last, err := v.lastTerm(ctx)
+	if err != nil {
+		return Term{}, err
+	}
+	t := Term{Format: Format, Number: last.Number + 1, Nonce: holdfast.NewID(v.o.Random), Store: store, Base: Position(base), Continues: from, Signer: ring.Signer.Public(),
+		Certificates: ring.Certificates(), At: v.o.Clock.Now().UTC().Truncate(time.Millisecond)}
+	b, err := seal.SignLine(ring.Signer, t)
+	if err != nil {
+		return Term{}, err
+	}
+	err = v.p.Put(ctx, TermName(t.Number), bytes.NewReader(b))
+	if holdfast.IsKind(err, holdfast.Exists) {
+		return Term{}, fail("Adopt", holdfast.Fenced, v.p.String(), "another store has taken the right to write into this vault at the same moment", err)
+	}
+	return t, err
+}
+
+// lease takes the place's lease, where it has one.
+func (v *Vault) lease() (io.Closer, error) {
+	if l, ok := v.p.(place.Leaser); ok {
+		return l.Lease()
+	}
+	return noLease{}, nil
+}
+
+type noLease struct{}
+
+func (noLease) Close() error { return nil }
+
+// newer tells whether a newer term than n was made.
+func (v *Vault) newer(ctx context.Context, n uint64) (bool, error) {
+	_, err := v.p.Stat(ctx, TermName(n+1))
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func fenced(op, where string) error {
+	return fail(op, holdfast.Fenced, where, "another store has the right to write into this vault now; this one must not go on. `holdfast adopt` would give it back", nil)
+}
