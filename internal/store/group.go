@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"holdfast"
 )
@@ -35,6 +36,7 @@ func CheckGroup(g *holdfast.Group) error {
 
 func checkEntry(account holdfast.ID, e *holdfast.Entry) error {
 	own, record := e.Name == "", e.Collection == account && e.Name == holdfast.RecordAccount
+	epoch := e.Collection == account && strings.HasPrefix(e.Name, holdfast.RecordEpochPrefix)
 	switch {
 	case e.Op != holdfast.OpPut && e.Op != holdfast.OpDelete:
 		return refuse(holdfast.Invalid, e.Name, "The operation %d is not known.", e.Op)
@@ -46,6 +48,8 @@ func checkEntry(account holdfast.ID, e *holdfast.Entry) error {
 		return refuse(holdfast.Invalid, e.Name, "What is deleted has neither octets nor properties.")
 	case own != (e.Kind == holdfast.KindCollection):
 		return refuse(holdfast.Invalid, e.Name, "The entry without a name is the collection's own, and no other is.")
+	case epoch != (e.Kind == holdfast.KindEpoch):
+		return refuse(holdfast.Invalid, e.Name, "The records of epochs are the entries %q… of the account's root, and no others are.", holdfast.RecordEpochPrefix)
 	case record != (e.Kind == holdfast.KindAccount):
 		return refuse(holdfast.Invalid, e.Name, "The account's record is the entry %q of its root, and no other is.", holdfast.RecordAccount)
 	}
@@ -62,6 +66,8 @@ func checkEntry(account holdfast.ID, e *holdfast.Entry) error {
 		return checkCollection(account, e)
 	case record:
 		return checkAccount(e)
+	case epoch:
+		return checkEpoch(e)
 	}
 	return nil
 }
@@ -103,6 +109,33 @@ func checkAccount(e *holdfast.Entry) error {
 		return refuse(holdfast.Invalid, r.Email, "The login is not in its canonical form.")
 	}
 	return nil
+}
+
+// checkEpoch judges the record of an epoch.
+func checkEpoch(e *holdfast.Entry) error {
+	if e.Op == holdfast.OpDelete {
+		return refuse(holdfast.Invalid, e.Name, "The record of an epoch cannot be deleted.")
+	}
+	r, err := holdfast.DecodeEpoch(e.Body)
+	if err == nil && e.Name != holdfast.EpochName(r.Epoch) {
+		err = fmt.Errorf("epoch record: it is that of epoch %d", r.Epoch)
+	}
+	if err != nil {
+		return refuse(holdfast.Invalid, e.Name, "%v.", err)
+	}
+	return nil
+}
+
+// Begins judges whether an epoch's record goes on from where the account is. Engines ask it inside the commit. Errors: PreconditionFailed.
+func Begins(e *holdfast.Entry, epoch, seq uint64, chain holdfast.Hash) (uint64, error) {
+	r, err := holdfast.DecodeEpoch(e.Body)
+	if err != nil {
+		return 0, refuse(holdfast.Invalid, e.Name, "%v.", err)
+	}
+	if r.Parent != epoch || r.Fork != seq || r.Hash != chain {
+		return 0, refuse(holdfast.PreconditionFailed, e.Name, "The account's history has gone on since: an epoch begins where it ends.")
+	}
+	return r.Epoch, nil
 }
 
 // CreatesAccount tells whether a group may create its account: it begins with the root collection and holds the account's record.

@@ -146,13 +146,19 @@ type Head struct {
 // Position is a point in the stream of a store's batches.
 type Position = holdfast.Position
 
-// Outbox hands committed changes to vaults, in commit order.
+// Outbox hands committed changes to vaults, in commit order, and takes back what a vault has and the store lost. How far a vault has come is its own to know.
 type Outbox interface {
-	// Pending calls fn with what is committed above the vault's mark, whole batches in order, until limit changes are passed or nothing is
-	// left. A vault that was never confirmed has everything pending.
-	Pending(ctx context.Context, vault string, limit int, fn func(Position, *holdfast.Change) error) error
-	// Confirm records that the vault holds everything up to p. Marks never go backwards; one that is lost in a power cut is harmless.
-	Confirm(ctx context.Context, vault string, p Position) error
+	// After calls fn with the batches above one, in order, whole, until limit changes are passed (0: no limit) or nothing is left.
+	After(ctx context.Context, batch uint64, limit int, fn func(*holdfast.Batch) error) error
+	// HashAt returns the position's hash after a batch; ok is false where there is no such batch, or none is known any more. Batch 0 has the zero hash.
+	HashAt(ctx context.Context, batch uint64) (hash holdfast.Hash, ok bool, err error)
+	// Follow hands over each batch after it was committed, in order, as it was written and without reading it back. At most depth of them wait: who is slower misses the rest,
+	// notices by their numbers, and reads them by After. The octets are shared with whoever committed them: nobody changes them. stop ends it.
+	Follow(depth int) (batches <-chan *holdfast.Batch, stop func())
+	// Apply makes a batch durable that was committed before, here or elsewhere, with the seqs, chains, epochs and hashes that it has. Each account's changes must follow its journal; chains that are
+	// zero are computed. Of what is there already, by its chain, nothing is done. If b.Hash is set, the batch must follow the store's position and lead to b.Position; otherwise it gets the
+	// next number. Index is taken from the changes. Errors: Invalid (it does not follow), Full, Unavailable, Fenced.
+	Apply(ctx context.Context, b *holdfast.Batch) error
 }
 
 // Derive says what the index should say of a live member's octets: r has its Name, Kind, ContentType and Body, which it must not keep or change. ok is false

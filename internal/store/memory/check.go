@@ -26,9 +26,9 @@ func (e *Engine) Check(ctx context.Context, octets bool, derive store.Derive, re
 func (e *Engine) check(octets bool, derive store.Derive) (found []store.Finding) {
 	pos := store.Position{}
 	for _, b := range e.batches {
-		pos = nextPosition(pos, holdfast.GroupEnd{Account: b.account.id, Chain: b.account.changes[b.to-1].Chain})
+		pos = nextPosition(pos, b.ends())
 		if pos != b.at {
-			found = append(found, store.Finding{Account: b.account.id, What: fmt.Sprintf("The hash of batch %d does not follow from the batches before.", b.at.Batch)})
+			found = append(found, store.Finding{Account: b.parts[0].account.id, What: fmt.Sprintf("The hash of batch %d does not follow from the batches before.", b.at.Batch)})
 			pos = b.at
 		}
 	}

@@ -54,7 +54,7 @@ func (e *Engine) commit(ctx context.Context, g *holdfast.Group, end func(*commit
 
 // receipt is the promise for a group that ends with v. Who else holds it is for the core to add.
 func receipt(v *version, replay bool) holdfast.Receipt {
-	return holdfast.Receipt{Account: v.Account, Epoch: v.Epoch, Seq: v.Seq, Hash: v.Chain, Replay: replay}
+	return holdfast.Receipt{Account: v.Account, Epoch: v.Epoch, Seq: v.Seq, Hash: v.Chain, Batch: v.batch, Replay: replay}
 }
 
 // admit returns the account, or a new one for a group that may found it.
@@ -183,6 +183,11 @@ func (tx *commit) judge(c *collection, en *holdfast.Entry) error {
 		if err := tx.claim(en); err != nil {
 			return err
 		}
+	case en.Kind == holdfast.KindEpoch:
+		head := now.head()
+		if _, err := store.Begins(en, head.Epoch, head.Seq, head.Chain); err != nil {
+			return err
+		}
 	}
 	return judgeMember(now, c, en)
 }
@@ -266,7 +271,14 @@ func (tx *commit) add(c *collection, en *holdfast.Entry) error {
 	v := &version{Change: holdfast.Change{Entry: kept, Account: a.id, Epoch: 1, Seq: now.at + 1}, batch: tx.engine.position().Batch + 1}
 	prev := holdfast.Hash{}
 	if head := now.head(); head != nil {
-		prev = head.Chain
+		prev, v.Epoch = head.Chain, head.Epoch
+	}
+	if en.Kind == holdfast.KindEpoch && en.Op == holdfast.OpPut {
+		r, err := holdfast.DecodeEpoch(en.Body)
+		if err != nil {
+			return fail(holdfast.Invalid, en.Name, "%v.", err)
+		}
+		v.Epoch = r.Epoch
 	}
 	v.Chain = holdfast.ChainHash(a.id, v.Epoch, v.Seq, prev, v.Hash)
 	old := now.item(c, v.Name)
@@ -330,8 +342,9 @@ func (tx *commit) publish() {
 	e, a := tx.engine, tx.account
 	e.accounts[a.id] = a
 	last := a.now().head()
-	at := nextPosition(e.position(), holdfast.GroupEnd{Account: a.id, Chain: last.Chain})
-	e.batches = append(e.batches, batch{at: at, account: a, from: int(tx.before.at), to: len(a.changes)})
+	at := nextPosition(e.position(), []holdfast.GroupEnd{{Account: a.id, Chain: last.Chain}})
+	e.batches = append(e.batches, batch{at: at, parts: []part{{a, int(tx.before.at), len(a.changes)}}})
+	e.hand()
 }
 
 // undo takes the group's changes back, newest first.

@@ -49,12 +49,12 @@ func (f flaky) Observe(ctx context.Context, s []holdfast.Sighting) error {
 	return errors.Join(f.fault(), f.Engine.Observe(ctx, s))
 }
 
-func (f flaky) Pending(ctx context.Context, vault string, limit int, fn func(store.Position, *holdfast.Change) error) error {
-	return f.Engine.Pending(ctx, vault, limit, func(p store.Position, c *holdfast.Change) error {
-		if f.rng.IntN(200) == 0 {
+func (f flaky) After(ctx context.Context, batch uint64, limit int, fn func(*holdfast.Batch) error) error {
+	return f.Engine.After(ctx, batch, limit, func(b *holdfast.Batch) error {
+		if f.rng.IntN(100) == 0 {
 			return errFault
 		}
-		return fn(p, c)
+		return fn(b)
 	})
 }
 

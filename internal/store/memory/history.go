@@ -32,7 +32,9 @@ func (s *snapshot) Chain(account holdfast.ID, seq uint64) (store.Head, error) {
 	return v.changes[seq-1].point(), nil
 }
 
-func (v *version) point() store.Head { return store.Head{Epoch: v.Epoch, Seq: v.Seq, Chain: v.Chain} }
+func (v *version) point() store.Head {
+	return store.Head{Epoch: v.Epoch, Seq: v.Seq, Chain: v.Chain, Batch: v.batch}
+}
 
 // Changes implements [store.History].
 func (s *snapshot) Changes(account holdfast.ID, after uint64, limit int, f store.Fields, fn func(*holdfast.Change) error) error {

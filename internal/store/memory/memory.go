@@ -27,17 +27,29 @@ type Engine struct {
 	owners   map[holdfast.ID]*account // of every collection that ever was
 	logins   map[string]claim         // every login that ever was
 	seen     map[sightingKey]holdfast.Sighting
-	marks    map[string]uint64 // batches that each vault has confirmed
+	feeds    map[chan *holdfast.Batch]struct{}
 }
 
 var _ store.Engine = (*Engine)(nil)
 
-// batch is one committed group, and its point in the stream.
+// batch is what was committed at once, and its point in the stream. A commit is a batch of one group.
 type batch struct {
-	at      store.Position
-	account *account
-	from    int // its changes are account.changes[from:to]
-	to      int
+	at    store.Position
+	parts []part // one for each group
+}
+
+// part is a group in a batch: account.changes[from:to].
+type part struct {
+	account  *account
+	from, to int
+}
+
+// ends returns what the batch's hash says of its groups.
+func (b *batch) ends() (out []holdfast.GroupEnd) {
+	for _, p := range b.parts {
+		out = append(out, holdfast.GroupEnd{Account: p.account.id, Chain: p.account.changes[p.to-1].Chain})
+	}
+	return out
 }
 
 // claim says whose a login is, for ever, and since which batch.
@@ -88,7 +100,7 @@ func New() *Engine {
 		owners:   map[holdfast.ID]*account{},
 		logins:   map[string]claim{},
 		seen:     map[sightingKey]holdfast.Sighting{},
-		marks:    map[string]uint64{},
+		feeds:    map[chan *holdfast.Batch]struct{}{},
 	}
 }
 
@@ -118,47 +130,6 @@ func newer(a, b holdfast.Sighting) bool {
 		return a.Epoch > b.Epoch
 	}
 	return a.Seq > b.Seq
-}
-
-// Pending implements [store.Outbox]; limit 0 means all.
-func (e *Engine) Pending(ctx context.Context, vault string, limit int, fn func(store.Position, *holdfast.Change) error) error {
-	e.mu.Lock()
-	err := e.usable(ctx, "Pending")
-	todo := slices.Clone(e.batches[e.marks[vault]:])
-	e.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	passed := 0
-	for _, b := range todo {
-		if limit > 0 && passed >= limit {
-			break
-		}
-		for i := b.from; i < b.to; i++ {
-			e.mu.Lock() // the slice may be growing
-			v := b.account.changes[i]
-			e.mu.Unlock()
-			if err := fn(b.at, v.change(store.WithBody|store.WithProps|store.WithType)); err != nil {
-				return err
-			}
-			passed++
-		}
-	}
-	return nil
-}
-
-// Confirm implements [store.Outbox]. A point that is not of this stream is Invalid: to take it for a mark would hide later changes from the vault.
-func (e *Engine) Confirm(ctx context.Context, vault string, p store.Position) error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err := e.usable(ctx, "Confirm"); err != nil {
-		return err
-	}
-	if p.Batch > uint64(len(e.batches)) || p.Batch > 0 && e.batches[p.Batch-1].at != p {
-		return store.Err("Confirm", holdfast.Invalid, vault, "This point is not in the stream of this store.")
-	}
-	e.marks[vault] = max(e.marks[vault], p.Batch)
-	return nil
 }
 
 // Info implements [store.Engine].
@@ -195,9 +166,9 @@ func (e *Engine) position() store.Position {
 	return e.batches[len(e.batches)-1].at
 }
 
-// nextPosition returns the point after a batch of one group.
-func nextPosition(prev store.Position, g holdfast.GroupEnd) store.Position {
-	return store.Position{Batch: prev.Batch + 1, Hash: holdfast.BatchHash(prev.Hash, []holdfast.GroupEnd{g})}
+// nextPosition returns the point after a batch.
+func nextPosition(prev store.Position, ends []holdfast.GroupEnd) store.Position {
+	return store.Position{Batch: prev.Batch + 1, Hash: holdfast.BatchHash(prev.Hash, ends)}
 }
 
 // search returns how many of vs, by ascending seq, are not above seq.

@@ -20,6 +20,9 @@ type transaction struct {
 	ends     []holdfast.GroupEnd
 	touched  []*head
 	accounts int
+	feed     bool // somebody follows the stream
+	made     []holdfast.Change
+	madeMark int // of them, before the group that is being applied
 }
 
 // applyAll applies each group, leaving refusals in the group, and then writes the counts of what was touched. An error is one of SQLite.
@@ -85,7 +88,7 @@ func (t *transaction) applyGroup(w *waiting) error {
 			return err
 		}
 	}
-	t.mark = t.lsn
+	t.mark, t.madeMark = t.lsn, len(t.made)
 	if err := t.applyEntries(w, h); err != nil {
 		return t.refuse(w, h, several, err)
 	}
@@ -113,8 +116,8 @@ func (t *transaction) refuse(w *waiting, h *head, savepoint bool, err error) err
 	if h.fresh {
 		t.accounts--
 	}
-	h.dirty, t.lsn = false, t.mark // what it says did not happen
-	t.e.heads.drop(h.id)           // its flushed state is in the database
+	h.dirty, t.lsn, t.made = false, t.mark, t.made[:t.madeMark] // what it says did not happen
+	t.e.heads.drop(h.id)                                        // its flushed state is in the database
 	if err := t.c.run(qSavepointBack); err != nil {
 		return err
 	}
@@ -159,6 +162,11 @@ func (t *transaction) applyEntries(w *waiting, h *head) error {
 			}
 			return err
 		}
+		if e.Kind == holdfast.KindEpoch {
+			if _, err := store.Begins(e, h.epoch, h.seq, h.chain); err != nil {
+				return err
+			}
+		}
 		if w.g.MaxOctets > 0 && len(w.g.Entries) == 1 && !fits(w.g, h.octets+growth(e, old), before) {
 			return overQuota(w.g)
 		}
@@ -170,7 +178,7 @@ func (t *transaction) applyEntries(w *waiting, h *head) error {
 	if !fits(w.g, h.octets, before) {
 		return overQuota(w.g)
 	}
-	w.receipt.Account, w.receipt.Epoch, w.receipt.Seq, w.receipt.Hash = h.id, h.epoch, h.seq, h.chain
+	w.receipt.Account, w.receipt.Epoch, w.receipt.Seq, w.receipt.Hash, w.receipt.Batch = h.id, h.epoch, h.seq, h.chain, t.batch
 	return nil
 }
 
@@ -203,7 +211,7 @@ func (t *transaction) createAccount(h *head) error {
 	}
 	nonce := make([]byte, 16)
 	rand.Read(nonce)
-	if err := t.c.run(qInsertEpoch, h.acct, h.epoch, nonce); err != nil {
+	if err := t.c.run(qInsertEpoch, h.acct, h.epoch, nonce, nil, nil, nil); err != nil {
 		return err
 	}
 	t.accounts++
@@ -226,6 +234,11 @@ func (t *transaction) write(h *head, coll *collection, e *holdfast.Entry, old it
 			return err
 		}
 	}
+	if e.Kind == holdfast.KindEpoch && e.Op == holdfast.OpPut {
+		if err := t.beginEpoch(h, e); err != nil {
+			return err
+		}
+	}
 	h.seq++
 	h.chain = holdfast.ChainHash(h.id, h.epoch, h.seq, h.chain, e.Hash)
 	t.lsn++
@@ -237,7 +250,20 @@ func (t *transaction) write(h *head, coll *collection, e *holdfast.Entry, old it
 		return err
 	}
 	coll.count(h, e.Name, old, now)
+	if t.feed {
+		t.made = append(t.made, holdfast.Change{Entry: *e, Account: h.id, Epoch: h.epoch, Seq: h.seq, Prev: old.seq, Item: uint64(now.item), Chain: h.chain})
+	}
 	return nil
+}
+
+// beginEpoch makes the account's history another incarnation from this entry on.
+func (t *transaction) beginEpoch(h *head, e *holdfast.Entry) error {
+	r, err := holdfast.DecodeEpoch(e.Body)
+	if err != nil {
+		return err
+	}
+	h.epoch = r.Epoch
+	return t.c.run(qInsertEpoch, h.acct, r.Epoch, r.Nonce, r.Parent, r.Fork, r.Hash)
 }
 
 // next is the item after the entry.

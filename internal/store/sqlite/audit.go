@@ -86,7 +86,7 @@ func (a *audit) find(ch *holdfast.Change, format string, args ...any) {
 func (a *audit) change(x row) error {
 	f := store.Fields(0)
 	if a.octets || x.change.Kind == holdfast.KindCollection || x.change.Kind == holdfast.KindAccount {
-		f = withBody
+		f = store.WithBody
 	}
 	if err := a.s.finish(x, f); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (a *audit) change(x row) error {
 	if want := holdfast.ChainHash(a.account, ch.Epoch, ch.Seq, a.chain, ch.Hash); want != ch.Chain {
 		a.find(ch, "the chain breaks: the change is not what was committed")
 	}
-	if f&withBody != 0 && ch.Op == holdfast.OpPut && ch.Blob == nil && holdfast.HashOf(ch.Body) != ch.ETag {
+	if f&store.WithBody != 0 && ch.Op == holdfast.OpPut && ch.Blob == nil && holdfast.HashOf(ch.Body) != ch.ETag {
 		a.find(ch, "the octets are not those that were stored")
 	}
 	a.derive(x)

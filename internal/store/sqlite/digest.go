@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"holdfast"
+	"holdfast/internal/store"
 )
 
 // Digest implements [store.History].
@@ -94,7 +95,7 @@ func (s *snapshot) takeBackOwn(p past, sums map[holdfast.ID]*holdfast.Collection
 	}
 	c.Gone = old.Op == holdfast.OpDelete
 	for last := old; ; {
-		full, err := s.change(p.acct, p.account, last.Seq, withBody)
+		full, err := s.change(p.acct, p.account, last.Seq, store.WithBody)
 		if err != nil {
 			return err
 		}

@@ -111,6 +111,7 @@ type Engine struct {
 	accounts atomic.Int64
 	batch    atomic.Pointer[store.Position]
 	failed   atomic.Pointer[error]
+	feeds    feeds
 	full     fullDisk
 }
 

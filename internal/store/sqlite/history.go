@@ -84,7 +84,9 @@ func (s *snapshot) Head(account holdfast.ID) (h store.Head, err error) {
 	if err != nil {
 		return h, err
 	}
-	_, err = s.one(qHead, func(x Stmt) { h = store.Head{Seq: uint64(x.Int(0)), Epoch: uint64(x.Int(1)), Chain: s.c.hash(x, 2)} }, key)
+	_, err = s.one(qHead, func(x Stmt) {
+		h = store.Head{Seq: uint64(x.Int(0)), Epoch: uint64(x.Int(1)), Chain: s.c.hash(x, 2), Batch: uint64(x.Int(4))}
+	}, key)
 	return h, err
 }
 
@@ -95,7 +97,7 @@ func (s *snapshot) Chain(account holdfast.ID, seq uint64) (store.Head, error) {
 	if err != nil {
 		return h, err
 	}
-	found, err := s.one(qHeadAt, func(x Stmt) { h.Epoch, h.Chain = uint64(x.Int(0)), s.c.hash(x, 1) }, key, seq)
+	found, err := s.one(qHeadAt, func(x Stmt) { h.Epoch, h.Chain, h.Batch = uint64(x.Int(0)), s.c.hash(x, 1), uint64(x.Int(2)) }, key, seq)
 	if err == nil && !found {
 		err = store.Err("Chain", holdfast.NotFound, account.String(), "the journal has no such seq")
 	}

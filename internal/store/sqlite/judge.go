@@ -268,12 +268,13 @@ func (t *transaction) replay(g *holdfast.Group, h *head, e *holdfast.Entry, coll
 	if coll.gone || !holdfast.IsKind(cause, holdfast.PreconditionFailed) && !holdfast.IsKind(cause, holdfast.NotFound) {
 		return holdfast.Receipt{}, false
 	}
-	var ch *holdfast.Change
-	_, err := t.c.one(qChangeAt, func(s Stmt) { ch = scanChange(t.c, s, h.id).change }, h.acct, old.seq)
+	var x row
+	_, err := t.c.one(qChangeAt, func(s Stmt) { x = scanChange(t.c, s, h.id) }, h.acct, old.seq)
+	ch := x.change
 	if err != nil || ch == nil || ch.Actor != e.Actor {
 		return holdfast.Receipt{}, false
 	}
-	r := holdfast.Receipt{Account: h.id, Seq: ch.GroupEnd(), Replay: true}
+	r := holdfast.Receipt{Account: h.id, Seq: ch.GroupEnd(), Batch: x.batch, Replay: true}
 	found, err := t.c.one(qHeadAt, func(s Stmt) { r.Epoch, r.Hash = uint64(s.Int(0)), t.c.hash(s, 1) }, h.acct, r.Seq)
 	return r, err == nil && found
 }

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -10,69 +12,118 @@ import (
 
 var errEnough = errors.New("enough")
 
-// Pending implements [store.Outbox].
-func (e *Engine) Pending(ctx context.Context, vault string, limit int, fn func(store.Position, *holdfast.Change) error) error {
+// After implements [store.Outbox].
+func (e *Engine) After(ctx context.Context, batch uint64, limit int, fn func(*holdfast.Batch) error) error {
 	snap, err := e.Snapshot(ctx)
 	if err != nil {
 		return err
 	}
 	defer snap.Close()
-	err = snap.(*snapshot).pending(vault, limit, fn)
+	return snap.(*snapshot).after(batch, limit, fn)
+}
+
+func (s *snapshot) after(batch uint64, limit int, fn func(*holdfast.Batch) error) error {
+	lsn, at := int64(0), holdfast.Position{Batch: batch}
+	if batch > 0 {
+		found, err := s.one(qBatch, func(x Stmt) { at.Hash, lsn = s.c.hash(x, 0), x.Int(1) }, batch)
+		if err == nil && !found {
+			err = store.Err("After", holdfast.NotFound, "", "the store's stream has no such batch")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var now *holdfast.Batch
+	n := 0
+	err := s.read(qOutbox, func(r Stmt) error {
+		account, err := s.accountID(r.Int(0))
+		if err != nil {
+			return err
+		}
+		x := scanChange(s.c, r, account)
+		if now == nil || x.batch != now.Batch {
+			if now != nil {
+				at = now.Position
+				if err := fn(now); err != nil {
+					return err
+				}
+			}
+			if limit > 0 && n >= limit {
+				now = nil
+				return errEnough
+			}
+			now = &holdfast.Batch{Position: holdfast.Position{Batch: x.batch}, Prev: at.Hash}
+			if _, err := s.one(qBatch, func(b Stmt) { now.Hash = s.c.hash(b, 0) }, x.batch); err != nil {
+				return err
+			}
+		}
+		n++
+		if err := s.finish(x, store.WithBody|store.WithProps); err != nil {
+			return err
+		}
+		now.Changes = append(now.Changes, *x.change)
+		return nil
+	}, lsn)
+	if err == nil && now != nil {
+		err = fn(now)
+	}
 	if errors.Is(err, errEnough) {
 		return nil
 	}
 	return err
 }
 
-func (s *snapshot) pending(vault string, limit int, fn func(store.Position, *holdfast.Change) error) error {
-	lsn := int64(0)
-	if _, err := s.one(qMark, func(x Stmt) { lsn = x.Int(0) }, vault); err != nil {
-		return err
+// HashAt implements [store.Outbox].
+func (e *Engine) HashAt(ctx context.Context, batch uint64) (hash holdfast.Hash, ok bool, err error) {
+	if batch == 0 {
+		return hash, true, nil
 	}
-	var at store.Position
-	n := 0
-	return s.read(qOutbox, func(r Stmt) error {
-		account, err := s.accountID(r.Int(0))
-		if err != nil {
-			return err
-		}
-		x := scanChange(s.c, r, account)
-		if x.batch != at.Batch {
-			if limit > 0 && n >= limit {
-				return errEnough
-			}
-			at.Batch = x.batch
-			if _, err := s.one(qBatch, func(b Stmt) { at.Hash = s.c.hash(b, 0) }, x.batch); err != nil {
-				return err
-			}
-		}
-		n++
-		if err := s.finish(x, withBody|store.WithProps); err != nil {
-			return err
-		}
-		return fn(at, x.change)
-	}, lsn)
+	snap, err := e.Snapshot(ctx)
+	if err != nil {
+		return hash, false, err
+	}
+	defer snap.Close()
+	s := snap.(*snapshot)
+	ok, err = s.one(qBatch, func(x Stmt) { hash = s.c.hash(x, 0) }, batch)
+	return hash, ok, err
 }
 
-const withBody = store.WithBody
+// feeds are those who follow the stream.
+type feeds struct {
+	n  atomic.Int32
+	mu sync.Mutex
+	to map[chan *holdfast.Batch]struct{}
+}
 
-// Confirm implements [store.Outbox].
-func (e *Engine) Confirm(ctx context.Context, vault string, p store.Position) error {
-	e.writer.Lock()
-	defer e.writer.Unlock()
-	if err := e.writable("Confirm"); err != nil {
-		return err
+func (f *feeds) followed() bool { return f.n.Load() > 0 }
+
+// hand gives a batch to all who follow. Who has no room misses it.
+func (f *feeds) hand(b *holdfast.Batch) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := range f.to {
+		select {
+		case c <- b:
+		default:
+		}
 	}
-	if p == (store.Position{}) {
-		return nil // before all batches: every vault is that far
+}
+
+// Follow implements [store.Outbox].
+func (e *Engine) Follow(depth int) (<-chan *holdfast.Batch, func()) {
+	f := &e.feeds
+	c := make(chan *holdfast.Batch, depth)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.to == nil {
+		f.to = map[chan *holdfast.Batch]struct{}{}
 	}
-	var have holdfast.Hash
-	found, err := e.w.one(qBatch, func(s Stmt) { have = e.w.hash(s, 0) }, p.Batch)
-	switch {
-	case err != nil:
-		return e.classify(err, false)
-	case !found || have != p.Hash:
-		return store.Err("Confirm", holdfast.Invalid, vault, "this point is not in the store's stream: the vault and the store went different ways")
+	f.to[c] = struct{}{}
+	f.n.Store(int32(len(f.to)))
+	return c, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.to, c)
+		f.n.Store(int32(len(f.to)))
 	}
-	return e.classify(e.w.run(qSetMark, vault, p.Batch), true)
 }

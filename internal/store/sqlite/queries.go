@@ -51,8 +51,6 @@ const (
 	qChangesAfter
 	qChangesBack
 	qOutbox
-	qMark
-	qSetMark
 	qSaw
 	qSightings
 	qAccountID
@@ -98,9 +96,9 @@ var queries = [nQueries]string{
 	qEpoch:               `SELECT 1 FROM epochs WHERE acct=?1 AND epoch=?2`,
 	qInsertAccount:       `INSERT INTO accounts(aid) VALUES(?1) RETURNING acct`,
 	qInsertLogin:         `INSERT INTO logins(login, acct) VALUES(?1,?2) ON CONFLICT(login) DO NOTHING`,
-	qInsertEpoch:         `INSERT INTO epochs(acct, epoch, nonce) VALUES(?1,?2,?3)`,
-	qHead:                `SELECT seq, epoch, chain, items FROM changes WHERE acct=?1 ORDER BY seq DESC LIMIT 1`,
-	qHeadAt:              `SELECT epoch, chain FROM changes WHERE acct=?1 AND seq=?2`,
+	qInsertEpoch:         `INSERT INTO epochs(acct, epoch, nonce, parent, fork, hash) VALUES(?1,?2,?3,?4,?5,?6)`,
+	qHead:                `SELECT seq, epoch, chain, items, batch FROM changes WHERE acct=?1 ORDER BY seq DESC LIMIT 1`,
+	qHeadAt:              `SELECT epoch, chain, batch FROM changes WHERE acct=?1 AND seq=?2`,
 
 	qCollectionsOf:   `SELECT ` + collectionColumns + ` FROM collections c WHERE c.acct=?1 ORDER BY c.cid`,
 	qCollectionByID:  `SELECT ` + collectionColumns + ` FROM collections c WHERE c.cid=?1`,
@@ -133,8 +131,6 @@ var queries = [nQueries]string{
 	qChangesAfter: `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq LIMIT ?3`,
 	qChangesBack:  `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq DESC`,
 	qOutbox:       `SELECT ` + changeColumns + ` FROM changes h WHERE h.lsn>?1 ORDER BY h.lsn`,
-	qMark:         `SELECT b.lsn FROM marks m JOIN batches b ON b.batch=m.batch WHERE m.vault=?1`,
-	qSetMark:      `INSERT INTO marks(vault, batch) VALUES(?1,?2) ON CONFLICT(vault) DO UPDATE SET batch=?2 WHERE ?2>batch`,
 	qSaw: `INSERT INTO seen(acct, coll, device, epoch, seq, chain, whole, at) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)
 		ON CONFLICT(acct, coll, device) DO UPDATE SET epoch=?4, seq=?5, chain=?6, whole=?7, at=?8 WHERE ?8>at OR ?8=at AND ?5>=seq`,
 	qSightings:    `SELECT coll, device, epoch, seq, chain, whole, at FROM seen WHERE acct=?1`,

@@ -133,7 +133,7 @@ func (e *Engine) try(batch []*waiting) error {
 	if err := e.w.run(qBeginWrite); err != nil {
 		return e.classify(err, false)
 	}
-	t := &transaction{e: e, c: e.w, batch: e.pos.Batch + 1, lsn: e.lsn}
+	t := &transaction{e: e, c: e.w, batch: e.pos.Batch + 1, lsn: e.lsn, feed: e.feeds.followed()}
 	err := t.applyAll(batch)
 	if err != nil {
 		t.forget()
@@ -145,12 +145,21 @@ func (e *Engine) try(batch []*waiting) error {
 		e.rollBack()
 		return nil
 	}
+	return e.end(t)
+}
+
+// end commits a transaction that was applied, and tells of it.
+func (e *Engine) end(t *transaction) error {
 	if err := e.w.run(qCommit); err != nil {
 		t.forget()
 		e.w.run(qRollback) // where COMMIT failed before its point the transaction is still open
 		return e.classify(err, true)
 	}
+	prev := e.pos.Hash
 	e.pos, e.lsn = store.Position{Batch: t.batch, Hash: t.hash}, t.lsn
+	if t.feed {
+		e.feeds.hand(&holdfast.Batch{Position: e.pos, Prev: prev, Changes: t.made})
+	}
 	first := e.accounts.Add(int64(t.accounts)) == int64(t.accounts) && t.accounts > 0
 	e.publish()
 	if first { // a database file that lost its log must not look like a new store

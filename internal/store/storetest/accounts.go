@@ -58,7 +58,7 @@ func testFounding(k *kit) {
 	}
 	first := holdfast.ChainHash(id, 1, 1, holdfast.Hash{}, g.Entries[0].Hash)
 	k.read(func(s store.Snapshot) {
-		if h, err := s.Chain(id, 1); err != nil || h != (store.Head{Epoch: 1, Seq: 1, Chain: first}) {
+		if h, err := s.Chain(id, 1); err != nil || h.Epoch != 1 || h.Seq != 1 || h.Chain != first || h.Batch != r.Batch {
 			k.Errorf("the first point is %+v, %v; want the chain %v", h, err, first)
 		}
 		a, err := s.Account(id)

@@ -80,18 +80,14 @@ func (w *walk) order(groups []*holdfast.Group) (order []int) {
 	for i, g := range groups {
 		first[g.Entries[0].ID] = i
 	}
-	var end store.Position
-	if err := w.h.Engine.Pending(context.Background(), "burst", 0, func(p store.Position, c *holdfast.Change) error {
+	if err := outbox(context.Background(), w.h.Engine, w.ordered, 0, func(p store.Position, c *holdfast.Change) error {
 		if i, ok := first[c.ID]; ok {
 			order = append(order, i)
 		}
-		end = p
+		w.ordered = p.Batch
 		return nil
 	}); err != nil {
 		w.Fatalf("operation %d: outbox: %v", w.op, err)
-	}
-	if err := w.h.Engine.Confirm(context.Background(), "burst", end); err != nil {
-		w.Fatalf("operation %d: confirm: %v", w.op, err)
 	}
 	return order
 }

@@ -241,12 +241,12 @@ func Verify(t testing.TB, e store.Engine) {
 	}
 }
 
-// Rebuild builds the model from all that the engine has in its outbox for a vault that was never confirmed. What is not journaled (UIDs, logins of the past beside
+// Rebuild builds the model from all that the engine has in its outbox. What is not journaled (UIDs, logins of the past beside
 // the journal's own, sightings) is not in it.
 func Rebuild(t testing.TB, e store.Engine) *memory.Engine {
 	t.Helper()
 	m, g, p := memory.New(), &holdfast.Group{}, page{}
-	err := e.Pending(context.Background(), "storetest-rebuild", 0, func(at store.Position, c *holdfast.Change) error {
+	err := outbox(context.Background(), e, 0, 0, func(at store.Position, c *holdfast.Change) error {
 		if err := p.add(at, c); err != nil {
 			return err
 		}

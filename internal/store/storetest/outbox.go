@@ -14,27 +14,34 @@ import (
 var outboxTests = []clause{
 	{"S5_TheOutboxHoldsEveryChange", testOutbox},
 	{"S5_TheOutboxPassesWholeBatches", testOutboxPages},
-	{"S5_MarksNeverGoBack", testMarks},
-	{"S5_AStrangePointIsNoMark", testStrangeMark},
+	{"S5_PositionsAreKnown", testPositions},
+	{"S5_FollowersMissNothing", testFollow},
+	{"S5_WhatWasLostIsAppliedAgain", testApply},
+	{"S5_WhatDoesNotFollowIsNotApplied", testMisfits},
 }
 
-// pending returns what is pending for a vault, in lines.
-func (k *kit) pending(vault string, limit int) (lines []string) {
+// after returns the changes of the stream above a batch, in lines.
+func (k *kit) after(batch uint64, limit int) (lines []string) {
 	k.Helper()
-	if err := k.h.Engine.Pending(k.Context(), vault, limit, func(_ store.Position, c *holdfast.Change) error {
+	if err := outbox(k.Context(), k.h.Engine, batch, limit, func(_ store.Position, c *holdfast.Change) error {
 		lines = append(lines, textChange(c, all))
 		return nil
 	}); err != nil {
-		k.Fatalf("pending: %v", err)
+		k.Fatalf("after %d: %v", batch, err)
 	}
 	return lines
 }
 
-func (k *kit) confirm(vault string, p store.Position) {
-	k.Helper()
-	if err := k.h.Engine.Confirm(k.Context(), vault, p); err != nil {
-		k.Fatalf("confirm %+v: %v", p, err)
-	}
+// outbox reads the stream above a batch, change by change.
+func outbox(ctx context.Context, e store.Engine, batch uint64, limit int, fn func(store.Position, *holdfast.Change) error) error {
+	return e.After(ctx, batch, limit, func(b *holdfast.Batch) error {
+		for i := range b.Changes {
+			if err := fn(b.Position, &b.Changes[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func testOutbox(k *kit) {
@@ -62,25 +69,22 @@ func testOutbox(k *kit) {
 		add(b.ID, 4, 1)
 		add(k.a.ID, 6, 1)
 	})
-	if got := k.pending("attic", 0); !slices.Equal(got, want) {
+	if got := k.after(0, 0); !slices.Equal(got, want) {
 		k.Errorf("the outbox differs from the journals in order of their commits:\n%s", difference(got, want))
 	}
-	k.confirm("attic", k.h.Engine.Info().Position)
-	if got := k.pending("attic", 0); len(got) != 0 {
-		k.Errorf("%d changes are pending though all is confirmed", len(got))
-	}
-	if got := k.pending("cellar", 0); !slices.Equal(got, want) {
-		k.Errorf("another vault has %d changes pending, want all %d", len(got), len(want))
+	end := k.h.Engine.Info().Position.Batch
+	if got := k.after(end, 0); len(got) != 0 {
+		k.Errorf("%d changes come after the last", len(got))
 	}
 	k.do(k.put("c.vcf", "1"))
-	if got := k.pending("attic", 0); len(got) != 1 {
-		k.Errorf("%d changes are pending after one more, want 1", len(got))
+	if got := k.after(end, 0); len(got) != 1 {
+		k.Errorf("%d changes come after one more, want 1", len(got))
 	}
 	stop := errors.New("the vault is full")
 	calls := 0
-	err := k.h.Engine.Pending(k.Context(), "cellar", 0, func(store.Position, *holdfast.Change) error { calls++; return stop })
+	err := k.h.Engine.After(k.Context(), 0, 0, func(*holdfast.Batch) error { calls++; return stop })
 	if !errors.Is(err, stop) || calls != 1 {
-		k.Errorf("pending: %v after %d calls, want the callback's error after 1", err, calls)
+		k.Errorf("after: %v after %d calls, want the callback's error after 1", err, calls)
 	}
 }
 
@@ -92,12 +96,12 @@ func testOutboxPages(k *kit) {
 		}
 		k.do(entries...)
 	}
-	whole := k.pending("control", 0)
+	whole := k.after(0, 0)
 	var got []string
 	var last store.Position
 	for page := 0; ; page++ {
 		from := len(got)
-		p, err := readPage(k.Context(), k.h.Engine, "attic", 3, last, &got)
+		p, err := readPage(k.Context(), k.h.Engine, 3, last, &got)
 		if err != nil {
 			k.Fatal(err)
 		}
@@ -108,7 +112,6 @@ func testOutboxPages(k *kit) {
 			k.Fatal("the pages never end")
 		}
 		last = p
-		k.confirm("attic", last)
 	}
 	if !slices.Equal(got, whole) {
 		k.Errorf("read in pages, the outbox is:\n%s", difference(got, whole))
@@ -120,9 +123,9 @@ func testOutboxPages(k *kit) {
 
 // readPage appends one page of the outbox to lines and returns the point that the page ends at. It checks that the page consists of whole batches that follow from
 // after, by their hashes, and that it stops at the limit.
-func readPage(ctx context.Context, e store.Engine, vault string, limit int, after store.Position, lines *[]string) (store.Position, error) {
+func readPage(ctx context.Context, e store.Engine, limit int, after store.Position, lines *[]string) (store.Position, error) {
 	p := page{at: after}
-	err := e.Pending(ctx, vault, limit, func(at store.Position, c *holdfast.Change) error {
+	err := outbox(ctx, e, after.Batch, limit, func(at store.Position, c *holdfast.Change) error {
 		*lines = append(*lines, textChange(c, all))
 		return p.add(at, c)
 	})
@@ -173,26 +176,16 @@ func (p *page) endBatch() error {
 	return nil
 }
 
-func testMarks(k *kit) {
+func testPositions(k *kit) {
 	early := k.h.Engine.Info().Position
 	k.do(k.put("a.vcf", "1"))
-	late := k.h.Engine.Info().Position
-	k.confirm("attic", late)
-	k.confirm("attic", early)
-	k.confirm("attic", store.Position{})
-	if got := k.pending("attic", 0); len(got) != 0 {
-		k.Errorf("%d changes are pending again after an earlier point was confirmed", len(got))
+	for _, p := range []store.Position{{}, early, k.h.Engine.Info().Position} {
+		if hash, ok, err := k.h.Engine.HashAt(k.Context(), p.Batch); err != nil || !ok || hash != p.Hash {
+			k.Errorf("the hash after batch %d is %v, %v, %v, want %v", p.Batch, hash, ok, err, p.Hash)
+		}
 	}
-}
-
-// testStrangeMark: a vault that holds more than this store ever wrote tells of a lost tail. To take its point for a mark would hide the changes to come.
-func testStrangeMark(k *kit) {
-	p := k.h.Engine.Info().Position
-	for _, strange := range []store.Position{{Batch: p.Batch + 5, Hash: p.Hash}, {Batch: p.Batch, Hash: holdfast.HashOf([]byte("other"))}} {
-		k.kind("confirm of a point that is not in the stream", k.h.Engine.Confirm(k.Context(), "attic", strange), holdfast.Invalid)
+	if _, ok, err := k.h.Engine.HashAt(k.Context(), early.Batch+7); ok || err != nil {
+		k.Errorf("a batch to come has a hash, %v", err)
 	}
-	k.do(k.put("a.vcf", "1"))
-	if got := k.pending("attic", 0); len(got) != 5 {
-		k.Errorf("%d changes are pending, want all 5", len(got))
-	}
+	k.kind("what follows a batch to come", k.h.Engine.After(k.Context(), early.Batch+7, 0, nil), holdfast.NotFound)
 }

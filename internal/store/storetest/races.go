@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -62,7 +61,7 @@ func testOneWins(k *kit) {
 		for i := range groups {
 			groups[i] = c.make(i)
 		}
-		before := len(k.pending("control", 0))
+		before := len(k.after(0, 0))
 		errs := make([]error, writers)
 		var wg sync.WaitGroup
 		for i, g := range groups {
@@ -80,7 +79,7 @@ func testOneWins(k *kit) {
 		if wins != 1 {
 			k.Errorf("%s: %d winners, want 1", c.what, wins)
 		}
-		if added := len(k.pending("control", 0)) - before; added != len(groups[0].Entries) {
+		if added := len(k.after(0, 0)) - before; added != len(groups[0].Entries) {
 			k.Errorf("%s: %d changes were added, want the winner's %d alone", c.what, added, len(groups[0].Entries))
 		}
 	}
@@ -252,8 +251,7 @@ func testOutboxUnderLoad(k *kit) {
 	}
 	var got []string
 	follow := func(p store.Position) (store.Position, error) {
-		p, err := readPage(k.Context(), k.h.Engine, "attic", 10, p, &got)
-		return p, errors.Join(err, k.h.Engine.Confirm(k.Context(), "attic", p))
+		return readPage(k.Context(), k.h.Engine, 10, p, &got)
 	}
 	var vault sync.WaitGroup
 	vault.Go(func() {
@@ -273,7 +271,7 @@ func testOutboxUnderLoad(k *kit) {
 	wg.Wait()
 	done.Store(true)
 	vault.Wait()
-	if whole := k.pending("control", 0); !slices.Equal(got, whole) {
+	if whole := k.after(0, 0); !slices.Equal(got, whole) {
 		k.Errorf("the vault has %d changes, the stream %d:\n%s", len(got), len(whole), difference(got, whole))
 	}
 }
