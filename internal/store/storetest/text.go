@@ -103,7 +103,7 @@ func textError(err error) string {
 func outcome(r holdfast.Receipt, err error) string {
 	if err == nil {
 		type plain holdfast.Receipt // without its method String, which leaves fields out
-		r.Batch = 0 // engines cut the stream into batches as they like
+		r.Batch = 0                 // engines cut the stream into batches as they like
 		return fmt.Sprintf("%+v", plain(r))
 	}
 	text := textError(err)
