@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"path/filepath"
 	"time"
 )
 
@@ -24,6 +25,10 @@ type Config struct {
 	Engine   Engine
 	SignIn   SignIn
 	Doctor   Doctor
+	Policy   Policy
+	Vault    Vault
+	Keyring  Keyring
+	Erase    Erase
 
 	RetryAfter   time.Duration
 	SeenInterval time.Duration
@@ -113,6 +118,39 @@ type Doctor struct {
 	Lookup    time.Duration // for DNS and HTTP
 }
 
+// Policy says which copies an answer waits for, and what happens while they are not to be had.
+type Policy struct {
+	Ack        string // "engine+local"
+	OnFailure  string // strict, degraded
+	LagChanges int    // so many changes above what the policy holds for, and no more are taken
+	Lag        time.Duration
+	RetryAfter time.Duration
+	ReadWait   time.Duration // how long a read waits for what is not acknowledged yet
+}
+
+// Vault says how vaults are written and looked after.
+type Vault struct {
+	Segment    int64 // octets
+	SegmentAge time.Duration
+	Head       time.Duration // between two heads while there are changes
+	Seal       time.Duration // between two rounds of sealing
+	Scrub      time.Duration // between two readings of all that it holds
+	Keep       time.Duration // of what was replaced
+	KeepTail   time.Duration // of what was sealed
+}
+
+// Keyring says how keys are made, and when their absence is nagged about.
+type Keyring struct {
+	Hybrid bool
+	Nag    time.Duration
+}
+
+// Erase says how accounts are erased.
+type Erase struct {
+	Wait  time.Duration // in which it can be undone
+	Every time.Duration // between two looks at what is due
+}
+
 // Key is one setting.
 type Key struct {
 	Name    string // in the file: "timeouts.idle"
@@ -123,13 +161,32 @@ type Key struct {
 	Value   any // points into the Config
 }
 
+// DefaultAck is the policy of who says none: the database and the first vault.
+const DefaultAck = "engine+local"
+
+// FirstVaultName is the directory beside the data directory where the first vault is made of who says nothing else.
+const FirstVaultName = "holdfast-vault"
+
+// FirstVaultDir returns where the first vault of a new store is made, as an absolute path; empty: nowhere.
+func (c *Config) FirstVaultDir() (string, error) {
+	switch c.FirstVault {
+	case "none":
+		return "", nil
+	case "":
+		data, err := filepath.Abs(c.Data)
+		return filepath.Join(filepath.Dir(data), FirstVaultName), err
+	}
+	return filepath.Abs(c.FirstVault)
+}
+
 // Keys returns the table of all settings, each bound to c's field.
 func (c *Config) Keys() []Key {
 	return []Key{
 		{Name: "data", Flag: "data", Default: "./holdfast-data", Value: &c.Data, Help: "`DIR` that holds the data"},
 		{Name: "listen", Flag: "listen", Default: "127.0.0.1:8420", Value: &c.Listen, Help: "`ADDRESS`:port for phones, programs and pages"},
 		{Name: "admin_listen", Flag: "admin-listen", Default: "127.0.0.1:8421", Value: &c.AdminListen, Help: "`ADDRESS`:port for /livez, /readyz and /metrics; \"none\" for none"},
-		{Name: "first_vault", Flag: "first-vault", Default: "none", Value: &c.FirstVault, Help: "where the first vault is made; vaults come in a later version, so only \"none\""},
+		{Name: "first_vault", Flag: "first-vault", Default: "", Value: &c.FirstVault, Help: "`DIR` where the first vault of a new store is made, or \"none\" (default: holdfast-vault beside the data directory)"},
+		{Name: "policy.ack", Flag: "ack", Default: DefaultAck, Value: &c.Policy.Ack, Help: "the `COPIES` that an answer waits for, like engine+local, engine+2of(local,attic,s3), or engine alone"},
 		{Name: "public_url", Flag: "public-url", Default: "", Value: &c.PublicURL, Help: "the `URL` under which others reach this server, as behind a proxy"},
 		{Name: "http_without_tls", Flag: "http-without-tls", Default: "false", Value: &c.HTTPWithoutTLS, Help: "allow plain HTTP beyond this machine: passwords can then be read on the way"},
 		{Name: "volatile", Flag: "volatile", Default: "false", Value: &c.Volatile, Help: "allow a data directory in memory (tmpfs), which a restart of the machine empties"},
@@ -148,6 +205,26 @@ func (c *Config) Keys() []Key {
 
 		{Name: "log.level", Default: "info", Value: &c.Log.Level, Help: "debug, info, warn or error"},
 		{Name: "log.format", Default: "auto", Value: &c.Log.Format, Help: "text, json, or auto: text on a terminal, otherwise JSON"},
+
+		{Name: "policy.on_failure", Default: "strict", Value: &c.Policy.OnFailure, Help: "while a copy that is waited for cannot be had: strict refuses changes, degraded goes on with the engine alone"},
+		{Name: "policy.lag_changes", Default: "20000", Value: &c.Policy.LagChanges, Help: "changes that may wait for a copy before no more are taken"},
+		{Name: "policy.lag", Default: "30s", Value: &c.Policy.Lag, Help: "how long a change may wait for a copy before no more are taken"},
+		{Name: "policy.retry_after", Default: "30s", Value: &c.Policy.RetryAfter, Help: "what Retry-After says while changes are refused"},
+		{Name: "policy.read_wait", Default: "2s", Value: &c.Policy.ReadWait, Help: "how long a read waits for a change that is on its way; then it shows what was before"},
+
+		{Name: "vault.segment", Default: "8MiB", Value: &c.Vault.Segment, Help: "octets of one segment of a vault's tail"},
+		{Name: "vault.segment_age", Default: "1h", Value: &c.Vault.SegmentAge, Help: "how old a segment may be before the next is begun"},
+		{Name: "vault.head", Default: "1m", Value: &c.Vault.Head, Help: "between two signed heads, while there are changes"},
+		{Name: "vault.seal", Default: "10m", Value: &c.Vault.Seal, Help: "between two looks at what can be sealed into packs, and packs that can be joined"},
+		{Name: "vault.scrub", Default: "168h", Value: &c.Vault.Scrub, Help: "between two readings of everything that a vault holds"},
+		{Name: "vault.keep", Default: "168h", Value: &c.Vault.Keep, Help: "how long what was replaced is kept"},
+		{Name: "vault.keep_tail", Default: "312h", Value: &c.Vault.KeepTail, Help: "how long what was sealed is kept in the tail too"},
+
+		{Name: "keys.hybrid", Default: "false", Value: &c.Keyring.Hybrid, Help: "make keys that withstand quantum computers too; age 1.3 and later reads them"},
+		{Name: "keys.nag", Default: "4320h", Value: &c.Keyring.Nag, Help: "how long after the last check of the recovery key it is asked for again"},
+
+		{Name: "erase.wait", Default: "720h", Value: &c.Erase.Wait, Help: "how long the erasure of an account can be undone"},
+		{Name: "erase.every", Default: "10m", Value: &c.Erase.Every, Help: "between two looks at accounts whose wait is over"},
 
 		{Name: "limits.resource", Default: "10MiB", Value: &c.Limits.Resource, Help: "octets of one contact, event or note"},
 		{Name: "limits.quota", Default: "0", Value: &c.Limits.Quota, Help: "live octets of one account; 0: no limit"},

@@ -51,7 +51,7 @@ resource = "2MiB"
 		t.Fatal(err)
 	}
 	if c.Listen != "127.0.0.1:3" || c.AdminListen != "127.0.0.1:4" || c.RetryAfter != 7*time.Second || c.Timeouts.Idle != 3*time.Second ||
-		c.Limits.Resource != 2<<20 || c.Limits.Quota != 5e9 || !c.HTTPWithoutTLS || len(c.TrustedProxies) != 2 || c.FirstVault != "none" {
+		c.Limits.Resource != 2<<20 || c.Limits.Quota != 5e9 || !c.HTTPWithoutTLS || len(c.TrustedProxies) != 2 || c.FirstVault != "" {
 		t.Errorf("values: %+v", c)
 	}
 	for key, want := range map[string]string{"listen": "flag --listen", "admin_listen": "environment HOLDFAST_ADMIN_LISTEN", "timeouts.idle": "file " + file,
@@ -122,7 +122,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"path", "", nil, []string{"--public-url", "https://example.org/dav"}, "has a path"},
 		{"unspecified", "", nil, []string{"--public-url", "http://0.0.0.0:80"}, "cannot be opened"},
 		{"no url", "", nil, []string{"--public-url", "example.org"}, "not a URL"},
-		{"vault", "", nil, []string{"--first-vault", "/mnt"}, "later version"},
+		{"policy", "", []string{"HOLDFAST_POLICY_ON_FAILURE=lenient"}, nil, "policy.on_failure: \"lenient\" is neither strict nor degraded"},
+		{"no policy", "", nil, []string{"--ack", ""}, "policy.ack: say which copies"},
 		{"level", "", []string{"HOLDFAST_LOG_LEVEL=loud"}, nil, "none of debug"},
 		{"no file", "", nil, []string{"--config", "/does/not/exist"}, "does not exist"},
 	} {
@@ -183,5 +184,21 @@ func TestLoopback(t *testing.T) {
 		if got := (&Config{Listen: addr}).BeyondLoopback(); got != want {
 			t.Errorf("%s: %v", addr, got)
 		}
+	}
+}
+
+func TestFirstVaultDir(t *testing.T) {
+	for _, x := range []struct{ data, vault, want string }{
+		{"/srv/data", "", "/srv/holdfast-vault"}, {"/srv/data/", "", "/srv/holdfast-vault"}, {"/srv/data", "none", ""}, {"/srv/data", "/mnt/v", "/mnt/v"}, {"/", "", "/holdfast-vault"},
+	} {
+		c := Config{Data: x.data, FirstVault: x.vault}
+		if got, err := c.FirstVaultDir(); err != nil || got != x.want {
+			t.Errorf("data %s, first vault %q: %s, %v; want %s", x.data, x.vault, got, err, x.want)
+		}
+	}
+	c := Config{Data: "."}
+	got, err := c.FirstVaultDir()
+	if here, _ := os.Getwd(); err != nil || got != filepath.Join(filepath.Dir(here), FirstVaultName) {
+		t.Errorf("a data directory that is the working directory: %s, %v", got, err)
 	}
 }

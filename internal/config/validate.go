@@ -83,8 +83,10 @@ func (c *Config) checkPublicURL() error {
 
 func (c *Config) checkWords() error {
 	switch {
-	case c.FirstVault != "none":
-		return fmt.Errorf("first_vault: vaults come in a later version; this one takes only %q, not %q", "none", c.FirstVault)
+	case !slices.Contains([]string{"strict", "degraded"}, c.Policy.OnFailure):
+		return fmt.Errorf("policy.on_failure: %q is neither strict nor degraded", c.Policy.OnFailure)
+	case c.Policy.Ack == "":
+		return errors.New("policy.ack: say which copies an answer waits for, like engine+local")
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):
 		return fmt.Errorf("log.level: %q is none of debug, info, warn, error", c.Log.Level)
 	case !slices.Contains([]string{"auto", "text", "json"}, c.Log.Format):

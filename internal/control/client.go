@@ -294,3 +294,17 @@ func eachLine[T any](r io.Reader, fn func(*T) error) error {
 	}
 	return sc.Err()
 }
+
+// stream posts a small request and calls fn with each line of its answer. It is a function, as methods have no type parameters of their own.
+func stream[T any](ctx context.Context, c *Client, path string, in any, fn func(*T) error) error {
+	b, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	r, err := c.send(ctx, "POST", path, bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return eachLine(r, fn)
+}

@@ -33,6 +33,8 @@ type Options struct {
 	// TakeoverDir is where it is remembered how far the takeover of another server came; empty: nowhere.
 	TakeoverDir string
 	Log         *slog.Logger
+	Vaults      Vaults // nil: the process does not look after any
+	Keys        Keys   // likewise
 	// Stopping is closed when the process is about to end: imports, which go on where they were when they are run again, end then. nil: never.
 	Stopping <-chan struct{}
 }
@@ -71,6 +73,15 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("GET /v1/incidents", answer(h.incidents))
 	m.HandleFunc("POST /v1/accounts/{ref}/release", answer(h.release))
 	m.HandleFunc("GET /v1/check", h.one(h.check))
+	m.HandleFunc("GET /v1/vaults", answer(h.vaultStatus))
+	m.HandleFunc("POST /v1/vaults", answer(h.addVault))
+	m.HandleFunc("DELETE /v1/vaults/{name}", answer(h.retireVault))
+	m.HandleFunc("POST /v1/vaults/{name}/verify", h.vaultWork(h.verifyVault))
+	m.HandleFunc("POST /v1/vaults/{name}/repair", h.vaultWork(h.repairVault))
+	m.HandleFunc("POST /v1/vaults/{name}/prune", h.vaultWork(h.pruneVault))
+	m.HandleFunc("GET /v1/keys", answer(h.keyState))
+	m.HandleFunc("POST /v1/keys", h.one(h.addRecovery))
+	m.HandleFunc("POST /v1/keys/{fingerprint}/checked", answer(h.keyChecked))
 	return promptly(m)
 }
 

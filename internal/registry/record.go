@@ -34,7 +34,7 @@ const RecordFormat = 1
 // RecordOf describes a store.
 func RecordOf(store holdfast.ID, ack, onFailure string, r *Registry, ring *seal.Ring) Record {
 	out := Record{Format: RecordFormat, Store: store, Ack: ack, OnFailure: onFailure, Vaults: r.Vaults, Signer: ring.Signer.Public(), Certificates: ring.Certificates()}
-	for _, h := range ring.Recovery {
+	for _, h := range ring.Recovery() {
 		out.Recovery = append(out.Recovery, RecordKey{h.Recipient.String(), h.Made.UTC()})
 	}
 	return out

@@ -6,16 +6,27 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"holdfast"
 )
 
-// Ring is what a server holds: its own key, its signer, and the public halves of the recovery keys. It is kept in a file that only its owner reads.
+// Ring is what a server holds: its own key, its signer, and the public halves of the recovery keys. It is kept in a file that only its owner reads. Its methods may be called
+// from many goroutines: vaults share the ring, and see at once which recovery keys there are.
 type Ring struct {
-	Server   *Identity
-	Signer   *Signer
-	Recovery []Held
+	Server *Identity
+	Signer *Signer
+
+	mu       sync.Mutex
+	recovery []Held // replaced, never changed
+}
+
+// Recovery returns the recovery keys, in the order in which they were added. Nobody changes the list.
+func (r *Ring) Recovery() []Held {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.recovery
 }
 
 // Held is a recovery key as the server knows it.
@@ -39,22 +50,61 @@ func NewRing(hybrid bool) (*Ring, error) {
 	return &Ring{Server: id, Signer: signer}, nil
 }
 
-// Add takes a recovery key into the ring: its public half, and its certificate of the ring's signer. Errors: Exists; Invalid (a hybrid key and one that is not do not go together).
-func (r *Ring) Add(k *Recovery) error {
-	if slices.ContainsFunc(r.Recovery, func(h Held) bool { return h.Recipient.String() == k.Recipient().String() }) {
+// Hold returns what a ring holds of a recovery key: its public half, and its certificate of the ring's signer.
+func (k *Recovery) Hold(signer PublicKey) Held {
+	return Held{Recipient: k.Recipient(), Made: k.Made, Certificate: k.Certify(signer)}
+}
+
+// Add takes a recovery key into the ring. Errors: those of AddHeld.
+func (r *Ring) Add(k *Recovery) error { return r.AddHeld(k.Hold(r.Signer.Public())) }
+
+// AddHeld is Add for who has not got the key itself. Errors: Exists; Invalid (a hybrid key and one that is not do not go together).
+func (r *Ring) AddHeld(h Held) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.find(h.Recipient.Fingerprint()) >= 0 {
 		return fail("Add", holdfast.Exists, "this recovery key is known already", nil)
 	}
-	if k.Hybrid() != r.Server.Hybrid() {
+	if h.Recipient.Hybrid() != r.Server.Hybrid() {
 		return fail("Add", holdfast.Invalid, "the recovery key and the server's key must both be hybrid, or neither", nil)
 	}
-	r.Recovery = append(r.Recovery, Held{Recipient: k.Recipient(), Made: k.Made, Certificate: k.Certify(r.Signer.Public())})
+	r.recovery = append(slices.Clip(r.recovery), h)
 	return nil
+}
+
+// Drop takes a recovery key out of the ring, by its fingerprint. Errors: NotFound.
+func (r *Ring) Drop(fingerprint string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := r.find(fingerprint)
+	if i < 0 {
+		return fail("Drop", holdfast.NotFound, "there is no recovery key with the fingerprint "+fingerprint, nil)
+	}
+	r.recovery = slices.Delete(slices.Clone(r.recovery), i, i+1)
+	return nil
+}
+
+// Checked notes when a recovery key was proven to open a vault. Errors: NotFound.
+func (r *Ring) Checked(fingerprint string, at time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := r.find(fingerprint)
+	if i < 0 {
+		return fail("Checked", holdfast.NotFound, "there is no recovery key with the fingerprint "+fingerprint, nil)
+	}
+	r.recovery = slices.Clone(r.recovery)
+	r.recovery[i].Checked = at.UTC().Truncate(time.Second)
+	return nil
+}
+
+func (r *Ring) find(fingerprint string) int {
+	return slices.IndexFunc(r.recovery, func(h Held) bool { return h.Recipient.Fingerprint() == fingerprint })
 }
 
 // Recipients returns the keys that everything in a vault is wrapped for: the recovery keys', then the server's.
 func (r *Ring) Recipients() []*Recipient {
 	var out []*Recipient
-	for _, h := range r.Recovery {
+	for _, h := range r.Recovery() {
 		out = append(out, h.Recipient)
 	}
 	return append(out, r.Server.Recipient())
@@ -63,7 +113,7 @@ func (r *Ring) Recipients() []*Recipient {
 // Certificates returns what the recovery keys say of the signer.
 func (r *Ring) Certificates() []Certificate {
 	var out []Certificate
-	for _, h := range r.Recovery {
+	for _, h := range r.Recovery() {
 		out = append(out, h.Certificate)
 	}
 	return out
@@ -89,7 +139,7 @@ type heldFile struct {
 // Encode returns the ring as JSON, secrets included.
 func (r *Ring) Encode() []byte {
 	f := ringFile{Format: ringFormat, Server: r.Server.Secret(), Signer: r.Signer.Secret(), Recovery: []heldFile{}}
-	for _, h := range r.Recovery {
+	for _, h := range r.Recovery() {
 		f.Recovery = append(f.Recovery, heldFile{h.Recipient.String(), h.Made.UTC(), h.Checked.UTC(), h.Certificate})
 	}
 	b, err := json.MarshalIndent(f, "", "  ")
@@ -121,7 +171,7 @@ func ParseRing(b []byte) (*Ring, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.Recovery = append(r.Recovery, Held{to, h.Made, h.Checked, h.Certificate})
+		r.recovery = append(r.recovery, Held{to, h.Made, h.Checked, h.Certificate})
 	}
 	return r, nil
 }

@@ -177,7 +177,27 @@ func TestRing(t *testing.T) {
 	if err := ring.Add(must(NewRecovery(holdfast.ID{1}, made, false))(t)); err != nil {
 		t.Fatal(err)
 	}
-	ring.Recovery[0].Checked = made.Add(time.Hour)
+	first := ring.Recovery()[0].Recipient.Fingerprint()
+	if err := ring.Checked(first, made.Add(time.Hour)); err != nil || !ring.Recovery()[0].Checked.Equal(made.Add(time.Hour)) {
+		t.Errorf("the check is not noted: %v", err)
+	}
+	if err := ring.Checked("0123456789abcdef", made); !holdfast.IsKind(err, holdfast.NotFound) {
+		t.Errorf("a check of an unknown key: %v", err)
+	}
+	before := ring.Recovery()
+	next := must(NewRecovery(holdfast.ID{1}, made, false))(t)
+	if err := ring.Add(next); err != nil {
+		t.Fatal(err)
+	}
+	if err := ring.AddHeld(next.Hold(ring.Signer.Public())); !holdfast.IsKind(err, holdfast.Exists) {
+		t.Errorf("the same key twice: %v", err)
+	}
+	if err := ring.Drop(next.Recipient().Fingerprint()); err != nil || len(ring.Recovery()) != 1 || len(before) != 1 || ring.Recovery()[0].Recipient.Fingerprint() != first {
+		t.Errorf("drop: %v", err)
+	}
+	if err := ring.Drop(next.Recipient().Fingerprint()); !holdfast.IsKind(err, holdfast.NotFound) {
+		t.Errorf("drop of an unknown key: %v", err)
+	}
 	got := must(ParseRing(ring.Encode()))(t)
 	if !bytes.Equal(got.Encode(), ring.Encode()) || len(got.Recipients()) != 2 {
 		t.Fatalf("came back as %s", got.Encode())

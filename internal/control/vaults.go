@@ -1,0 +1,232 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"holdfast"
+)
+
+// Vaults are the operations on a store's vaults, for who wires them.
+type Vaults interface {
+	// Status tells how each vault fares.
+	Status(ctx context.Context) (VaultStatus, error)
+	// Add makes a vault of the store at a place, or takes up one that it has there already.
+	Add(ctx context.Context, n NewVault) (VaultState, error)
+	// Retire takes a vault off the list. Nothing that lies in it is touched.
+	Retire(ctx context.Context, name string, force bool) error
+	// Verify reads everything that a vault holds, and calls fn with what is wrong. With engine, it is compared with the store too.
+	Verify(ctx context.Context, name string, engine bool, fn func(VaultFinding)) (VaultReport, error)
+	// Repair copies objects that are good in another vault over those that are damaged or missing in this one.
+	Repair(ctx context.Context, name, from string, fn func(VaultFinding)) (VaultReport, error)
+	// Prune has a vault remove what it needs no more. credential: what a remote vault asks for that.
+	Prune(ctx context.Context, name, credential string) (VaultReport, error)
+}
+
+// VaultStatus tells how a store's copies fare.
+type VaultStatus struct {
+	Vaults  []VaultState `json:"vaults"`
+	Policy  PolicyState  `json:"policy"`
+	Verdict string       `json:"verdict"` // ok, late, at-risk, unknown
+	Copies  int          `json:"copies"`  // the engine's included
+	Domains int          `json:"domains"` // in which they lie
+	Why     string       `json:"why"`     // what the verdict rests on, for people
+}
+
+// PolicyState is which copies an answer waits for.
+type PolicyState struct {
+	Ack       string `json:"ack"`
+	OnFailure string `json:"on_failure"`
+}
+
+// VaultState tells how one vault fares.
+type VaultState struct {
+	Name         string      `json:"name"`
+	Vault        holdfast.ID `json:"vault"`
+	Kind         string      `json:"kind"`
+	Location     string      `json:"location"`
+	Domain       string      `json:"domain"`
+	SameDomainAs []string    `json:"same_domain_as"` // other copies that would end with it: vaults, and "engine"
+	Mode         string      `json:"mode"`           // sync, async
+	State        string      `json:"state"`          // filling, whole, behind, unreachable, fenced, damaged, full
+	Reason       string      `json:"reason,omitempty"`
+	Since        *time.Time  `json:"since"`
+	LagChanges   int64       `json:"lag_changes"`
+	LagBytes     int64       `json:"lag_bytes"`
+	LagSeconds   float64     `json:"lag_s"`
+	LastShip     *time.Time  `json:"last_ship"`
+	LastScrub    *time.Time  `json:"last_scrub"`
+	Objects      int64       `json:"objects"`
+	Octets       int64       `json:"octets"`
+	Damaged      []string    `json:"damaged"`
+}
+
+// NewVault is what Add takes.
+type NewVault struct {
+	Name        string `json:"name"`
+	Kind        string `json:"kind"`
+	Location    string `json:"location"`
+	Domain      string `json:"domain"`
+	Mode        string `json:"mode"`
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Credential  string `json:"credential,omitempty"` // secret
+	Prune       string `json:"prune,omitempty"`      // secret
+}
+
+// VaultFinding is one thing that is wrong in a vault.
+type VaultFinding struct {
+	Object     string `json:"object,omitempty"`
+	Account    string `json:"account,omitempty"`
+	Collection string `json:"collection,omitempty"`
+	Name       string `json:"name,omitempty"`
+	Seq        uint64 `json:"seq,omitempty"`
+	What       string `json:"what"`
+	Mended     bool   `json:"mended,omitempty"`
+}
+
+// VaultReport sums up what was read.
+type VaultReport struct {
+	Vault    string   `json:"vault"`
+	Objects  int64    `json:"objects"`
+	Octets   int64    `json:"octets"`
+	Accounts int64    `json:"accounts"`
+	Changes  int64    `json:"changes"`
+	Damaged  []string `json:"damaged"`
+	Findings int64    `json:"findings"`
+	Removed  []string `json:"removed,omitempty"`
+	Waiting  []string `json:"waiting,omitempty"`
+}
+
+// vaultLine is one line of the answer to a verification, a repair or a pruning.
+type vaultLine struct {
+	Finding *VaultFinding `json:"finding,omitempty"`
+	Done    *VaultReport  `json:"done,omitempty"`
+	Error   *Problem      `json:"error,omitempty"`
+}
+
+func noVaults() error {
+	return fail(holdfast.Unavailable, "", "this process does not look after vaults")
+}
+
+func (h *handler) vaultStatus(r *http.Request) (any, error) {
+	if h.Vaults == nil {
+		return nil, noVaults()
+	}
+	return h.Vaults.Status(r.Context())
+}
+
+func (h *handler) addVault(r *http.Request) (any, error) {
+	if h.Vaults == nil {
+		return nil, noVaults()
+	}
+	var n NewVault
+	if err := decode(r, &n); err != nil {
+		return nil, err
+	}
+	return h.Vaults.Add(r.Context(), n)
+}
+
+func (h *handler) retireVault(r *http.Request) (any, error) {
+	if h.Vaults == nil {
+		return nil, noVaults()
+	}
+	return struct{}{}, h.Vaults.Retire(r.Context(), r.PathValue("name"), r.FormValue("force") == "true")
+}
+
+// vaultWork answers with findings as they come, and a report in the end.
+func (h *handler) vaultWork(work func(r *http.Request, fn func(VaultFinding)) (VaultReport, error)) http.HandlerFunc {
+	return h.one(func(w http.ResponseWriter, r *http.Request) {
+		if h.Vaults == nil {
+			writeProblem(w, noVaults())
+			return
+		}
+		out := newLines(w)
+		report, err := work(r, func(f VaultFinding) { _ = out.write(vaultLine{Finding: &f}) })
+		last := vaultLine{Done: &report}
+		if err != nil {
+			last = vaultLine{Error: problemOf(err)}
+		}
+		_ = out.write(last)
+	})
+}
+
+func (h *handler) verifyVault(r *http.Request, fn func(VaultFinding)) (VaultReport, error) {
+	return h.Vaults.Verify(r.Context(), r.PathValue("name"), r.FormValue("engine") == "true", fn)
+}
+
+func (h *handler) repairVault(r *http.Request, fn func(VaultFinding)) (VaultReport, error) {
+	return h.Vaults.Repair(r.Context(), r.PathValue("name"), r.FormValue("from"), fn)
+}
+
+func (h *handler) pruneVault(r *http.Request, _ func(VaultFinding)) (VaultReport, error) {
+	var q struct {
+		Credential string `json:"credential"`
+	}
+	if err := decode(r, &q); err != nil {
+		return VaultReport{}, err
+	}
+	return h.Vaults.Prune(r.Context(), r.PathValue("name"), q.Credential)
+}
+
+// VaultStatus tells how the store's vaults fare.
+func (c *Client) VaultStatus(ctx context.Context) (s VaultStatus, err error) {
+	err = c.call(ctx, "GET", "/v1/vaults", nil, &s)
+	return s, err
+}
+
+// AddVault makes a vault, or takes up one that the store has.
+func (c *Client) AddVault(ctx context.Context, n NewVault) (s VaultState, err error) {
+	err = c.call(ctx, "POST", "/v1/vaults", n, &s)
+	return s, err
+}
+
+// RetireVault takes a vault off the list.
+func (c *Client) RetireVault(ctx context.Context, name string, force bool) error {
+	path := ofVault(name, "")
+	if force {
+		path += "?force=true"
+	}
+	return c.call(ctx, "DELETE", path, nil, &struct{}{})
+}
+
+// VerifyVault reads all that a vault holds and calls fn with each finding. With engine, it is compared with the store.
+func (c *Client) VerifyVault(ctx context.Context, name string, engine bool, fn func(VaultFinding)) (VaultReport, error) {
+	path := ofVault(name, "/verify")
+	if engine {
+		path += "?engine=true"
+	}
+	return c.vaultWork(ctx, path, nil, fn)
+}
+
+// RepairVault mends a vault from another one.
+func (c *Client) RepairVault(ctx context.Context, name, from string, fn func(VaultFinding)) (VaultReport, error) {
+	return c.vaultWork(ctx, ofVault(name, "/repair?"+url.Values{"from": {from}}.Encode()), nil, fn)
+}
+
+// PruneVault has a vault remove what it needs no more.
+func (c *Client) PruneVault(ctx context.Context, name, credential string) (VaultReport, error) {
+	return c.vaultWork(ctx, ofVault(name, "/prune"), map[string]any{"credential": credential}, func(VaultFinding) {})
+}
+
+func (c *Client) vaultWork(ctx context.Context, path string, in any, fn func(VaultFinding)) (report VaultReport, err error) {
+	done := false
+	err = stream(ctx, c, path, in, func(l *vaultLine) error {
+		switch {
+		case l.Error != nil:
+			return l.Error.Err()
+		case l.Finding != nil:
+			fn(*l.Finding)
+		case l.Done != nil:
+			report, done = *l.Done, true
+		}
+		return nil
+	})
+	if err == nil && !done {
+		err = errAborted
+	}
+	return report, err
+}
+
+func ofVault(name, rest string) string { return "/v1/vaults/" + url.PathEscape(name) + rest }
