@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"holdfast"
@@ -57,10 +58,38 @@ func (v *Vault) readKey(ctx context.Context, object, of, name string) (KeyObject
 	return k, id, nil
 }
 
-// segmentKey returns the key of a segment.
+// segmentKey returns the key of a segment. The object that the segment began with is tried first; those that were wrapped anew come into play where it is gone, or is not for our keys.
 func (v *Vault) segmentKey(ctx context.Context, term, n uint64) (*seal.Identity, error) {
-	_, id, err := v.readKey(ctx, SegmentKeyName(term, n), "segment", SegmentName(term, n))
-	return id, err
+	first := SegmentKeyName(term, n)
+	_, id, err := v.readKey(ctx, first, "segment", SegmentName(term, n))
+	if err == nil || holdfast.IsKind(err, holdfast.Unavailable) {
+		return id, err
+	}
+	list, lerr := v.versions(ctx, first, first+".")
+	if lerr != nil {
+		return nil, lerr
+	}
+	for _, name := range slices.Backward(list) {
+		if name == first {
+			continue
+		}
+		if _, id, err := v.readKey(ctx, name, "segment", SegmentName(term, n)); err == nil {
+			return id, nil
+		}
+	}
+	return nil, err
+}
+
+// versions returns the names of a key's objects, oldest first: first, if it is there, and those that are prefix and a number.
+func (v *Vault) versions(ctx context.Context, first, prefix string) ([]string, error) {
+	var out []string
+	err := v.p.List(ctx, strings.TrimSuffix(prefix, "."), "", func(i place.Info) error {
+		if _, ok := numberOf(i.Name, prefix, ""); ok || i.Name == first {
+			out = append(out, i.Name)
+		}
+		return nil
+	})
+	return out, err
 }
 
 // newestKey returns the name and version of an account's newest key object; version 0 where it has none.
