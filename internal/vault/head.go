@@ -181,6 +181,7 @@ type HeadInput struct {
 	Packs    []PackRef
 	Released []string
 	Vaults   []Other
+	Whole    bool // write one even if nothing changed: the first head says that the vault was filled
 }
 
 // writeHead writes the next head.

@@ -1,0 +1,183 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/vault"
+)
+
+// Reconcile compares the store with its vaults, before anything is read: what a vault has and the store lost is applied again. Vaults that the policy does not name are passed over where they
+// cannot be reached. Its cost grows with how far they are apart. It can be called again after an error.
+//
+// Errors: Unavailable (a vault of the policy cannot be reached), Fenced (another store has the right to write), NotFound (the store is older than what the vault's tail goes back to: it must be restored), Corrupt.
+func (r *Relay) Reconcile(ctx context.Context) error {
+	r.mu.Lock()
+	var list []Attached
+	for _, name := range r.order {
+		list = append(list, r.workers[name].a)
+	}
+	r.mu.Unlock()
+	// Those that went furthest come first: what they give back the others need not.
+	ends := map[string]uint64{}
+	vaults := map[string]*vault.Vault{}
+	defer func() {
+		for _, v := range vaults {
+			v.Close()
+		}
+	}()
+	for _, a := range list {
+		v, err := a.Open(ctx)
+		if err == nil {
+			vaults[a.Name] = v
+			var end holdfast.Position
+			end, _, err = v.End(ctx)
+			ends[a.Name] = end.Batch
+		}
+		if err != nil && r.o.Policy.Has(a.Name) {
+			return fail("Reconcile", unreachable(err), a.Name, fmt.Sprintf("the vault %q cannot be compared with the store, and nothing is shown before that: %s", a.Name, text(err)), err)
+		}
+		if err != nil {
+			r.o.Log.Warn("a vault cannot be reached; it is compared with the store when it can", "vault", a.Name, "err", err)
+			delete(vaults, a.Name)
+		}
+	}
+	sort.SliceStable(list, func(i, j int) bool { return ends[list[i].Name] > ends[list[j].Name] })
+	for _, a := range list {
+		v := vaults[a.Name]
+		if v == nil {
+			continue
+		}
+		if err := r.compare(ctx, a.Name, v); err != nil {
+			if !r.o.Policy.Has(a.Name) && holdfast.KindOf(err) != holdfast.Invalid {
+				r.o.Log.Error("a vault does not fit the store", "vault", a.Name, "err", err)
+				continue
+			}
+			return err
+		}
+	}
+	r.settle(ctx, list, vaults)
+	return nil
+}
+
+// settle notes how far the vaults have come, so that what is acknowledged is known before the first read.
+func (r *Relay) settle(ctx context.Context, list []Attached, vaults map[string]*vault.Vault) {
+	for _, a := range list {
+		v := vaults[a.Name]
+		if v == nil {
+			continue
+		}
+		end, _, err := v.End(ctx)
+		head, err2 := v.LastHead(ctx)
+		if err != nil || err2 != nil {
+			continue
+		}
+		r.workers[a.Name].set(func(s *shipping) { s.pos, s.whole, s.known = end, head.Number > 0, true })
+	}
+}
+
+// unreachable keeps the kinds that say more, and makes the others Unavailable.
+func unreachable(err error) holdfast.ErrorKind {
+	switch k := holdfast.KindOf(err); k {
+	case holdfast.Fenced, holdfast.Corrupt, holdfast.Invalid:
+		return k
+	}
+	return holdfast.Unavailable
+}
+
+// compare brings the store up to a vault, or finds that both went different ways.
+func (r *Relay) compare(ctx context.Context, name string, v *vault.Vault) error {
+	end, term, err := v.End(ctx)
+	if err != nil {
+		return err
+	}
+	if term.Number == 0 {
+		if v.Meta().Store != r.o.Store {
+			return r.foreign(name, v.Meta().Store)
+		}
+		return nil // nothing was ever shipped
+	}
+	if term.Store != r.o.Store {
+		return r.foreign(name, term.Store)
+	}
+	have := r.o.Engine.Info().Position
+	if end.Batch <= have.Batch {
+		hash, ok, err := r.o.Engine.HashAt(ctx, end.Batch)
+		if err != nil {
+			return err
+		}
+		if ok && hash == end.Hash {
+			return nil // the store is ahead, or both are equal
+		}
+		return r.diverged(ctx, name, v, end)
+	}
+	hash, ok, err := v.HashAt(ctx, have.Batch)
+	if err != nil {
+		return err
+	}
+	if ok && hash != have.Hash {
+		return r.diverged(ctx, name, v, end)
+	}
+	return r.replay(ctx, name, v, have, end)
+}
+
+func (r *Relay) foreign(name string, store holdfast.ID) error {
+	return fail("Reconcile", holdfast.Fenced, name, fmt.Sprintf("store %s has the right to write into the vault %q, not this one. If this store was restored from it and is to go on in its place: holdfast adopt", store, name), nil)
+}
+
+// replay applies what the vault has above the store.
+func (r *Relay) replay(ctx context.Context, name string, v *vault.Vault, have, end holdfast.Position) error {
+	r.o.Log.Warn("the store is older than its vault: what it lacks is applied again", "vault", name, "store", have.Batch, "vault_has", end.Batch)
+	began, n := r.o.Clock.Now(), 0
+	x := newIndexer(r.o.Engine, r.o.Derive)
+	next := began.Add(10 * time.Second)
+	err := v.Frames(ctx, have.Batch, func(b *holdfast.Batch, _ time.Time) error {
+		if err := x.index(ctx, b.Changes); err != nil {
+			return err
+		}
+		n += len(b.Changes)
+		if now := r.o.Clock.Now(); now.After(next) {
+			next = now.Add(10 * time.Second)
+			r.o.Log.Info("changes are applied again", "vault", name, "batch", b.Batch, "of", end.Batch)
+		}
+		return r.o.Engine.Apply(ctx, b)
+	})
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return fail("Reconcile", holdfast.NotFound, name, fmt.Sprintf("the store is older than the tail of the vault %q goes back to, so it cannot be brought up to it in place. Restore it: holdfast restore --from %s", name, v.Place()), err)
+	}
+	if err != nil {
+		return err
+	}
+	r.o.Log.Warn("the store is where its vault is again", "vault", name, "changes", n, "took", r.o.Clock.Now().Sub(began))
+	return nil
+}
+
+// connect returns a writer of a vault that goes on where the vault ends. The vault's end must be in the store's stream.
+func (r *Relay) connect(ctx context.Context, name string, v *vault.Vault) (*vault.Writer, error) {
+	end, term, err := v.End(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if term.Number == 0 {
+		if v.Meta().Store != r.o.Store {
+			return nil, r.foreign(name, v.Meta().Store)
+		}
+		if term, err = v.Adopt(ctx, r.o.Store, holdfast.Position{}, vault.FromNothing); err != nil {
+			return nil, err
+		}
+	}
+	if term.Store != r.o.Store {
+		return nil, r.foreign(name, term.Store)
+	}
+	hash, ok, err := r.o.Engine.HashAt(ctx, end.Batch)
+	if err != nil {
+		return nil, err
+	}
+	if !ok || hash != end.Hash {
+		return nil, fail("Connect", holdfast.Fenced, name, "the vault has changes that the store lacks; they are taken over when the service starts again", nil)
+	}
+	return v.Writer(ctx, term, end)
+}

@@ -1,0 +1,313 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/store"
+	"holdfast/internal/vault"
+)
+
+// Attached is a vault of the store.
+type Attached struct {
+	Name, Kind, Location, Domain string
+	SameDisk                     bool // it lies on the disk that the store lies on, or that is not known
+	// Open opens it anew, after each failure too.
+	Open func(context.Context) (*vault.Vault, error)
+}
+
+// Options wire a relay. Zero values mean the defaults.
+type Options struct {
+	Engine   store.Engine
+	Store    holdfast.ID
+	Policy   Policy
+	Degraded bool // where a vault of the policy is down the engine alone is enough; otherwise changes are refused
+	Vaults   []Attached
+	Derive   store.Derive // for what is applied again
+	Clock    clock.Clock
+	Log      *slog.Logger
+
+	Retry     time.Duration // after which a refused change is tried again; default 30 s
+	Patience  time.Duration // how long an acknowledgement waits for a vault that is up; default 10 s
+	MaxLag    uint64        // batches above acked from which on changes are refused; default 1024
+	HeadEvery time.Duration // default 10 min
+	Backoff   time.Duration // the longest pause before a vault is opened again; default 30 s
+
+	// Upkeep is done now and then over each vault that is whole: sealing, compaction. nil: nothing.
+	Upkeep func(context.Context, *vault.Vault, *vault.Writer) error
+	// UpkeepEvery is how often; default 1 h.
+	UpkeepEvery time.Duration
+	// Service is what the store keeps of itself in each vault; nil: nothing.
+	Service func() any
+	// Conflict is told of an account whose history went on in the store and in a vault in different ways.
+	Conflict func(context.Context, Conflict) error
+}
+
+// Conflict is an account on which the store and a vault differ.
+type Conflict struct {
+	Account holdfast.ID
+	Vault   string
+	Common  uint64 // the last seq that both have
+	Ours    uint64 // the newest that the store has
+	Theirs  uint64 // the newest that the vault has
+}
+
+// Relay ships a store's batches to its vaults, and knows what is acknowledged. All methods may be called from many goroutines.
+type Relay struct {
+	o     Options
+	acked atomic.Uint64
+
+	mu      sync.Mutex
+	workers map[string]*worker
+	order   []string
+	changed chan struct{} // closed and made anew whenever a watermark or a state changed
+	met     bool          // the policy can be met now
+	running context.Context
+	all     sync.WaitGroup
+}
+
+// New wires a relay. Nothing is read before Reconcile, nothing shipped before Run.
+func New(o Options) (*Relay, error) {
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	def(&o.Retry, 30*time.Second)
+	def(&o.Patience, 10*time.Second)
+	def(&o.MaxLag, 1024)
+	def(&o.HeadEvery, 10*time.Minute)
+	def(&o.Backoff, 30*time.Second)
+	def(&o.UpkeepEvery, time.Hour)
+	r := &Relay{o: o, workers: map[string]*worker{}, changed: make(chan struct{})}
+	for _, a := range o.Vaults {
+		r.order = append(r.order, a.Name)
+		r.workers[a.Name] = newWorker(r, a)
+	}
+	for _, name := range o.Policy.Names() {
+		if r.workers[name] == nil {
+			return nil, fail("New", holdfast.Invalid, name, fmt.Sprintf("the policy %s names a vault %q that is not there; add it (holdfast vault add), or change the policy (--ack)", o.Policy, name), nil)
+		}
+	}
+	r.recount()
+	return r, nil
+}
+
+func def[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
+
+func fail(op string, kind holdfast.ErrorKind, ref, text string, err error) error {
+	return &holdfast.Error{Op: "relay." + op, Kind: kind, Ref: ref, Text: text, Err: err}
+}
+
+// Run ships until ctx ends. Reconcile was called before.
+func (r *Relay) Run(ctx context.Context) {
+	r.mu.Lock()
+	r.running = ctx
+	for _, name := range r.order {
+		r.start(r.workers[name])
+	}
+	r.mu.Unlock()
+	<-ctx.Done()
+	r.all.Wait()
+}
+
+// start begins a worker. The lock is held.
+func (r *Relay) start(w *worker) {
+	ctx, stop := context.WithCancel(r.running)
+	w.stop = stop
+	r.all.Go(func() { w.run(ctx) })
+}
+
+// Attach adds a vault to a running relay. Errors: Exists.
+func (r *Relay) Attach(a Attached) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.workers[a.Name] != nil {
+		return fail("Attach", holdfast.Exists, a.Name, "there is a vault of this name", nil)
+	}
+	w := newWorker(r, a)
+	r.workers[a.Name], r.order = w, append(r.order, a.Name)
+	if r.running != nil {
+		r.start(w)
+	}
+	return nil
+}
+
+// Detach takes a vault out of a running relay. Errors: NotFound; Forbidden (the policy needs it).
+func (r *Relay) Detach(name string) error {
+	r.mu.Lock()
+	w := r.workers[name]
+	if w == nil || r.o.Policy.Has(name) {
+		r.mu.Unlock()
+		if w == nil {
+			return fail("Detach", holdfast.NotFound, name, "there is no vault of this name", nil)
+		}
+		return fail("Detach", holdfast.Forbidden, name, fmt.Sprintf("the policy %s needs this vault; change the policy first", r.o.Policy), nil)
+	}
+	delete(r.workers, name)
+	for i, n := range r.order {
+		if n == name {
+			r.order = append(r.order[:i:i], r.order[i+1:]...)
+			break
+		}
+	}
+	r.mu.Unlock()
+	if w.stop != nil {
+		w.stop()
+		<-w.ended
+	}
+	return nil
+}
+
+// recount finds out for what the policy holds, after a watermark or a state changed.
+func (r *Relay) recount() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	engine := r.o.Engine.Info().Position.Batch
+	marks := map[string]mark{}
+	up, filling := true, false
+	for _, name := range r.o.Policy.Names() {
+		w := r.workers[name]
+		s := w.look()
+		marks[name] = mark{s.whole, s.pos.Batch}
+		filling = filling || s.filling()
+	}
+	alive := map[string]mark{}
+	for name, m := range marks {
+		alive[name] = mark{m.counts && r.workers[name].look().up, m.batch}
+	}
+	_, up = r.o.Policy.acked(engine, alive)
+	batch, ok := r.o.Policy.acked(engine, marks)
+	if r.lenient(up, filling) {
+		batch, ok = engine, true
+	}
+	r.met = up
+	if ok && batch > r.acked.Load() {
+		r.acked.Store(batch)
+	}
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// lenient tells whether the engine alone is enough now: where that was asked for and a vault is down, and while a vault that never was whole is being filled.
+func (r *Relay) lenient(up, filling bool) bool { return !up && (r.o.Degraded || filling) }
+
+// alone tells whether the engine alone is enough now. The lock is not held.
+func (r *Relay) alone() (alone bool, met bool, changed <-chan struct{}) {
+	filling := false
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range r.o.Policy.Names() {
+		s := r.workers[name].look()
+		filling = filling || s.filling()
+	}
+	return r.lenient(r.met, filling), r.met, r.changed
+}
+
+// Ready implements the core's Copies: why a change would be refused now; nil for none.
+func (r *Relay) Ready() error {
+	alone, met, _ := r.alone()
+	if alone {
+		return nil
+	}
+	if !met {
+		return r.refuse("a copy of the data that every change must reach cannot be written now; nothing was stored, try again later")
+	}
+	if engine, acked := r.o.Engine.Info().Position.Batch, r.acked.Load(); engine > acked+r.o.MaxLag {
+		return r.refuse("a copy of the data that every change must reach is too slow now; nothing was stored, try again later")
+	}
+	return nil
+}
+
+// Met tells whether the vaults that the policy names can take changes now: whether every promise is kept as the policy says.
+func (r *Relay) Met() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.met
+}
+
+func (r *Relay) refuse(text string) error {
+	return &holdfast.Error{Op: "relay.Ready", Kind: holdfast.Unavailable, Text: text, Retry: r.o.Retry}
+}
+
+// Wait implements the core's Copies: it returns once the policy holds for a batch, and who has it. Errors: Unavailable (the policy cannot be met now; the change is in the store, is not shown, and
+// is acknowledged when it is sent again).
+func (r *Relay) Wait(ctx context.Context, batch uint64) (copies []string, policy string, err error) {
+	late := r.o.Clock.NewTimer(r.o.Patience)
+	defer late.Stop()
+	for {
+		alone, met, changed := r.alone()
+		if len(r.o.Policy.terms) == 0 {
+			return r.copies(batch), r.o.Policy.String(), nil
+		}
+		switch {
+		case met && r.acked.Load() >= batch:
+			return r.copies(batch), r.o.Policy.String(), nil
+		case alone:
+			return r.copies(batch), "engine", nil
+		case !met:
+			return nil, "", r.refuse("a copy of the data that every change must reach could not be written; the change is not acknowledged, try again later")
+		}
+		select {
+		case <-changed:
+		case <-late.C():
+			if r.o.Degraded {
+				return r.copies(batch), "engine", nil
+			}
+			return nil, "", r.refuse("a copy of the data that every change must reach did not answer in time; the change is not acknowledged, try again later")
+		case <-ctx.Done():
+			return nil, "", &holdfast.Error{Op: "relay.Wait", Kind: holdfast.Unavailable, Text: "the request was given up before the change was acknowledged; try again", Err: context.Cause(ctx)}
+		}
+	}
+}
+
+// copies names who has a batch.
+func (r *Relay) copies(batch uint64) []string {
+	out := []string{"engine"}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range r.order {
+		if s := r.workers[name].look(); s.whole && s.pos.Batch >= batch {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Acked implements the core's Copies: the newest batch for which the policy holds.
+func (r *Relay) Acked() uint64 {
+	if len(r.o.Policy.terms) == 0 {
+		return r.o.Engine.Info().Position.Batch
+	}
+	if alone, _, _ := r.alone(); alone {
+		return r.o.Engine.Info().Position.Batch
+	}
+	return r.acked.Load()
+}
+
+// AwaitAcked implements the core's Copies: it returns once the policy holds for a batch, or with ctx's cause.
+func (r *Relay) AwaitAcked(ctx context.Context, batch uint64) error {
+	for {
+		_, _, changed := r.alone()
+		if r.Acked() >= batch {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

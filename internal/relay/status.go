@@ -1,0 +1,126 @@
+package relay
+
+import (
+	"time"
+
+	"holdfast/internal/vault"
+)
+
+// VaultStatus is how one vault fares.
+type VaultStatus struct {
+	Name       string     `json:"name"`
+	Kind       string     `json:"kind"`
+	Location   string     `json:"location"`
+	Domain     string     `json:"domain"`
+	SameDomain []string   `json:"same_domain_as"`
+	Mode       string     `json:"mode"` // sync, async
+	State      State      `json:"state"`
+	Since      time.Time  `json:"since"`
+	Reason     string     `json:"reason,omitempty"`
+	LagChanges int64      `json:"lag_changes"`
+	LagBytes   int64      `json:"lag_bytes"`
+	LagSeconds float64    `json:"lag_s"`
+	LastShip   *time.Time `json:"last_ship"`
+	LastScrub  *time.Time `json:"last_scrub"`
+	Objects    int64      `json:"objects"`
+	Octets     int64      `json:"octets"`
+	Damaged    []string   `json:"damaged"`
+}
+
+// Status is how the store's copies fare.
+type Status struct {
+	Vaults []VaultStatus `json:"vaults"`
+	Policy struct {
+		Ack       string `json:"ack"`
+		OnFailure string `json:"on_failure"`
+	} `json:"policy"`
+	Verdict string `json:"verdict"` // ok, late, at-risk, unknown
+	Copies  int    `json:"copies"`  // that are whole, the engine included
+	Domains int    `json:"domains"` // in how many failure domains they lie
+}
+
+// The verdicts: what an operator can conclude.
+const (
+	VerdictOK      = "ok"
+	VerdictLate    = "late"    // a vault lags behind
+	VerdictAtRisk  = "at-risk" // one failure would take all copies
+	VerdictUnknown = "unknown" // that is not known yet
+)
+
+// lateAfter is how far a vault may lag before it is called late.
+const lateAfter = time.Minute
+
+// Status returns how the copies fare.
+func (r *Relay) Status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out Status
+	out.Policy.Ack, out.Policy.OnFailure = r.o.Policy.String(), "strict"
+	if r.o.Degraded {
+		out.Policy.OnFailure = "degraded"
+	}
+	engine, now := r.o.Engine.Info().Position.Batch, r.o.Clock.Now()
+	domains := map[string]bool{"engine": true}
+	out.Copies, out.Vaults = 1, []VaultStatus{}
+	late, unknown := false, false
+	for _, name := range r.order {
+		w := r.workers[name]
+		s := w.look()
+		x := VaultStatus{Name: name, Kind: w.a.Kind, Location: w.a.Location, Domain: w.a.Domain, SameDomain: []string{}, Mode: "async", State: s.state, Since: s.since.UTC().Truncate(time.Second), Reason: s.reason, Damaged: []string{}}
+		if r.o.Policy.Has(name) {
+			x.Mode = "sync"
+		}
+		if engine > s.pos.Batch {
+			x.LagChanges = int64(engine - s.pos.Batch) // in batches: each has at least one change
+			if !s.lastShip.IsZero() {
+				x.LagSeconds = now.Sub(s.lastShip).Seconds()
+			} else {
+				x.LagSeconds = now.Sub(s.since).Seconds()
+			}
+		}
+		if !s.lastShip.IsZero() {
+			at := s.lastShip.UTC().Truncate(time.Millisecond)
+			x.LastShip = &at
+		}
+		if w.a.SameDisk {
+			x.SameDomain = append(x.SameDomain, "engine")
+		}
+		for _, other := range out.Vaults {
+			if other.Domain == x.Domain || len(other.SameDomain) > 0 && other.SameDomain[0] == "engine" && w.a.SameDisk {
+				x.SameDomain = append(x.SameDomain, other.Name)
+			}
+		}
+		if s.whole && s.up {
+			out.Copies++
+			if len(x.SameDomain) == 0 {
+				domains[x.Domain] = true
+			}
+		}
+		late = late || !s.up || x.LagSeconds > lateAfter.Seconds()
+		unknown = unknown || s.state == Opening
+		out.Vaults = append(out.Vaults, x)
+	}
+	out.Domains = len(domains)
+	switch {
+	case unknown:
+		out.Verdict = VerdictUnknown
+	case out.Domains < 2:
+		out.Verdict = VerdictAtRisk
+	case late:
+		out.Verdict = VerdictLate
+	default:
+		out.Verdict = VerdictOK
+	}
+	return out
+}
+
+// others names the store's vaults, as heads do.
+func (r *Relay) others() (out []vault.Other) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range r.order {
+		a := r.workers[name].a
+		out = append(out, vault.Other{Name: a.Name, Kind: a.Kind, Location: a.Location, Domain: a.Domain})
+	}
+	return out
+}

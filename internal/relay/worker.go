@@ -1,0 +1,296 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/vault"
+)
+
+// State is how a vault fares.
+type State string
+
+// The states of a vault.
+const (
+	Opening     State = "opening"
+	Filling     State = "filling"     // it never was whole: it counts for nothing
+	Whole       State = "whole"       // it has everything, or is a moment behind
+	Behind      State = "behind"      // it is whole, but late
+	Unreachable State = "unreachable" //
+	Full        State = "full"        // its disk is
+	Fenced      State = "fenced"      // another store has the right to write
+	Damaged     State = "damaged"     //
+)
+
+// Bounds of what goes into one frame, and of what waits for a slow vault in memory.
+const (
+	maxFrameChanges = 2000
+	maxFrameOctets  = 16 << 20
+	feedDepth       = 256
+)
+
+// worker ships to one vault.
+type worker struct {
+	r     *Relay
+	a     Attached
+	stop  context.CancelFunc
+	ended chan struct{}
+
+	mu sync.Mutex
+	at shipping
+}
+
+// shipping is how far a vault is.
+type shipping struct {
+	state    State
+	since    time.Time
+	reason   string
+	up       bool // it takes batches now
+	known    bool // whether it was whole once is known
+	whole    bool // it was whole once
+	pos      holdfast.Position
+	lastShip time.Time
+	fault    error
+}
+
+// filling tells whether the vault never was whole, and is on its way to be.
+func (s shipping) filling() bool {
+	return s.known && !s.whole && s.state != Unreachable && s.state != Fenced && s.state != Damaged
+}
+
+func newWorker(r *Relay, a Attached) *worker {
+	return &worker{r: r, a: a, ended: make(chan struct{}), at: shipping{state: Opening, since: r.o.Clock.Now()}}
+}
+
+func (w *worker) look() shipping {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.at
+}
+
+// set changes what is known of the vault, and lets the policy be counted anew.
+func (w *worker) set(fn func(*shipping)) {
+	w.mu.Lock()
+	old := w.at.state
+	fn(&w.at)
+	if w.at.state != old {
+		w.at.since = w.r.o.Clock.Now()
+	}
+	w.mu.Unlock()
+	w.r.recount()
+}
+
+// run opens the vault and ships, again and again, until ctx ends.
+func (w *worker) run(ctx context.Context) {
+	defer close(w.ended)
+	pause := 100 * time.Millisecond
+	for ctx.Err() == nil {
+		shipped, err := w.serve(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if shipped {
+			pause = 100 * time.Millisecond
+		}
+		w.failed(err)
+		jittered := pause/2 + time.Duration(rand.Int64N(int64(pause)))
+		if clock.Sleep(ctx, w.r.o.Clock, jittered) != nil {
+			return
+		}
+		pause = min(2*pause, w.r.o.Backoff)
+	}
+}
+
+// failed notes why the vault takes nothing now.
+func (w *worker) failed(err error) {
+	state := Unreachable
+	switch holdfast.KindOf(err) {
+	case holdfast.Fenced:
+		state = Fenced
+	case holdfast.Full:
+		state = Full
+	case holdfast.Corrupt:
+		state = Damaged
+	}
+	was := w.look()
+	if was.state != state || was.reason != text(err) {
+		w.r.o.Log.Error("a vault takes no changes", "vault", w.a.Name, "state", state, "err", err)
+	}
+	w.set(func(s *shipping) { s.up, s.state, s.reason, s.fault = false, state, text(err), err })
+}
+
+// text says an error to people.
+func text(err error) string {
+	var e *holdfast.Error
+	if errors.As(err, &e) && e.Text != "" {
+		return e.Text
+	}
+	return err.Error()
+}
+
+// serve opens the vault and ships until something fails. shipped tells whether anything was.
+func (w *worker) serve(ctx context.Context) (shipped bool, err error) {
+	v, err := w.a.Open(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer v.Close()
+	feed, unfollow := w.r.o.Engine.Follow(feedDepth)
+	defer unfollow()
+	writer, err := w.r.connect(ctx, w.a.Name, v)
+	if err != nil {
+		return false, err
+	}
+	defer writer.Close()
+	head, err := v.LastHead(ctx)
+	if err != nil {
+		return false, err
+	}
+	whole := head.Number > 0 && head.Term == writer.Term().Number || writer.Term().Continues != vault.FromNothing && head.Number > 0
+	w.set(func(s *shipping) {
+		s.up, s.known, s.whole, s.pos, s.fault, s.reason, s.state = true, true, whole, writer.Position(), nil, "", Behind
+		if !whole {
+			s.state = Filling
+		}
+	})
+	if w.r.o.Service != nil {
+		if err := v.PutService(ctx, w.r.o.Service()); err != nil {
+			return false, err
+		}
+	}
+	return w.ship(ctx, v, writer, feed)
+}
+
+// ship appends what comes, and does what is due now and then.
+func (w *worker) ship(ctx context.Context, v *vault.Vault, writer *vault.Writer, feed <-chan *holdfast.Batch) (shipped bool, err error) {
+	o := &w.r.o
+	heads, upkeep := o.Clock.NewTicker(o.HeadEvery), o.Clock.NewTimer(o.UpkeepEvery/8)
+	defer heads.Stop()
+	defer upkeep.Stop()
+	if err := w.catchUp(ctx, v, writer); err != nil {
+		return false, err
+	}
+	for {
+		select {
+		case b := <-feed:
+			if err := w.take(ctx, v, writer, b, feed); err != nil {
+				return shipped, err
+			}
+			shipped = true
+		case <-heads.C():
+			if err := writer.Head(ctx, vault.HeadInput{Vaults: w.r.others()}); err != nil {
+				return shipped, err
+			}
+		case <-upkeep.C():
+			if o.Upkeep != nil {
+				if err := o.Upkeep(ctx, v, writer); err != nil && ctx.Err() == nil {
+					o.Log.Error("the upkeep of a vault failed; it is tried again", "vault", w.a.Name, "err", err)
+				}
+			}
+			upkeep.Reset(o.UpkeepEvery)
+		case <-ctx.Done():
+			return shipped, w.end(writer)
+		}
+	}
+}
+
+// end ships nothing more, but says how far it came.
+func (w *worker) end(writer *vault.Writer) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := writer.Head(ctx, vault.HeadInput{Vaults: w.r.others()}); err != nil {
+		w.r.o.Log.Warn("the last head of a vault could not be written; the next start does without", "vault", w.a.Name, "err", err)
+	}
+	return nil
+}
+
+// take appends a batch, with those that have gathered behind it.
+func (w *worker) take(ctx context.Context, v *vault.Vault, writer *vault.Writer, b *holdfast.Batch, feed <-chan *holdfast.Batch) error {
+	next := writer.Position().Batch + 1
+	if b.Batch < next {
+		return nil // it came by catching up
+	}
+	if b.Batch > next { // some were missed
+		return w.catchUp(ctx, v, writer)
+	}
+	list, changes, octets := []*holdfast.Batch{b}, len(b.Changes), size(b)
+	for changes < maxFrameChanges && octets < maxFrameOctets {
+		select {
+		case b := <-feed:
+			if b.Batch != next+uint64(len(list)) {
+				if err := w.append(ctx, writer, list); err != nil {
+					return err
+				}
+				return w.catchUp(ctx, v, writer)
+			}
+			list, changes, octets = append(list, b), changes+len(b.Changes), octets+size(b)
+			continue
+		default:
+		}
+		break
+	}
+	return w.append(ctx, writer, list)
+}
+
+func size(b *holdfast.Batch) (n int) {
+	for i := range b.Changes {
+		n += len(b.Changes[i].Body)
+	}
+	return n
+}
+
+func (w *worker) append(ctx context.Context, writer *vault.Writer, list []*holdfast.Batch) error {
+	now := w.r.o.Clock.Now()
+	if err := writer.Append(ctx, vault.PackBatches(list, now)); err != nil {
+		return err
+	}
+	w.set(func(s *shipping) { s.pos, s.lastShip = writer.Position(), now })
+	return nil
+}
+
+// catchUp ships what the store has above the vault, read from the store. A vault that never was whole is so afterwards: what it holds was read back, and its first head says so.
+func (w *worker) catchUp(ctx context.Context, v *vault.Vault, writer *vault.Writer) error {
+	for {
+		at := writer.Position().Batch
+		var list []*holdfast.Batch
+		err := w.r.o.Engine.After(ctx, at, maxFrameChanges, func(b *holdfast.Batch) error {
+			list = append(list, b)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			break
+		}
+		if err := w.append(ctx, writer, list); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	if !w.look().whole {
+		if err := w.prove(ctx, v, writer); err != nil {
+			return err
+		}
+	}
+	w.set(func(s *shipping) { s.whole, s.state = true, Whole })
+	return nil
+}
+
+// prove reads back the newest batch of a vault that was filled, and writes its first head.
+func (w *worker) prove(ctx context.Context, v *vault.Vault, writer *vault.Writer) error {
+	if at := writer.Position().Batch; at > 0 {
+		seen := false
+		if err := v.Frames(ctx, at-1, func(b *holdfast.Batch, _ time.Time) error { seen = true; return nil }); err != nil || !seen {
+			return fail("Fill", holdfast.Corrupt, w.a.Name, "what was written into the vault cannot be read back", err)
+		}
+	}
+	return writer.Head(ctx, vault.HeadInput{Vaults: w.r.others(), Whole: true})
+}
