@@ -56,6 +56,17 @@ func Sleep(ctx context.Context, c Clock, d time.Duration) error {
 	}
 }
 
+// WithTimeout returns a context that ends when ctx does, or after d on the clock
+// c, with [context.DeadlineExceeded] as its cause.
+func WithTimeout(ctx context.Context, c Clock, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	t := c.AfterFunc(d, func() { cancel(context.DeadlineExceeded) })
+	return ctx, func() {
+		t.Stop()
+		cancel(nil)
+	}
+}
+
 // System is the machine's clock.
 var System Clock = system{}
 

@@ -42,6 +42,7 @@ type Limits struct {
 	SeenInterval time.Duration // how long sightings are gathered; default 5 minutes
 	DirectoryTTL time.Duration // how long a cached account may be old, where other nodes write; default 30 s
 	Directory    int           // accounts cached; default 20,000
+	Show         time.Duration // how long a read waits for what is not acknowledged yet; default 2 s
 }
 
 func (l Limits) withDefaults() Limits {
@@ -53,6 +54,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.SeenInterval, 5*time.Minute)
 	def(&l.DirectoryTTL, 30*time.Second)
 	def(&l.Directory, 20_000)
+	def(&l.Show, defaultShow)
 	return l
 }
 
@@ -66,6 +68,7 @@ func def[T comparable](p *T, v T) {
 // Options wires a Service.
 type Options struct {
 	Engine store.Engine
+	Copies Copies                            // nil: the engine alone
 	Judges map[holdfast.CollectionType]Judge // a type without one takes no resources
 	Clock  clock.Clock
 	Random io.Reader // nil: the system's
@@ -80,6 +83,7 @@ type Options struct {
 // Service is the core of one store. All methods may be called from many goroutines.
 type Service struct {
 	engine store.Engine
+	copies Copies
 	judges map[holdfast.CollectionType]Judge
 	clock  clock.Clock
 	random io.Reader
@@ -104,6 +108,9 @@ func New(o Options) *Service {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.copies = o.Copies; s.copies == nil {
+		s.copies = alone{o.Engine}
 	}
 	s.dir.init(s.limits.Directory)
 	s.seen.init()
@@ -157,17 +164,19 @@ func (s *Service) Stats() Stats {
 
 // Check verifies the whole store, see [store.Engine]. If octets is set, every live resource is judged once more and compared with what the index says of it.
 func (s *Service) Check(ctx context.Context, octets bool, report func(store.Finding)) error {
-	return s.engine.Check(ctx, octets, s.derive, report)
+	return s.engine.Check(ctx, octets, DeriveBy(s.judges), report)
 }
 
-// derive implements [store.Derive] by the judges. What is in a collection whose type has none is the core's own, and is found by its name alone.
-func (s *Service) derive(c *holdfast.Collection, r *holdfast.Resource) (holdfast.Index, bool) {
-	judge := s.judges[c.Type]
-	if judge == nil {
-		return holdfast.Index{}, true
+// DeriveBy returns what derives an index by judges. What is in a collection whose type has none is the core's own, and is found by its name alone.
+func DeriveBy(judges map[holdfast.CollectionType]Judge) store.Derive {
+	return func(c *holdfast.Collection, r *holdfast.Resource) (holdfast.Index, bool) {
+		judge := judges[c.Type]
+		if judge == nil {
+			return holdfast.Index{}, true
+		}
+		_, x, err := judge(c, r.Name, r.ContentType, r.Body)
+		return x, err == nil
 	}
-	_, x, err := judge(c, r.Name, r.ContentType, r.Body)
-	return x, err == nil
 }
 
 func fail(op string, kind holdfast.ErrorKind, ref, text string) error {

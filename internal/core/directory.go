@@ -149,6 +149,9 @@ func (s *Service) person(ctx context.Context, ref string) (*Person, error) {
 	if p, err = loadPerson(snap, ref); err != nil {
 		return nil, err
 	}
+	if err := s.shown(ctx, snap, p.ID); err != nil {
+		return nil, err
+	}
 	s.dir.put(ref, p, now, gen)
 	return p, nil
 }

@@ -234,6 +234,9 @@ func (r *Reader) person(id holdfast.ID) (*Person, error) {
 	if id == r.owner.ID {
 		return r.owner, nil
 	}
+	if err := r.show(id); err != nil {
+		return nil, err
+	}
 	if p, _ := r.s.dir.get(id.String(), r.s.clock.Now(), r.s.limits.DirectoryTTL); p != nil {
 		return p, nil
 	}

@@ -63,6 +63,11 @@ func (s *Service) Namesakes(ctx context.Context, local string) ([]*Namesake, err
 	slices.SortFunc(ids, holdfast.ID.Compare)
 	ids = slices.Compact(ids)
 	people = nil
+	for _, id := range ids {
+		if err := s.shown(ctx, snap, id); err != nil {
+			return nil, err
+		}
+	}
 	for _, id := range ids { // also those that are cached: who is there, and who is busy, is nobody's business
 		n, e := loadNamesake(snap, id)
 		if e != nil {
@@ -174,6 +179,9 @@ func (s *Service) secretFree(ctx context.Context, p *Person, secret holdfast.Has
 		return err
 	}
 	defer snap.Close()
+	if err := s.shown(ctx, snap, p.ID); err != nil {
+		return err
+	}
 	revoked, err := wasRevoked(snap, p.ID, secret)
 	if err == nil && revoked {
 		err = fail("AddDevice", holdfast.Exists, "", "this app password was revoked, and stays so")

@@ -81,7 +81,11 @@ func (s *Service) Accounts(ctx context.Context, after holdfast.ID, limit int) ([
 		return nil, err
 	}
 	defer snap.Close()
-	return snap.Accounts(after, limit)
+	list, err := snap.Accounts(after, limit)
+	for i := 0; err == nil && i < len(list); i++ {
+		err = s.shown(ctx, snap, list[i].ID)
+	}
+	return list, err
 }
 
 // UpdateAccount changes an account's record by fn, which may be called again where another change came between. Errors: NotFound, Exists (a login that
@@ -123,7 +127,7 @@ func (s *Service) update(ctx context.Context, actor holdfast.Actor, id holdfast.
 }
 
 func (s *Service) rootRecord(ctx context.Context, id holdfast.ID, name string) (holdfast.Resource, error) {
-	snap, err := s.engine.Snapshot(ctx)
+	snap, err := s.snapshot(ctx, id)
 	if err != nil {
 		return holdfast.Resource{}, err
 	}

@@ -74,8 +74,9 @@ type Reader struct {
 	people map[holdfast.ID]*Person
 	others map[holdfast.ID]*bound
 
-	doubted error // a token that came up here put the account in doubt
-	failed  error // a question that can only be answered yes or no could not be answered
+	show    func(holdfast.ID) error // makes sure that another account is shown only as far as it is acknowledged
+	doubted error                   // a token that came up here put the account in doubt
+	failed  error                   // a question that can only be answered yes or no could not be answered
 }
 
 // step is what stands at a name: a collection, or none.
@@ -119,9 +120,10 @@ func (s *Service) Read(ctx context.Context, p holdfast.Principal, owner holdfast
 		return err
 	}
 	r := &Reader{s: s, owner: person, p: p, began: s.clock.Now(), gen: s.dir.generation()}
-	if r.snap, err = s.engine.Snapshot(ctx); err != nil {
+	if r.snap, err = s.snapshot(ctx, owner); err != nil {
 		return err
 	}
+	r.show = func(id holdfast.ID) error { return s.shown(ctx, r.snap, id) }
 	err = r.run(fn)
 	if r.doubted != nil {
 		s.keepDoubts(context.WithoutCancel(ctx)) // after the snapshot was closed: it waits for the disk

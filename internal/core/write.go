@@ -29,6 +29,9 @@ func (s *Service) retry(ctx context.Context, fn func() error) error {
 
 // commit seals and commits a group and completes its receipt. It is the only caller of the engine's Commit.
 func (s *Service) commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error) {
+	if err := s.copies.Ready(); err != nil {
+		return holdfast.Receipt{}, err
+	}
 	g.Seal()
 	r, err := s.engine.Commit(ctx, g)
 	if slices.ContainsFunc(g.Entries, func(e holdfast.Entry) bool { return e.Kind == holdfast.KindAccount }) {
@@ -43,8 +46,10 @@ func (s *Service) commit(ctx context.Context, g *holdfast.Group) (holdfast.Recei
 	if err != nil {
 		return r, err
 	}
+	if r.Copies, r.Policy, err = s.copies.Wait(ctx, r.Batch); err != nil {
+		return r, err // it is there and not shown; whoever sends it again meets it
+	}
 	s.acked.Add(1)
-	r.Copies, r.Policy = []string{"engine"}, "engine"
 	return r, nil
 }
 
@@ -311,7 +316,7 @@ const everything = WithBody | WithProps | WithType
 
 // fetch reads one live item. Errors: NotFound.
 func (s *Service) fetch(ctx context.Context, at Place, f Fields) (holdfast.Resource, error) {
-	snap, err := s.engine.Snapshot(ctx)
+	snap, err := s.snapshot(ctx, at.Owner)
 	if err != nil {
 		return holdfast.Resource{}, err
 	}

@@ -14,11 +14,11 @@ import (
 // changes; those that only the store's branch changed go on; those that both changed are in conflict, and nobody reads them until that is settled. Then the vault gets a new term, and the store's
 // branch is shipped to it. What the vault's branch says stays in the vault.
 func (r *Relay) diverged(ctx context.Context, name string, v *vault.Vault, end holdfast.Position) error {
-	common, err := r.common(ctx, v, min(end.Batch, r.o.Engine.Info().Position.Batch))
+	common, err := r.common(ctx, v, min(end.Batch, r.o.Engine.Position().Batch))
 	if err != nil {
 		return err
 	}
-	r.o.Log.Error("the store and a vault went different ways", "vault", name, "common", common.Batch, "store", r.o.Engine.Info().Position.Batch, "vault_has", end.Batch)
+	r.o.Log.Error("the store and a vault went different ways", "vault", name, "common", common.Batch, "store", r.o.Engine.Position().Batch, "vault_has", end.Batch)
 	ours := map[holdfast.ID]span{}
 	if err := r.eachAfter(ctx, common.Batch, func(b *holdfast.Batch) error { note(ours, b.Changes); return nil }); err != nil {
 		return err

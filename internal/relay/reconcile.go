@@ -103,7 +103,7 @@ func (r *Relay) compare(ctx context.Context, name string, v *vault.Vault) error 
 	if term.Store != r.o.Store {
 		return r.foreign(name, term.Store)
 	}
-	have := r.o.Engine.Info().Position
+	have := r.o.Engine.Position()
 	if end.Batch <= have.Batch {
 		hash, ok, err := r.o.Engine.HashAt(ctx, end.Batch)
 		if err != nil {

@@ -175,7 +175,7 @@ func (r *Relay) Detach(name string) error {
 func (r *Relay) recount() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	engine := r.o.Engine.Info().Position.Batch
+	engine := r.o.Engine.Position().Batch
 	marks := map[string]mark{}
 	up, filling := true, false
 	for _, name := range r.o.Policy.Names() {
@@ -225,7 +225,7 @@ func (r *Relay) Ready() error {
 	if !met {
 		return r.refuse("a copy of the data that every change must reach cannot be written now; nothing was stored, try again later")
 	}
-	if engine, acked := r.o.Engine.Info().Position.Batch, r.acked.Load(); engine > acked+r.o.MaxLag {
+	if engine, acked := r.o.Engine.Position().Batch, r.acked.Load(); engine > acked+r.o.MaxLag {
 		return r.refuse("a copy of the data that every change must reach is too slow now; nothing was stored, try again later")
 	}
 	return nil
@@ -289,10 +289,10 @@ func (r *Relay) copies(batch uint64) []string {
 // Acked implements the core's Copies: the newest batch for which the policy holds.
 func (r *Relay) Acked() uint64 {
 	if len(r.o.Policy.terms) == 0 {
-		return r.o.Engine.Info().Position.Batch
+		return r.o.Engine.Position().Batch
 	}
 	if alone, _, _ := r.alone(); alone {
-		return r.o.Engine.Info().Position.Batch
+		return r.o.Engine.Position().Batch
 	}
 	return r.acked.Load()
 }

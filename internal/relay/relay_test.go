@@ -270,12 +270,18 @@ func TestDegradedGoesOnAlone(t *testing.T) {
 	g := newRig(t, "engine+local", true, "local")
 	g.places["local"].down.Store(true)
 	r := g.put(g.a, "1")
-	g.until("alone", func() bool { copies, policy, err := g.wait(r); return err == nil && copies == "engine" && policy == "engine" })
+	g.until("alone", func() bool {
+		copies, policy, err := g.wait(r)
+		return err == nil && copies == "engine" && policy == "engine"
+	})
 	if g.r.Ready() != nil || g.r.Acked() != r.Batch {
 		t.Fatal("it waits for a vault that is down")
 	}
 	g.places["local"].down.Store(false)
-	g.until("whole", func() bool { copies, policy, err := g.wait(r); return err == nil && copies == "engine local" && policy == "engine+local" })
+	g.until("whole", func() bool {
+		copies, policy, err := g.wait(r)
+		return err == nil && copies == "engine local" && policy == "engine+local"
+	})
 	g.held("local")
 }
 

@@ -59,7 +59,7 @@ func (r *Relay) Status() Status {
 	if r.o.Degraded {
 		out.Policy.OnFailure = "degraded"
 	}
-	engine, now := r.o.Engine.Info().Position.Batch, r.o.Clock.Now()
+	engine, now := r.o.Engine.Position().Batch, r.o.Clock.Now()
 	domains := map[string]bool{"engine": true}
 	out.Copies, out.Vaults = 1, []VaultStatus{}
 	late, unknown := false, false

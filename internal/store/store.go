@@ -148,6 +148,8 @@ type Position = holdfast.Position
 
 // Outbox hands committed changes to vaults, in commit order, and takes back what a vault has and the store lost. How far a vault has come is its own to know.
 type Outbox interface {
+	// Position returns the newest batch. It costs next to nothing.
+	Position() Position
 	// After calls fn with the batches above one, in order, whole, until limit changes are passed (0: no limit) or nothing is left.
 	After(ctx context.Context, batch uint64, limit int, fn func(*holdfast.Batch) error) error
 	// HashAt returns the position's hash after a batch; ok is false where there is no such batch, or none is known any more. Batch 0 has the zero hash.

@@ -47,6 +47,13 @@ func (e *Engine) After(ctx context.Context, batch uint64, limit int, fn func(*ho
 	return nil
 }
 
+// Position implements [store.Outbox].
+func (e *Engine) Position() store.Position {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.position()
+}
+
 // HashAt implements [store.Outbox].
 func (e *Engine) HashAt(ctx context.Context, batch uint64) (hash holdfast.Hash, ok bool, err error) {
 	e.mu.Lock()

@@ -73,6 +73,9 @@ func (s *snapshot) after(batch uint64, limit int, fn func(*holdfast.Batch) error
 	return err
 }
 
+// Position implements [store.Outbox].
+func (e *Engine) Position() store.Position { return *e.batch.Load() }
+
 // HashAt implements [store.Outbox].
 func (e *Engine) HashAt(ctx context.Context, batch uint64) (hash holdfast.Hash, ok bool, err error) {
 	if batch == 0 {
