@@ -167,6 +167,7 @@ type Change struct {
 	Prev    uint64 // seq of the item's version before; 0: none
 	Item    uint64
 	Chain   Hash // chain(Seq)
+	Before  Hash // chain(Seq-1); only [Batch] says it
 }
 
 // GroupEnd is the seq of the last change of the change's group. No restore, watermark or token stops inside a group.

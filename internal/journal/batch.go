@@ -23,6 +23,7 @@ type End struct {
 	Account    holdfast.ID
 	Epoch, Seq uint64
 	Chain      holdfast.Hash
+	Before     holdfast.Hash // the chain before the group's first change
 }
 
 // Sum computes the position's hash after the batch.
@@ -42,9 +43,11 @@ func AppendBatch(dst []byte, b *holdfast.Batch, stored time.Time) []byte {
 	dst = appendTime(dst, `,"stored":`, stored)
 	dst = appendUint(dst, `,"changes":`, uint64(len(b.Changes)))
 	dst = append(dst, `,"ends":[`...)
+	first := 0
 	for i := range b.Changes {
 		if b.Changes[i].More == 0 {
-			dst = append(appendEnd(dst, &b.Changes[i]), ',')
+			dst = append(appendEnd(dst, &b.Changes[i], b.Changes[first].Before), ',')
+			first = i + 1
 		}
 	}
 	if dst[len(dst)-1] == ',' {
@@ -57,11 +60,12 @@ func AppendBatch(dst []byte, b *holdfast.Batch, stored time.Time) []byte {
 	return dst
 }
 
-func appendEnd(b []byte, c *holdfast.Change) []byte {
+func appendEnd(b []byte, c *holdfast.Change, before holdfast.Hash) []byte {
 	b = appendID(append(b, `{"account":`...), c.Account)
 	b = appendUint(b, `,"epoch":`, c.Epoch)
 	b = appendUint(b, `,"seq":`, c.Seq)
-	return append(appendHash(append(b, `,"chain":`...), c.Chain), '}')
+	b = appendHash(append(b, `,"chain":`...), c.Chain)
+	return append(appendHash(append(b, `,"before":`...), before), '}')
 }
 
 func parseEnd(p *parser) (e End) {
@@ -75,6 +79,8 @@ func parseEnd(p *parser) (e End) {
 			e.Seq = p.uint()
 		case "chain":
 			e.Chain = p.hash()
+		case "before":
+			e.Before = p.hash()
 		default:
 			p.skip(0)
 		}

@@ -83,6 +83,7 @@ func (m *maker) change(account holdfast.ID, more int) holdfast.Change {
 	}
 	c.Prev = m.items[account][name]
 	m.items[account][name] = c.Seq
+	c.Before = h.Chain
 	journal.Extend(&c, h.Chain)
 	m.heads[account] = AccountHead{account, h.Epoch, c.Seq, c.Chain}
 	return c

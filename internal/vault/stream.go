@@ -135,18 +135,40 @@ func (v *Vault) hashIn(ctx context.Context, term, batch uint64) (hash holdfast.H
 	return hash, false, nil
 }
 
-// Frames calls fn with the batches of the newest term's stream above one, in order, as they lie in the tail. Their changes have no chains but those that end a group: whoever applies them
-// computes the others. Errors: NotFound (the tail begins later: the batches are in packs alone), Corrupt.
+// Frames calls fn with the batches of the newest term's stream above one, in order, as they lie in the tail. Errors: NotFound (the tail begins later: the batches are in packs alone), Corrupt.
 func (v *Vault) Frames(ctx context.Context, after uint64, fn func(b *holdfast.Batch, stored time.Time) error) error {
 	return v.lines(ctx, after, func(line journal.BatchLine, changes []holdfast.Change) error {
-		next := 0
-		for i := range changes {
-			if changes[i].More == 0 && next < len(line.Ends) {
-				changes[i].Chain, next = line.Ends[next].Chain, next+1
-			}
+		if err := chain(line, changes); err != nil {
+			return err
 		}
 		return fn(&holdfast.Batch{Position: line.Position, Prev: line.Prev, Changes: changes}, line.Stored)
 	})
+}
+
+// chain fills in the chains of a batch's changes, and judges that each group leads to where its end says.
+func chain(line journal.BatchLine, changes []holdfast.Change) error {
+	next, first := 0, true
+	var prev holdfast.Hash
+	for i := range changes {
+		c := &changes[i]
+		if next >= len(line.Ends) {
+			return fail("Frames", holdfast.Corrupt, "", "a batch has more groups than it says", nil)
+		}
+		end := line.Ends[next]
+		if first {
+			prev = end.Before
+		}
+		c.Before = prev
+		journal.Extend(c, prev)
+		prev, first = c.Chain, c.More == 0
+		if first {
+			if c.Account != end.Account || c.Seq != end.Seq || c.Epoch != end.Epoch || c.Chain != end.Chain {
+				return fail("Frames", holdfast.Corrupt, c.Account.String(), "the changes of a batch do not lead to the chain that it says", nil)
+			}
+			next++
+		}
+	}
+	return nil
 }
 
 // lines is Frames of what stands there.

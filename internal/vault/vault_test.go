@@ -29,7 +29,7 @@ func (r *rig) frames(m *maker, after uint64) {
 			r.t.Fatalf("batch %d came back as %+v", at, b.Position)
 		}
 		for i := range b.Changes {
-			if got, w := &b.Changes[i], &want.Changes[i]; got.Hash != w.Hash || got.Seq != w.Seq || got.Prev != w.Prev || !bytes.Equal(got.Body, w.Body) || got.More == 0 && got.Chain != w.Chain {
+			if got, w := &b.Changes[i], &want.Changes[i]; got.Hash != w.Hash || got.Seq != w.Seq || got.Prev != w.Prev || !bytes.Equal(got.Body, w.Body) || got.Chain != w.Chain || got.Before != w.Before {
 				r.t.Fatalf("batch %d, change %d came back as %+v, was %+v", at, i, got, w)
 			}
 		}

@@ -94,7 +94,7 @@ func (w *Writer) catchUp(ctx context.Context, head Head) error {
 	}
 	return w.v.lines(ctx, after, func(line journal.BatchLine, _ []holdfast.Change) error {
 		for _, e := range line.Ends {
-			w.changed[e.Account] = AccountHead(e)
+			w.changed[e.Account] = AccountHead{e.Account, e.Epoch, e.Seq, e.Chain}
 		}
 		return nil
 	})

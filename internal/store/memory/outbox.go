@@ -17,7 +17,11 @@ func (e *Engine) whole(i int) *holdfast.Batch {
 	}
 	for _, p := range b.parts {
 		for _, v := range p.account.changes[p.from:p.to] {
-			out.Changes = append(out.Changes, *v.change(store.WithBody | store.WithProps | store.WithType))
+			c := v.change(store.WithBody | store.WithProps | store.WithType)
+			if c.Seq > 1 {
+				c.Before = p.account.changes[c.Seq-2].Chain
+			}
+			out.Changes = append(out.Changes, *c)
 		}
 	}
 	return out

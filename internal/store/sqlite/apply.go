@@ -239,6 +239,7 @@ func (t *transaction) write(h *head, coll *collection, e *holdfast.Entry, old it
 			return err
 		}
 	}
+	before := h.chain
 	h.seq++
 	h.chain = holdfast.ChainHash(h.id, h.epoch, h.seq, h.chain, e.Hash)
 	t.lsn++
@@ -251,7 +252,7 @@ func (t *transaction) write(h *head, coll *collection, e *holdfast.Entry, old it
 	}
 	coll.count(h, e.Name, old, now)
 	if t.feed {
-		t.made = append(t.made, holdfast.Change{Entry: *e, Account: h.id, Epoch: h.epoch, Seq: h.seq, Prev: old.seq, Item: uint64(now.item), Chain: h.chain})
+		t.made = append(t.made, holdfast.Change{Entry: *e, Account: h.id, Epoch: h.epoch, Seq: h.seq, Prev: old.seq, Item: uint64(now.item), Chain: h.chain, Before: before})
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (s *snapshot) after(batch uint64, limit int, fn func(*holdfast.Batch) error
 		}
 	}
 	var now *holdfast.Batch
-	n := 0
+	n, chains := 0, map[int64]holdfast.Hash{}
 	err := s.read(qOutbox, func(r Stmt) error {
 		account, err := s.accountID(r.Int(0))
 		if err != nil {
@@ -61,6 +61,13 @@ func (s *snapshot) after(batch uint64, limit int, fn func(*holdfast.Batch) error
 		if err := s.finish(x, store.WithBody|store.WithProps); err != nil {
 			return err
 		}
+		var known bool
+		if x.change.Before, known = chains[r.Int(0)]; !known && x.change.Seq > 1 {
+			if _, err := s.one(qHeadAt, func(h Stmt) { x.change.Before = s.c.hash(h, 1) }, r.Int(0), x.change.Seq-1); err != nil {
+				return err
+			}
+		}
+		chains[r.Int(0)] = x.change.Chain
 		now.Changes = append(now.Changes, *x.change)
 		return nil
 	}, lsn)

@@ -47,7 +47,7 @@ func batchLines(b *holdfast.Batch) (out []string) {
 	for i := range b.Changes {
 		c := b.Changes[i]
 		c.Index = holdfast.Index{} // is not journaled
-		out = append(out, textChange(&c, all), fmt.Sprint(c.Hash, c.PropsRaw, c.Item))
+		out = append(out, textChange(&c, all), fmt.Sprint(c.Hash, c.PropsRaw, c.Item, c.Before, c.Chain == holdfast.ChainHash(c.Account, c.Epoch, c.Seq, c.Before, c.Hash)))
 	}
 	return out
 }
