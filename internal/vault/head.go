@@ -92,16 +92,16 @@ type headCache struct {
 }
 
 // readHead reads a head and judges it by the signer of its term.
-func (v *Vault) readHead(ctx context.Context, name string, terms []Term) (Head, holdfast.Hash, error) {
+func (v *Vault) readHead(ctx context.Context, name string, terms map[uint64]Term) (Head, holdfast.Hash, error) {
 	b, err := place.ReadAll(ctx, v.p, name, maxHead)
 	if err != nil {
 		return Head{}, holdfast.Hash{}, err
 	}
 	n, ok := TermOfHead(b)
-	if !ok || n > uint64(len(terms)) || terms[n-1].Number != n {
+	if !ok || terms[n].Number != n {
 		return Head{}, holdfast.Hash{}, fail("ParseHead", holdfast.Corrupt, name, "the head cannot be read, or its term is missing", nil)
 	}
-	h, err := ParseHead(name, b, terms[n-1].Signer)
+	h, err := ParseHead(name, b, terms[n].Signer)
 	return h, holdfast.HashOf(b), err
 }
 
@@ -127,7 +127,7 @@ func (v *Vault) lastHead(ctx context.Context) (Head, error) {
 	if err != nil || last == "" {
 		return v.heads.head, err
 	}
-	terms, err := v.Terms(ctx)
+	terms, err := v.termsByNumber(ctx)
 	if err != nil {
 		return Head{}, err
 	}
@@ -141,7 +141,7 @@ func (v *Vault) lastHead(ctx context.Context) (Head, error) {
 
 // Heads calls fn with the heads above a number, in order. A head that is missing or cannot be read is handed over as its error; fn decides.
 func (v *Vault) Heads(ctx context.Context, after uint64, fn func(name string, h Head, sum holdfast.Hash, err error) error) error {
-	terms, err := v.Terms(ctx)
+	terms, err := v.termsByNumber(ctx)
 	if err != nil {
 		return err
 	}

@@ -83,6 +83,22 @@ func (v *Vault) Terms(ctx context.Context) ([]Term, error) {
 	return out, nil
 }
 
+// termsByNumber returns the terms that can be read: what is of another one cannot be judged, and says so itself.
+func (v *Vault) termsByNumber(ctx context.Context) (map[uint64]Term, error) {
+	out := map[uint64]Term{}
+	err := v.p.List(ctx, dirTerms, "", func(i place.Info) error {
+		b, err := place.ReadAll(ctx, v.p, i.Name, maxSmall)
+		if err != nil {
+			return err
+		}
+		if t, err := ParseTerm(i.Name, b); err == nil {
+			out[t.Number] = t
+		}
+		return nil
+	})
+	return out, err
+}
+
 // lastTerm returns the newest term; its number is 0 where there is none.
 func (v *Vault) lastTerm(ctx context.Context) (Term, error) {
 	all, err := v.Terms(ctx)

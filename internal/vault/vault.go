@@ -124,6 +124,9 @@ func Open(ctx context.Context, o Options) (*Vault, error) {
 	o = o.withDefaults()
 	v := &Vault{o: o, p: o.Place, keys: map[holdfast.ID]*seal.Identity{}}
 	b, err := place.ReadAll(ctx, v.p, nameMeta, maxSmall)
+	if v.o.Ring == nil && (err == nil && !json.Valid(b) || holdfast.IsKind(err, holdfast.NotFound)) && v.rescued(ctx) {
+		return v, nil
+	}
 	if holdfast.IsKind(err, holdfast.NotFound) {
 		return nil, fail("Open", holdfast.NotFound, v.p.String(), "there is no vault here; is it the right place, and is its disk mounted?", err)
 	}
@@ -131,12 +134,25 @@ func Open(ctx context.Context, o Options) (*Vault, error) {
 		return nil, err
 	}
 	if err := json.Unmarshal(b, &v.meta); err != nil || v.meta.Vault.IsZero() || v.meta.Store.IsZero() {
+		if v.o.Ring == nil && v.rescued(ctx) {
+			return v, nil
+		}
 		return nil, fail("Open", holdfast.Corrupt, nameMeta, "it does not say which vault this is", nil)
 	}
 	if v.meta.Format > Format {
 		return nil, fail("Open", holdfast.Invalid, nameMeta, fmt.Sprintf("a later version of Holdfast wrote this vault (format %d, this one knows %d); use that one", v.meta.Format, Format), nil)
 	}
 	return v, nil
+}
+
+// rescued tells whether a place whose vault.json is damaged is a vault all the same: whoever only reads needs no more than its terms.
+func (v *Vault) rescued(ctx context.Context) bool {
+	terms, err := v.termsByNumber(ctx)
+	if err != nil || len(terms) == 0 {
+		return false
+	}
+	v.meta = Meta{Name: v.p.String()}
+	return true
 }
 
 // Meta returns what the vault is.

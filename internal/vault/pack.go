@@ -1,0 +1,302 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/journal"
+	"holdfast/internal/place"
+	"holdfast/internal/seal"
+)
+
+// Bounds of what one round of sealing takes: octets of segments, as they lie.
+const maxSealOctets = 24 << 20
+
+// SealReport tells what a round of sealing did.
+type SealReport struct {
+	Segments int
+	Changes  uint64
+	Accounts int
+	Octets   int64 // of the pack
+	Pack     string
+}
+
+// Seal makes a pack of the oldest closed segments that are not sealed yet: each account's lines, encrypted to its own key. It writes, reads back and verifies, and names the pack in a head. It does nothing where there is
+// nothing to do; until it returns nothing it is worth calling again.
+//
+// The order, and what a cut leaves: account keys (each is used only after it was read back), the pack, its index, the head that names both. Before the head the pack is an object that nobody names,
+// and its number is passed over; the segments are still there. Segments stay as long as [Options.KeepTail] says, see Let.
+func (v *Vault) Seal(ctx context.Context, w *Writer) (SealReport, error) {
+	var rep SealReport
+	todo, err := v.unsealed(ctx, w)
+	if err != nil || len(todo) == 0 {
+		return rep, err
+	}
+	erased, err := v.erasedAccounts(ctx)
+	if err != nil {
+		return rep, err
+	}
+	g := newGather(todo[0].term)
+	for _, s := range todo {
+		if err := v.gatherSegment(ctx, s, g, func(id holdfast.ID) bool { return erased[id] }); err != nil {
+			return rep, err
+		}
+	}
+	runs := g.runs()
+	ref, err := v.writePack(ctx, runs)
+	if err != nil {
+		return rep, err
+	}
+	for _, s := range todo {
+		ref.Segments = append(ref.Segments, SegmentName(s.term, s.n))
+	}
+	if err := v.verifyPack(ctx, ref); err != nil {
+		return rep, err
+	}
+	rep = SealReport{Segments: len(todo), Changes: ref.Changes, Octets: ref.Size, Pack: ref.Name}
+	rep.Accounts = len(slices.CompactFunc(slices.Clone(runs), func(a, b *run) bool { return a.Account == b.Account }))
+	return rep, w.Head(ctx, HeadInput{Packs: []PackRef{ref}})
+}
+
+// segmentRef names a segment.
+type segmentRef struct {
+	term, n uint64
+	size    int64
+	made    time.Time
+}
+
+// unsealed returns the oldest closed segments of one term that no pack was made of, as many as one round takes.
+func (v *Vault) unsealed(ctx context.Context, w *Writer) ([]segmentRef, error) {
+	sealed, err := v.sealedSegments(ctx)
+	if err != nil {
+		return nil, err
+	}
+	open := SegmentName(w.Term().Number, w.Open())
+	var out []segmentRef
+	total := int64(0)
+	err = v.eachSegment(ctx, func(s segmentRef) error {
+		name := SegmentName(s.term, s.n)
+		if sealed[name] || name == open && w.Open() > 0 || len(out) > 0 && (out[0].term != s.term || total+s.size > maxSealOctets) {
+			return nil
+		}
+		if s.size == 0 {
+			return nil
+		}
+		out, total = append(out, s), total+s.size
+		return nil
+	})
+	return out, err
+}
+
+// eachSegment calls fn with all segments, oldest first.
+func (v *Vault) eachSegment(ctx context.Context, fn func(segmentRef) error) error {
+	return v.p.List(ctx, dirTail, "", func(i place.Info) error {
+		rest := strings.TrimPrefix(i.Name, dirTail)
+		if len(rest) < 13 || !strings.HasSuffix(rest, place.Grows) {
+			return nil
+		}
+		term, ok := numberOf(dirTail+rest[:12], dirTail, "")
+		n, ok2 := numberOf(i.Name, tailOf(term), place.Grows)
+		if !ok || !ok2 {
+			return nil
+		}
+		return fn(segmentRef{term, n, i.Size, i.Made})
+	})
+}
+
+// sealedSegments returns the segments of which packs were made.
+func (v *Vault) sealedSegments(ctx context.Context) (map[string]bool, error) {
+	packs, err := v.Packs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, p := range packs {
+		for _, s := range p.Segments {
+			out[s] = true
+		}
+	}
+	return out, nil
+}
+
+// Packs returns the packs that heads name and that no later one replaces. A head that cannot be read is an error here: it may name some.
+func (v *Vault) Packs(ctx context.Context) ([]PackRef, error) {
+	var out []PackRef
+	err := v.Heads(ctx, 0, func(name string, h Head, _ holdfast.Hash, err error) error {
+		if err != nil {
+			return err
+		}
+		for _, p := range h.Packs {
+			out = slices.DeleteFunc(out, func(o PackRef) bool { return slices.Contains(p.Replaces, o.Name) })
+			out = append(out, p)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// gatherSegment reads a segment's lines into g.
+func (v *Vault) gatherSegment(ctx context.Context, s segmentRef, g *gather, skip func(holdfast.ID) bool) error {
+	name := SegmentName(s.term, s.n)
+	var frames []foundFrame
+	if _, err := v.walk(ctx, name, func(f foundFrame) error { frames = append(frames, f); return nil }); err != nil || len(frames) == 0 {
+		return err
+	}
+	key, err := v.segmentKey(ctx, s.term, s.n)
+	if err != nil {
+		return err
+	}
+	for _, f := range frames {
+		err := v.batches(ctx, name, f, key, func(line journal.BatchLine, changes []holdfast.Change) error {
+			if err := chain(line, changes); err != nil {
+				return err
+			}
+			g.add(line, changes, skip)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writePack seals runs into a pack and its index.
+func (v *Vault) writePack(ctx context.Context, runs []*run) (PackRef, error) {
+	n, err := v.nextPack(ctx)
+	if err != nil {
+		return PackRef{}, err
+	}
+	ref := PackRef{Name: dirPages + number(n)}
+	var pack bytes.Buffer
+	list := make([]Member, 0, len(runs))
+	for _, r := range runs {
+		key, err := v.AccountKey(ctx, r.Account)
+		if err != nil {
+			return ref, err
+		}
+		sealed, err := seal.Encrypt(seal.PackTight(r.lines), key.Recipient())
+		if err != nil {
+			return ref, err
+		}
+		m := r.Member
+		m.Offset, m.Length, m.SHA256 = int64(pack.Len()), int64(len(sealed)), holdfast.HashOf(sealed)
+		pack.Write(sealed)
+		list = append(list, m)
+		ref.Changes += m.To - m.From + 1
+	}
+	index, err := indexOf(list)
+	if err != nil {
+		return ref, fmt.Errorf("vault.writePack: %w", err)
+	}
+	ref.Size, ref.SHA256 = int64(pack.Len()), holdfast.HashOf(pack.Bytes())
+	ref.IndexSize, ref.IndexSHA256 = int64(len(index)), holdfast.HashOf(index)
+	if err := v.p.Put(ctx, ref.Name+packSuffix, bytes.NewReader(pack.Bytes())); err != nil {
+		return ref, err
+	}
+	return ref, v.p.Put(ctx, ref.Name+indexSuffix, bytes.NewReader(index))
+}
+
+const (
+	packSuffix  = ".pack"
+	indexSuffix = ".index"
+)
+
+// nextPack returns a number that no pack has, whether a head names it or not.
+func (v *Vault) nextPack(ctx context.Context) (n uint64, err error) {
+	err = v.p.List(ctx, dirPages, "", func(i place.Info) error {
+		for _, suffix := range []string{packSuffix, indexSuffix} {
+			if k, ok := numberOf(i.Name, dirPages, suffix); ok {
+				n = max(n, k)
+			}
+		}
+		return nil
+	})
+	return n + 1, err
+}
+
+// verifyPack reads a pack back: its hash, its index, and each member with the account's key as the vault has it.
+func (v *Vault) verifyPack(ctx context.Context, ref PackRef) error {
+	return v.readPack(ctx, ref, func(m Member, sealed []byte) error {
+		v.forget(m.Account) // as the vault has it
+		_, err := v.openMember(ctx, m, sealed)
+		return err
+	})
+}
+
+// readPack reads a pack and its index once, judges both by their hashes, and calls fn with each member.
+func (v *Vault) readPack(ctx context.Context, ref PackRef, fn func(Member, []byte) error) error {
+	index, err := place.ReadAll(ctx, v.p, ref.Name+indexSuffix, ref.IndexSize)
+	if err != nil {
+		return err
+	}
+	if holdfast.HashOf(index) != ref.IndexSHA256 {
+		return fail("Pack", holdfast.Corrupt, ref.Name+indexSuffix, "the index does not have its hash", nil)
+	}
+	r, err := v.p.Get(ctx, ref.Name+packSuffix, 0, -1)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	list := newMembers(bytes.NewReader(index))
+	at := int64(0)
+	for {
+		m, err := list.next()
+		if err == io.EOF {
+			break
+		}
+		if err == nil && (m.Offset != at || m.Length > ref.Size-at) {
+			err = fail("Pack", holdfast.Corrupt, ref.Name+indexSuffix, "the index does not fit its pack", nil)
+		}
+		if err != nil {
+			return err
+		}
+		sealed := make([]byte, m.Length)
+		if _, err := io.ReadFull(r, sealed); err != nil {
+			return fail("Pack", holdfast.Corrupt, ref.Name+packSuffix, "the pack is cut short", err)
+		}
+		at += m.Length
+		if err := fn(m, sealed); err != nil {
+			return err
+		}
+	}
+	if at != ref.Size {
+		return fail("Pack", holdfast.Corrupt, ref.Name+packSuffix, "the pack does not have its size", nil)
+	}
+	return nil
+}
+
+// openMember opens a member that was read.
+func (v *Vault) openMember(ctx context.Context, m Member, sealed []byte) ([]lineOf, error) {
+	if holdfast.HashOf(sealed) != m.SHA256 {
+		return nil, fail("Member", holdfast.Corrupt, m.Account.String(), "a member does not have its hash", nil)
+	}
+	key, err := v.FindAccountKey(ctx, m.Account)
+	if err != nil {
+		return nil, err
+	}
+	r, err := seal.Open(bytes.NewReader(sealed), maxPlain, key)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return m.unfold(r)
+}
+
+// erasedAccounts returns the accounts that the vault says were erased.
+func (v *Vault) erasedAccounts(ctx context.Context) (map[holdfast.ID]bool, error) {
+	out := map[holdfast.ID]bool{}
+	err := v.p.List(ctx, dirErased, "", func(i place.Info) error {
+		if id, err := holdfast.ParseID(strings.TrimPrefix(i.Name, dirErased)); err == nil {
+			out[id] = true
+		}
+		return nil
+	})
+	return out, err
+}

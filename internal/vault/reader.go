@@ -1,0 +1,453 @@
+package vault
+
+import (
+	"bytes"
+	"container/heap"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/journal"
+	"holdfast/internal/place"
+	"holdfast/internal/seal"
+)
+
+// ReadOptions say what is read out of vaults.
+type ReadOptions struct {
+	Spool   string         // a directory for what is sorted on the way; it holds changes in the clear while the reader is open
+	At      time.Time      // as of a moment, by the vaults' time; zero: the newest
+	Account holdfast.ID    // one alone; zero: all
+	Trust   *seal.Recovery // who says which signers are the store's own; nil: not asked
+}
+
+// Damage is something in a vault that could not be read.
+type Damage struct {
+	Vault  string `json:"vault"`
+	Object string `json:"object"`
+	What   string `json:"what"`
+}
+
+// Reader reads whole histories out of one or more vaults of a store: what one lacks another may have.
+type Reader struct {
+	o       ReadOptions
+	shelves []*shelf
+	damage  []Damage
+	erased  map[holdfast.ID]bool
+	ends    []holdfast.Position // of the vaults, and of their heads
+	files   []*os.File
+}
+
+// shelf is a sorted row of members: a pack, or a part of a tail that was sorted.
+type shelf struct {
+	vault  *Vault
+	name   string
+	list   *members
+	closer io.Closer
+	now    Member
+	claims bool // it says how far accounts have come, and holds nothing
+	rank   func(*Member) int
+	open   func(context.Context, *Member) ([]lineOf, error)
+}
+
+// NewReader opens vaults for reading. What cannot be read is remembered as damage, and passed over. It must be closed. Errors: those that keep it from reading anything.
+func NewReader(ctx context.Context, vaults []*Vault, o ReadOptions) (*Reader, error) {
+	r := &Reader{o: o, erased: map[holdfast.ID]bool{}}
+	for _, v := range vaults {
+		if err := r.take(ctx, v); err != nil {
+			r.Close()
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// Close lets go of everything, and removes what was spooled.
+func (r *Reader) Close() {
+	for _, s := range r.shelves {
+		if s.closer != nil {
+			s.closer.Close()
+		}
+	}
+	for _, f := range r.files {
+		f.Close()
+		os.Remove(f.Name())
+	}
+	r.shelves, r.files = nil, nil
+}
+
+// Damage returns what could not be read so far.
+func (r *Reader) Damage() []Damage { return r.damage }
+
+// Erased returns the accounts that were erased on purpose: they are not read.
+func (r *Reader) Erased() map[holdfast.ID]bool { return r.erased }
+
+// Positions returns the positions of the store's stream that the vaults name, in no order.
+func (r *Reader) Positions() []holdfast.Position { return r.ends }
+
+func (r *Reader) hurt(v *Vault, object string, err error) {
+	r.damage = append(r.damage, Damage{v.meta.Name, object, err.Error()})
+}
+
+// take takes a vault in.
+func (r *Reader) take(ctx context.Context, v *Vault) error {
+	erased, err := v.erasedAccounts(ctx)
+	if err != nil {
+		return err
+	}
+	for id := range erased {
+		r.erased[id] = true
+	}
+	terms, err := v.readableTerms(ctx, r)
+	if err != nil {
+		return err
+	}
+	rank := r.ranks(terms)
+	packs, err := r.takeHeads(ctx, v, rank)
+	if err != nil {
+		return err
+	}
+	sealed := map[string]bool{}
+	for _, p := range packs {
+		if err := r.takePack(ctx, v, p, rank); err != nil {
+			r.hurt(v, p.Name, err)
+			continue // its segments may still be there
+		}
+		for _, s := range p.Segments {
+			sealed[s] = true
+		}
+	}
+	if end, _, err := v.End(ctx); err != nil {
+		r.hurt(v, dirTail, err)
+	} else if end.Batch > 0 {
+		r.ends = append(r.ends, end)
+	}
+	return r.takeTail(ctx, v, sealed, rank)
+}
+
+// readableTerms returns the terms that can be read, and that were there at the moment that is asked for.
+func (v *Vault) readableTerms(ctx context.Context, r *Reader) (out []Term, err error) {
+	err = v.p.List(ctx, dirTerms, "", func(i place.Info) error {
+		b, err := place.ReadAll(ctx, v.p, i.Name, maxSmall)
+		if err != nil {
+			r.hurt(v, i.Name, err)
+			return nil
+		}
+		t, err := ParseTerm(i.Name, b)
+		if err == nil && r.o.Trust != nil && !r.o.Trust.Trusts(t.Signer, t.Certificates) {
+			err = fail("Term", holdfast.Corrupt, i.Name, "its signer is not one that the recovery key knows", nil)
+		}
+		if err != nil {
+			r.hurt(v, i.Name, err)
+		}
+		if err == nil && (r.o.At.IsZero() || !t.At.After(r.o.At)) {
+			out = append(out, t)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// ranks returns what tells the newest term's stream, 1, from histories that were given up, 0.
+func (r *Reader) ranks(terms []Term) func(*Member) int {
+	upto := map[uint64]uint64{}
+	limit := uint64(math.MaxUint64)
+	for _, t := range slices.Backward(terms) {
+		upto[t.Number] = limit
+		if t.Continues == FromNothing {
+			break
+		}
+		limit = min(limit, t.Base.Batch)
+	}
+	return func(m *Member) int {
+		if limit, ok := upto[m.Term]; ok && m.BatchTo <= limit {
+			return 1
+		}
+		return 0
+	}
+}
+
+// claimsAtOnce bounds the claims that are sorted in memory.
+const claimsAtOnce = 200_000
+
+// takeHeads reads the heads: which packs there are, and how far the accounts had come.
+func (r *Reader) takeHeads(ctx context.Context, v *Vault, rank func(*Member) int) ([]PackRef, error) {
+	var packs []PackRef
+	var claims []Member
+	flush := func() error {
+		if len(claims) == 0 {
+			return nil
+		}
+		slices.SortFunc(claims, func(a, b Member) int { return a.compare(&b) })
+		err := r.spool(v, claims, nil, rank, true)
+		claims = claims[:0]
+		return err
+	}
+	err := v.Heads(ctx, 0, func(name string, h Head, _ holdfast.Hash, err error) error {
+		if err != nil {
+			r.hurt(v, name, err)
+			return nil
+		}
+		for _, p := range h.Packs {
+			packs = slices.DeleteFunc(packs, func(o PackRef) bool { return slices.Contains(p.Replaces, o.Name) })
+			packs = append(packs, p)
+		}
+		if !r.o.At.IsZero() && h.PlaceAt.After(r.o.At) {
+			return nil
+		}
+		if h.Position.Batch > 0 {
+			r.ends = append(r.ends, h.Position.Is())
+		}
+		for _, a := range h.Accounts {
+			if r.wanted(a.Account) {
+				claims = append(claims, Member{Account: a.Account, Epoch: a.Epoch, From: a.Seq, To: a.Seq, Chain: a.Chain, Term: h.Term, BatchFrom: h.Position.Batch, BatchTo: h.Position.Batch, First: h.PlaceAt, Last: h.PlaceAt, Length: 1})
+			}
+		}
+		if len(claims) >= claimsAtOnce {
+			return flush()
+		}
+		return nil
+	})
+	if err == nil {
+		err = flush()
+	}
+	return packs, err
+}
+
+func (r *Reader) wanted(id holdfast.ID) bool {
+	return (r.o.Account.IsZero() || r.o.Account == id) && !r.erased[id]
+}
+
+// takePack puts a pack on a shelf.
+func (r *Reader) takePack(ctx context.Context, v *Vault, p PackRef, rank func(*Member) int) error {
+	index, err := place.ReadAll(ctx, v.p, p.Name+indexSuffix, p.IndexSize)
+	if err == nil && holdfast.HashOf(index) != p.IndexSHA256 {
+		err = fail("Pack", holdfast.Corrupt, p.Name+indexSuffix, "the index does not have its hash", nil)
+	}
+	if err != nil {
+		return err
+	}
+	if i, err := v.p.Stat(ctx, p.Name+packSuffix); err != nil {
+		r.hurt(v, p.Name+packSuffix, err) // its members are named as lost
+	} else if i.Size != p.Size {
+		r.hurt(v, p.Name+packSuffix, fail("Pack", holdfast.Corrupt, p.Name, "the pack does not have its size", nil))
+	}
+	f, err := r.file()
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(index); err != nil {
+		return err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	s := &shelf{vault: v, name: p.Name, list: newMembers(f), rank: rank}
+	s.open = func(ctx context.Context, m *Member) ([]lineOf, error) {
+		sealed, err := v.read(ctx, p.Name+packSuffix, m.Offset, m.Length)
+		if err != nil {
+			return nil, err
+		}
+		return v.openMember(ctx, *m, sealed)
+	}
+	return r.place(s)
+}
+
+// place puts a shelf where it is read.
+func (r *Reader) place(s *shelf) error {
+	err := s.forward(r)
+	if err == io.EOF {
+		return nil
+	}
+	if err == nil {
+		r.shelves = append(r.shelves, s)
+	}
+	return err
+}
+
+// forward goes to the next member that is wanted.
+func (s *shelf) forward(r *Reader) (err error) {
+	for {
+		if s.now, err = s.list.next(); err != nil || r.wanted(s.now.Account) {
+			return err
+		}
+	}
+}
+
+func (r *Reader) file() (*os.File, error) {
+	if err := os.MkdirAll(r.o.Spool, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(r.o.Spool, fmt.Sprintf("spool-%d", len(r.files))), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err == nil {
+		r.files = append(r.files, f)
+	}
+	return f, err
+}
+
+// takeTail sorts the segments of which no pack can be read, and puts them on shelves.
+func (r *Reader) takeTail(ctx context.Context, v *Vault, sealed map[string]bool, rank func(*Member) int) error {
+	var g *gather
+	size := int64(0)
+	flush := func() error {
+		if g == nil {
+			return nil
+		}
+		runs := g.runs()
+		g, size = nil, 0
+		return r.spoolRuns(v, runs, rank)
+	}
+	err := v.eachSegment(ctx, func(s segmentRef) error {
+		if sealed[SegmentName(s.term, s.n)] {
+			return nil
+		}
+		if g != nil && (g.term != s.term || size+s.size > maxSealOctets) {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		if g == nil {
+			g = newGather(s.term)
+		}
+		size += s.size
+		return r.readSegment(ctx, v, s, g)
+	})
+	if err != nil {
+		return err
+	}
+	return flush()
+}
+
+// readSegment gathers what can be read of a segment.
+func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gather) error {
+	name := SegmentName(s.term, s.n)
+	key, err := v.segmentKey(ctx, s.term, s.n)
+	if err != nil {
+		if s.size > 0 {
+			r.hurt(v, SegmentKeyName(s.term, s.n), err)
+		}
+		return nil
+	}
+	_, err = v.walk(ctx, name, func(f foundFrame) error {
+		err := v.batches(ctx, name, f, key, func(line journal.BatchLine, changes []holdfast.Change) error {
+			if err := chain(line, changes); err != nil {
+				return err
+			}
+			if r.o.At.IsZero() || !line.Stored.After(r.o.At) {
+				g.add(line, changes, func(id holdfast.ID) bool { return !r.wanted(id) })
+			}
+			return nil
+		})
+		if err != nil && ctx.Err() == nil {
+			r.hurt(v, name, err)
+			return nil
+		}
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		r.hurt(v, name, err)
+		return nil
+	}
+	return err
+}
+
+// spoolRuns writes sorted runs down in the clear, and puts them on a shelf.
+func (r *Reader) spoolRuns(v *Vault, runs []*run, rank func(*Member) int) error {
+	if len(runs) == 0 {
+		return nil
+	}
+	f, err := r.file()
+	if err != nil {
+		return err
+	}
+	list := make([]Member, len(runs))
+	at := int64(0)
+	for i, x := range runs {
+		if _, err := f.Write(x.lines); err != nil {
+			return err
+		}
+		list[i] = x.Member
+		list[i].Offset, list[i].Length = at, int64(len(x.lines))
+		at += int64(len(x.lines))
+	}
+	return r.spool(v, list, f, rank, false)
+}
+
+// spool writes an index down, and puts what it names on a shelf.
+func (r *Reader) spool(v *Vault, list []Member, lines *os.File, rank func(*Member) int, claims bool) error {
+	index, err := indexOf(list)
+	if err != nil {
+		return err
+	}
+	f, err := r.file()
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(index); err != nil {
+		return err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	s := &shelf{vault: v, name: dirTail, list: newMembers(f), rank: rank, claims: claims}
+	if claims {
+		s.name = dirHeads
+	}
+	s.open = func(_ context.Context, m *Member) ([]lineOf, error) {
+		b := make([]byte, m.Length)
+		if _, err := lines.ReadAt(b, m.Offset); err != nil {
+			return nil, err
+		}
+		return m.unfold(bytes.NewReader(b))
+	}
+	return r.place(s)
+}
+
+// row is a heap of shelves by the account that stands foremost.
+type row []*shelf
+
+func (h row) Len() int           { return len(h) }
+func (h row) Less(i, j int) bool { return h[i].now.Account.Compare(h[j].now.Account) < 0 }
+func (h row) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *row) Push(x any)        { *h = append(*h, x.(*shelf)) }
+func (h *row) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
+
+// Accounts calls fn with each account's history, by ascending id. It can be called once. A history can be read after fn returned, until the reader is closed.
+func (r *Reader) Accounts(ctx context.Context, fn func(*History) error) error {
+	h := row(slices.Clone(r.shelves))
+	heap.Init(&h)
+	for len(h) > 0 {
+		x := &History{r: r, Account: h[0].now.Account}
+		for len(h) > 0 && h[0].now.Account == x.Account {
+			s := h[0]
+			x.all = append(x.all, &candidate{Member: s.now, full: s.now, shelf: s, rank: s.rank(&s.now)})
+			err := s.forward(r)
+			switch {
+			case err == io.EOF:
+				heap.Pop(&h)
+			case err != nil:
+				r.hurt(s.vault, s.name, err)
+				heap.Pop(&h)
+			default:
+				heap.Fix(&h, 0)
+			}
+		}
+		if err := fn(x); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
