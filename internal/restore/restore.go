@@ -1,0 +1,348 @@
+package restore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/seal"
+	"holdfast/internal/store"
+	"holdfast/internal/vault"
+)
+
+// Options say what is restored, and from where.
+type Options struct {
+	Vaults   []*vault.Vault
+	Recovery *seal.Recovery
+	Engine   store.Engine // new, or that of a restore that was interrupted; nil: read and verify alone
+	Derive   store.Derive
+	Spool    string
+	Nonce    holdfast.ID // of this restore: the same when it is run again
+
+	At         time.Time // zero: the newest
+	Account    string    // its login or id; empty: all
+	Seq        uint64    // of that account; 0: the newest
+	Collection string    // path, of that account; empty: all
+
+	Workers  int // default: 4
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Progress func(Progress) // called now and then, by one goroutine at a time
+}
+
+// Progress is how far a restore has come.
+type Progress struct {
+	Accounts int
+	Changes  int64
+}
+
+// Account is what became of one.
+type Account struct {
+	Email    string        `json:"email"`
+	ID       holdfast.ID   `json:"id"`
+	Epoch    uint64        `json:"epoch"`
+	Seq      uint64        `json:"seq"`
+	Changes  int64         `json:"changes"`
+	Digest   holdfast.Hash `json:"digest"` // state part, of what was restored
+	Complete bool          `json:"complete"`
+}
+
+// Loss is what could not be restored.
+type Loss struct {
+	Account    string    `json:"account"`
+	Collection string    `json:"collection,omitempty"`
+	Name       string    `json:"name,omitempty"`
+	Kind       string    `json:"kind,omitempty"`
+	ETag       string    `json:"etag,omitempty"`
+	SeqFrom    uint64    `json:"seq_from"`
+	SeqTo      uint64    `json:"seq_to"`
+	Time       time.Time `json:"time"`
+	Reason     string    `json:"reason"`
+}
+
+// Report tells what a restore did.
+type Report struct {
+	Vaults   []string       `json:"vaults"`
+	Accounts []Account      `json:"accounts"`
+	Losses   []Loss         `json:"losses"`
+	Damage   []vault.Damage `json:"damage"`
+	Changes  int64          `json:"changes"`
+	Seconds  float64        `json:"duration_s"`
+	Rate     float64        `json:"changes_per_s"`
+}
+
+// Run restores. Errors: NotFound (no such account, or nothing in the vaults), Full, Invalid (the directory holds something else).
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Workers <= 0 {
+		o.Workers = 4
+	}
+	began := o.Clock.Now()
+	rep := &Report{Accounts: []Account{}, Losses: []Loss{}, Damage: []vault.Damage{}}
+	for _, v := range o.Vaults {
+		rep.Vaults = append(rep.Vaults, v.Place().String())
+	}
+	only, err := find(ctx, o)
+	if err != nil {
+		return rep, err
+	}
+	newest, err := vault.NewReader(ctx, o.Vaults, vault.ReadOptions{Spool: o.Spool + "-newest", Account: only, Trust: o.Recovery})
+	if err != nil {
+		return rep, err
+	}
+	defer newest.Close()
+	r := &run{o: o, rep: rep, out: make(chan *piece, 4), newest: newest}
+	if !o.At.IsZero() {
+		r.then, err = vault.NewReader(ctx, o.Vaults, vault.ReadOptions{Spool: o.Spool + "-then", Account: only, Trust: o.Recovery, At: o.At})
+		if err != nil {
+			return rep, err
+		}
+		defer r.then.Close()
+	}
+	if err := r.all(ctx); err != nil {
+		return rep, err
+	}
+	rep.Damage = append(rep.Damage, newest.Damage()...)
+	rep.Seconds = o.Clock.Now().Sub(began).Seconds()
+	if rep.Seconds > 0 {
+		rep.Rate = float64(rep.Changes) / rep.Seconds
+	}
+	slices.SortFunc(rep.Accounts, func(a, b Account) int { return strings.Compare(a.Email, b.Email) })
+	if len(rep.Accounts) == 0 {
+		return rep, fail("Run", holdfast.NotFound, "", "there is no account in what can be read of the vaults; is it the right vault, and the right key?", nil)
+	}
+	return rep, nil
+}
+
+// find returns the id of the account that is asked for; zero where all are.
+func find(ctx context.Context, o Options) (holdfast.ID, error) {
+	if o.Account == "" {
+		return holdfast.ID{}, nil
+	}
+	if id, err := holdfast.ParseID(o.Account); err == nil {
+		return id, nil
+	}
+	login, err := holdfast.ParseLogin(o.Account)
+	if err != nil {
+		return holdfast.ID{}, fail("Find", holdfast.Invalid, o.Account, err.Error(), nil)
+	}
+	r, err := vault.NewReader(ctx, o.Vaults, vault.ReadOptions{Spool: o.Spool + "-find", Trust: o.Recovery})
+	if err != nil {
+		return holdfast.ID{}, err
+	}
+	defer r.Close()
+	var now, once holdfast.ID
+	err = r.Accounts(ctx, func(h *vault.History) error {
+		newest := ""
+		err := h.Changes(ctx, func(list []vault.Loaded) error {
+			for i := range list {
+				if c := &list[i]; c.Kind == holdfast.KindAccount && c.Op == holdfast.OpPut {
+					if rec, err := holdfast.DecodeAccount(c.Body); err == nil {
+						if newest = rec.Email; newest == login {
+							once = h.Account
+						}
+					}
+				}
+			}
+			return nil
+		})
+		if newest == login {
+			now = h.Account
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return now, err
+	case !now.IsZero():
+		return now, nil
+	case !once.IsZero():
+		return once, nil
+	}
+	return now, fail("Find", holdfast.NotFound, login, "the vaults have no account of this name", nil)
+}
+
+// piece is a part of an account on its way into the engine: whole groups, or what comes after the last of them.
+type piece struct {
+	account *loading
+	changes []holdfast.Change
+	octets  int
+	last    bool
+}
+
+// run is a restore under way.
+type run struct {
+	o      Options
+	rep    *Report
+	out    chan *piece
+	newest *vault.Reader
+	then   *vault.Reader // as of an earlier moment; nil: none is asked for
+}
+
+// all reads the accounts, several at a time, and applies what comes.
+func (r *run) all(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	work := make(chan *loading)
+	var readers sync.WaitGroup
+	for range r.o.Workers {
+		readers.Go(func() {
+			for a := range work {
+				if err := a.read(ctx); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	go func() {
+		if err := r.accounts(ctx, work); err != nil {
+			cancel(err)
+		}
+		close(work)
+		readers.Wait()
+		close(r.out)
+	}()
+	err := r.apply(ctx)
+	if err != nil {
+		cancel(err)
+	}
+	for range r.out { // let the readers end
+	}
+	if cause := context.Cause(ctx); err == nil && cause != nil {
+		err = cause
+	}
+	return err
+}
+
+// accounts hands out the accounts. As of an earlier moment each has two histories: that of then, and the newest.
+func (r *run) accounts(ctx context.Context, work chan<- *loading) error {
+	give := func(a *loading) error {
+		select {
+		case work <- a:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if r.o.At.IsZero() {
+		return r.newest.Accounts(ctx, func(h *vault.History) error { return give(&loading{r: r, id: h.Account, content: h, newest: h}) })
+	}
+	old := make(chan *vault.History)
+	ended := make(chan error, 1)
+	go func() {
+		defer close(old)
+		ended <- r.then.Accounts(ctx, func(h *vault.History) error {
+			select {
+			case old <- h:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		})
+	}()
+	was, more := <-old
+	err := r.newest.Accounts(ctx, func(h *vault.History) error {
+		for more && was.Account.Compare(h.Account) < 0 {
+			was, more = <-old
+		}
+		a := &loading{r: r, id: h.Account, content: h, newest: h}
+		if more && was.Account == h.Account {
+			a.content = was
+		}
+		return give(a)
+	})
+	for range old { // what only the earlier moment has is in the newest too
+	}
+	return firstErr(err, <-ended)
+}
+
+// maxApply bounds what is made durable at once.
+const (
+	maxApplyChanges = 5000
+	maxApplyOctets  = 16 << 20
+)
+
+// apply takes what comes into the engine, in batches of many accounts.
+func (r *run) apply(ctx context.Context) error {
+	var batch holdfast.Batch
+	var ends []*loading
+	octets := 0
+	flush := func() error {
+		if r.o.Engine != nil && len(batch.Changes) > 0 {
+			if err := r.o.Engine.Apply(ctx, &batch); err != nil {
+				return fmt.Errorf("restore: %w", err)
+			}
+		}
+		r.rep.Changes += int64(len(batch.Changes))
+		batch.Changes, octets = nil, 0
+		for _, a := range ends {
+			if err := r.end(ctx, a); err != nil {
+				return err
+			}
+		}
+		ends = ends[:0]
+		if r.o.Progress != nil {
+			r.o.Progress(Progress{len(r.rep.Accounts), r.rep.Changes})
+		}
+		return nil
+	}
+	for p := range r.out {
+		batch.Changes, octets = append(batch.Changes, p.changes...), octets+p.octets
+		if p.last {
+			ends = append(ends, p.account)
+		}
+		if len(batch.Changes) >= maxApplyChanges || octets >= maxApplyOctets {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if context.Cause(ctx) != nil {
+		return context.Cause(ctx)
+	}
+	return flush()
+}
+
+// end notes what became of an account.
+func (r *run) end(ctx context.Context, a *loading) error {
+	out := Account{Email: a.email, ID: a.id, Epoch: a.epoch, Seq: a.seq, Changes: int64(a.count), Complete: len(a.losses) == 0}
+	if r.o.Engine != nil {
+		snap, err := r.o.Engine.Snapshot(ctx)
+		if err != nil {
+			return err
+		}
+		d, err := snap.Digest(a.id, a.loaded)
+		if err == nil {
+			out.Digest = d.State
+		}
+		head, err2 := snap.Head(a.id)
+		snap.Close()
+		if err != nil || err2 != nil {
+			return fail("Run", holdfast.Internal, a.id.String(), "what was restored cannot be read", firstErr(err, err2))
+		}
+		out.Epoch, out.Seq = head.Epoch, head.Seq
+	}
+	r.rep.Accounts = append(r.rep.Accounts, out)
+	r.rep.Losses = append(r.rep.Losses, a.losses...)
+	return nil
+}
+
+func firstErr(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
