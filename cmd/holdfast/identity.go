@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/clock"
 	"holdfast/internal/config"
 	"holdfast/internal/control"
 	"holdfast/internal/store/sqlite"
@@ -36,6 +37,11 @@ type identity struct {
 	// New is true from the marker's first octet on disk until the database is there: a first start that was cut short may then be finished. Nothing was
 	// acknowledged before.
 	New bool `json:"new,omitempty"`
+}
+
+// newIdentity returns the identity of a store that is about to be made.
+func newIdentity() identity {
+	return identity{Format: identityFormat, Store: holdfast.NewID(nil), Created: clock.System.Now().UTC().Truncate(time.Second), New: true}
 }
 
 func readIdentity(dir string) (identity, error) {

@@ -112,6 +112,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 		if b.cmd != nil {
 			_ = b.cmd.Process.Kill()
 			<-b.done
+			b.cmd = nil // a script that starts several has this done several times
 		}
 	})
 	for until := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {

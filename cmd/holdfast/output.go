@@ -87,3 +87,12 @@ func count(n int64, one string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, one)
 }
+
+// readLimited reads all there is, which must not be more than limit octets.
+func readLimited(r io.Reader, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		return nil, fmt.Errorf("it has more than %d octets", limit)
+	}
+	return b, err
+}

@@ -8,11 +8,9 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
-	"time"
 
 	"holdfast"
 	"holdfast/internal/auth"
-	"holdfast/internal/clock"
 	"holdfast/internal/config"
 	"holdfast/internal/control"
 	"holdfast/internal/core"
@@ -30,6 +28,7 @@ type opened struct {
 	engine store.Engine
 	core   *core.Service
 	auth   *auth.Service
+	keeper *keeper
 	lease  *vfs.Lease
 }
 
@@ -38,18 +37,38 @@ type purpose int
 
 const (
 	toUse   purpose = iota // it must be there
+	toLook                 // likewise, and its vaults need not be reached
 	toMake                 // an empty directory may become one
-	toServe                // likewise, and memory is no place for it
+	toServe                // likewise, and memory is no place for it; its first vault is made
 )
 
 // openStore takes the lease of the data directory and opens the store in it. It never makes a store over something that is there.
 func openStore(ctx context.Context, c *config.Config, why purpose, log *slog.Logger) (*opened, error) {
+	lease, err := claim(c, why)
+	if err != nil {
+		return nil, err
+	}
+	o := &opened{lease: lease}
+	if err := o.open(ctx, c, log); err != nil {
+		o.close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// claim takes the lease of a data directory, and makes the directory where a store may be made. Nothing else is changed.
+func claim(c *config.Config, why purpose) (*vfs.Lease, error) {
 	found, err := survey(c.Data)
 	if err != nil {
 		return nil, err
 	}
-	if found != ours && why == toUse {
-		return nil, &exitError{exitBusy, fmt.Sprintf("there is no store in %s; `holdfast serve` makes one, or --data names another directory", c.Data)}
+	if found != ours {
+		if why == toUse || why == toLook {
+			return nil, &exitError{exitBusy, fmt.Sprintf("there is no store in %s; `holdfast serve` makes one, or --data names another directory", c.Data)}
+		}
+		if err := refuseBeside(c); err != nil {
+			return nil, err
+		}
 	}
 	if owner, foreign := foreignOwner(filepath.Join(c.Data, identityName)); foreign {
 		return nil, refused("%s belongs to the user %s, who could not open what the superuser writes there; run this as that user: sudo -u %s holdfast ...", c.Data, owner, owner)
@@ -63,18 +82,14 @@ func openStore(ctx context.Context, c *config.Config, why purpose, log *slog.Log
 			return nil, refused("the data directory cannot be made: %v", err)
 		}
 	}
-	o := &opened{}
-	if o.lease, err = vfs.AcquireLease(vfs.OS, filepath.Join(c.Data, leaseName)); err != nil {
-		if errors.Is(err, vfs.ErrLocked) {
-			return nil, &holdfast.Error{Op: "open", Kind: holdfast.Busy, Ref: c.Data, Text: oneLine(err) + "; stop that process first", Err: vfs.ErrLocked}
-		}
+	lease, err := vfs.AcquireLease(vfs.OS, filepath.Join(c.Data, leaseName))
+	if errors.Is(err, vfs.ErrLocked) {
+		return nil, &holdfast.Error{Op: "open", Kind: holdfast.Busy, Ref: c.Data, Text: oneLine(err) + "; stop that process first", Err: vfs.ErrLocked}
+	}
+	if err != nil {
 		return nil, refused("the data directory cannot be used: %v", err)
 	}
-	if err := o.open(ctx, c, log); err != nil {
-		o.close()
-		return nil, err
-	}
-	return o, nil
+	return lease, nil
 }
 
 // open does what needs the lease.
@@ -88,7 +103,7 @@ func (o *opened) open(ctx context.Context, c *config.Config, log *slog.Logger) e
 		if _, err := survey(c.Data); err != nil { // somebody was here since
 			return err
 		}
-		o.id = identity{Format: identityFormat, Store: holdfast.NewID(nil), Created: clock.System.Now().UTC().Truncate(time.Second), New: true}
+		o.id = newIdentity()
 		err = o.id.write(c.Data)
 	}
 	if err != nil {
@@ -112,6 +127,9 @@ func (o *opened) open(ctx context.Context, c *config.Config, log *slog.Logger) e
 			return err
 		}
 		log.Info("a new store was made", "dir", c.Data, "store", o.id.Store)
+	}
+	if o.keeper, err = openKeeper(c, o.id.Store, log); err != nil {
+		return err
 	}
 	doubted, err := readDoubts(c.Data)
 	if err != nil {
@@ -147,7 +165,7 @@ func (o *opened) close() {
 
 // handler returns the operations over an opened store. What can be run again ends when stopping is closed.
 func (o *opened) handler(c *config.Config, status func(*control.Status), log *slog.Logger, stopping <-chan struct{}) http.Handler {
-	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log,
+	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper,
 		TakeoverDir: filepath.Join(c.Data, takeoverName), Stopping: stopping, TakeSecret: auth.TakeAppPassword,
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"holdfast"
 )
 
 // Keys are the operations on a store's keys, for who wires them. No secret goes through them: who has a recovery key proves or certifies with it on its own side.
@@ -17,9 +19,11 @@ type Keys interface {
 
 // KeyState is what is public of a store's keys.
 type KeyState struct {
+	Store    holdfast.ID     `json:"store"`
 	Recovery []RecoveryState `json:"recovery"`
 	Server   string          `json:"server"`        // the public half
 	Signer   []byte          `json:"signer"`        // the public half
+	Hybrid   bool            `json:"hybrid"`        // all keys withstand quantum computers
 	File     string          `json:"file"`          // where the server's own keys lie
 	Rotating bool            `json:"rotating"`      // a rotation is under way
 	Nag      string          `json:"nag,omitempty"` // what should be done, and why

@@ -216,3 +216,21 @@ func TestParseKeyName(t *testing.T) {
 		}
 	}
 }
+
+func TestProve(t *testing.T) {
+	r, _, next := rewrapRig(t)
+	with := func(id *seal.Identity) *Vault {
+		return must(t, must2(Open(ctx, Options{Place: r.place, With: []*seal.Identity{id}})), nil)
+	}
+	if n, err := with(r.recovery.Identity).Prove(ctx); err != nil || n != 14 {
+		t.Errorf("the recovery key opens %d, %v", n, err)
+	}
+	if n, err := with(next.Identity).Prove(ctx); !holdfast.IsKind(err, holdfast.Unauthorized) || n != 0 {
+		t.Errorf("another key opens %d, %v", n, err)
+	}
+	empty := Options{Place: memory.New(r.clock), Ring: r.ring, Clock: r.clock}
+	v := must(t, must2(Create(ctx, empty, Meta{Vault: holdfast.ID{2}, Store: holdfast.ID{0xff}})), nil)
+	if n, err := v.Prove(ctx); n != 0 || err != nil {
+		t.Errorf("a vault with nothing in it: %d, %v", n, err)
+	}
+}
