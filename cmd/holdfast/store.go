@@ -58,6 +58,9 @@ func openStore(ctx context.Context, c *config.Config, why purpose, log *slog.Log
 
 // claim takes the lease of a data directory, and makes the directory where a store may be made. Nothing else is changed.
 func claim(c *config.Config, why purpose) (*vfs.Lease, error) {
+	if err := mayOpen(c.Data, why); err != nil {
+		return nil, err
+	}
 	found, err := survey(c.Data)
 	if err != nil {
 		return nil, err

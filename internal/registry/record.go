@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"encoding/json"
 	"time"
 
 	"holdfast"
@@ -20,6 +21,8 @@ type Record struct {
 	// Signer is who signs for the store, and Certificates what the recovery keys say of it. They count like those of a term: a recovery key that was made after the newest term is found here alone.
 	Signer       seal.PublicKey     `json:"signer"`
 	Certificates []seal.Certificate `json:"certificates"`
+	// Keys are the server's own keys: a restored store goes on with them, so that nothing in a vault must be wrapped anew for it. Whoever reads the record has a key that opens everything already.
+	Keys json.RawMessage `json:"keys"`
 }
 
 // RecordKey is a recovery key in a record.
@@ -33,7 +36,7 @@ const RecordFormat = 1
 
 // RecordOf describes a store.
 func RecordOf(store holdfast.ID, ack, onFailure string, r *Registry, ring *seal.Ring) Record {
-	out := Record{Format: RecordFormat, Store: store, Ack: ack, OnFailure: onFailure, Vaults: r.Vaults, Signer: ring.Signer.Public(), Certificates: ring.Certificates()}
+	out := Record{Format: RecordFormat, Store: store, Ack: ack, OnFailure: onFailure, Vaults: r.Vaults, Signer: ring.Signer.Public(), Certificates: ring.Certificates(), Keys: ring.Encode()}
 	for _, h := range ring.Recovery() {
 		out.Recovery = append(out.Recovery, RecordKey{h.Recipient.String(), h.Made.UTC()})
 	}

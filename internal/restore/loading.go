@@ -124,7 +124,7 @@ func (a *loading) group(list []vault.Loaded) (out []holdfast.Change, err error) 
 // renumbered gives a change the next seq.
 func (a *loading) renumbered(c holdfast.Change) holdfast.Change {
 	a.seq++
-	c.Seq, c.Epoch, c.Prev = a.seq, a.epoch, 0
+	c.Seq, c.Epoch, c.Prev = a.seq, a.epoch, 1 // which version it follows is for the engine to find
 	return c
 }
 

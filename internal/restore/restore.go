@@ -30,6 +30,10 @@ type Options struct {
 	Seq        uint64    // of that account; 0: the newest
 	Collection string    // path, of that account; empty: all
 
+	// Based is told where the engine's stream stands once everything that the vaults have is in it, before the restore's own changes. Where that was so in a run before, Base says it.
+	Based func(holdfast.Position) error
+	Base  holdfast.Position
+
 	Workers  int // default: 4
 	Clock    clock.Clock
 	Log      *slog.Logger
@@ -68,13 +72,14 @@ type Loss struct {
 
 // Report tells what a restore did.
 type Report struct {
-	Vaults   []string       `json:"vaults"`
-	Accounts []Account      `json:"accounts"`
-	Losses   []Loss         `json:"losses"`
-	Damage   []vault.Damage `json:"damage"`
-	Changes  int64          `json:"changes"`
-	Seconds  float64        `json:"duration_s"`
-	Rate     float64        `json:"changes_per_s"`
+	Vaults   []string          `json:"vaults"`
+	Accounts []Account         `json:"accounts"`
+	Losses   []Loss            `json:"losses"`
+	Damage   []vault.Damage    `json:"damage"`
+	Changes  int64             `json:"changes"`
+	Base     holdfast.Position `json:"-"` // where the stream stood before the restore's own changes
+	Seconds  float64           `json:"duration_s"`
+	Rate     float64           `json:"changes_per_s"`
 }
 
 // Run restores. Errors: NotFound (no such account, or nothing in the vaults), Full, Invalid (the directory holds something else).
@@ -103,6 +108,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	defer newest.Close()
 	r := &run{o: o, rep: rep, out: make(chan *piece, 4), newest: newest}
+	if r.later, err = newLater(o.Spool + "-later"); err != nil {
+		return rep, err
+	}
+	defer r.later.close()
 	if !o.At.IsZero() {
 		r.then, err = vault.NewReader(ctx, o.Vaults, vault.ReadOptions{Spool: o.Spool + "-then", Account: only, Trust: o.Recovery, At: o.At})
 		if err != nil {
@@ -178,7 +187,7 @@ type piece struct {
 	account *loading
 	changes []holdfast.Change
 	octets  int
-	last    bool
+	last    bool // changes are the restore's own: they come after all accounts
 }
 
 // run is a restore under way.
@@ -188,6 +197,7 @@ type run struct {
 	out    chan *piece
 	newest *vault.Reader
 	then   *vault.Reader // as of an earlier moment; nil: none is asked for
+	later  *later        // the restore's own changes
 }
 
 // all reads the accounts, several at a time, and applies what comes.
@@ -298,9 +308,13 @@ func (r *run) apply(ctx context.Context) error {
 		return nil
 	}
 	for p := range r.out {
-		batch.Changes, octets = append(batch.Changes, p.changes...), octets+p.octets
 		if p.last {
 			ends = append(ends, p.account)
+			if err := r.later.add(p.changes); err != nil {
+				return err
+			}
+		} else {
+			batch.Changes, octets = append(batch.Changes, p.changes...), octets+p.octets
 		}
 		if len(batch.Changes) >= maxApplyChanges || octets >= maxApplyOctets {
 			if err := flush(); err != nil {
@@ -311,7 +325,20 @@ func (r *run) apply(ctx context.Context) error {
 	if context.Cause(ctx) != nil {
 		return context.Cause(ctx)
 	}
-	return flush()
+	if err := flush(); err != nil || r.o.Engine == nil {
+		return err
+	}
+	if r.rep.Base = r.o.Base; r.rep.Base == (holdfast.Position{}) {
+		r.rep.Base = r.o.Engine.Position()
+		if r.o.Based != nil {
+			if err := r.o.Based(r.rep.Base); err != nil {
+				return err
+			}
+		}
+	}
+	return r.later.each(func(list []holdfast.Change) error {
+		return r.o.Engine.Apply(ctx, &holdfast.Batch{Changes: list})
+	})
 }
 
 // end notes what became of an account.
@@ -323,15 +350,11 @@ func (r *run) end(ctx context.Context, a *loading) error {
 			return err
 		}
 		d, err := snap.Digest(a.id, a.loaded)
-		if err == nil {
-			out.Digest = d.State
-		}
-		head, err2 := snap.Head(a.id)
 		snap.Close()
-		if err != nil || err2 != nil {
-			return fail("Run", holdfast.Internal, a.id.String(), "what was restored cannot be read", firstErr(err, err2))
+		if err != nil && a.loaded > 0 {
+			return fail("Run", holdfast.Internal, a.id.String(), "what was restored cannot be read", err)
 		}
-		out.Epoch, out.Seq = head.Epoch, head.Seq
+		out.Digest = d.State
 	}
 	r.rep.Accounts = append(r.rep.Accounts, out)
 	r.rep.Losses = append(r.rep.Losses, a.losses...)

@@ -49,7 +49,17 @@ type source struct {
 }
 
 func newSource(t *testing.T) *source {
-	s := &source{t: t, clock: clock.NewFake(time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)), engine: memory.New()}
+	s := &source{t: t}
+	s.init(t)
+	policy, err := relay.ParsePolicy("engine+local")
+	fine(t, err)
+	s.start(policy)
+	return s
+}
+
+// init makes keys, an engine and a vault.
+func (s *source) init(t testing.TB) {
+	s.clock, s.engine = clock.NewFake(time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)), memory.New()
 	var err error
 	s.ring, err = seal.NewRing(false)
 	fine(t, err)
@@ -59,8 +69,12 @@ func newSource(t *testing.T) *source {
 	s.place = memplace.New(s.clock)
 	_, err = vault.Create(t.Context(), s.options(), vault.Meta{Vault: holdfast.NewID(rand.Reader), Store: storeID, Name: "local", Created: s.clock.Now()})
 	fine(t, err)
-	policy, err := relay.ParsePolicy("engine+local")
-	fine(t, err)
+}
+
+// start starts the service.
+func (s *source) start(policy relay.Policy) {
+	t := s.t
+	var err error
 	s.relay, err = relay.New(relay.Options{Engine: s.engine, Store: storeID, Policy: policy, Clock: s.clock, Vaults: []relay.Attached{{Name: "local", Open: func(ctx context.Context) (*vault.Vault, error) {
 		return vault.Open(ctx, s.options())
 	}}}})
@@ -74,7 +88,6 @@ func newSource(t *testing.T) *source {
 		time.Sleep(time.Millisecond)
 	}
 	s.core = core.New(core.Options{Engine: s.engine, Copies: s.relay, Judges: judges, Clock: s.clock})
-	return s
 }
 
 func (s *source) options() vault.Options {

@@ -47,6 +47,7 @@ type Options struct {
 	CacheKiB int   // page cache of the writer; readers have a quarter; default 8192
 	Ballast  int64 // octets kept aside for the day when the disk is full; default 16 MiB, negative: none
 	WALPages int   // pages in the log before a checkpoint; default 8000: hot pages are then copied once for many changes
+	Bulk     bool  // it is being filled by a restore: see bulk.go
 
 	fs     vfs.FS   // tests: the file system that holds the log; default the system's
 	log    string   // tests: the log's name there; default Path and "-wal"
@@ -200,6 +201,11 @@ func (e *Engine) open() (err error) {
 	}
 	if err = e.migrate(); err != nil {
 		return err
+	}
+	if e.o.Bulk {
+		if err = e.beginBulk(); err != nil {
+			return err
+		}
 	}
 	if err = e.load(); err != nil {
 		return err

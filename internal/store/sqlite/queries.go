@@ -38,6 +38,7 @@ const (
 	qItem
 	qUIDHolder
 	qPutItem
+	qNewItem
 	qNewVersion
 	qNewTimes
 	qInsertChange
@@ -114,6 +115,7 @@ var queries = [nQueries]string{
 	qUIDHolder: `SELECT name FROM resources WHERE coll=?1 AND uid=?2 AND state=0`,
 	qPutItem: `INSERT INTO resources(coll, name, seq, lsn, state, item, kind, etag, phash, size, at, made, uid, t0, t1, months, span) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)
 		ON CONFLICT(coll, name) DO UPDATE SET seq=?3, lsn=?4, state=?5, item=?6, kind=?7, etag=?8, phash=?9, size=?10, at=?11, made=?12, uid=?13, t0=?14, t1=?15, months=?16, span=?17`,
+	qNewItem: `INSERT INTO resources(coll, name, seq, lsn, state, item, kind, etag, phash, size, at, made, uid, t0, t1, months, span) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)`,
 	// A new version of a live item with the same UID leaves the index of UIDs alone, which naming state or uid here would not; one with the same times that of times.
 	qNewVersion: `UPDATE resources SET seq=?3, lsn=?4, kind=?5, etag=?6, phash=?7, size=?8, at=?9 WHERE coll=?1 AND name=?2`,
 	qNewTimes:   `UPDATE resources SET seq=?3, lsn=?4, kind=?5, etag=?6, phash=?7, size=?8, at=?9, t0=?10, t1=?11, months=?12, span=?13 WHERE coll=?1 AND name=?2`,

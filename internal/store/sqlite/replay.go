@@ -100,7 +100,9 @@ func (t *transaction) applyChange(c *holdfast.Change) error {
 	coll := h.colls[c.Collection]
 	var old item
 	if coll != nil {
-		if _, err := t.c.one(qItem, func(s Stmt) { old = scanItem(t.c, s) }, coll.key, c.Name); err != nil {
+		if t.e.o.Bulk && c.Prev == 0 && c.Op == holdfast.OpPut && c.Name != "" {
+			// It is the first version: where that is not so, the unique key of items refuses it.
+		} else if _, err := t.c.one(qItem, func(s Stmt) { old = scanItem(t.c, s) }, coll.key, c.Name); err != nil {
 			return err
 		}
 	} else if c.Kind != holdfast.KindCollection || c.Op != holdfast.OpPut {

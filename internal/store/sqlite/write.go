@@ -83,11 +83,15 @@ func (t *transaction) putItem(coll *collection, old, x item) error {
 	if old.live() && x.live() && old.state == x.state && old.uid == x.uid {
 		return t.newVersion(coll, x, old.times != x.times)
 	}
-	s, err := t.c.take(qPutItem)
+	q := qPutItem
+	if t.e.o.Bulk && old.seq == 0 {
+		q = qNewItem
+	}
+	s, err := t.c.take(q)
 	if err != nil {
 		return err
 	}
-	defer t.c.give(qPutItem, s)
+	defer t.c.give(q, s)
 	s.BindInt(1, coll.key)
 	s.BindText(2, x.name)
 	s.BindInt(3, int64(x.seq))

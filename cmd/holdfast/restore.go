@@ -1,0 +1,431 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/config"
+	"holdfast/internal/core"
+	"holdfast/internal/registry"
+	"holdfast/internal/restore"
+	"holdfast/internal/seal"
+	"holdfast/internal/store/sqlite"
+	"holdfast/internal/vault"
+	"holdfast/internal/vfs"
+
+	"github.com/spf13/cobra"
+)
+
+// restoreFlags are what `holdfast restore` is told.
+type restoreFlags struct {
+	from       []string
+	key, into  string
+	at         string
+	account    string
+	seq        uint64
+	collection string
+	dryRun     bool
+}
+
+func (a *app) restoreCommand() *cobra.Command {
+	var f restoreFlags
+	c := &cobra.Command{
+		Use:   "restore --from VAULT... --key FILE --into DIR",
+		Short: "Rebuild everything, one account or one collection out of vaults",
+		Long: `Rebuild a store out of a vault, or out of several: what one lacks another may have. It always goes into a new
+place; the vaults are only read. It can be interrupted (Ctrl-C) and goes on when it is run again.
+
+VAULT is a vault's directory, or the URL of a remote one. FILE holds the recovery key.
+
+Afterwards the new store lies in DIR. It does not write into its vaults before it is given the right to:
+    holdfast adopt DIR
+    holdfast serve --data DIR
+Phones and programs go on as if nothing had happened: their passwords and what they have synced stay valid.
+
+With --at everything is as it was at that moment, but for passwords, devices and shares, which stay as they are newest.
+What cannot be restored is printed, and saved in DIR/restore-losses.json: whose, which, since when. The exit status is 1 then.`,
+		Example: `  holdfast restore --from /mnt/usb/holdfast-vault --key recovery.txt --into ./holdfast-data
+  holdfast restore --from ./holdfast-vault --key recovery.txt --into ./last-week --at 2026-11-19T12:00:00Z
+  holdfast restore --from ./holdfast-vault --key recovery.txt --into ./alice --account alice@example.org`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case len(f.from) == 0 || f.key == "":
+				return usage(cmd, errors.New("say from which vault (--from) and with which recovery key (--key)"))
+			case f.into == "" && !f.dryRun:
+				return usage(cmd, errors.New("say into which new directory (--into), or look only (--dry-run)"))
+			case f.account == "" && (f.seq > 0 || f.collection != ""):
+				return usage(cmd, errors.New("--seq and --collection are of one account: say which with --account"))
+			}
+			cfg, err := a.load(cmd)
+			if err != nil {
+				return err
+			}
+			return a.restore(cmd.Context(), cfg, f)
+		},
+	}
+	c.Flags().StringArrayVar(&f.from, "from", nil, "the `VAULT` to read; may be said several times")
+	c.Flags().StringVar(&f.key, "key", "", "the `FILE` with the recovery key")
+	c.Flags().StringVar(&f.into, "into", "", "the new `DIR`ectory of the store")
+	c.Flags().StringVar(&f.at, "at", "", "as of a `TIME`, like 2026-11-19T12:00:00Z")
+	c.Flags().StringVar(&f.account, "account", "", "only this account (`EMAIL` or id)")
+	c.Flags().Uint64Var(&f.seq, "seq", 0, "of this account, up to this change")
+	c.Flags().StringVar(&f.collection, "collection", "", "of this account, only this `PATH`, like addressbooks/default")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "read and verify everything, and write nothing")
+	return c
+}
+
+// restore restores, or reads everything and writes nothing.
+func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) error {
+	o := restore.Options{Account: f.account, Seq: f.seq, Collection: strings.Trim(f.collection, "/"), Log: a.logger(c), Derive: core.DeriveBy(judges(c))}
+	var err error
+	if f.at != "" {
+		if o.At, err = time.Parse(time.RFC3339, f.at); err != nil {
+			return &exitError{exitUsage, fmt.Sprintf("--at %s is no time like 2026-11-19T12:00:00Z", f.at)}
+		}
+	}
+	if o.Recovery, err = readRecovery(f.key); err != nil {
+		return err
+	}
+	for _, from := range f.from {
+		v, err := openToRead(ctx, nil, from, a.logger(c), o.Recovery.Identity)
+		if err != nil {
+			return err
+		}
+		defer v.Close()
+		o.Vaults = append(o.Vaults, v)
+	}
+	bar := a.progress("changes", 0)
+	defer bar.end()
+	o.Progress = func(p restore.Progress) { bar.at(int(p.Changes), p.Changes) }
+	if f.dryRun {
+		if o.Spool, err = os.MkdirTemp("", "holdfast-restore-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(o.Spool)
+		o.Nonce = holdfast.NewID(nil)
+		rep, err := restore.Run(ctx, o)
+		bar.end()
+		if err != nil {
+			return err
+		}
+		return a.told(rep, f, "")
+	}
+	rep, err := a.restoreInto(ctx, c, f, o)
+	bar.end()
+	if err != nil {
+		return err
+	}
+	return a.told(rep, f, f.into)
+}
+
+func readRecovery(file string) (*seal.Recovery, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, &exitError{exitUsage, "the recovery key cannot be read: " + oneLine(err)}
+	}
+	r, err := seal.ParseRecovery(b)
+	if err != nil {
+		return nil, &exitError{exitUsage, file + ": " + sentence(err)}
+	}
+	return r, nil
+}
+
+// restoreInto restores into a directory that is new, or that an earlier, interrupted run of the same began.
+func (a *app) restoreInto(ctx context.Context, c *config.Config, f restoreFlags, o restore.Options) (*restore.Report, error) {
+	dir, log := f.into, a.logger(c)
+	if vfs.Volatile(dir) && !c.Volatile {
+		return nil, refused("%s lies in memory (%s): a restart of the machine would empty it. Choose a disk, or say --volatile if you mean it", dir, vfs.Filesystem(dir))
+	}
+	if err := vfs.MkdirDurable(vfs.OS, dir, 0o700); err != nil {
+		return nil, refused("the directory cannot be made: %v", err)
+	}
+	lease, err := vfs.AcquireLease(vfs.OS, filepath.Join(dir, leaseName))
+	if err != nil {
+		return nil, &holdfast.Error{Op: "restore", Kind: holdfast.Busy, Ref: dir, Text: "another process works on this directory", Err: err}
+	}
+	defer lease.Release()
+	state, err := beginRestore(dir, f, o)
+	if err != nil {
+		return nil, err
+	}
+	e, err := sqlite.Open(ctx, sqlite.Options{Dir: dir, Store: state.Store, Create: true, Log: log, Ballast: -1, Bulk: true, CacheKiB: 64 << 10})
+	if err != nil {
+		return nil, err
+	}
+	spool := filepath.Join(dir, sortingName)
+	if err := os.RemoveAll(spool); err == nil { // of a run that was cut
+		err = os.Mkdir(spool, 0o700)
+	}
+	o.Engine, o.Nonce, o.Spool, o.Base = e, state.Nonce, filepath.Join(spool, "part"), holdfast.Position{Batch: state.Batch, Hash: state.Hash}
+	o.Based = func(p holdfast.Position) error {
+		state.Batch, state.Hash = p.Batch, p.Hash
+		return writeState(dir, restoringName, state)
+	}
+	rep, err := restore.Run(ctx, o)
+	_ = os.RemoveAll(spool)
+	if err != nil {
+		_ = e.Close()
+		if ctx.Err() != nil {
+			return nil, &exitError{exitBusy, "interrupted; run the same command again, it goes on where it was"}
+		}
+		return nil, err
+	}
+	if err := e.EndBulk(ctx); err != nil {
+		_ = e.Close()
+		return nil, err
+	}
+	if err := e.Close(); err != nil {
+		return nil, err
+	}
+	return rep, endRestore(ctx, dir, f, o, state, rep)
+}
+
+// beginRestore marks the directory as being restored.
+func beginRestore(dir string, f restoreFlags, o restore.Options) (restoring, error) {
+	var ids []string
+	for _, v := range o.Vaults {
+		ids = append(ids, v.Meta().Vault.String())
+	}
+	what := fmt.Sprintf("from=%s at=%s account=%s seq=%d collection=%s", strings.Join(ids, ","), f.at, f.account, f.seq, f.collection)
+	var s restoring
+	ok, err := readState(dir, restoringName, &s)
+	if err != nil {
+		return s, err
+	}
+	if ok && s.What != what {
+		return s, refused("%s was begun to be restored otherwise (%s); run that again, or choose another directory", dir, s.What)
+	}
+	if ok {
+		return s, nil
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return s, err
+	}
+	for _, e := range list {
+		if !harmless(e.Name()) {
+			return s, refused("%s is not empty (it holds %s): a restore goes into a new place only", dir, e.Name())
+		}
+	}
+	s = restoring{Format: 1, Store: holdfast.NewID(nil), Nonce: holdfast.NewID(nil), What: what}
+	return s, writeState(dir, restoringName, s)
+}
+
+// endRestore writes what a store has beside its database: its marker, its keys, its list of vaults, and that it was restored. The directory is a store once the first file is gone.
+func endRestore(ctx context.Context, dir string, f restoreFlags, o restore.Options, state restoring, rep *restore.Report) error {
+	now := clock.System.Now().UTC().Truncate(time.Second)
+	ring, reg, err := heritage(ctx, o, f)
+	if err != nil {
+		return err
+	}
+	if err := registry.WriteKeys(vfs.OS, dir, ring); err != nil {
+		return err
+	}
+	if err := reg.Write(vfs.OS, dir); err != nil {
+		return err
+	}
+	r := restored{Format: 1, At: now, Batch: rep.Base.Batch, Hash: rep.Base.Hash, Lossy: len(rep.Losses) > 0}
+	if f.account != "" {
+		r.Partial = strings.TrimSuffix("account "+f.account+" "+f.collection, " ")
+	}
+	for _, v := range o.Vaults {
+		r.From = append(r.From, restoredOf{v.Meta().Vault, len(o.Vaults) == 1 && len(rep.Losses) == 0})
+	}
+	if len(rep.Losses)+len(rep.Damage) > 0 {
+		if err := writeState(dir, lossesName, rep); err != nil {
+			return err
+		}
+	}
+	if err := writeState(dir, restoredName, r); err != nil {
+		return err
+	}
+	id := identity{Format: identityFormat, Store: state.Store, Created: now}
+	if err := id.write(dir); err != nil {
+		return err
+	}
+	return removeState(dir, restoringName)
+}
+
+// heritage returns the keys and the list of vaults that the store had, as its vaults keep them. Where none says that, it gets keys of its own, and the vaults that it was restored from.
+func heritage(ctx context.Context, o restore.Options, f restoreFlags) (*seal.Ring, *registry.Registry, error) {
+	for _, v := range o.Vaults {
+		var rec registry.Record
+		if err := v.Service(ctx, &rec); err != nil {
+			continue
+		}
+		ring, err := seal.ParseRing(rec.Keys)
+		if err != nil {
+			continue
+		}
+		reg := rec.Registry()
+		for i := range reg.Vaults { // a vault may have been carried to another place
+			for n, from := range o.Vaults {
+				if reg.Vaults[i].Vault == from.Meta().Vault && reg.Vaults[i].Kind == kindDir {
+					reg.Vaults[i].Location = absolute(f.from[n])
+				}
+			}
+		}
+		return ring, reg, nil
+	}
+	ring, err := seal.NewRing(o.Recovery.Hybrid())
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := ring.Add(o.Recovery); err != nil {
+		return nil, nil, err
+	}
+	return ring, (&registry.Record{}).Registry(), nil
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// told says what a restore did.
+func (a *app) told(rep *restore.Report, f restoreFlags, dir string) error {
+	lossy := len(rep.Losses) > 0
+	var code error
+	if lossy {
+		code = &exitError{code: exitNegative}
+	}
+	if a.json {
+		if err := a.printJSON("restore", rep); err != nil {
+			return err
+		}
+		return code
+	}
+	for _, d := range rep.Damage {
+		a.say("damaged: vault %s, %s: %s\n", d.Vault, d.Object, d.What)
+	}
+	for _, l := range rep.Losses {
+		where := strings.Trim(l.Collection+"/"+l.Name, "/")
+		if where == "" {
+			where = "-"
+		}
+		a.printf("lost: %s  %s  changes %d to %d  %s  %s\n", l.Account, where, l.SeqFrom, l.SeqTo, day(l.Time), inTable(l.Reason))
+	}
+	verb := "Restored"
+	if dir == "" {
+		verb = "Could be restored:"
+	}
+	a.printf("%s %s, %s, in %.1f s (%.0f/s); lost: %d.\n", verb, count(int64(len(rep.Accounts)), "account"), count(rep.Changes, "change"), rep.Seconds, rep.Rate, len(rep.Losses))
+	switch {
+	case dir == "":
+	case f.account != "":
+		a.printf("Look at it with --data %s, or take it out: holdfast export %s --data %s --to DIR\n", dir, f.account, dir)
+	default:
+		a.printf("To go on with it, stop the old server for good, then:\n  holdfast adopt %s\n  holdfast serve --data %s\n", dir, dir)
+	}
+	return code
+}
+
+// adoptCommand gives a restored store the right to write.
+func (a *app) adoptCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "adopt DIR",
+		Short: "Give a restored store the right to write into its vaults",
+		Long: `Give the store in DIR, which was restored, the right to write into its vaults: from then on no other store that had
+it can. Stop the old server for good first; where it still runs on this machine, that is refused.
+
+It can be run again after it was cut short.`,
+		Example: `  holdfast adopt ./holdfast-data`,
+		Args:    args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			cfg, err := a.load(cmd)
+			if err != nil {
+				return err
+			}
+			return a.adopt(cmd.Context(), cfg, list[0])
+		},
+	}
+}
+
+func (a *app) adopt(ctx context.Context, c *config.Config, dir string) error {
+	var r restored
+	ok, err := readState(dir, restoredName, &r)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return refused("%s was not restored: a store that was made here has the right to write", dir)
+	case r.Partial != "":
+		return refused("%s holds a part of a store (%s): it cannot go on in the place of the whole", dir, r.Partial)
+	}
+	if err := mayOpen(dir, toUse); err != nil {
+		return err
+	}
+	lease, err := vfs.AcquireLease(vfs.OS, filepath.Join(dir, leaseName))
+	if err != nil {
+		return &holdfast.Error{Op: "adopt", Kind: holdfast.Busy, Ref: dir, Text: "another process works on this directory", Err: err}
+	}
+	defer lease.Release()
+	log := a.logger(c)
+	id, err := readIdentity(dir)
+	if err != nil {
+		return err
+	}
+	reg, _, err := registry.Read(vfs.OS, dir)
+	if err != nil {
+		return err
+	}
+	ring, err := registry.ReadKeys(vfs.OS, dir)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, e := range reg.Vaults {
+		if err := adoptVault(ctx, e, ring, id.Store, &r, log); err != nil {
+			return err
+		}
+		names = append(names, e.Name)
+	}
+	now := clock.System.Now().UTC().Truncate(time.Second)
+	r.Adopted = &now
+	if err := writeState(dir, restoredName, r); err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON("adopt", map[string]any{"store": id.Store, "vaults": names})
+	}
+	if len(names) == 0 {
+		a.say("The store has no vault: add one (holdfast vault add --data %s ...).\n", dir)
+	}
+	a.printf("%s has the right to write now, into: %s. Start it: holdfast serve --data %s\n", dir, strings.Join(names, ", "), dir)
+	return nil
+}
+
+// adoptVault makes the next term of a vault this store's, once. A vault that the store was restored from goes on from there; any other is filled anew.
+func adoptVault(ctx context.Context, e registry.Entry, ring *seal.Ring, store holdfast.ID, r *restored, log *slog.Logger) error {
+	v, err := openVault(ctx, e, vault.Options{Ring: ring, Log: log})
+	if err != nil {
+		return fmt.Errorf("the vault %s: %w", e.Name, err)
+	}
+	defer v.Close()
+	_, term, err := v.End(ctx)
+	if err != nil {
+		return err
+	}
+	if term.Store == store {
+		return nil // it was cut behind this one
+	}
+	base := holdfast.Position{}
+	for _, from := range r.From {
+		if from.Vault == v.Meta().Vault && from.Whole {
+			base = holdfast.Position{Batch: r.Batch, Hash: r.Hash}
+		}
+	}
+	_, err = v.Adopt(ctx, store, base, vault.FromNothing)
+	return err
+}

@@ -1,0 +1,59 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"holdfast/internal/vfs"
+)
+
+// A restore fills an engine with everything at once, and nobody else uses it meanwhile. While it is open in bulk, a commit does not wait for the disk (synchronous=NORMAL: only checkpoints do), and the indexes
+// that only queries need are missing; EndBulk makes them and makes everything durable. A process that is killed loses nothing of that: what it wrote is in the kernel's cache. After a power cut the log is valid up to
+// some batch, its frames having checksums, so the restore that is run again finds a prefix of what it had done, and goes on from there.
+
+// bulkIndexes are those that are made last.
+var bulkIndexes = map[string]string{
+	"res_seq":  "CREATE UNIQUE INDEX IF NOT EXISTS res_seq ON resources(coll, seq)",
+	"res_uid":  "CREATE UNIQUE INDEX IF NOT EXISTS res_uid ON resources(coll, uid) WHERE state=0 AND uid IS NOT NULL",
+	"res_time": "CREATE INDEX IF NOT EXISTS res_time ON resources(coll, span, t0) WHERE span IS NOT NULL",
+}
+
+func (e *Engine) beginBulk() error {
+	for name := range bulkIndexes {
+		if err := e.w.Exec("DROP INDEX IF EXISTS " + name); err != nil {
+			return err
+		}
+	}
+	return e.w.Exec("PRAGMA synchronous=NORMAL")
+}
+
+// EndBulk makes the indexes and everything durable. The engine is to be closed after it.
+func (e *Engine) EndBulk(ctx context.Context) error {
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	for _, sql := range bulkIndexes {
+		if err := e.w.Exec(sql); err != nil {
+			return fmt.Errorf("sqlite: the indexes of a restored store: %w", err)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	if err := e.w.Exec("PRAGMA synchronous=FULL"); err != nil {
+		return err
+	}
+	for _, name := range []string{e.o.log, e.o.Path} {
+		f, err := e.o.fs.OpenFile(name, vfs.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		err = f.Sync()
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return e.o.fs.SyncDir(e.o.Dir)
+}
