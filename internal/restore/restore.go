@@ -328,17 +328,26 @@ func (r *run) apply(ctx context.Context) error {
 	if err := flush(); err != nil || r.o.Engine == nil {
 		return err
 	}
-	if r.rep.Base = r.o.Base; r.rep.Base == (holdfast.Position{}) {
-		r.rep.Base = r.o.Engine.Position()
-		if r.o.Based != nil {
-			if err := r.o.Based(r.rep.Base); err != nil {
-				return err
-			}
-		}
+	if err := r.base(ctx); err != nil {
+		return err
 	}
 	return r.later.each(func(list []holdfast.Change) error {
 		return r.o.Engine.Apply(ctx, &holdfast.Batch{Changes: list})
 	})
+}
+
+// base finds out where the stream stands once everything that the vaults have is in it. What a run before said counts only if the stream has that position still: a power cut may have taken it away, and the restore's own
+// changes, which came after it, with it.
+func (r *run) base(ctx context.Context) error {
+	r.rep.Base = r.o.Base
+	if hash, ok, err := r.o.Engine.HashAt(ctx, r.o.Base.Batch); err != nil || ok && r.o.Base.Batch > 0 && hash == r.o.Base.Hash {
+		return err
+	}
+	r.rep.Base = r.o.Engine.Position()
+	if r.o.Based == nil {
+		return nil
+	}
+	return r.o.Based(r.rep.Base)
 }
 
 // end notes what became of an account.
