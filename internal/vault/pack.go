@@ -127,18 +127,17 @@ func (v *Vault) sealedSegments(ctx context.Context) (map[string]bool, error) {
 
 // Packs returns the packs that heads name and that no later one replaces. A head that cannot be read is an error here: it may name some.
 func (v *Vault) Packs(ctx context.Context) ([]PackRef, error) {
+	l := &v.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := v.readLedger(ctx); err != nil {
+		return nil, err
+	}
 	var out []PackRef
-	err := v.Heads(ctx, 0, func(name string, h Head, _ holdfast.Hash, err error) error {
-		if err != nil {
-			return err
-		}
-		for _, p := range h.Packs {
-			out = slices.DeleteFunc(out, func(o PackRef) bool { return slices.Contains(p.Replaces, o.Name) })
-			out = append(out, p)
-		}
-		return nil
-	})
-	return out, err
+	for _, p := range l.packs {
+		out = append(out, p.PackRef)
+	}
+	return out, nil
 }
 
 // gatherSegment reads a segment's lines into g.

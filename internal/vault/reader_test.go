@@ -326,3 +326,62 @@ func TestAForkIsReadAsItWentOn(t *testing.T) {
 		t.Fatal(n, damage)
 	}
 }
+
+func TestCompactedAndLetGo(t *testing.T) {
+	r, m := newRig(t, nil), newMaker(21, 12)
+	r.opt.KeepTail, r.opt.Keep = 48*time.Hour, 24*time.Hour
+	r.open()
+	p := r.place.(*memory.Place)
+	for i := range 90 {
+		r.ship(m.batch(4))
+		r.clock.Advance(time.Hour)
+		if i%5 == 4 {
+			r.w.Roll()
+			must2(r.v.Seal(ctx, r.w))
+			must2(r.v.Compact(ctx, r.w))
+			rep, err := r.v.Let(ctx)
+			fine(t, err)
+			if i < 40 && rep.Objects > 0 {
+				t.Fatalf("after %d hours %d objects are gone", i, rep.Objects)
+			}
+		}
+		if i == 50 {
+			r.open()
+		}
+	}
+	packs := must2(r.v.Packs(ctx))
+	if len(packs) > 12 || packs[0].Tier == 0 {
+		t.Fatalf("%d packs, the first of tier %d", len(packs), packs[0].Tier)
+	}
+	for _, name := range names(t, p) {
+		if strings.HasSuffix(name, SegmentName(1, 1)) {
+			t.Error("the first segment is still there")
+		}
+	}
+	got, damage := readAll(t, r.recovery, ReadOptions{}, r.place)
+	if n := same(t, "compacted", got, m.truth(len(m.batches))); n != 0 || len(damage) > 0 {
+		t.Fatal(n, damage)
+	}
+}
+
+// TestAClockThatJumpsLetsNothingGo: a clock that is put ahead by years makes nothing old.
+func TestAClockThatJumpsLetsNothingGo(t *testing.T) {
+	r, m := newRig(t, nil), newMaker(22, 3)
+	for range 10 {
+		r.ship(m.batch(2))
+	}
+	r.w.Roll()
+	must2(r.v.Seal(ctx, r.w))
+	before := len(names(t, r.place))
+	for _, jump := range []time.Duration{10 * 365 * 24 * time.Hour, -20 * 365 * 24 * time.Hour, 10 * 365 * 24 * time.Hour} {
+		r.clock.Set(r.clock.Now().Add(jump))
+		r.ship(m.batch(2))
+		fine(t, r.w.Head(ctx, HeadInput{}))
+		if rep := must2(r.v.Let(ctx)); rep.Objects != 0 {
+			t.Fatalf("after a jump by %v %d objects are gone", jump, rep.Objects)
+		}
+	}
+	if after := len(names(t, r.place)); after < before {
+		t.Fatal("objects are gone")
+	}
+}

@@ -81,6 +81,7 @@ type Vault struct {
 	keys   map[holdfast.ID]*seal.Identity
 	making sync.Mutex // held while an account's key is made
 	heads  headCache
+	ledger ledger
 }
 
 func fail(op string, kind holdfast.ErrorKind, ref, text string, err error) error {

@@ -1,0 +1,163 @@
+package vault
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/place"
+)
+
+// maxStep is the most time that counts between two heads. Whoever decides that something is old enough to be let go of must not be fooled by a clock: one that jumps ahead by years counts for a day, one that jumps back
+// for nothing, and so does a service that stood still.
+const maxStep = 24 * time.Hour
+
+// ledger is what the heads say, added up: which packs there are, and how long each has been named. It is read on from where it was.
+type ledger struct {
+	mu      sync.Mutex
+	number  uint64 // of the newest head that was read
+	last    time.Time
+	counted time.Duration // from the first head to that one
+	packs   []namedPack
+	left    []namedPack // that later ones replaced
+}
+
+// namedPack is a pack with the counted time at which a head first named it, or replaced it.
+type namedPack struct {
+	PackRef
+	at time.Duration
+}
+
+// readLedger brings the ledger up to the newest head. A head that cannot be read is an error: what it says is not known. The lock is held.
+func (v *Vault) readLedger(ctx context.Context) error {
+	l := &v.ledger
+	return v.Heads(ctx, l.number, func(name string, h Head, _ holdfast.Hash, err error) error {
+		if err != nil {
+			return err
+		}
+		if l.number > 0 {
+			l.counted += min(max(0, h.PlaceAt.Sub(l.last)), maxStep)
+		}
+		l.number, l.last = h.Number, h.PlaceAt
+		for _, p := range h.Packs {
+			l.packs = slices.DeleteFunc(l.packs, func(o namedPack) bool {
+				replaced := slices.Contains(p.Replaces, o.Name)
+				if replaced {
+					l.left = append(l.left, namedPack{o.PackRef, l.counted})
+				}
+				return replaced
+			})
+			l.packs = append(l.packs, namedPack{p, l.counted})
+		}
+		return nil
+	})
+}
+
+// LetReport tells what was let go of.
+type LetReport struct {
+	Objects int
+	Kept    int // that the place does not let us remove
+}
+
+// Let removes what is needed no more: the segments of which a pack was made that a head has named for KeepTail, and packs that others have replaced for Keep. Time is counted along the heads. A pack is read and
+// verified once more before what it was made of goes.
+func (v *Vault) Let(ctx context.Context) (LetReport, error) {
+	l := &v.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var rep LetReport
+	if err := v.readLedger(ctx); err != nil {
+		return rep, err
+	}
+	there, err := v.segmentNames(ctx)
+	if err != nil {
+		return rep, err
+	}
+	for i := range l.packs {
+		p := &l.packs[i]
+		if l.counted-p.at < v.o.KeepTail || !slices.ContainsFunc(p.Segments, func(s string) bool { return there[s] }) {
+			continue
+		}
+		if err := v.verifyPack(ctx, p.PackRef); err != nil {
+			return rep, err
+		}
+		for _, s := range p.Segments {
+			if !there[s] {
+				continue
+			}
+			for _, name := range []string{s, strings.TrimSuffix(s, place.Grows) + ".key"} { // the key last: nothing is left that could not be read
+				if err := v.let(ctx, name, &rep); err != nil {
+					return rep, err
+				}
+			}
+		}
+	}
+	for _, p := range l.left {
+		if l.counted-p.at < v.o.Keep {
+			continue
+		}
+		for _, suffix := range []string{packSuffix, indexSuffix} {
+			if err := v.let(ctx, p.Name+suffix, &rep); err != nil {
+				return rep, err
+			}
+		}
+	}
+	return rep, nil
+}
+
+// Upkeep does what is due: seals closed segments, joins packs, lets go of what is needed no more.
+func (v *Vault) Upkeep(ctx context.Context, w *Writer) error {
+	for {
+		rep, err := v.Seal(ctx, w)
+		if err != nil {
+			return err
+		}
+		if rep.Segments == 0 {
+			break
+		}
+		v.o.Log.Info("a pack was made", "vault", v.meta.Name, "pack", rep.Pack, "segments", rep.Segments, "accounts", rep.Accounts, "changes", rep.Changes, "octets", rep.Octets)
+	}
+	for {
+		rep, err := v.Compact(ctx, w)
+		if err != nil {
+			return err
+		}
+		if rep.Packs == 0 {
+			break
+		}
+		v.o.Log.Info("packs were joined", "vault", v.meta.Name, "pack", rep.Pack, "packs", rep.Packs, "changes", rep.Changes, "octets", rep.Octets)
+	}
+	rep, err := v.Let(ctx)
+	if rep.Objects > 0 {
+		v.o.Log.Info("what was needed no more was let go of", "vault", v.meta.Name, "objects", rep.Objects)
+	}
+	return err
+}
+
+// let removes an object.
+func (v *Vault) let(ctx context.Context, name string, rep *LetReport) error {
+	err := v.p.Remove(ctx, name)
+	switch holdfast.KindOf(err) {
+	case holdfast.Forbidden:
+		rep.Kept++
+		return nil
+	case holdfast.NotFound:
+		return nil
+	}
+	if err == nil {
+		rep.Objects++
+	}
+	return err
+}
+
+func (v *Vault) segmentNames(ctx context.Context) (map[string]bool, error) {
+	out := map[string]bool{}
+	err := v.eachSegment(ctx, func(s segmentRef) error {
+		out[SegmentName(s.term, s.n)] = true
+		return nil
+	})
+	return out, err
+}
