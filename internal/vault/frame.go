@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -114,16 +115,22 @@ type foundFrame struct {
 	at int64 // of its sealed octets
 }
 
-// walk calls fn with the frames of a segment, whole ones only: from their lines, without reading the octets. It returns how many octets at the end belong to none: what a power cut or an
+// walk calls fn with the frames of a segment, whole ones only: from their lines, passing over the octets, in one reading. It returns how many octets at the end belong to none: what a power cut or an
 // error left, which was never acknowledged, or damage.
 func (v *Vault) walk(ctx context.Context, segment string, fn func(foundFrame) error) (torn int64, err error) {
 	i, err := v.p.Stat(ctx, segment)
 	if err != nil {
 		return 0, err
 	}
+	r, err := v.p.Get(ctx, segment, 0, i.Size)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	b := bufio.NewReaderSize(r, 64<<10)
 	for at := int64(0); at < i.Size; {
-		line, err := v.read(ctx, segment, at, maxFrameHeader)
-		if err != nil {
+		line, err := b.Peek(maxFrameHeader)
+		if err != nil && err != io.EOF {
 			return 0, err
 		}
 		h, n, ok := ParseFrameHeader(line)
@@ -134,9 +141,25 @@ func (v *Vault) walk(ctx context.Context, segment string, fn func(foundFrame) er
 		if err := fn(foundFrame{h, at + int64(n)}); err != nil {
 			return 0, err
 		}
+		if _, err := b.Discard(int(next - at)); err != nil {
+			return 0, err
+		}
 		at = next
 	}
 	return 0, nil
+}
+
+// begins returns the first batch of a segment; 0 where it has no whole frame's line.
+func (v *Vault) begins(ctx context.Context, segment string) (uint64, error) {
+	line, err := v.read(ctx, segment, 0, maxFrameHeader)
+	if err != nil {
+		return 0, err
+	}
+	h, _, ok := ParseFrameHeader(line)
+	if !ok {
+		return 0, nil
+	}
+	return h.First, nil
 }
 
 // read returns up to n octets of an object.

@@ -103,6 +103,13 @@ func (v *Vault) hashIn(ctx context.Context, term, batch uint64) (hash holdfast.H
 		return hash, false, err
 	}
 	for _, n := range slices.Backward(numbers) {
+		first, err := v.begins(ctx, SegmentName(term, n))
+		if err != nil {
+			return hash, false, err
+		}
+		if first == 0 || first > batch+1 {
+			continue
+		}
 		var in *foundFrame
 		if _, err := v.walk(ctx, SegmentName(term, n), func(f foundFrame) error {
 			switch {
@@ -182,7 +189,7 @@ func (v *Vault) lines(ctx context.Context, after uint64, fn func(journal.BatchLi
 		if s.upto <= at {
 			continue
 		}
-		numbers, err := v.segments(ctx, s.term.Number)
+		numbers, err := v.segmentsFrom(ctx, s.term.Number, at+1)
 		if err != nil {
 			return err
 		}
@@ -197,6 +204,24 @@ func (v *Vault) lines(ctx context.Context, after uint64, fn func(journal.BatchLi
 		err = v.missing(at)
 	}
 	return err
+}
+
+// segmentsFrom returns the segments of a term that can hold a batch or later ones: looked for from the newest on, so that it costs what follows the batch and no more.
+func (v *Vault) segmentsFrom(ctx context.Context, term, batch uint64) ([]uint64, error) {
+	numbers, err := v.segments(ctx, term)
+	if err != nil {
+		return nil, err
+	}
+	for i, n := range slices.Backward(numbers) {
+		first, err := v.begins(ctx, SegmentName(term, n))
+		if err != nil {
+			return nil, err
+		}
+		if first > 0 && first <= batch {
+			return numbers[i:], nil
+		}
+	}
+	return numbers, nil
 }
 
 func (v *Vault) missing(at uint64) error {
