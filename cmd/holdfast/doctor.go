@@ -41,7 +41,7 @@ func (a *app) doctor(ctx context.Context, c *config.Config, full bool) error {
 	o := doctor.Options{Config: c, Octets: full, Built: built(),
 		Marker: func() (bool, error) { found, err := survey(c.Data); return found == ours, err },
 		Connect: func(ctx context.Context) (doctor.Store, func(), error) {
-			cl, err := a.connect(ctx, c, toUse)
+			cl, err := a.connect(ctx, c, toLook)
 			if err != nil {
 				return nil, nil, fmt.Errorf("%s", sentence(err))
 			}

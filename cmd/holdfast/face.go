@@ -77,6 +77,9 @@ func (s *server) face() (http.Handler, error) {
 	pages.Routes(mux)
 	slow := s.bounded(mux)
 	return s.front(func(r *http.Request) (http.Handler, string) {
+		if s.gate.why() != nil {
+			return &s.gate, "gate"
+		}
 		switch {
 		case dav.Serves(r.URL.Path), r.URL.Path == "/" && (r.Method == "PROPFIND" || r.Method == "REPORT" || r.Method == http.MethodOptions),
 			r.Method == http.MethodOptions && r.URL.Path == "*":

@@ -46,6 +46,13 @@ func (h *health) look() (ready bool, checks []control.Check) {
 	} else {
 		note("disk", true, octets(i.Octets)+" used by the database")
 	}
+	vaults, text := h.s.copies()
+	note("copies", vaults, text)
+	if nag := h.s.store.keeper.nag(); nag != "" {
+		note("recovery key", true, nag)
+	} else {
+		note("recovery key", true, "there is one")
+	}
 	if h.s.tls != nil {
 		ok, detail := h.s.tls.look()
 		note("tls", ok, detail)

@@ -11,7 +11,9 @@ import (
 	"holdfast"
 	"holdfast/internal/config"
 	"holdfast/internal/registry"
+	"holdfast/internal/relay"
 	"holdfast/internal/seal"
+	"holdfast/internal/store"
 	"holdfast/internal/vault"
 	"holdfast/internal/vfs"
 )
@@ -28,6 +30,11 @@ type keeper struct {
 	had bool // the store has, or once had, a vault
 
 	rotating sync.Mutex // held by who wraps keys anew
+
+	relay   *relay.Relay
+	engine  store.Engine
+	serving bool // a server runs, rather than a command
+	apart   bool // the store was restored and not adopted: its vaults are another store's, and are left alone
 }
 
 // openKeeper reads the keys and the list of vaults of a data directory. A store that has neither gets keys; one that has vaults and no keys is refused, as nobody could read them.
@@ -83,12 +90,21 @@ func (k *keeper) open(ctx context.Context, e registry.Entry) (*vault.Vault, erro
 	return openVault(ctx, e, k.options())
 }
 
-// policy returns the policy that holds: the one that is set, or, where none is set and there is no vault called local, the engine alone.
+// policy returns the policy that holds: the one that is set, or, where none is set, the engine and every vault that is to be waited for.
 func (k *keeper) policy() string {
-	if k.c.Sources["policy.ack"] == "default" && k.vaults().Find(firstVaultName) == nil {
+	if k.apart {
 		return "engine"
 	}
-	return k.c.Policy.Ack
+	if k.c.Sources["policy.ack"] != "default" {
+		return k.c.Policy.Ack
+	}
+	out := "engine"
+	for _, e := range k.vaults().Vaults {
+		if e.Mode == registry.Sync {
+			out += "+" + e.Name
+		}
+	}
+	return out
 }
 
 // record is what each vault keeps of the store.

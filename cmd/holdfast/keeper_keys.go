@@ -233,7 +233,7 @@ func (k *keeper) drop(fingerprints []string) error {
 func (k *keeper) round(ctx context.Context, n int, fn func(control.KeyProgress)) error {
 	var missed []string
 	for _, e := range k.vaults().Vaults {
-		err := k.rewrap(ctx, e, n, fn)
+		err := again(ctx, func() error { return k.rewrap(ctx, e, n, fn) })
 		if err != nil && ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -248,6 +248,17 @@ func (k *keeper) round(ctx context.Context, n int, fn func(control.KeyProgress))
 			strings.Join(missed, ", "))
 	}
 	return nil
+}
+
+// again calls fn up to three times while it fails with Unavailable: the relay, which opens the same vault at that moment, takes away half-written files that it takes for those of a
+// writer that was killed. fn can be called again after any error.
+func again(ctx context.Context, fn func() error) error {
+	for tries := 1; ; tries++ {
+		err := fn()
+		if tries == 3 || !holdfast.IsKind(err, holdfast.Unavailable) || clock.Sleep(ctx, clock.System, 200*time.Millisecond) != nil {
+			return err
+		}
+	}
 }
 
 // progressEvery bounds how often progress is told.

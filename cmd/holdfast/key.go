@@ -280,16 +280,11 @@ const maxKeyFile = 64 << 10
 
 // readKey reads a recovery key from a file, or from standard input.
 func (a *app) readKey(name string) (*seal.Recovery, error) {
-	in := a.stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, &exitError{exitUsage, "the key file cannot be read: " + oneLine(err)}
-		}
-		defer f.Close()
-		in = f
+	read := func() ([]byte, error) { return readFileLimited(name, maxKeyFile) }
+	if name == "-" {
+		read = func() ([]byte, error) { return readLimited(a.stdin, maxKeyFile) }
 	}
-	b, err := readLimited(in, maxKeyFile)
+	b, err := read()
 	if err != nil {
 		return nil, &exitError{exitUsage, "the key file cannot be read: " + oneLine(err)}
 	}

@@ -109,7 +109,7 @@ its data directory; otherwise they open the data themselves. Give every command 
 		}
 	}
 	add("run", a.serveCommand(), a.statusCommand(), a.doctorCommand(), a.incidentCommand(), a.configCommand())
-	add("data", a.keyCommand())
+	add("data", a.vaultCommand(), a.keyCommand())
 	add("people", a.accountCommand(), a.appPasswordCommand(), a.shareCommand())
 	add("data", a.importCommand(), a.exportCommand(), a.restoreCommand(), a.adoptCommand())
 	add("other", a.versionCommand(), a.completionCommand())

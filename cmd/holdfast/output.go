@@ -96,3 +96,13 @@ func readLimited(r io.Reader, limit int64) ([]byte, error) {
 	}
 	return b, err
 }
+
+// readFileLimited is readLimited of a file.
+func readFileLimited(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readLimited(f, limit)
+}

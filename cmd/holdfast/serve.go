@@ -16,6 +16,7 @@ import (
 	"holdfast/internal/clock"
 	"holdfast/internal/config"
 	"holdfast/internal/control"
+	"holdfast/internal/relay"
 	"holdfast/internal/vfs"
 
 	"github.com/spf13/cobra"
@@ -59,6 +60,10 @@ type server struct {
 	tls     *certificates // nil: plain HTTP
 	health  *health
 	metrics *metrics
+	gate    gate
+
+	cancel context.CancelFunc // ends what works behind the doors
+	work   sync.WaitGroup
 
 	public, admin, control net.Listener
 	url                    string
@@ -114,9 +119,6 @@ func (s *server) open(ctx context.Context) (err error) {
 
 // start opens every door and says so, once all are open.
 func (s *server) start(ctx context.Context) (err error) {
-	if s.c.FirstVault == "none" {
-		s.log.Info("no vault: this version keeps one copy, on one disk; take exports to another one")
-	}
 	if s.c.BeyondLoopback() && !s.c.HasTLS() {
 		s.log.Warn("plain HTTP beyond this machine: whoever is on the way can read passwords, unless something in front encrypts", "listen", s.c.Listen)
 	}
@@ -141,9 +143,8 @@ func (s *server) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	go s.store.core.Run(ctx)
 	go s.watch(ctx)
-	s.run(s.control, control.NewServer(s.store.handler(s.c, s.status, s.log, ctx.Done())))
+	s.run(s.control, control.NewServer(s.store.handler(s.c, s.status, s.gate.why, s.log, ctx.Done())))
 	if s.admin != nil {
 		s.run(s.admin, s.adminServer())
 	}
@@ -154,8 +155,68 @@ func (s *server) start(ctx context.Context) (err error) {
 		}
 	}
 	s.health.look() // so that "since" tells when the state began, not when it was first asked for
-	s.announce(ctx)
+	behind, cancel := context.WithCancel(ctx)
+	s.cancel = cancel
+	s.work.Go(func() { s.begin(behind) })
 	return nil
+}
+
+// begin compares the store with its vaults, until that succeeds; until then nothing is shown of it. Then it says that the service is ready.
+func (s *server) begin(ctx context.Context) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		err := s.store.reconcile(ctx)
+		if err == nil {
+			break
+		}
+		if _, refusal := errors.AsType[*exitError](err); refusal {
+			s.failed <- err
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		s.gate.set(err)
+		s.log.Error("the store cannot be compared with its vaults; nothing is shown before that, and it is tried again", "err", err)
+		if clock.Sleep(ctx, clock.System, pause) != nil {
+			return
+		}
+	}
+	s.gate.open()
+	s.work.Go(func() { s.store.core.Run(ctx) })
+	s.work.Go(func() { s.resumeKeys(ctx) })
+	s.sayCopies()
+	s.announce(ctx)
+}
+
+// The pauses between two tries to reach the vaults.
+const (
+	firstPause = 250 * time.Millisecond
+	lastPause  = 30 * time.Second
+)
+
+// resumeKeys goes on with a rotation of keys that was cut, until it is done.
+func (s *server) resumeKeys(ctx context.Context) {
+	for {
+		if err := s.store.keeper.resume(ctx); err == nil || ctx.Err() != nil {
+			return
+		}
+		if clock.Sleep(ctx, clock.System, s.c.Vault.Seal) != nil {
+			return
+		}
+	}
+}
+
+// sayCopies says in the log how safe the data are, and what should be done.
+func (s *server) sayCopies() {
+	v, err := s.store.keeper.Status(context.Background())
+	level := slog.LevelWarn
+	if v.Verdict == relay.VerdictOK {
+		level = slog.LevelInfo
+	}
+	s.log.Log(context.Background(), level, "copies: "+v.Why, "verdict", v.Verdict, "policy", v.Policy.Ack, "on_failure", v.Policy.OnFailure, "err", err)
+	if nag := s.store.keeper.nag(); nag != "" {
+		s.log.Warn(nag)
+	}
 }
 
 func (s *server) makeProxy() error {
@@ -237,6 +298,9 @@ func (s *server) wait(ctx context.Context) error {
 	}
 	notify(s.log, "STOPPING=1")
 	s.stop()
+	if x, refusal := errors.AsType[*exitError](err); refusal {
+		return x
+	}
 	if err != nil {
 		return &exitError{exitNegative, "the service stopped: " + oneLine(err) + "; what was acknowledged is safe, start it again"}
 	}
@@ -257,6 +321,10 @@ func (s *server) stop() {
 		})
 	}
 	all.Wait()
+	if s.cancel != nil {
+		s.cancel()
+		s.work.Wait() // the store is closed next
+	}
 	for _, l := range []net.Listener{s.public, s.admin, s.control} {
 		if l != nil {
 			_ = l.Close() // those that no server took over; others are closed already

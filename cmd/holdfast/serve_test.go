@@ -55,6 +55,11 @@ func started(t *testing.T, c *config.Config, change func(*server)) (*server, *lo
 		s.stop()
 		s.store.close()
 	})
+	for until := time.Now().Add(patience); s.gate.why() != nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("the store was not compared with its vaults: %v", s.gate.why())
+		}
+	}
 	return s, log
 }
 

@@ -18,7 +18,7 @@ The exit status is 0 if the service runs and is ready, 1 if it runs and is not r
 known of its data is printed all the same.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+			return a.with(cmd, toLook, func(ctx context.Context, cl *control.Client) error {
 				s, err := cl.Status(ctx)
 				if err != nil {
 					return err
@@ -49,7 +49,10 @@ func (a *app) showStatus(s control.Status) {
 		a.printf("Holdfast does not run; `holdfast serve` starts it\n")
 	}
 	a.printf("  store         %s, %s, %s, %s\n", s.Store, s.Engine, octets(s.Octets), count(s.Accounts, "account"))
-	a.printf("  copies        1, in 1 failure domain: vaults come in a later version\n")
+	a.printf("  copies        %s\n", s.Why)
+	if s.KeyNag != "" {
+		a.printf("  recovery key  %s\n", s.KeyNag)
+	}
 	if s.Running {
 		a.printf("  acknowledged  %s since the start\n", count(s.Acknowledged, "commit"))
 	}
@@ -58,6 +61,6 @@ func (a *app) showStatus(s control.Status) {
 		if !c.OK {
 			word = "FAIL"
 		}
-		a.printf("  %s  %-8s %s (since %s)\n", word, c.Name, c.Detail, day(c.Since))
+		a.printf("  %s  %-12s %s (since %s)\n", word, c.Name, c.Detail, day(c.Since))
 	}
 }

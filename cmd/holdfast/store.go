@@ -14,6 +14,7 @@ import (
 	"holdfast/internal/config"
 	"holdfast/internal/control"
 	"holdfast/internal/core"
+	"holdfast/internal/relay"
 	"holdfast/internal/store"
 	"holdfast/internal/store/sqlite"
 	"holdfast/internal/vfs"
@@ -29,6 +30,8 @@ type opened struct {
 	core   *core.Service
 	auth   *auth.Service
 	keeper *keeper
+	relay  *relay.Relay
+	stop   func() // has the relay end, and waits for it; nil: it does not run
 	lease  *vfs.Lease
 }
 
@@ -44,16 +47,51 @@ const (
 
 // openStore takes the lease of the data directory and opens the store in it. It never makes a store over something that is there.
 func openStore(ctx context.Context, c *config.Config, why purpose, log *slog.Logger) (*opened, error) {
+	if _, err := relay.ParsePolicy(c.Policy.Ack); err != nil {
+		return nil, &exitError{exitUsage, "policy.ack: " + sentence(err)}
+	}
 	lease, err := claim(c, why)
 	if err != nil {
 		return nil, err
 	}
 	o := &opened{lease: lease}
-	if err := o.open(ctx, c, log); err != nil {
+	err = o.open(ctx, c, why, log)
+	if err == nil && why != toServe { // a server says first that it is there
+		if err = o.reconcile(ctx); err != nil && why == toLook {
+			log.Warn("the vaults could not be compared with the store", "err", err)
+			o.ship(ctx) // so that it is known how each fares; a vault that does not fit the store takes nothing
+			err = nil
+		}
+	}
+	if err != nil {
 		o.close()
 		return nil, err
 	}
 	return o, nil
+}
+
+// reconcile compares the store with its vaults, before anything is read, and begins to ship. It can be called again after an error.
+func (o *opened) reconcile(ctx context.Context) error {
+	if err := o.relay.Reconcile(ctx); err != nil {
+		if holdfast.IsKind(err, holdfast.Fenced) || holdfast.IsKind(err, holdfast.NotFound) || holdfast.IsKind(err, holdfast.Corrupt) {
+			return refused("%s", sentence(err))
+		}
+		return err
+	}
+	o.ship(ctx)
+	return nil
+}
+
+// ship begins to ship, and waits until it is known how each vault fares.
+func (o *opened) ship(ctx context.Context) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		o.relay.Run(ctx)
+	}()
+	o.stop = func() { cancel(); <-ended }
+	o.keeper.settled(ctx)
 }
 
 // claim takes the lease of a data directory, and makes the directory where a store may be made. Nothing else is changed.
@@ -96,7 +134,7 @@ func claim(c *config.Config, why purpose) (*vfs.Lease, error) {
 }
 
 // open does what needs the lease.
-func (o *opened) open(ctx context.Context, c *config.Config, log *slog.Logger) error {
+func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *slog.Logger) error {
 	if _, err := vfs.RemoveTemps(vfs.OS, c.Data); err != nil {
 		return fmt.Errorf("open %s: %w", c.Data, err)
 	}
@@ -131,17 +169,38 @@ func (o *opened) open(ctx context.Context, c *config.Config, log *slog.Logger) e
 		}
 		log.Info("a new store was made", "dir", c.Data, "store", o.id.Store)
 	}
-	if o.keeper, err = openKeeper(c, o.id.Store, log); err != nil {
+	if err := o.openVaults(ctx, c, why, log); err != nil {
 		return err
 	}
 	doubted, err := readDoubts(c.Data)
 	if err != nil {
 		return err
 	}
-	o.core = core.New(core.Options{Engine: e, Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data),
-		Limits: core.Limits{Resource: c.Limits.Resource, Quota: c.Limits.Quota,
+	o.core = core.New(core.Options{Engine: e, Copies: o.relay, Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data),
+		Limits: core.Limits{Show: c.Policy.ReadWait, Resource: c.Limits.Resource, Quota: c.Limits.Quota,
 			Devices: c.Limits.Devices, Collections: c.Limits.Collections, Shares: c.Limits.Shares, SeenInterval: c.SeenInterval, DirectoryTTL: c.DirectoryTTL, Directory: c.Limits.DirectoryCache}})
 	return nil
+}
+
+// openVaults wires the store's keys and vaults. Only a server makes the first vault.
+func (o *opened) openVaults(ctx context.Context, c *config.Config, why purpose, log *slog.Logger) (err error) {
+	if o.keeper, err = openKeeper(c, o.id.Store, log); err != nil {
+		return err
+	}
+	o.keeper.engine, o.keeper.serving = o.engine, why == toServe
+	var r restored
+	was, err := readState(c.Data, restoredName, &r)
+	if err != nil {
+		return err
+	}
+	o.keeper.apart = was && r.Adopted == nil
+	if why == toServe {
+		if err := o.keeper.makeFirst(ctx); err != nil {
+			return err
+		}
+	}
+	o.relay, err = o.keeper.newRelay(o.engine, nil)
+	return err
 }
 
 // explain turns an engine's refusal to open into what to do.
@@ -160,6 +219,9 @@ func (o *opened) close() {
 	if o.core != nil {
 		o.core.Close(context.Background())
 	}
+	if o.stop != nil {
+		o.stop()
+	}
 	if o.engine != nil {
 		_ = o.engine.Close() // nothing acknowledged depends on it
 	}
@@ -167,8 +229,8 @@ func (o *opened) close() {
 }
 
 // handler returns the operations over an opened store. What can be run again ends when stopping is closed.
-func (o *opened) handler(c *config.Config, status func(*control.Status), log *slog.Logger, stopping <-chan struct{}) http.Handler {
-	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper,
+func (o *opened) handler(c *config.Config, status func(*control.Status), closed func() error, log *slog.Logger, stopping <-chan struct{}) http.Handler {
+	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Closed: closed,
 		TakeoverDir: filepath.Join(c.Data, takeoverName), Stopping: stopping, TakeSecret: auth.TakeAppPassword,
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)

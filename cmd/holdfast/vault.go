@@ -1,6 +1,16 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"holdfast/internal/control"
+	"holdfast/internal/registry"
+
 	"github.com/spf13/cobra"
 )
 
@@ -8,10 +18,273 @@ func (a *app) vaultCommand() *cobra.Command {
 	c := group(&cobra.Command{
 		Use:   "vault",
 		Short: "Keep independent, encrypted copies, and look after them",
-		Long: `A vault is an independent, encrypted copy of everything: with one vault and the recovery key everything is rebuilt
-("holdfast restore"). The first one is made by itself beside the data directory; put others on other disks and in other houses.
+		Long: `A vault is an independent, encrypted copy of everything: with one vault and the recovery key everything is rebuilt. The first one is
+made by itself beside the data directory, where it helps if the data are damaged and not if the disk ends: put others on other
+disks and in other houses.
 
-What ends together (a disk, a house, an account at a provider) is one failure domain: say it with --domain.`,
+What ends together (a disk, a house, an account at a provider) is one failure domain: say which with --domain.`,
+		Example: `  holdfast vault add attic dir /mnt/attic/holdfast-vault --domain attic
+  holdfast vault status
+  holdfast vault verify attic`,
 	})
+	c.AddCommand(a.vaultAdd(), a.vaultList(), a.vaultStatus(), a.vaultVerify(), a.vaultScrub(), a.vaultRetire())
+	return c
+}
+
+func (a *app) vaultAdd() *cobra.Command {
+	var n control.NewVault
+	var credential, prune string
+	var wait, follow bool
+	c := &cobra.Command{
+		Use:   "add NAME KIND LOCATION",
+		Short: "Add a vault: dir PATH, or remote URL",
+		Long: `Add a vault. A directory must be empty, or be a vault of this store from before; it is made where it is not there.
+
+The vault is filled with everything that the store has, and counts for nothing until it is whole. It follows behind the changes
+(--async), unless changes are to wait for it (--sync); that begins with the server's next start.`,
+		Example: `  holdfast vault add attic dir /mnt/attic/holdfast-vault --domain attic
+  holdfast vault add friend remote https://vault.example.net:8430 --domain berlin --credential append.txt --fingerprint 3f9c…`,
+		Args: args(cobra.ExactArgs(3)),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			n.Name, n.Kind, n.Location, n.Mode = list[0], list[1], list[2], string(registry.Async)
+			if wait {
+				n.Mode = string(registry.Sync)
+			}
+			if err := a.fillVault(cmd, &n, credential, prune, wait && follow); err != nil {
+				return err
+			}
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+				s, err := cl.AddVault(ctx, n)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON("vault.add", s)
+				}
+				a.printf("The vault %s was added at %s and is being filled; `holdfast vault status` tells when it is whole.\n", s.Name, s.Location)
+				for _, other := range s.SameDomainAs {
+					a.printf("It lies on the same disk as %s, or that is not known: one disk's end may take both.\n", other)
+				}
+				return nil
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&n.Domain, "domain", "", "`LABEL` of what ends together with it: a disk, a house, a provider")
+	f.BoolVar(&wait, "sync", false, "changes wait for it, from the server's next start on")
+	f.BoolVar(&follow, "async", false, "it follows behind (the default)")
+	f.StringVar(&credential, "credential", "", "read a remote vault's append credential from `FILE`")
+	f.StringVar(&prune, "prune-credential", "", "read a remote vault's prune credential from `FILE`")
+	f.StringVar(&n.Fingerprint, "fingerprint", "", "SHA-256 of a remote vault's certificate, in `HEX`; without it the system's roots judge")
+	return c
+}
+
+// fillVault checks what the flags say of a new vault, and reads its credentials.
+func (a *app) fillVault(cmd *cobra.Command, n *control.NewVault, credential, prune string, both bool) (err error) {
+	remote := n.Kind == kindRemote
+	switch {
+	case both:
+		return usage(cmd, errors.New("choose one, --sync or --async"))
+	case n.Domain == "":
+		return usage(cmd, errors.New("say with --domain what ends together with it: a disk, a house, a provider"))
+	case n.Kind != kindDir && !remote:
+		return usage(cmd, fmt.Errorf("the kind of a vault is dir or remote, not %q", n.Kind))
+	case !remote && (credential != "" || prune != "" || n.Fingerprint != ""):
+		return usage(cmd, errors.New("credentials and fingerprints are for remote vaults"))
+	case remote && credential == "":
+		return usage(cmd, errors.New("a remote vault needs --credential FILE, which `holdfast vault serve` wrote on its side"))
+	}
+	if err := registry.CheckName(n.Name); err != nil {
+		return usage(cmd, errors.New(sentence(err)))
+	}
+	if !remote {
+		n.Location, err = filepath.Abs(n.Location)
+		return err
+	}
+	if u, err := url.Parse(n.Location); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return usage(cmd, fmt.Errorf("%q is not a URL like https://vault.example.net:8430", n.Location))
+	}
+	if n.Credential, err = a.readSecret(credential); err == nil && prune != "" {
+		n.Prune, err = a.readSecret(prune)
+	}
+	return err
+}
+
+// readSecret reads a credential from a file: its first line.
+func (a *app) readSecret(name string) (string, error) {
+	b, err := readFileLimited(name, maxKeyFile)
+	if err != nil {
+		return "", &exitError{exitUsage, "the credential cannot be read: " + oneLine(err)}
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
+	if line == "" {
+		return "", &exitError{exitUsage, name + " holds no credential"}
+	}
+	return strings.TrimSpace(line), nil
+}
+
+func (a *app) vaultList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the vaults",
+		Args:  args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withVaults(cmd, func(s control.VaultStatus) error {
+				if a.json {
+					return a.printJSON("vault.list", map[string]any{"vaults": s.Vaults})
+				}
+				return a.vaultTable(s)
+			})
+		},
+	}
+}
+
+// withVaults runs fn with how the vaults fare, reachable or not.
+func (a *app) withVaults(cmd *cobra.Command, fn func(control.VaultStatus) error) error {
+	return a.with(cmd, toLook, func(ctx context.Context, cl *control.Client) error {
+		s, err := cl.VaultStatus(ctx)
+		if err != nil {
+			return err
+		}
+		return fn(s)
+	})
+}
+
+func (a *app) vaultTable(s control.VaultStatus) error {
+	var rows [][]string
+	for _, v := range s.Vaults {
+		rows = append(rows, []string{v.Name, v.Kind, v.Mode, v.State, inTable(v.Domain), v.Location})
+	}
+	return a.table("NAME KIND MODE STATE DOMAIN LOCATION", rows)
+}
+
+func (a *app) vaultStatus() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Tell how far each vault is, and how safe the data are",
+		Long: `Tell how far each vault is, and how safe the data are.
+
+The verdict is ok, late (a vault lags behind or cannot be reached), at-risk (one accident would take all copies) or unknown.
+The exit status is 0 for ok, 1 for late and at-risk, and 5 for unknown.`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withVaults(cmd, func(s control.VaultStatus) error {
+				if a.json {
+					if err := a.printJSON("vault.status", s); err != nil {
+						return err
+					}
+				} else if err := a.showVaults(s); err != nil {
+					return err
+				}
+				switch s.Verdict {
+				case "ok":
+					return nil
+				case "unknown":
+					return &exitError{code: exitInconclusive}
+				}
+				return &exitError{code: exitNegative}
+			})
+		},
+	}
+}
+
+func (a *app) showVaults(s control.VaultStatus) error {
+	a.printf("%s: %s\n", s.Verdict, s.Why)
+	a.printf("A change is acknowledged once it is in %s; on failure: %s\n", s.Policy.Ack, s.Policy.OnFailure)
+	for _, v := range s.Vaults {
+		lag := "nothing is behind"
+		if v.LagChanges > 0 {
+			lag = fmt.Sprintf("%d behind, %.0f s", v.LagChanges, v.LagSeconds)
+		}
+		a.printf("  %-10s %-11s %s, %s, %s\n", v.Name, v.State, v.Mode, lag, v.Location)
+		if v.Reason != "" {
+			a.printf("             %s\n", v.Reason)
+		}
+	}
+	return nil
+}
+
+func (a *app) vaultVerify() *cobra.Command {
+	return a.verifyCommand("verify", "Read everything that a vault holds, and compare it with the store", `Read everything that a vault holds: every object is hashed and opened, every account's chain followed from its first change to
+its newest, and its end compared with the store.
+
+The exit status is 0 if all is well and 1 if something is missing, damaged or different.`, true)
+}
+
+func (a *app) vaultScrub() *cobra.Command {
+	return a.verifyCommand("scrub", "Read everything that a vault holds", `Read everything that a vault holds, as "verify" does, without comparing it with the store.`, false)
+}
+
+func (a *app) verifyCommand(name, short, long string, engine bool) *cobra.Command {
+	return &cobra.Command{
+		Use: name + " NAME", Short: short, Long: long,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+				findings := []control.VaultFinding{}
+				rep, err := cl.VerifyVault(ctx, list[0], engine, func(f control.VaultFinding) {
+					if len(findings) < maxShown {
+						findings = append(findings, f)
+					}
+					if !a.json {
+						a.printf("%s\n", describeFinding(f))
+					}
+				})
+				if err != nil {
+					return err
+				}
+				if a.json {
+					err = a.printJSON("vault."+name, struct {
+						control.VaultReport
+						List []control.VaultFinding `json:"list"`
+					}{rep, findings})
+				} else {
+					a.printf("%s: %s, %s; %s with %s; %s\n", rep.Vault, count(rep.Objects, "object"), octets(rep.Octets), count(rep.Accounts, "account"), count(rep.Changes, "change"), count(rep.Findings, "finding"))
+				}
+				if err == nil && rep.Findings > 0 {
+					err = &exitError{code: exitNegative}
+				}
+				return err
+			})
+		},
+	}
+}
+
+// maxShown bounds the findings that --json gathers.
+const maxShown = 10_000
+
+func describeFinding(f control.VaultFinding) string {
+	var at []string
+	for _, s := range []string{f.Object, f.Account, f.Collection, f.Name} {
+		if s != "" {
+			at = append(at, s)
+		}
+	}
+	if f.Seq > 0 {
+		at = append(at, fmt.Sprintf("change %d", f.Seq))
+	}
+	return strings.Join(append(at, f.What), ": ")
+}
+
+func (a *app) vaultRetire() *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use:   "retire NAME",
+		Short: "Take a vault off the list; what lies in it is not touched",
+		Args:  args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			return a.with(cmd, toLook, func(ctx context.Context, cl *control.Client) error {
+				if err := cl.RetireVault(ctx, list[0], force); err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON("vault.retire", map[string]any{"name": list[0]})
+				}
+				a.printf("The vault %s is off the list. What lies in it was not touched, and can be read with the recovery key.\n", list[0])
+				return nil
+			})
+		},
+	}
+	c.Flags().BoolVar(&force, "force", false, "also if no other vault is whole")
 	return c
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"holdfast"
 	"holdfast/internal/core"
@@ -35,6 +36,8 @@ type Options struct {
 	Log         *slog.Logger
 	Vaults      Vaults // nil: the process does not look after any
 	Keys        Keys   // likewise
+	// Closed returns why nothing is read or changed now but status, vaults and keys; nil: it is. The function may be nil.
+	Closed func() error
 	// Stopping is closed when the process is about to end: imports, which go on where they were when they are run again, end then. nil: never.
 	Stopping <-chan struct{}
 }
@@ -76,13 +79,25 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("GET /v1/vaults", answer(h.vaultStatus))
 	m.HandleFunc("POST /v1/vaults", answer(h.addVault))
 	m.HandleFunc("DELETE /v1/vaults/{name}", answer(h.retireVault))
-	m.HandleFunc("POST /v1/vaults/{name}/verify", h.vaultWork(h.verifyVault))
-	m.HandleFunc("POST /v1/vaults/{name}/repair", h.vaultWork(h.repairVault))
-	m.HandleFunc("POST /v1/vaults/{name}/prune", h.vaultWork(h.pruneVault))
+	m.HandleFunc("POST /v1/vaults/{name}/verify", h.one(h.verifyVault))
 	m.HandleFunc("GET /v1/keys", answer(h.keyState))
 	m.HandleFunc("POST /v1/keys", h.one(h.addRecovery))
 	m.HandleFunc("POST /v1/keys/{fingerprint}/checked", answer(h.keyChecked))
-	return promptly(m)
+	return promptly(h.gated(m))
+}
+
+// gated refuses what reads or changes the store while that is closed.
+func (h *handler) gated(m http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		free := r.URL.Path == "/v1/status" || strings.HasPrefix(r.URL.Path, "/v1/vaults") || strings.HasPrefix(r.URL.Path, "/v1/keys")
+		if h.Closed != nil && !free {
+			if err := h.Closed(); err != nil {
+				writeProblem(w, err)
+				return
+			}
+		}
+		m.ServeHTTP(w, r)
+	})
 }
 
 // promptly says at once that the request has come (RFC 9110 section 15.2): whoever hears nothing knows that the server hangs, and need not guess how long the work may take.
@@ -137,6 +152,20 @@ func (h *handler) status(r *http.Request) (any, error) {
 	s := h.Core.Stats()
 	out := Status{Engine: s.Engine.Engine, Store: s.Engine.Store, Accounts: s.Accounts, Octets: s.Engine.Octets, Acknowledged: s.Acknowledged,
 		InDoubt: s.AccountsInDoubt, Ready: s.Engine.Failed == nil, Checks: []Check{}}
+	if h.Vaults != nil {
+		v, err := h.Vaults.Status(r.Context())
+		if err != nil {
+			return nil, err
+		}
+		out.Copies, out.Domains, out.Verdict, out.Why = v.Copies, v.Domains, v.Verdict, v.Why
+	}
+	if h.Keys != nil {
+		k, err := h.Keys.Show(r.Context())
+		if err != nil {
+			return nil, err
+		}
+		out.KeyNag = k.Nag
+	}
 	if h.Status != nil {
 		h.Status(&out)
 	}

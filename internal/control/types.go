@@ -75,6 +75,11 @@ type Status struct {
 	Octets       int64       `json:"octets"` // on disk
 	Acknowledged int64       `json:"acknowledged"`
 	InDoubt      int64       `json:"in_doubt"` // accounts
+	Copies       int         `json:"copies"`   // whole ones, the engine included
+	Domains      int         `json:"domains"`  // in how many failure domains they lie
+	Verdict      string      `json:"verdict"`  // as in "vault status"; empty: nobody looks after vaults
+	Why          string      `json:"why"`      // what it rests on
+	KeyNag       string      `json:"key_nag,omitempty"`
 }
 
 // Check is one line of /readyz?verbose.

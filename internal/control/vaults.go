@@ -19,10 +19,6 @@ type Vaults interface {
 	Retire(ctx context.Context, name string, force bool) error
 	// Verify reads everything that a vault holds, and calls fn with what is wrong. With engine, it is compared with the store too.
 	Verify(ctx context.Context, name string, engine bool, fn func(VaultFinding)) (VaultReport, error)
-	// Repair copies objects that are good in another vault over those that are damaged or missing in this one.
-	Repair(ctx context.Context, name, from string, fn func(VaultFinding)) (VaultReport, error)
-	// Prune has a vault remove what it needs no more. credential: what a remote vault asks for that.
-	Prune(ctx context.Context, name, credential string) (VaultReport, error)
 }
 
 // VaultStatus tells how a store's copies fare.
@@ -83,7 +79,6 @@ type VaultFinding struct {
 	Name       string `json:"name,omitempty"`
 	Seq        uint64 `json:"seq,omitempty"`
 	What       string `json:"what"`
-	Mended     bool   `json:"mended,omitempty"`
 }
 
 // VaultReport sums up what was read.
@@ -95,11 +90,9 @@ type VaultReport struct {
 	Changes  int64    `json:"changes"`
 	Damaged  []string `json:"damaged"`
 	Findings int64    `json:"findings"`
-	Removed  []string `json:"removed,omitempty"`
-	Waiting  []string `json:"waiting,omitempty"`
 }
 
-// vaultLine is one line of the answer to a verification, a repair or a pruning.
+// vaultLine is one line of the answer to a verification.
 type vaultLine struct {
 	Finding *VaultFinding `json:"finding,omitempty"`
 	Done    *VaultReport  `json:"done,omitempty"`
@@ -135,39 +128,19 @@ func (h *handler) retireVault(r *http.Request) (any, error) {
 	return struct{}{}, h.Vaults.Retire(r.Context(), r.PathValue("name"), r.FormValue("force") == "true")
 }
 
-// vaultWork answers with findings as they come, and a report in the end.
-func (h *handler) vaultWork(work func(r *http.Request, fn func(VaultFinding)) (VaultReport, error)) http.HandlerFunc {
-	return h.one(func(w http.ResponseWriter, r *http.Request) {
-		if h.Vaults == nil {
-			writeProblem(w, noVaults())
-			return
-		}
-		out := newLines(w)
-		report, err := work(r, func(f VaultFinding) { _ = out.write(vaultLine{Finding: &f}) })
-		last := vaultLine{Done: &report}
-		if err != nil {
-			last = vaultLine{Error: problemOf(err)}
-		}
-		_ = out.write(last)
-	})
-}
-
-func (h *handler) verifyVault(r *http.Request, fn func(VaultFinding)) (VaultReport, error) {
-	return h.Vaults.Verify(r.Context(), r.PathValue("name"), r.FormValue("engine") == "true", fn)
-}
-
-func (h *handler) repairVault(r *http.Request, fn func(VaultFinding)) (VaultReport, error) {
-	return h.Vaults.Repair(r.Context(), r.PathValue("name"), r.FormValue("from"), fn)
-}
-
-func (h *handler) pruneVault(r *http.Request, _ func(VaultFinding)) (VaultReport, error) {
-	var q struct {
-		Credential string `json:"credential"`
+// verifyVault answers with findings as they come, and a report in the end.
+func (h *handler) verifyVault(w http.ResponseWriter, r *http.Request) {
+	if h.Vaults == nil {
+		writeProblem(w, noVaults())
+		return
 	}
-	if err := decode(r, &q); err != nil {
-		return VaultReport{}, err
+	out := newLines(w)
+	report, err := h.Vaults.Verify(r.Context(), r.PathValue("name"), r.FormValue("engine") == "true", func(f VaultFinding) { _ = out.write(vaultLine{Finding: &f}) })
+	last := vaultLine{Done: &report}
+	if err != nil {
+		last = vaultLine{Error: problemOf(err)}
 	}
-	return h.Vaults.Prune(r.Context(), r.PathValue("name"), q.Credential)
+	_ = out.write(last)
 }
 
 // VaultStatus tells how the store's vaults fare.
@@ -192,27 +165,13 @@ func (c *Client) RetireVault(ctx context.Context, name string, force bool) error
 }
 
 // VerifyVault reads all that a vault holds and calls fn with each finding. With engine, it is compared with the store.
-func (c *Client) VerifyVault(ctx context.Context, name string, engine bool, fn func(VaultFinding)) (VaultReport, error) {
+func (c *Client) VerifyVault(ctx context.Context, name string, engine bool, fn func(VaultFinding)) (report VaultReport, err error) {
 	path := ofVault(name, "/verify")
 	if engine {
 		path += "?engine=true"
 	}
-	return c.vaultWork(ctx, path, nil, fn)
-}
-
-// RepairVault mends a vault from another one.
-func (c *Client) RepairVault(ctx context.Context, name, from string, fn func(VaultFinding)) (VaultReport, error) {
-	return c.vaultWork(ctx, ofVault(name, "/repair?"+url.Values{"from": {from}}.Encode()), nil, fn)
-}
-
-// PruneVault has a vault remove what it needs no more.
-func (c *Client) PruneVault(ctx context.Context, name, credential string) (VaultReport, error) {
-	return c.vaultWork(ctx, ofVault(name, "/prune"), map[string]any{"credential": credential}, func(VaultFinding) {})
-}
-
-func (c *Client) vaultWork(ctx context.Context, path string, in any, fn func(VaultFinding)) (report VaultReport, err error) {
 	done := false
-	err = stream(ctx, c, path, in, func(l *vaultLine) error {
+	err = stream(ctx, c, path, struct{}{}, func(l *vaultLine) error {
 		switch {
 		case l.Error != nil:
 			return l.Error.Err()

@@ -63,7 +63,7 @@ func Run(ctx context.Context, o Options) []Check {
 	}{
 		{"data directory", d.directory}, {"permissions", d.permissions}, {"file system", d.fileSystem}, {"free space", d.space}, {"fsync", d.fsync},
 		{"store", d.store}, {"integrity", d.integrity}, {"clock", d.clock}, {"listening", d.listening}, {"certificate", d.certificate}, {"name", d.name},
-		{"discovery", d.discovery}, {"copies", d.copies},
+		{"discovery", d.discovery}, {"copies", d.copies}, {"recovery key", d.recoveryKey},
 	} {
 		if o.Progress != nil {
 			o.Progress(step.name)

@@ -58,7 +58,7 @@ func look(t *testing.T, fn func(*Options, *patient)) map[string]Check {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &patient{status: control.Status{Ready: true, Running: true, Engine: "sqlite"}}
+	p := &patient{status: control.Status{Ready: true, Running: true, Engine: "sqlite", Copies: 1, Domains: 1, Verdict: "at-risk", Why: "1 copy, 1 failure domain"}}
 	closed := 0
 	o := Options{Config: c, Clock: &slowClock{now: noon, step: time.Millisecond},
 		Marker:  func() (bool, error) { return true, nil },
@@ -101,6 +101,17 @@ func TestFindings(t *testing.T) {
 		{"healthy", "store", OK, "sqlite, 0 accounts, 12 KiB", func(_ *Options, p *patient) { p.status.Octets = 12 << 10 }},
 		{"stopped", "store", OK, "no server runs, and the store opens", func(_ *Options, p *patient) { p.status.Running = false }},
 		{"one copy", "copies", Warn, "1 failure domain", nil},
+		{"two houses", "copies", OK, "2 failure domains", func(_ *Options, p *patient) {
+			p.status.Verdict, p.status.Domains, p.status.Why = "ok", 2, "2 copies, 2 failure domains"
+		}},
+		{"a late vault", "copies", Warn, "attic is unreachable", func(_ *Options, p *patient) {
+			p.status.Verdict, p.status.Domains, p.status.Why = "late", 2, "attic is unreachable"
+		}},
+		{"an older server", "copies", Unknown, "does not say", func(_ *Options, p *patient) { p.status.Verdict = "" }},
+		{"a recovery key", "recovery key", OK, "there is one", nil},
+		{"no recovery key", "recovery key", Warn, "there is no recovery key", func(_ *Options, p *patient) {
+			p.status.KeyNag = "there is no recovery key. Make one: holdfast key init"
+		}},
 		{"loopback", "listening", Warn, "this machine alone", nil},
 		{"too fast", "fsync", Warn, "suspicious", func(o *Options, _ *patient) { o.Clock = &slowClock{now: noon, step: time.Microsecond} }},
 		{"slow", "fsync", Warn, "slow", func(o *Options, _ *patient) { o.Clock = &slowClock{now: noon, step: 80 * time.Millisecond} }},

@@ -24,6 +24,18 @@ func (v *Vault) PutService(ctx context.Context, what any) error {
 	if err != nil {
 		return fail("PutService", holdfast.Internal, "", "it does not encode", err)
 	}
+	for range maxServiceTries { // another part of the store may say it at the same moment
+		if err = v.putService(ctx, ring, b); !holdfast.IsKind(err, holdfast.Exists) {
+			break
+		}
+	}
+	return err
+}
+
+// maxServiceTries bounds how often the next number is looked for.
+const maxServiceTries = 5
+
+func (v *Vault) putService(ctx context.Context, ring *seal.Ring, b []byte) error {
 	var have json.RawMessage
 	n, err := v.service(ctx, &have)
 	if err != nil && !holdfast.IsKind(err, holdfast.NotFound) && !holdfast.IsKind(err, holdfast.Corrupt) && !holdfast.IsKind(err, holdfast.Unauthorized) {

@@ -1,0 +1,330 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/control"
+	"holdfast/internal/core"
+	"holdfast/internal/place"
+	"holdfast/internal/registry"
+	"holdfast/internal/relay"
+	"holdfast/internal/store"
+	"holdfast/internal/vault"
+	"holdfast/internal/vfs"
+)
+
+// makeFirst gives a store that never had a vault its first one, beside the data directory or where the configuration says. Where a vault of this very store stands there it is taken up again.
+//
+// First the list is durable, with the vault's id and that it is being made, then the vault is made: a start that is cut in between is finished by the next one, and nothing else is ever taken for that
+// vault.
+func (k *keeper) makeFirst(ctx context.Context) error {
+	dir, err := k.c.FirstVaultDir()
+	if err != nil || dir == "" || k.had {
+		return err
+	}
+	if err := k.fitForVault(dir); err != nil {
+		return err
+	}
+	e := registry.Entry{Name: firstVaultName, Kind: kindDir, Location: dir, Domain: "first vault", Mode: registry.Sync, Vault: holdfast.NewID(nil), Added: clock.System.Now(), Making: true}
+	if err := k.takeUp(ctx, &e); err != nil {
+		return err
+	}
+	if err := k.change(func(r *registry.Registry) error { return r.Add(e) }); err != nil {
+		return err
+	}
+	return k.finish(ctx, e)
+}
+
+// fitForVault refuses directories in which a copy would be none.
+func (k *keeper) fitForVault(dir string) error {
+	data, err := filepath.Abs(k.c.Data)
+	switch {
+	case err != nil:
+		return err
+	case inside(dir, data) || inside(data, dir):
+		return refused("the vault %s and the data directory %s must lie beside each other, not one in the other: choose another place with --first-vault, or none", dir, data)
+	case vfs.Volatile(dir) && !k.c.Volatile:
+		return refused("%s lies in memory (%s): a restart of the machine would empty the vault. Choose a disk, or say --volatile if you mean it", dir, vfs.Filesystem(dir))
+	}
+	return nil
+}
+
+// takeUp looks at the place of a vault that is to be made. An empty one stays as it is; a vault of this store is taken up; anything else is refused.
+func (k *keeper) takeUp(ctx context.Context, e *registry.Entry) error {
+	p, err := openPlace(*e, true, k.log)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	v, err := vault.Open(ctx, vault.Options{Place: p, Ring: k.ring})
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		full := false
+		err := p.List(ctx, "", "", func(i place.Info) error { full = true; return nil })
+		if err == nil && full {
+			err = refused("%s is not empty, and is no vault: choose another place", e.Location)
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if v.Meta().Store != k.store {
+		return refused("at %s stands the vault of another store (%s); this one (%s) needs a place of its own. If the other one is lost and should come back: holdfast restore --from %s --key FILE --into DIR",
+			e.Location, v.Meta().Store, k.store, e.Location)
+	}
+	e.Vault, e.Making = v.Meta().Vault, false
+	return nil
+}
+
+// finish makes a vault that is being made, and notes that it is there.
+func (k *keeper) finish(ctx context.Context, e registry.Entry) error {
+	if !e.Making {
+		return nil
+	}
+	p, err := openPlace(e, true, k.log)
+	if err != nil {
+		return err
+	}
+	o := k.options()
+	o.Place = p
+	v, err := vault.Create(ctx, o, vault.Meta{Vault: e.Vault, Store: k.store, Name: e.Name, Created: e.Added})
+	if err != nil {
+		p.Close()
+		return err
+	}
+	v.Close()
+	k.log.Info("a vault was made", "vault", e.Name, "location", e.Location)
+	return k.change(func(r *registry.Registry) error {
+		if x := r.Find(e.Name); x != nil {
+			x.Making = false
+		}
+		return nil
+	})
+}
+
+// attached describes a vault to the relay.
+func (k *keeper) attached(e registry.Entry) relay.Attached {
+	return relay.Attached{Name: e.Name, Kind: e.Kind, Location: e.Location, Domain: e.Domain, SameDisk: k.sameDisk(e), Open: func(ctx context.Context) (*vault.Vault, error) {
+		now := k.vaults().Find(e.Name)
+		if now == nil {
+			return nil, keyTrouble(holdfast.NotFound, "the vault %s was retired", e.Name)
+		}
+		if err := k.finish(ctx, *now); err != nil {
+			return nil, err
+		}
+		return k.open(ctx, *now)
+	}}
+}
+
+// sameDisk tells whether a vault ends with the disk of the data; what is not known counts as the same.
+func (k *keeper) sameDisk(e registry.Entry) bool {
+	if e.Kind == kindDir {
+		same, _ := vfs.ShareDisk(k.c.Data, e.Location)
+		return same
+	}
+	u, err := url.Parse(e.Location)
+	if err != nil {
+		return true
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// newRelay wires the vaults to an engine.
+func (k *keeper) newRelay(e store.Engine, conflict func(context.Context, relay.Conflict) error) (*relay.Relay, error) {
+	policy, err := relay.ParsePolicy(k.policy())
+	if err != nil {
+		return nil, &exitError{exitUsage, "policy.ack: " + sentence(err)}
+	}
+	o := relay.Options{Engine: e, Store: k.store, Policy: policy, Degraded: k.c.Policy.OnFailure == "degraded", Derive: core.DeriveBy(judges(k.c)), Log: k.log, Retry: k.c.Policy.RetryAfter,
+		Patience: k.c.Policy.Lag, MaxLag: uint64(k.c.Policy.LagChanges), HeadEvery: k.c.Vault.Head, UpkeepEvery: k.c.Vault.Seal, Upkeep: k.upkeep,
+		Service: func() any { return k.record() }, Conflict: conflict}
+	for _, v := range k.vaults().Vaults {
+		if !k.apart {
+			o.Vaults = append(o.Vaults, k.attached(v))
+		}
+	}
+	r, err := relay.New(o)
+	if err != nil {
+		return nil, &exitError{exitUsage, sentence(err)}
+	}
+	k.relay = r
+	return r, nil
+}
+
+// upkeep seals what can be sealed.
+func (k *keeper) upkeep(ctx context.Context, v *vault.Vault, w *vault.Writer) error {
+	for ctx.Err() == nil {
+		rep, err := v.Seal(ctx, w)
+		if err != nil || rep.Segments == 0 {
+			return err
+		}
+		k.log.Info("a part of a vault's tail was sealed", "vault", v.Place(), "segments", rep.Segments, "changes", rep.Changes, "accounts", rep.Accounts, "octets", rep.Octets, "pack", rep.Pack)
+	}
+	return ctx.Err()
+}
+
+// Status implements [control.Vaults].
+func (k *keeper) Status(context.Context) (control.VaultStatus, error) {
+	s := k.relay.Status()
+	out := control.VaultStatus{Vaults: []control.VaultState{}, Policy: control.PolicyState(s.Policy), Verdict: s.Verdict, Copies: s.Copies, Domains: s.Domains}
+	for _, v := range s.Vaults {
+		x := control.VaultState{Name: v.Name, Kind: v.Kind, Location: v.Location, Domain: v.Domain, SameDomainAs: v.SameDomain, Mode: v.Mode, State: string(v.State), Reason: v.Reason, Since: &v.Since,
+			LagChanges: v.LagChanges, LagBytes: v.LagBytes, LagSeconds: v.LagSeconds, LastShip: v.LastShip, LastScrub: v.LastScrub, Objects: v.Objects, Octets: v.Octets, Damaged: v.Damaged}
+		if e := k.vaults().Find(v.Name); e != nil {
+			x.Vault = e.Vault
+		}
+		out.Vaults = append(out.Vaults, x)
+	}
+	out.Why = why(&out)
+	return out, nil
+}
+
+// copiesText says how many copies there are, and what they are worth.
+func copiesText(copies, domains int) string {
+	text := count(int64(copies), "copy") + ", " + count(int64(domains), "failure domain")
+	return strings.Replace(text, "copys", "copies", 1)
+}
+
+// why says what a verdict rests on.
+func why(s *control.VaultStatus) string {
+	text := copiesText(s.Copies, s.Domains)
+	if s.Domains < 2 {
+		if s.Copies > 1 {
+			text += ": one disk's end takes all of them. Add a vault on another disk or machine: holdfast vault add NAME KIND LOCATION --domain LABEL"
+		} else {
+			text += ": if that is lost, everything is. Add a vault on another disk or machine: holdfast vault add NAME KIND LOCATION --domain LABEL"
+		}
+	}
+	for _, v := range s.Vaults {
+		if v.State != string(relay.Whole) {
+			text += fmt.Sprintf("; %s is %s", v.Name, v.State)
+			if v.Reason != "" {
+				text += " (" + v.Reason + ")"
+			}
+		}
+	}
+	return text
+}
+
+// Add implements [control.Vaults].
+func (k *keeper) Add(ctx context.Context, n control.NewVault) (control.VaultState, error) {
+	e := registry.Entry{Name: n.Name, Kind: n.Kind, Location: n.Location, Domain: n.Domain, Mode: registry.Mode(n.Mode), Fingerprint: n.Fingerprint, Credential: n.Credential, Prune: n.Prune,
+		Vault: holdfast.NewID(nil), Added: clock.System.Now(), Making: true}
+	trial := &registry.Registry{Vaults: append([]registry.Entry(nil), k.vaults().Vaults...)}
+	if err := trial.Add(e); err != nil {
+		return control.VaultState{}, err
+	}
+	if e.Kind == kindDir {
+		if err := k.fitForVault(e.Location); err != nil {
+			return control.VaultState{}, asForbidden(err)
+		}
+	}
+	if err := k.takeUp(ctx, &e); err != nil {
+		return control.VaultState{}, asForbidden(err)
+	}
+	if err := k.change(func(r *registry.Registry) error { return r.Add(e) }); err != nil {
+		return control.VaultState{}, err
+	}
+	if err := k.finish(ctx, e); err != nil {
+		return control.VaultState{}, err
+	}
+	if err := k.relay.Attach(k.attached(e)); err != nil {
+		return control.VaultState{}, err
+	}
+	k.tellVaults(ctx)
+	k.log.Info("a vault was added", "vault", e.Name, "kind", e.Kind, "location", e.Location, "domain", e.Domain)
+	s, err := k.Status(ctx)
+	for _, v := range s.Vaults {
+		if v.Name == e.Name {
+			return v, err
+		}
+	}
+	return control.VaultState{}, err
+}
+
+// asForbidden makes an error of this program one that passes the control socket and keeps its exit status.
+func asForbidden(err error) error {
+	if x, ok := err.(*exitError); ok {
+		return &holdfast.Error{Op: "vault", Kind: holdfast.Forbidden, Text: x.text}
+	}
+	return err
+}
+
+// tellVaults has each vault that can be reached keep the list as it is now. The others get it when they are opened again.
+func (k *keeper) tellVaults(ctx context.Context) {
+	for _, e := range k.vaults().Vaults {
+		err := again(ctx, func() error {
+			v, err := k.open(ctx, e)
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			return v.PutService(ctx, k.record())
+		})
+		if err != nil {
+			k.log.Warn("a vault could not be told of the others; it is told when it is opened again", "vault", e.Name, "err", err)
+		}
+	}
+}
+
+// Retire implements [control.Vaults].
+func (k *keeper) Retire(ctx context.Context, name string, force bool) error {
+	e := k.vaults().Find(name)
+	if e == nil {
+		return keyTrouble(holdfast.NotFound, "there is no vault called %q; `holdfast vault list` shows which are", name)
+	}
+	s, err := k.Status(ctx)
+	if err != nil {
+		return err
+	}
+	others := 0
+	for _, v := range s.Vaults {
+		if v.Name != name && v.State == string(relay.Whole) {
+			others++
+		}
+	}
+	if others == 0 && !force {
+		return keyTrouble(holdfast.Forbidden, "no other vault is whole: without %s there is one copy left. Add another one and wait until it is whole, or say --force", name)
+	}
+	named, err := relay.ParsePolicy(k.c.Policy.Ack)
+	if err == nil && named.Has(name) && k.c.Sources["policy.ack"] != "default" {
+		return keyTrouble(holdfast.Forbidden, "the policy %s needs this vault; change policy.ack first", k.c.Policy.Ack)
+	}
+	if err := k.relay.Detach(name); holdfast.IsKind(err, holdfast.Forbidden) && k.serving {
+		return keyTrouble(holdfast.Forbidden, "the running server waits for this vault with each change; stop it, retire the vault, and start it again")
+	}
+	if err := k.change(func(r *registry.Registry) error { return r.Remove(name) }); err != nil {
+		return err
+	}
+	k.tellVaults(ctx)
+	k.log.Info("a vault was retired; what lies there is not touched", "vault", name, "location", e.Location)
+	return nil
+}
+
+// fillPatience is how long a start waits for a vault that is being filled: a new one is whole at once, and a large store need not wait for it.
+const fillPatience = time.Second
+
+// settled waits until it is known of each vault whether it takes changes, for a bounded time.
+func (k *keeper) settled(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	began := clock.System.Now()
+	for {
+		opening := false
+		for _, v := range k.relay.Status().Vaults {
+			opening = opening || v.State == relay.Opening || v.State == relay.Filling && clock.System.Now().Sub(began) < fillPatience
+		}
+		if !opening || clock.Sleep(ctx, clock.System, 5*time.Millisecond) != nil {
+			return
+		}
+	}
+}

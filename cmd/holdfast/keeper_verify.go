@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"os"
+
+	"holdfast"
+	"holdfast/internal/control"
+	"holdfast/internal/place"
+	"holdfast/internal/relay"
+	"holdfast/internal/store"
+	"holdfast/internal/vault"
+)
+
+// Verify implements [control.Vaults]: it reads every object, opens all of it with the server's key, and follows each account's chain from its first change to its newest. With engine, each
+// account's end is compared with what the store has there.
+func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(control.VaultFinding)) (rep control.VaultReport, err error) {
+	e := k.vaults().Find(name)
+	if e == nil {
+		return rep, keyTrouble(holdfast.NotFound, "there is no vault called %q; `holdfast vault list` shows which are", name)
+	}
+	rep = control.VaultReport{Vault: name, Damaged: []string{}}
+	for _, s := range k.relay.Status().Vaults {
+		if s.Name == name && s.State == relay.Filling {
+			return rep, keyTrouble(holdfast.Unavailable, "the vault %s is being filled; wait until `holdfast vault status` says that it is whole", name)
+		}
+	}
+	v, err := k.open(ctx, *e)
+	if err != nil {
+		return rep, err
+	}
+	defer v.Close()
+	if err := v.Place().List(ctx, "", "", func(i place.Info) error { rep.Objects, rep.Octets = rep.Objects+1, rep.Octets+i.Size; return nil }); err != nil {
+		return rep, err
+	}
+	spool, err := os.MkdirTemp("", "holdfast-verify-*")
+	if err != nil {
+		return rep, err
+	}
+	defer os.RemoveAll(spool)
+	r, err := vault.NewReader(ctx, []*vault.Vault{v}, vault.ReadOptions{Spool: spool})
+	if err != nil {
+		return rep, err
+	}
+	defer r.Close()
+	x := &verifier{k: k, rep: &rep, fn: fn, engine: engine}
+	if err := r.Accounts(ctx, func(h *vault.History) error { return x.account(ctx, h) }); err != nil {
+		return rep, err
+	}
+	for _, d := range r.Damage() {
+		x.note(control.VaultFinding{Object: d.Object, What: d.What})
+		rep.Damaged = append(rep.Damaged, d.Object)
+	}
+	return rep, nil
+}
+
+// verifier is one run of Verify.
+type verifier struct {
+	k      *keeper
+	rep    *control.VaultReport
+	fn     func(control.VaultFinding)
+	engine bool
+}
+
+func (x *verifier) note(f control.VaultFinding) {
+	x.rep.Findings++
+	x.fn(f)
+}
+
+// account verifies one account's history.
+func (x *verifier) account(ctx context.Context, h *vault.History) error {
+	x.rep.Accounts++
+	var last vault.Loaded
+	if err := h.Changes(ctx, func(list []vault.Loaded) error {
+		x.rep.Changes += int64(len(list))
+		last = list[len(list)-1]
+		return nil
+	}); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		x.note(control.VaultFinding{Account: h.Account.String(), What: sentence(err)})
+		return nil
+	}
+	for _, l := range h.Losses() {
+		f := control.VaultFinding{Account: l.Account.String(), Name: l.Name, Seq: l.From, What: "missing: " + l.Reason}
+		if !l.Collection.IsZero() {
+			f.Collection = l.Collection.String()
+		}
+		x.note(f)
+	}
+	if !x.engine || last.Seq == 0 {
+		return nil
+	}
+	return x.compare(ctx, h.Account, &last)
+}
+
+// compare finds out whether the store has the same at the end of the vault's history.
+func (x *verifier) compare(ctx context.Context, account holdfast.ID, last *vault.Loaded) error {
+	snap, err := x.k.engine.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	f := control.VaultFinding{Account: account.String(), Seq: last.Seq}
+	var head store.Head
+	head, err = snap.Chain(account, last.Seq)
+	switch {
+	case holdfast.IsKind(err, holdfast.NotFound):
+		f.What = "the vault has this change, and the store has not"
+	case err != nil:
+		return err
+	case head.Chain != last.Chain:
+		f.What = "the vault and the store have different histories up to this change"
+	default:
+		return nil
+	}
+	x.note(f)
+	return nil
+}

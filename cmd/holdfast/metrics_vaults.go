@@ -1,0 +1,67 @@
+package main
+
+import (
+	"slices"
+
+	"holdfast/internal/relay"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// vaultMetrics shows how the vaults fare, each time anew: they come and go.
+type vaultMetrics struct {
+	relay  *relay.Relay
+	keeper *keeper
+
+	lagSeconds, lagChanges, scrub, below, domains, checked *prometheus.Desc
+}
+
+func newVaultMetrics(r *relay.Relay, k *keeper) *vaultMetrics {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("holdfast_"+name, help, labels, nil)
+	}
+	return &vaultMetrics{relay: r, keeper: k,
+		lagSeconds: desc("vault_lag_seconds", "How long the oldest change waits that the vault does not have.", "vault"),
+		lagChanges: desc("vault_lag_changes", "How far the vault is behind.", "vault"),
+		scrub:      desc("last_scrub_seconds", "When everything that the vault holds was last read, as Unix time; 0: never.", "vault"),
+		below:      desc("copies_below_policy", "Vaults that the policy names and that take no changes now."),
+		domains:    desc("failure_domains", "In how many failure domains whole copies lie."),
+		checked:    desc("recovery_key_checked_seconds", "When the recovery key was last made or proven to open a vault, as Unix time; 0: there is none.")}
+}
+
+// Describe implements prometheus.Collector.
+func (m *vaultMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.lagSeconds, m.lagChanges, m.scrub, m.below, m.domains, m.checked} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *vaultMetrics) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	s, below := m.relay.Status(), 0
+	for _, v := range s.Vaults {
+		gauge(m.lagSeconds, v.LagSeconds, v.Name)
+		gauge(m.lagChanges, float64(v.LagChanges), v.Name)
+		scrub := 0.0
+		if v.LastScrub != nil {
+			scrub = float64(v.LastScrub.Unix())
+		}
+		gauge(m.scrub, scrub, v.Name)
+		if v.Mode == "sync" && !slices.Contains([]relay.State{relay.Whole, relay.Behind}, v.State) {
+			below++
+		}
+	}
+	gauge(m.below, float64(below))
+	gauge(m.domains, float64(s.Domains))
+	checked := 0.0
+	if list := m.keeper.ring.Recovery(); len(list) > 0 {
+		h := list[len(list)-1]
+		if checked = float64(h.Made.Unix()); !h.Checked.IsZero() {
+			checked = float64(h.Checked.Unix())
+		}
+	}
+	gauge(m.checked, checked)
+}
