@@ -21,6 +21,14 @@ var kinds = map[holdfast.Kind]string{holdfast.KindAccount: "account", holdfast.K
 	holdfast.KindBinding: "binding", holdfast.KindEpoch: "epoch", holdfast.KindCollection: "collection", holdfast.KindAddress: "address", holdfast.KindEvent: "event", holdfast.KindTodo: "todo",
 	holdfast.KindJournal: "journal", holdfast.KindFreeBusy: "freebusy", holdfast.KindAvailable: "availability", holdfast.KindFile: "file", holdfast.KindMail: "mail"}
 
+// KindName returns what a kind is called in a line, and wherever else people read it.
+func KindName(k holdfast.Kind) string {
+	if name, ok := kinds[k]; ok {
+		return name
+	}
+	return strconv.Itoa(int(k))
+}
+
 const timeLayout = "2006-01-02T15:04:05.999999Z07:00"
 
 // AppendLine appends the line of a change, with its newline. c is as an engine hands it out: sealed, with octets and properties.

@@ -364,7 +364,7 @@ func (a *loading) lose(l vault.Loss) {
 		x.Collection = a.pathOf(l.Collection)
 	}
 	if l.Kind != 0 {
-		x.Kind = fmt.Sprint(l.Kind)
+		x.Kind = journal.KindName(l.Kind)
 	}
 	a.losses = append(a.losses, x)
 }
