@@ -31,10 +31,11 @@ type keeper struct {
 
 	rotating sync.Mutex // held by who wraps keys anew
 
-	relay   *relay.Relay
-	engine  store.Engine
-	serving bool // a server runs, rather than a command
-	apart   bool // the store was restored and not adopted: its vaults are another store's, and are left alone
+	relay      *relay.Relay
+	engine     store.Engine
+	background func(func(context.Context)) // runs work until the server stops; nil: no server runs
+	serving    bool                        // a server runs, rather than a command
+	apart      bool                        // the store was restored and not adopted: its vaults are another store's, and are left alone
 }
 
 // openKeeper reads the keys and the list of vaults of a data directory. A store that has neither gets keys; one that has vaults and no keys is refused, as nobody could read them.

@@ -17,6 +17,7 @@ import (
 	"holdfast/internal/registry"
 	"holdfast/internal/seal"
 	"holdfast/internal/vfs"
+	"holdfast/internal/web"
 )
 
 // rotationName is the file that says that a recovery key is on its way into the vaults.
@@ -296,4 +297,25 @@ func (k *keeper) resume(ctx context.Context) error {
 		return err
 	}
 	return k.rotate(ctx, r, func(control.KeyProgress) {})
+}
+
+// firstRecovery makes the recovery key of a store that has none, to be shown to its owner; nil where there is one. The server takes its public half first and forgets the rest; what is wrapped already is
+// wrapped for it too in the background, and again at the next start if that is cut.
+func (k *keeper) firstRecovery(ctx context.Context) (*web.RecoveryKey, error) {
+	if len(k.ring.Recovery()) > 0 {
+		return nil, nil
+	}
+	key, err := seal.NewRecovery(k.store, clock.System.Now(), k.ring.Server.Hybrid())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := k.begin(key.Hold(k.ring.Signer.Public()), false); err != nil {
+		return nil, err
+	}
+	k.background(func(ctx context.Context) {
+		if err := k.resume(ctx); err != nil {
+			k.log.Warn("the vaults are not all wrapped for the new recovery key yet; the next start goes on", "err", err)
+		}
+	})
+	return &web.RecoveryKey{Key: key.Secret(), CheckWord: key.CheckWord(), Store: k.store.String(), Made: key.Made}, nil
 }

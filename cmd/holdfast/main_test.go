@@ -25,7 +25,8 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"holdfast": m
 
 // TestScripts runs the sessions of testdata. Beside the commands of testscript they have:
 //
-//	start ARGS...          holdfast serve ARGS..., on free ports, in the background; sets $URL, $LISTEN, $SETUP and $ADMIN once it is ready
+//	start ARGS...          holdfast serve ARGS..., on free ports, in the background; sets $URL, $LISTEN, $SETUP and $ADMIN once it is ready;
+//	                       with the first argument SETUP, once it has printed the set-up link too
 //	finish [SIGNAL]        ends it and waits; its output is in serve.out and serve.err. ! finish wants it to have failed
 //	signal STOP|CONT       has it hang, and go on
 //	exits CODE CMD...      runs a command that must end with this exit status
@@ -89,6 +90,10 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || b.cmd != nil {
 		ts.Fatalf("usage: start ARGS..., once at a time")
 	}
+	setup := len(args) > 0 && args[0] == "SETUP"
+	if setup {
+		args = args[1:]
+	}
 	path := ""
 	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
 		if p := filepath.Join(dir, "holdfast"); path == "" {
@@ -122,7 +127,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("serve ended: %v\n%s", err, b.err.String())
 		default:
 		}
-		if b.ready(ts) {
+		if b.ready(ts) && (!setup || ts.Getenv("SETUP") != "") {
 			return
 		}
 		if time.Now().After(until) {

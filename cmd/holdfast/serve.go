@@ -157,6 +157,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.health.look() // so that "since" tells when the state began, not when it was first asked for
 	behind, cancel := context.WithCancel(ctx)
 	s.cancel = cancel
+	s.store.keeper.background = func(fn func(context.Context)) { s.work.Go(func() { fn(behind) }) }
 	s.work.Go(func() { s.begin(behind) })
 	return nil
 }

@@ -19,7 +19,8 @@ type homeData struct {
 	Devices int64
 	Seen    time.Time // when any device was last seen
 	Copies  []Copy
-	Changed bool // the password, just now
+	Changed bool   // the password, just now
+	KeyNag  string // what should be done about the recovery key
 }
 
 // shelf is an address book or a calendar on the overview.
@@ -47,6 +48,9 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := homeData{Copies: s.copies(), Changed: r.FormValue("password") == "changed"}
+	if s.KeyNag != nil {
+		d.KeyNag = s.KeyNag()
+	}
 	devices, err := s.Core.Devices(r.Context(), x.Person.ID)
 	if err == nil {
 		err = s.Core.Read(r.Context(), x.Principal(), x.Person.ID, func(rd *core.Reader) error {

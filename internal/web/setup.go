@@ -11,6 +11,7 @@ type setupData struct {
 	Token string
 	Email string
 	Place string
+	Vault bool // there is a second copy
 }
 
 func (s *Server) setupForm(w http.ResponseWriter, r *http.Request) {
@@ -23,7 +24,7 @@ func (s *Server) setupForm(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) showSetup(w http.ResponseWriter, r *http.Request, status int, email, problem string) {
 	s.show(w, r, status, "setup", view{Title: "Set up Holdfast", Problem: problem,
-		Data: setupData{Token: r.PathValue("token"), Email: email, Place: s.Place}})
+		Data: setupData{Token: r.PathValue("token"), Email: email, Place: s.Place, Vault: len(s.copies()) > 1}})
 }
 
 // setupOpen tells whether a link's token is good and there is still no account.
@@ -66,7 +67,12 @@ func (s *Server) setupDo(w http.ResponseWriter, r *http.Request) {
 		status, text := s.describe(w, r, err)
 		s.showSetup(w, r, status, email, text)
 	default:
-		s.enter(w, r, email, "/devices/new")
+		key := s.newRecovery(r.Context())
+		if key == nil {
+			s.enter(w, r, email, "/devices/new")
+		} else if s.signIn(w, r, email) {
+			s.showRecovery(w, r, key)
+		}
 	}
 }
 
@@ -81,16 +87,23 @@ func (s *Server) firstAccount(r *http.Request, email, hash string) error {
 
 // enter begins a session of an account whose password was just checked or set.
 func (s *Server) enter(w http.ResponseWriter, r *http.Request, login, next string) {
+	if s.signIn(w, r, login) {
+		http.Redirect(w, r, next, http.StatusSeeOther)
+	}
+}
+
+// signIn sets the cookie of a session. Where that fails it has answered.
+func (s *Server) signIn(w http.ResponseWriter, r *http.Request, login string) bool {
 	person, err := s.Core.Person(r.Context(), login)
 	if err != nil {
 		s.fail(w, r, err)
-		return
+		return false
 	}
 	c, err := s.Auth.Cookie(person, s.Proxy.Client(r).HTTPS)
 	if err != nil {
 		s.fail(w, r, err)
-		return
+		return false
 	}
 	http.SetCookie(w, c)
-	http.Redirect(w, r, next, http.StatusSeeOther)
+	return true
 }

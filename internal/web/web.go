@@ -6,6 +6,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -35,11 +36,14 @@ type Options struct {
 	Log       *slog.Logger
 	RequestID func(*http.Request) string // nil: pages name none
 
-	Place   string           // where the data lies, as the set-up page tells it to the operator: "/srv/holdfast-data on this server"; empty: "the data directory on this server"
-	Copies  func() []Copy    // where copies lie; nil: one, on this server's disk, never verified
-	Retry   time.Duration    // Retry-After of a 503 whose error says none; default 5 minutes
-	LinkFor time.Duration    // how long a device's link is good; default 10 minutes
-	Now     func() time.Time // nil: the clock's; only examples need another
+	Place  string        // where the data lies, as the set-up page tells it to the operator: "/srv/holdfast-data on this server"; empty: "the data directory on this server"
+	Copies func() []Copy // where copies lie; nil: one, on this server's disk, never verified
+	// Recovery makes the store's recovery key, where it has none: it is shown once, after the first account was made. It returns nil where there is one. nil: none is made here.
+	Recovery func(context.Context) (*RecoveryKey, error)
+	KeyNag   func() string    // what should be done about the recovery key; empty: nothing. nil: nothing is known of it
+	Retry    time.Duration    // Retry-After of a 503 whose error says none; default 5 minutes
+	LinkFor  time.Duration    // how long a device's link is good; default 10 minutes
+	Now      func() time.Time // nil: the clock's; only examples need another
 }
 
 // Server answers for the pages.

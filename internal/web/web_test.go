@@ -1,6 +1,8 @@
 package web
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -40,6 +42,46 @@ type house struct {
 
 func anything(c *holdfast.Collection, name, contentType string, body []byte) (holdfast.Kind, holdfast.Index, error) {
 	return holdfast.KindAddress, holdfast.Index{UID: name}, nil
+}
+
+// TestRecoveryKey holds that the set-up shows the recovery key once, where nothing stores it, and never again; and that a server that cannot make one goes on.
+func TestRecoveryKey(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		h, made := newHouse(t, nil), 0
+		h.web.Recovery = func(context.Context) (*RecoveryKey, error) {
+			if made++; fails {
+				return nil, errors.New("no")
+			}
+			if made > 1 {
+				return nil, nil
+			}
+			return &RecoveryKey{Key: "AGE-SECRET-KEY-1TEST", CheckWord: "kabodefu", Store: "st0re", Made: start}, nil
+		}
+		h.web.KeyNag = func() string { return "Prove that you still have it." }
+		h.web.Copies = func() []Copy {
+			return []Copy{{Place: "Here", Domain: "this disk"}, {Place: "Vault local", Domain: "this disk"}}
+		}
+		token, _, err := h.setup.Token()
+		must(t, err)
+		b := h.browser()
+		b.get("/setup/"+token).want(t, 200, "A second copy lies in a vault")
+		a := b.post("/setup/"+token, "email", alice, "password", password, "again", password)
+		if fails {
+			a.want(t, 200, "Add your phone")
+			continue
+		}
+		a.want(t, 200, "AGE-SECRET-KEY-1TEST", "kabodefu", "st0re", "this once", "/devices/new")
+		b.get("/devices/new").want(t, 200, "Add your phone")
+		home := b.get("/")
+		home.want(t, 200, "Prove that you still have it.", "One failure domain", "2 copies that one accident can take")
+		if strings.Contains(home.text, "AGE-SECRET") || made != 1 {
+			t.Errorf("the key is shown or made again (%d)", made)
+		}
+		k := RecoveryKey{Key: "AGE-SECRET-KEY-1TEST"}
+		if text := fmt.Sprintf("%v %+v %#v %s", k, &k, k, k); strings.Contains(text, "AGE-") {
+			t.Errorf("a log would hold the key: %s", text)
+		}
+	}
 }
 
 func newHouse(t *testing.T, proxy *auth.Proxy) *house {

@@ -113,6 +113,13 @@ func (s *Server) state() *stateLine {
 	if n <= 1 {
 		return &stateLine{Level: "caution", Word: "One copy", Text: "Stored in 1 place: this server's disk. No vault yet: there is no second copy, and no restore was proved.", At: s.Now()}
 	}
+	domains := map[string]bool{}
+	for _, c := range s.copies() {
+		domains[c.Domain] = true
+	}
+	if len(domains) == 1 {
+		return &stateLine{Level: "caution", Word: "One failure domain", Text: fmt.Sprintf("Stored in %d copies that one accident can take together. No restore was proved yet.", n), At: s.Now()}
+	}
 	return &stateLine{Level: "caution", Word: "Not proved", Text: fmt.Sprintf("Stored in %d places. No restore was proved yet.", n), At: s.Now()}
 }
 
