@@ -36,6 +36,8 @@ type Options struct {
 	Log         *slog.Logger
 	Vaults      Vaults // nil: the process does not look after any
 	Keys        Keys   // likewise
+	// Repair brings into the store what it lacks and a vault has, and calls fn with each thing that was wrong. nil: the process cannot.
+	Repair func(ctx context.Context, q RepairRequest, fn func(Repaired)) (RepairReport, error)
 	// Closed returns why nothing is read or changed now but status, vaults and keys; nil: it is. The function may be nil.
 	Closed func() error
 	// Stopping is closed when the process is about to end: imports, which go on where they were when they are run again, end then. nil: never.
@@ -80,6 +82,7 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("POST /v1/vaults", answer(h.addVault))
 	m.HandleFunc("DELETE /v1/vaults/{name}", answer(h.retireVault))
 	m.HandleFunc("POST /v1/vaults/{name}/verify", h.one(h.verifyVault))
+	m.HandleFunc("POST /v1/repair", h.one(h.repair))
 	m.HandleFunc("GET /v1/keys", answer(h.keyState))
 	m.HandleFunc("POST /v1/keys", h.one(h.addRecovery))
 	m.HandleFunc("POST /v1/keys/{fingerprint}/checked", answer(h.keyChecked))

@@ -1,0 +1,84 @@
+package control
+
+import (
+	"context"
+	"net/http"
+)
+
+// RepairRequest says what is repaired, out of which vault.
+type RepairRequest struct {
+	From       string `json:"from"`              // a vault's name in the store's list, a directory as an absolute path, or a URL
+	Account    string `json:"account,omitempty"` // login or id; empty: all
+	Collection string `json:"collection,omitempty"`
+	DryRun     bool   `json:"dry_run,omitempty"`
+}
+
+// Repaired is something that was missing in the store, or damaged.
+type Repaired struct {
+	Account    string `json:"account"`
+	Collection string `json:"collection,omitempty"`
+	Name       string `json:"name,omitempty"`
+	Kind       string `json:"kind,omitempty"`
+	ETag       string `json:"etag,omitempty"`
+	What       string `json:"what"` // missing, damaged
+	Done       bool   `json:"done"`
+	Why        string `json:"why,omitempty"` // it was not
+}
+
+// RepairReport sums up a repair.
+type RepairReport struct {
+	Vault    string   `json:"vault"`
+	Accounts int64    `json:"accounts"`
+	Items    int64    `json:"items"` // that were compared
+	Missing  int64    `json:"missing"`
+	Damaged  int64    `json:"damaged"`
+	Mended   int64    `json:"mended"`
+	Left     int64    `json:"left"`         // that could not be mended
+	Unread   []string `json:"vault_damage"` // what could not be read of the vault
+}
+
+// repairLine is one line of the answer to a repair.
+type repairLine struct {
+	Found *Repaired     `json:"found,omitempty"`
+	Done  *RepairReport `json:"done,omitempty"`
+	Error *Problem      `json:"error,omitempty"`
+}
+
+func (h *handler) repair(w http.ResponseWriter, r *http.Request) {
+	if h.Repair == nil {
+		writeProblem(w, noVaults())
+		return
+	}
+	var q RepairRequest
+	if err := decode(r, &q); err != nil {
+		writeProblem(w, err)
+		return
+	}
+	out := newLines(w)
+	rep, err := h.Repair(r.Context(), q, func(x Repaired) { _ = out.write(repairLine{Found: &x}) })
+	last := repairLine{Done: &rep}
+	if err != nil {
+		last = repairLine{Error: problemOf(err)}
+	}
+	_ = out.write(last)
+}
+
+// Repair brings into the store what it lacks and a vault has, and calls fn with each thing that was wrong.
+func (c *Client) Repair(ctx context.Context, q RepairRequest, fn func(Repaired)) (rep RepairReport, err error) {
+	done := false
+	err = stream(ctx, c, "/v1/repair", q, func(l *repairLine) error {
+		switch {
+		case l.Error != nil:
+			return l.Error.Err()
+		case l.Found != nil:
+			fn(*l.Found)
+		case l.Done != nil:
+			rep, done = *l.Done, true
+		}
+		return nil
+	})
+	if err == nil && !done {
+		err = errAborted
+	}
+	return rep, err
+}
