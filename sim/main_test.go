@@ -18,6 +18,7 @@ var (
 	seedFlag  = flag.Uint64("sim.seed", 0, "repeat the choices of a run; 0: new ones")
 	binFlag   = flag.String("sim.bin", "", "test this program instead of building one")
 	killsFlag = flag.Int("sim.kills", 20, "how often the server is killed under load")
+	burnsFlag = flag.Int("sim.burns", 9, "how often the server's data is taken away under load")
 )
 
 // place is where the program is built, once for all tests, and where they keep their data. It is removed at the end.
