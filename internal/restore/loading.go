@@ -150,7 +150,7 @@ func (a *loading) begin(why string) (out []holdfast.Change) {
 // found makes the root and the record of an account whose own are lost.
 func (a *loading) found() []holdfast.Change {
 	root := a.entry(holdfast.KindCollection, a.id, "", holdfast.CollectionRecord{Type: holdfast.TypeRoot}.Encode())
-	rec := a.entry(holdfast.KindAccount, a.id, holdfast.RecordAccount, holdfast.AccountRecord{Email: "lost-" + a.id.String() + "@restored.invalid", State: holdfast.Active, Created: a.r.o.Clock.Now().UTC().Truncate(time.Second)}.Encode())
+	rec := a.entry(holdfast.KindAccount, a.id, holdfast.RecordAccount, holdfast.AccountRecord{Email: standInLogin(a.id), State: holdfast.Active, Created: a.r.o.Clock.Now().UTC().Truncate(time.Second)}.Encode())
 	var out []holdfast.Change
 	for i, e := range []holdfast.Entry{root, rec} {
 		c := a.renumbered(a.change(e))
@@ -160,6 +160,10 @@ func (a *loading) found() []holdfast.Change {
 	}
 	return out
 }
+
+// standInLogin is what an account is called whose own record is lost, and standInName a collection. A repair puts the real ones in their place.
+func standInLogin(id holdfast.ID) string { return "lost-" + id.String() + "@restored.invalid" }
+func standInName(id holdfast.ID) string  { return "restored-" + id.String()[:8] }
 
 // alone says how many entries of its group follow a change.
 func alone(c *holdfast.Change, more uint32) {
@@ -180,7 +184,7 @@ func (a *loading) standIn(c *holdfast.Change) (out []holdfast.Change) {
 	if a.collections[need] != nil {
 		return nil
 	}
-	e := a.entry(holdfast.KindCollection, need, "", holdfast.CollectionRecord{Parent: a.id, Name: "restored-" + need.String()[:8], Type: typ}.Encode())
+	e := a.entry(holdfast.KindCollection, need, "", holdfast.CollectionRecord{Parent: a.id, Name: standInName(need), Type: typ}.Encode())
 	n := a.renumbered(a.change(e))
 	a.note(&n)
 	return []holdfast.Change{n}

@@ -101,6 +101,7 @@ type mending struct {
 
 type newest struct {
 	seq  uint64
+	etag holdfast.Hash
 	live bool
 }
 
@@ -115,7 +116,8 @@ type damaged struct {
 // wanted is what is to be put.
 type wanted struct {
 	key      itemKey
-	replaces uint64
+	replaces uint64 // the change in the engine whose item it takes the place of; 0: there is none
+	what     string // was wrong with it: missing, damaged
 }
 
 // errEnough ends a listing early.
@@ -214,11 +216,11 @@ func (m *mending) learn(list []vault.Loaded) error {
 	for i := range list {
 		c := &list[i]
 		key := itemKey{c.Collection, c.Name}
-		m.newest[key] = newest{c.Seq, c.Op == holdfast.OpPut && c.Kind != holdfast.KindEpoch}
+		m.newest[key] = newest{c.Seq, c.ETag, c.Op == holdfast.OpPut && c.Kind != holdfast.KindEpoch}
 		if d, ok := m.damaged[key]; ok && c.Op == holdfast.OpPut && c.ETag == d.etag {
 			d.found = true
 			m.damaged[key] = d
-			m.want[c.Seq] = wanted{key, d.seq}
+			m.want[c.Seq] = wanted{key, d.seq, "damaged"}
 			for seq, w := range m.want { // one version is enough
 				if w.key == key && seq != c.Seq {
 					delete(m.want, seq)
@@ -259,7 +261,7 @@ func (m *mending) compare(ctx context.Context) error {
 					return err
 				}
 				if !had {
-					m.want[m.newest[key].seq] = wanted{key: key}
+					m.want[m.newest[key].seq] = wanted{key: key, what: "missing"}
 				}
 			}
 			return nil
@@ -267,7 +269,36 @@ func (m *mending) compare(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return m.standIns(ctx)
+}
+
+// standIns finds what an earlier restore made in the place of records that it could not read, and the vaults can: those of the account, its key for tokens, and collections.
+func (m *mending) standIns(ctx context.Context) error {
+	var keys []itemKey
+	if m.email == standInLogin(m.id) {
+		keys = append(keys, itemKey{m.id, holdfast.RecordAccount}, itemKey{m.id, holdfast.RecordTokenKey})
+	}
+	for id, c := range m.tree {
+		if !c.Gone && c.Seq > 0 && c.Name == standInName(id) {
+			keys = append(keys, itemKey{id, ""})
+		}
+	}
+	return m.look(ctx, func(snap store.Snapshot) error {
+		for _, key := range keys {
+			n, ok := m.newest[key]
+			if !ok || !n.live || !m.inside(key.collection) {
+				continue
+			}
+			r, err := snap.Resource(key.collection, key.name, 0)
+			if err != nil {
+				return err
+			}
+			if r.ETag != n.etag {
+				m.want[n.seq] = wanted{key, r.Seq, "missing"}
+			}
+		}
+		return nil
+	})
 }
 
 // hadOnce tells whether the engine's journal knows an item.
@@ -300,11 +331,11 @@ func (m *mending) inside(id holdfast.ID) bool {
 
 // collections puts the records of collections that are missing, parents first.
 func (m *mending) collections(ctx context.Context) error {
-	var list []holdfast.Entry
+	var list []*vault.Loaded
 	if err := m.h.Changes(ctx, func(part []vault.Loaded) error {
 		for i := range part {
 			if c := &part[i]; c.Kind == holdfast.KindCollection && m.want[c.Seq].key == (itemKey{c.Collection, c.Name}) {
-				list = append(list, c.Entry)
+				list = append(list, c)
 			}
 		}
 		return nil
@@ -317,9 +348,9 @@ func (m *mending) collections(ctx context.Context) error {
 		}
 		return n
 	}
-	slices.SortStableFunc(list, func(a, b holdfast.Entry) int { return depth(a.Collection) - depth(b.Collection) })
-	for i := range list {
-		if err := m.mend(ctx, &list[i], 0); err != nil {
+	slices.SortStableFunc(list, func(a, b *vault.Loaded) int { return depth(a.Collection) - depth(b.Collection) })
+	for _, c := range list {
+		if err := m.mend(ctx, &c.Entry, m.want[c.Seq]); err != nil {
 			return err
 		}
 	}
@@ -339,7 +370,7 @@ func (m *mending) put(ctx context.Context, list []vault.Loaded) error {
 				c.Index = x
 			}
 		}
-		if err := m.mend(ctx, &c.Entry, w.replaces); err != nil {
+		if err := m.mend(ctx, &c.Entry, w); err != nil {
 			return err
 		}
 	}
@@ -347,14 +378,10 @@ func (m *mending) put(ctx context.Context, list []vault.Loaded) error {
 }
 
 // mend puts one item. What is refused is told, and does not keep the others back.
-func (m *mending) mend(ctx context.Context, e *holdfast.Entry, replaces uint64) error {
-	what := "missing"
-	if replaces > 0 {
-		what = "damaged"
-	}
+func (m *mending) mend(ctx context.Context, e *holdfast.Entry, w wanted) error {
 	var err error
 	if !m.o.DryRun {
-		_, err = m.o.Core.Mend(ctx, m.id, e, replaces)
+		_, err = m.o.Core.Mend(ctx, m.id, e, w.replaces)
 	}
 	switch holdfast.KindOf(err) {
 	case holdfast.Unavailable, holdfast.Full, holdfast.Fenced, holdfast.Busy:
@@ -363,7 +390,7 @@ func (m *mending) mend(ctx context.Context, e *holdfast.Entry, replaces uint64) 
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	m.tell(itemKey{e.Collection, e.Name}, e.Kind, e.ETag, what, err)
+	m.tell(itemKey{e.Collection, e.Name}, e.Kind, e.ETag, w.what, err)
 	return nil
 }
 

@@ -44,6 +44,26 @@ func (s *source) texts(e store.Engine, a holdfast.ID) map[string]string {
 	return out
 }
 
+// records returns what says who an account is: its record, its key for tokens, and the paths of its collections.
+func (s *source) records(e store.Engine, a holdfast.ID) string {
+	s.t.Helper()
+	snap, err := e.Snapshot(s.t.Context())
+	fine(s.t, err)
+	defer snap.Close()
+	out := ""
+	for _, name := range []string{holdfast.RecordAccount, holdfast.RecordTokenKey} {
+		r, err := snap.Resource(a, name, store.WithBody)
+		fine(s.t, err)
+		out += string(r.Body) + " "
+	}
+	all, err := snap.Collections(a)
+	fine(s.t, err)
+	for _, c := range all {
+		out += fmt.Sprintf("%s %s %s %v, ", c.ID, c.Name, c.Type, c.Gone)
+	}
+	return out
+}
+
 // TestRepairBringsBackWhatARestoreLost restores from a damaged vault, and repairs from a whole one that turns up later.
 func TestRepairBringsBackWhatARestoreLost(t *testing.T) {
 	s := newSource(t)
@@ -71,6 +91,9 @@ func TestRepairBringsBackWhatARestoreLost(t *testing.T) {
 			t.Fatalf("segment %d: %v, %+v", n, err, got)
 		}
 		for _, id := range []holdfast.ID{a, b} {
+			if have, want := s.records(e, id), s.records(s.engine, id); have != want {
+				t.Fatalf("segment %d: the account's records are %q after the repair, want %q", n, have, want)
+			}
 			have, want := s.texts(e, id), s.texts(s.engine, id)
 			for name, text := range want {
 				if have[name] != text {
