@@ -145,7 +145,7 @@ func (k *keeper) newRelay(e store.Engine, conflict func(context.Context, relay.C
 		return nil, &exitError{exitUsage, "policy.ack: " + sentence(err)}
 	}
 	o := relay.Options{Engine: e, Store: k.store, Policy: policy, Degraded: k.c.Policy.OnFailure == "degraded", Derive: core.DeriveBy(judges(k.c)), Log: k.log, Retry: k.c.Policy.RetryAfter,
-		Patience: k.c.Policy.Lag, MaxLag: uint64(k.c.Policy.LagChanges), HeadEvery: k.c.Vault.Head, UpkeepEvery: k.c.Vault.Seal, Upkeep: k.upkeep,
+		Patience: k.c.Policy.Lag, MaxLag: uint64(k.c.Policy.LagChanges), HeadEvery: k.c.Vault.Head, UpkeepEvery: k.c.Vault.Seal, Upkeep: func(ctx context.Context, v *vault.Vault, w *vault.Writer) error { return v.Upkeep(ctx, w) },
 		Service: func() any { return k.record() }, Conflict: conflict}
 	for _, v := range k.vaults().Vaults {
 		if !k.apart {
@@ -158,18 +158,6 @@ func (k *keeper) newRelay(e store.Engine, conflict func(context.Context, relay.C
 	}
 	k.relay = r
 	return r, nil
-}
-
-// upkeep seals what can be sealed.
-func (k *keeper) upkeep(ctx context.Context, v *vault.Vault, w *vault.Writer) error {
-	for ctx.Err() == nil {
-		rep, err := v.Seal(ctx, w)
-		if err != nil || rep.Segments == 0 {
-			return err
-		}
-		k.log.Info("a part of a vault's tail was sealed", "vault", v.Place(), "segments", rep.Segments, "changes", rep.Changes, "accounts", rep.Accounts, "octets", rep.Octets, "pack", rep.Pack)
-	}
-	return ctx.Err()
 }
 
 // Status implements [control.Vaults].

@@ -199,7 +199,9 @@ func (o *opened) openVaults(ctx context.Context, c *config.Config, why purpose, 
 			return err
 		}
 	}
-	o.relay, err = o.keeper.newRelay(o.engine, nil)
+	o.relay, err = o.keeper.newRelay(o.engine, func(ctx context.Context, x relay.Conflict) error {
+		return o.core.Diverged(ctx, x.Account, x.Vault, x.Theirs, x.Ours)
+	})
 	return err
 }
 

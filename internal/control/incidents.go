@@ -15,7 +15,7 @@ type Incident struct {
 	Account    string      `json:"account"` // its name
 	ID         holdfast.ID `json:"id"`      // the account's
 	Since      time.Time   `json:"since"`
-	Device     string      `json:"device,omitempty"` // what its owner calls it, or its id where it was revoked
+	Device     string      `json:"device,omitempty"` // what its owner calls it, or its id where it was revoked; "vault NAME" where a vault has another history
 	Collection holdfast.ID `json:"collection"`       // which the device asked about; the store may not have it
 	Seen       uint64      `json:"seen"`             // the change that the device has seen
 	Head       uint64      `json:"head"`             // the newest change that the store had
@@ -32,6 +32,9 @@ func (h *handler) incidents(r *http.Request) (any, error) {
 
 // deviceName names the device that brought an account into doubt; empty for none. It may be a guest's.
 func (h *handler) deviceName(ctx context.Context, x core.Doubt) string {
+	if x.Vault != "" {
+		return "vault " + x.Vault
+	}
 	if x.Device.IsZero() {
 		return ""
 	}

@@ -19,6 +19,7 @@ type Doubt struct {
 	Collection holdfast.ID `json:"collection"`        // of which
 	Seq        uint64      `json:"seq,string"`        // what the device has seen
 	Head       uint64      `json:"head,string"`       // what the store had
+	Vault      string      `json:"vault,omitempty"`   // which has another history of the account, up to Seq; empty: a device brought the doubt
 }
 
 // doubts are the accounts that are in doubt, or were.
@@ -96,6 +97,23 @@ func (d *doubts) count() (requests, accounts int64) {
 		}
 	}
 	return d.requests, accounts
+}
+
+// Diverged puts an account in doubt whose history went on in this store and in a vault in different ways, up to seq there and to head here. It is written down before it returns.
+func (s *Service) Diverged(ctx context.Context, account holdfast.ID, vault string, seq, head uint64) error {
+	if !s.doubt.begin(Doubt{Account: account, Since: s.Now().Truncate(time.Second), Seq: seq, Head: head, Vault: vault}) {
+		return nil // it waits already
+	}
+	s.log.Error("the store and a vault have different histories of an account: it waits until an operator has settled which counts", "account", account, "vault", vault, "vault_has", seq, "store_has", head)
+	d := &s.doubt
+	d.saving.Lock()
+	defer d.saving.Unlock()
+	all, changed := d.list()
+	if err := s.write(ctx, all); err != nil {
+		return &holdfast.Error{Op: "core.Diverged", Kind: holdfast.Unavailable, Ref: account.String(), Text: "that the account is in doubt could not be written down", Err: err}
+	}
+	d.saved = changed
+	return nil
 }
 
 // Doubts returns the doubts that stand, by account.

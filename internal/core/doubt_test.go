@@ -190,3 +190,26 @@ func TestADoubtThatCouldNotBeWrittenDownStands(t *testing.T) {
 		t.Errorf("written down: %+v", old.written)
 	}
 }
+
+// TestADivergedAccountIsDoubt holds that an account that went different ways here and in a vault waits, and that this is durable before it is said to be so.
+func TestADivergedAccountIsDoubt(t *testing.T) {
+	old := newPast(t)
+	old.writeErr = errors.New("the disk is gone")
+	wantKind(t, old.s.Diverged(t.Context(), old.p.Account, "local", 7, 5), holdfast.Unavailable)
+	old.writeErr = nil
+	old.s = core.New(old.o) // whose start was cut there
+	if err := old.s.Diverged(t.Context(), old.p.Account, "local", 7, 5); err != nil {
+		t.Fatal(err)
+	}
+	if len(old.written) != 1 || old.written[0].Vault != "local" || old.written[0].Seq != 7 || old.written[0].Head != 5 {
+		t.Errorf("written down: %+v", old.written)
+	}
+	_, _, _, err := old.sync(t, old.book, "", 0)
+	wantKind(t, err, holdfast.InDoubt)
+	if err := old.s.Diverged(t.Context(), old.p.Account, "attic", 9, 5); err != nil || old.s.Doubts()[0].Vault != "local" {
+		t.Errorf("a second vault changes the doubt: %v, %+v", err, old.s.Doubts())
+	}
+	if err := old.s.Settle(t.Context(), old.p.Account); err != nil || len(old.s.Doubts()) != 0 {
+		t.Errorf("settle: %v", err)
+	}
+}

@@ -88,7 +88,12 @@ func (v *Vault) Let(ctx context.Context) (LetReport, error) {
 			if !there[s] {
 				continue
 			}
-			for _, name := range []string{s, strings.TrimSuffix(s, place.Grows) + ".key"} { // the key last: nothing is left that could not be read
+			first := strings.TrimSuffix(s, place.Grows) + ".key"
+			keys, err := v.versions(ctx, first, first+".")
+			if err != nil {
+				return rep, err
+			}
+			for _, name := range append([]string{s}, keys...) { // the keys last: nothing is left that could not be read
 				if err := v.let(ctx, name, &rep); err != nil {
 					return rep, err
 				}

@@ -239,18 +239,3 @@ func (w *rewrapper) services(ctx context.Context) error {
 	}
 	return nil
 }
-
-// removeSegmentKeys removes the key of a segment, with everything that was ever wrapped of it.
-func (v *Vault) removeSegmentKeys(ctx context.Context, term, n uint64) error {
-	first := SegmentKeyName(term, n)
-	list, err := v.versions(ctx, first, first+".")
-	if err != nil {
-		return err
-	}
-	for _, name := range list {
-		if err := v.p.Remove(ctx, name); err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
-			return err
-		}
-	}
-	return nil
-}

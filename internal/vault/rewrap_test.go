@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"testing"
 
 	"holdfast"
@@ -91,13 +90,6 @@ func TestRewrap(t *testing.T) {
 	}
 	r.open()
 	r.frames(m, 0)
-	term, n := r.term.Number, uint64(1)
-	fine(t, r.v.removeSegmentKeys(ctx, term, n))
-	for _, name := range r.names() {
-		if strings.HasPrefix(name, SegmentKeyName(term, n)) {
-			t.Errorf("%s is left", name)
-		}
-	}
 }
 
 func (r *rig) names() (out []string) {
