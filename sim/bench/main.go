@@ -29,6 +29,7 @@ type options struct {
 	contacts []int         // sizes of address books
 	accounts int           // of the idle server
 	rounds   int           // of sync-collection
+	restored int64         // changes of the store that is rebuilt, at least
 }
 
 func main() {
@@ -41,7 +42,7 @@ func main() {
 	flag.BoolVar(&o.million, "million", false, "also ten changes among 1,000,000 contacts: some minutes more")
 	flag.StringVar(&o.bin, "bin", "", "the `PROGRAM` to measure; default: it is built")
 	flag.StringVar(&o.dir, "dir", "", "where data is written; default: a temporary `DIR`ectory. It should be on the disk that is of interest")
-	flag.StringVar(&o.only, "only", "", "measure only these, of limits,put,phone,events,idle,peers (`LIST` with commas)")
+	flag.StringVar(&o.only, "only", "", "measure only these, of limits,put,vault,phone,events,idle,peers (`LIST` with commas)")
 	flag.BoolVar(&o.serveBare, "serve-bare", false, "be the bare handler (the benchmark starts it itself)")
 	flag.Parse()
 	if err := run(&o); err != nil {
@@ -57,7 +58,9 @@ func run(o *options) error {
 		return serveBare(ctx)
 	}
 	o.each, o.contacts, o.accounts, o.rounds = 3*time.Second, []int{10_000, 100_000}, 1000, 101
+	o.restored = 100_000
 	if o.quick {
+		o.restored = 20_000
 		o.each, o.contacts, o.rounds = time.Second, []int{10_000}, 31
 	}
 	if o.million {
@@ -100,7 +103,7 @@ func (b *bench) all(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 		skip bool
-	}{{"limits", b.limits, false}, {"put", b.puts, false}, {"phone", b.phones, false}, {"events", b.events, false}, {"idle", b.idle, false}, {"peers", b.allPeers, !b.peers}} {
+	}{{"limits", b.limits, false}, {"put", b.puts, false}, {"vault", b.vaults, false}, {"phone", b.phones, false}, {"events", b.events, false}, {"idle", b.idle, false}, {"peers", b.allPeers, !b.peers}} {
 		if part.skip || b.only != "" && !contains(b.only, part.name) {
 			continue
 		}
