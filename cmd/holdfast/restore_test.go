@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"syscall"
+	"testing"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/place/dir"
+	"holdfast/internal/seal"
+	"holdfast/internal/store/memory"
+	"holdfast/internal/store/storetest"
+	"holdfast/internal/vault"
+	"holdfast/internal/vfs"
+)
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// filledVault makes a vault with many changes, and the key that opens it.
+func filledVault(t *testing.T, accounts, changes int) (at, key string) {
+	at, key = filepath.Join(t.TempDir(), "vault"), filepath.Join(t.TempDir(), "recovery.txt")
+	id, now := holdfast.NewID(nil), time.Now()
+	ring, err := seal.NewRing(false)
+	must(t, err)
+	recovery, err := seal.NewRecovery(id, now, false)
+	must(t, err)
+	must(t, ring.Add(recovery))
+	must(t, os.WriteFile(key, recovery.File(), 0o600))
+	e, m := memory.New(), storetest.NewMaker(11)
+	var people []storetest.Account
+	for i := range accounts {
+		people = append(people, storetest.NewAccount(t, m, e, fmt.Sprintf("p%d@example.org", i)))
+	}
+	for i := range changes {
+		p, name := people[i%accounts], fmt.Sprint(i%(changes/2), ".vcf")
+		_, err := e.Commit(t.Context(), storetest.Sealed(p.ID, m.Put(p.Book, name, name, storetest.Card(name, name, fmt.Sprint("version ", i)))))
+		must(t, err)
+	}
+	p, err := dir.Open(vfs.OS, at, dir.Options{Create: true})
+	must(t, err)
+	v, err := vault.Create(t.Context(), vault.Options{Place: p, Ring: ring}, vault.Meta{Vault: holdfast.NewID(nil), Store: id, Name: "local", Created: now})
+	must(t, err)
+	defer v.Close()
+	term, err := v.Adopt(t.Context(), id, holdfast.Position{}, vault.FromNothing)
+	must(t, err)
+	w, err := v.Writer(t.Context(), term, holdfast.Position{})
+	must(t, err)
+	for {
+		var list []*holdfast.Batch
+		must(t, e.After(t.Context(), w.Position().Batch, 2000, func(b *holdfast.Batch) error { list = append(list, b); return nil }))
+		if len(list) == 0 {
+			break
+		}
+		must(t, w.Append(t.Context(), vault.PackBatches(list, now)))
+	}
+	must(t, w.Close())
+	return at, key
+}
+
+// restoredAccount is what two restores of one vault must agree on.
+type restoredAccount struct {
+	Email, Digest string
+	Epoch, Seq    uint64
+	Changes       int64
+	Complete      bool
+}
+
+// TestARestoreThatIsKilled kills and interrupts the program at many moments of a restore, and runs it again.
+func TestARestoreThatIsKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it restores many times")
+	}
+	program, err := exec.LookPath("holdfast")
+	must(t, err)
+	at, key := filledVault(t, 20, 8_000)
+	restore := func(into string) *exec.Cmd {
+		return exec.Command(program, "restore", "--from", at, "--key", key, "--into", into, "--json", "--data", filepath.Join(t.TempDir(), "none"))
+	}
+	finish := func(into string) []restoredAccount {
+		t.Helper()
+		c := restore(into)
+		var errs bytes.Buffer
+		c.Stderr = &errs
+		out, err := c.Output()
+		var rep struct {
+			Accounts []restoredAccount
+			Losses   []any
+		}
+		if err == nil {
+			err = json.Unmarshal(out, &rep)
+		}
+		if err != nil || len(rep.Losses) > 0 || len(rep.Accounts) != 20 {
+			t.Fatalf("restore into %s: %v\n%s%s", into, err, out, errs.String())
+		}
+		return rep.Accounts
+	}
+	began := time.Now()
+	want := finish(filepath.Join(t.TempDir(), "data"))
+	whole, cut := time.Since(began), 0
+	for i := range 5 {
+		into := filepath.Join(t.TempDir(), "data")
+		c := restore(into)
+		signal := syscall.SIGKILL
+		if i%4 == 3 {
+			signal = syscall.SIGINT
+		}
+		must(t, c.Start())
+		time.Sleep(whole * time.Duration(i+1) / 6)
+		_ = c.Process.Signal(signal)
+		err := c.Wait()
+		var x *exec.ExitError
+		if errors.As(err, &x) {
+			cut++
+			if signal == syscall.SIGINT && x.ExitCode() != exitBusy {
+				t.Errorf("interrupted, it ended with %v", err)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(into, restoringName)); err == nil {
+			err := exec.Command(program, "account", "list", "--data", into).Run()
+			if !errors.As(err, &x) || x.ExitCode() != exitRefused {
+				t.Errorf("a directory that is half restored was opened: %v", err)
+			}
+		} else if _, err := os.Stat(filepath.Join(into, identityName)); err == nil {
+			continue // it was through already
+		}
+		if got := finish(into); !reflect.DeepEqual(got, want) {
+			t.Fatalf("cut %d of 5: gone on with, it restored\n%+v, want\n%+v", i, got, want)
+		}
+	}
+	if cut < 2 {
+		t.Fatalf("only %d of 5 runs were cut", cut)
+	}
+}
