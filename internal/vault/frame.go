@@ -99,8 +99,8 @@ func PackBatches(batches []*holdfast.Batch, stored time.Time) *Packed {
 }
 
 // frame seals it for a segment.
-func (p *Packed) frame(to *seal.Recipient) ([]byte, error) {
-	sealed, err := seal.Encrypt(p.Octets, to)
+func (p *Packed) frame(by *seal.Prepared) ([]byte, error) {
+	sealed, err := by.Encrypt(p.Octets)
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,34 @@ type segment struct {
 	to    *seal.Recipient
 	size  int64
 	began time.Time
+	ready chan *seal.Prepared // the next frame's encryption, made while nobody waits for it
+}
+
+// prepared returns an encryption for the next frame.
+func (s *segment) prepared() (*seal.Prepared, error) {
+	select {
+	case p := <-s.ready:
+		return p, nil
+	default:
+		return seal.Prepare(s.to)
+	}
+}
+
+// prepare makes the next one, beside the append.
+func (s *segment) prepare() {
+	if len(s.ready) > 0 {
+		return
+	}
+	go func() {
+		p, err := seal.Prepare(s.to)
+		if err != nil {
+			return // who needs it tries again, and is told
+		}
+		select {
+		case s.ready <- p:
+		default:
+		}
+	}()
 }
 
 // Writer returns a writer that goes on at a position, which must be the vault's end, in a new segment. It keeps the place's lease until it is closed. Errors: Fenced (the term is
@@ -127,12 +155,17 @@ func (w *Writer) Append(ctx context.Context, list ...*Packed) error {
 		return err
 	}
 	for _, p := range list {
-		f, err := p.frame(w.seg.to)
+		by, err := w.seg.prepared()
+		if err != nil {
+			return err
+		}
+		f, err := p.frame(by)
 		if err != nil {
 			return err
 		}
 		octets = append(octets, f...)
 	}
+	w.seg.prepare()
 	if err := w.v.p.Append(ctx, w.seg.name, w.seg.size, octets); err != nil {
 		w.seg = nil // what it ends with is not known: nobody appends to it again
 		return err
@@ -188,7 +221,7 @@ func (w *Writer) open(ctx context.Context, now time.Time) error {
 	if err := w.v.p.Put(ctx, SegmentKeyName(w.term.Number, n), bytes.NewReader(b)); err != nil {
 		return err
 	}
-	w.seg = &segment{name: name, to: id.Recipient(), began: now}
+	w.seg = &segment{name: name, to: id.Recipient(), began: now, ready: make(chan *seal.Prepared, 1)}
 	return nil
 }
 
