@@ -31,6 +31,7 @@ type keeper struct {
 
 	rotating sync.Mutex // held by who wraps keys anew
 
+	scrubs     *scrubs
 	relay      *relay.Relay
 	engine     store.Engine
 	background func(func(context.Context)) // runs work until the server stops; nil: no server runs
@@ -40,7 +41,7 @@ type keeper struct {
 
 // openKeeper reads the keys and the list of vaults of a data directory. A store that has neither gets keys; one that has vaults and no keys is refused, as nobody could read them.
 func openKeeper(c *config.Config, store holdfast.ID, log *slog.Logger) (*keeper, error) {
-	k := &keeper{c: c, store: store, log: log}
+	k := &keeper{c: c, store: store, log: log, scrubs: readScrubs(c.Data)}
 	var err error
 	if k.reg, k.had, err = registry.Read(vfs.OS, c.Data); err != nil {
 		return nil, refused("%s", sentence(err))

@@ -51,7 +51,7 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 		x.note(control.VaultFinding{Object: d.Object, What: d.What})
 		rep.Damaged = append(rep.Damaged, d.Object)
 	}
-	return rep, nil
+	return rep, k.scrubs.note(rep)
 }
 
 // verifier is one run of Verify.

@@ -46,8 +46,8 @@ func (m *vaultMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(m.lagSeconds, v.LagSeconds, v.Name)
 		gauge(m.lagChanges, float64(v.LagChanges), v.Name)
 		scrub := 0.0
-		if v.LastScrub != nil {
-			scrub = float64(v.LastScrub.Unix())
+		if last, ok := m.keeper.scrubs.of(v.Name); ok {
+			scrub = float64(last.At.Unix())
 		}
 		gauge(m.scrub, scrub, v.Name)
 		if v.Mode == "sync" && !slices.Contains([]relay.State{relay.Whole, relay.Behind}, v.State) {

@@ -185,6 +185,7 @@ func (s *server) begin(ctx context.Context) {
 	s.gate.open()
 	s.work.Go(func() { s.store.core.Run(ctx) })
 	s.work.Go(func() { s.resumeKeys(ctx) })
+	s.work.Go(func() { s.store.keeper.scrubWhole(ctx) })
 	s.sayCopies()
 	s.announce(ctx)
 }

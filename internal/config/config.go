@@ -28,7 +28,6 @@ type Config struct {
 	Policy   Policy
 	Vault    Vault
 	Keyring  Keyring
-	Erase    Erase
 
 	RetryAfter   time.Duration
 	SeenInterval time.Duration
@@ -145,12 +144,6 @@ type Keyring struct {
 	Nag    time.Duration
 }
 
-// Erase says how accounts are erased.
-type Erase struct {
-	Wait  time.Duration // in which it can be undone
-	Every time.Duration // between two looks at what is due
-}
-
 // Key is one setting.
 type Key struct {
 	Name    string // in the file: "timeouts.idle"
@@ -222,9 +215,6 @@ func (c *Config) Keys() []Key {
 
 		{Name: "keys.hybrid", Default: "false", Value: &c.Keyring.Hybrid, Help: "make keys that withstand quantum computers too; age 1.3 and later reads them"},
 		{Name: "keys.nag", Default: "4320h", Value: &c.Keyring.Nag, Help: "how long after the last check of the recovery key it is asked for again"},
-
-		{Name: "erase.wait", Default: "720h", Value: &c.Erase.Wait, Help: "how long the erasure of an account can be undone"},
-		{Name: "erase.every", Default: "10m", Value: &c.Erase.Every, Help: "between two looks at accounts whose wait is over"},
 
 		{Name: "limits.resource", Default: "10MiB", Value: &c.Limits.Resource, Help: "octets of one contact, event or note"},
 		{Name: "limits.quota", Default: "0", Value: &c.Limits.Quota, Help: "live octets of one account; 0: no limit"},
