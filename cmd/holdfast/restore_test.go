@@ -144,3 +144,51 @@ func TestARestoreThatIsKilled(t *testing.T) {
 		t.Fatalf("only %d of 5 runs were cut", cut)
 	}
 }
+
+// TestARestoreIsBounded compares how much memory a restore takes and one three times as large.
+func TestARestoreIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it fills vaults with many changes")
+	}
+	program, err := exec.LookPath("holdfast")
+	must(t, err)
+	peak := func(changes int) (most int64) {
+		at, key := filledVault(t, 3, changes)
+		c := exec.Command(program, "restore", "--from", at, "--key", key, "--into", filepath.Join(t.TempDir(), "data"), "--data", filepath.Join(t.TempDir(), "none"))
+		var out bytes.Buffer
+		c.Stdout, c.Stderr = &out, &out
+		must(t, c.Start())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Wait() }()
+		for {
+			select {
+			case err := <-ended:
+				if err != nil || most == 0 {
+					t.Fatalf("%v, %d MiB were seen\n%s", err, most, out.String())
+				}
+				return most
+			case <-time.After(10 * time.Millisecond): // what wait(2) tells counts this very process too, from before the exec
+				most = max(most, residentPeak(c.Process.Pid))
+			}
+		}
+	}
+	small, large := peak(30_000), peak(90_000)
+	t.Logf("30,000 changes: %d MiB; 90,000: %d MiB", small, large)
+	if large > small+120 {
+		t.Errorf("a restore of 30,000 changes takes %d MiB, one of 90,000 %d MiB", small, large)
+	}
+}
+
+// residentPeak returns how many MiB a process had in memory at most; 0 where it is gone.
+func residentPeak(pid int) (n int64) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range bytes.Lines(b) {
+		if _, err := fmt.Sscanf(string(line), "VmHWM: %d kB", &n); err == nil {
+			return n >> 10
+		}
+	}
+	return 0
+}

@@ -315,7 +315,7 @@ func (r *Reader) takeTail(ctx context.Context, v *Vault, sealed map[string]bool,
 			g = newGather(s.term)
 		}
 		size += s.size
-		return r.readSegment(ctx, v, s, g)
+		return r.readSegment(ctx, v, s, g, rank)
 	})
 	if err != nil {
 		return err
@@ -323,8 +323,11 @@ func (r *Reader) takeTail(ctx context.Context, v *Vault, sealed map[string]bool,
 	return flush()
 }
 
-// readSegment gathers what can be read of a segment.
-func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gather) error {
+// maxGather bounds the plain octets that are sorted in memory.
+const maxGather = 16 << 20
+
+// readSegment gathers what can be read of a segment. What becomes too much for the memory goes onto a shelf.
+func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gather, rank func(*Member) int) error {
 	name := SegmentName(s.term, s.n)
 	key, err := v.segmentKey(ctx, s.term, s.n)
 	if err != nil {
@@ -333,6 +336,7 @@ func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gat
 		}
 		return nil
 	}
+	var fault error // of this machine, not of the vault
 	_, err = v.walk(ctx, name, func(f foundFrame) error {
 		err := v.batches(ctx, name, f, key, func(line journal.BatchLine, changes []holdfast.Change) error {
 			if err := chain(line, changes); err != nil {
@@ -341,15 +345,19 @@ func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gat
 			if r.o.At.IsZero() || !line.Stored.After(r.o.At) {
 				g.add(line, changes, func(id holdfast.ID) bool { return !r.wanted(id) })
 			}
-			return nil
+			if g.plain > maxGather {
+				fault = r.spoolRuns(v, g.runs(), rank)
+				g.done, g.plain = nil, 0
+			}
+			return fault
 		})
-		if err != nil && ctx.Err() == nil {
+		if err != nil && fault == nil && ctx.Err() == nil {
 			r.hurt(v, name, err)
 			return nil
 		}
 		return err
 	})
-	if err != nil && ctx.Err() == nil {
+	if err != nil && fault == nil && ctx.Err() == nil {
 		r.hurt(v, name, err)
 		return nil
 	}
