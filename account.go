@@ -15,6 +15,7 @@ type AccountState string
 const (
 	Active    AccountState = "active"
 	Suspended AccountState = "suspended" // signs in nowhere; nothing is deleted
+	Erasing   AccountState = "erasing"   // likewise, and after a while it is erased
 )
 
 // Names of the records in an account's root collection.

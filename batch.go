@@ -15,6 +15,8 @@ type Batch struct {
 	Position
 	Prev    Hash // the position's hash before it
 	Changes []Change
+	// Redacted says that an account of which the batch had changes was erased since: they are not in it, and its hash cannot be computed any more.
+	Redacted bool
 }
 
 // GroupEnd is what a batch's hash says of one group.

@@ -16,6 +16,8 @@ type BatchLine struct {
 	Stored  time.Time
 	Changes uint64
 	Ends    []End // of its groups, in order: what the batch's hash is made of
+	// Redacted says that some of its groups were of an account that was erased: they are missing, and its hash cannot be computed.
+	Redacted bool
 }
 
 // End says where a group left its account.
@@ -26,8 +28,11 @@ type End struct {
 	Before     holdfast.Hash // the chain before the group's first change
 }
 
-// Sum computes the position's hash after the batch.
+// Sum computes the position's hash after the batch; of a redacted one it is what the line says.
 func (b *BatchLine) Sum() holdfast.Hash {
+	if b.Redacted {
+		return b.Hash
+	}
 	ends := make([]holdfast.GroupEnd, len(b.Ends))
 	for i, e := range b.Ends {
 		ends[i] = holdfast.GroupEnd{Account: e.Account, Chain: e.Chain}
@@ -53,7 +58,10 @@ func AppendBatch(dst []byte, b *holdfast.Batch, stored time.Time) []byte {
 	if dst[len(dst)-1] == ',' {
 		dst = dst[:len(dst)-1]
 	}
-	dst = append(dst, "]}\n"...)
+	if dst = append(dst, ']'); b.Redacted {
+		dst = append(dst, `,"redacted":true`...)
+	}
+	dst = append(dst, "}\n"...)
 	for i := range b.Changes {
 		dst = AppendLine(dst, &b.Changes[i], Stored{b.Batch, stored})
 	}
@@ -102,6 +110,9 @@ func parseBatchLine(line []byte) (out BatchLine, err error) {
 			out.Stored = p.time()
 		case "changes":
 			out.Changes = p.uint()
+		case "redacted":
+			p.literal("true")
+			out.Redacted = true
 		case "ends":
 			p.array(func() {
 				if len(out.Ends) >= maxChanges {

@@ -47,6 +47,10 @@ type Engine interface {
 
 	Outbox
 
+	// Erase removes an account: every change, item and observation of it, for good. What is kept is that it was erased, and the SHA-256 of its logins, which are never given to another. Its batches are redacted. It is done in pieces, so
+	// that nobody waits long; where it was cut it is called again. Once it has begun the account is not found any more. Errors: NotFound (there is no such account, nor was there one that was erased), Full, Unavailable.
+	Erase(ctx context.Context, account holdfast.ID) error
+
 	// Check reads the whole store and verifies it: structure, chains and sums; if octets is set, the hash of every body, and, if derive is not nil, what the
 	// index says of every live member. It reports findings through report and goes on; the error is for what kept it from checking.
 	Check(ctx context.Context, octets bool, derive Derive, report func(Finding)) error
@@ -79,6 +83,8 @@ type Directory interface {
 	AccountsByLocalPart(local string, limit int) ([]holdfast.ID, error)
 	// Account returns an account by its id.
 	Account(id holdfast.ID) (holdfast.Account, error)
+	// Erased tells whether an account was erased, or is about to be.
+	Erased(id holdfast.ID) (bool, error)
 	// Accounts returns up to limit accounts (0: all) by ascending id, above after.
 	Accounts(after holdfast.ID, limit int) ([]holdfast.Account, error)
 	// Sightings returns what the devices of all accounts have seen in this account's collections, by collection and device.

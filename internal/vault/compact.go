@@ -37,7 +37,7 @@ func (v *Vault) Compact(ctx context.Context, w *Writer) (CompactReport, error) {
 	if todo == nil {
 		return rep, nil
 	}
-	erased, err := v.erasedAccounts(ctx)
+	erased, err := v.Erased(ctx)
 	if err != nil {
 		return rep, err
 	}

@@ -38,7 +38,7 @@ func (v *Vault) Seal(ctx context.Context, w *Writer) (SealReport, error) {
 	if err != nil || len(todo) == 0 {
 		return rep, err
 	}
-	erased, err := v.erasedAccounts(ctx)
+	erased, err := v.Erased(ctx)
 	if err != nil {
 		return rep, err
 	}
@@ -222,7 +222,14 @@ func (v *Vault) nextPack(ctx context.Context) (n uint64, err error) {
 
 // verifyPack reads a pack back: its hash, its index, and each member with the account's key as the vault has it.
 func (v *Vault) verifyPack(ctx context.Context, ref PackRef) error {
+	erased, err := v.Erased(ctx)
+	if err != nil {
+		return err
+	}
 	return v.readPack(ctx, ref, func(m Member, sealed []byte) error {
+		if erased[m.Account] { // nobody can open it any more
+			return nil
+		}
 		v.forget(m.Account) // as the vault has it
 		_, err := v.openMember(ctx, m, sealed)
 		return err
@@ -286,16 +293,4 @@ func (v *Vault) openMember(ctx context.Context, m Member, sealed []byte) ([]line
 	}
 	defer r.Close()
 	return m.unfold(r)
-}
-
-// erasedAccounts returns the accounts that the vault says were erased.
-func (v *Vault) erasedAccounts(ctx context.Context) (map[holdfast.ID]bool, error) {
-	out := map[holdfast.ID]bool{}
-	err := v.p.List(ctx, dirErased, "", func(i place.Info) error {
-		if id, err := holdfast.ParseID(strings.TrimPrefix(i.Name, dirErased)); err == nil {
-			out[id] = true
-		}
-		return nil
-	})
-	return out, err
 }

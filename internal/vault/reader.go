@@ -96,7 +96,7 @@ func (r *Reader) hurt(v *Vault, object string, err error) {
 
 // take takes a vault in.
 func (r *Reader) take(ctx context.Context, v *Vault) error {
-	erased, err := v.erasedAccounts(ctx)
+	erased, err := v.Erased(ctx)
 	if err != nil {
 		return err
 	}

@@ -148,7 +148,7 @@ func (v *Vault) Frames(ctx context.Context, after uint64, fn func(b *holdfast.Ba
 		if err := chain(line, changes); err != nil {
 			return err
 		}
-		return fn(&holdfast.Batch{Position: line.Position, Prev: line.Prev, Changes: changes}, line.Stored)
+		return fn(&holdfast.Batch{Position: line.Position, Prev: line.Prev, Changes: changes, Redacted: line.Redacted}, line.Stored)
 	})
 }
 

@@ -296,3 +296,48 @@ func BenchmarkAppend(b *testing.B) {
 		fine(b, r.w.Append(ctx, PackBatches([]*holdfast.Batch{m.batch(16)}, start)))
 	}
 }
+
+func TestErase(t *testing.T) {
+	r, m := newRig(t, nil), newMaker(31, 4)
+	r.opt.KeepTail = time.Nanosecond
+	r.open()
+	for range 40 {
+		r.ship(m.batch(3))
+	}
+	r.w.Roll()
+	for must2(r.v.Seal(ctx, r.w)).Segments > 0 {
+	}
+	r.ship(m.batch(3), m.batch(3))
+	gone := m.accounts[1]
+	left := must2(r.v.Erase(ctx, r.w, gone))
+	if len(left) == 0 {
+		t.Fatal("the tail still holds its lines, and nobody says so")
+	}
+	if _, err := r.v.AccountKey(ctx, gone); !holdfast.IsKind(err, holdfast.NotFound) {
+		t.Fatalf("it has a key: %v", err)
+	}
+	m.accounts = slices.Delete(m.accounts, 1, 2)
+	for range 3 {
+		r.ship(m.batch(3))
+		r.clock.Advance(time.Hour)
+		r.w.Roll()
+		fine(t, r.v.Upkeep(ctx, r.w))
+		fine(t, r.w.Head(ctx, HeadInput{Whole: true}))
+	}
+	fine(t, r.v.Upkeep(ctx, r.w))
+	if left := must2(r.v.Erase(ctx, r.w, gone)); len(left) != 0 {
+		t.Fatalf("%q are left", left)
+	}
+	got, damage := readAll(t, r.recovery, ReadOptions{}, r.place)
+	want := m.truth(len(m.batches))
+	delete(want, gone)
+	if n := same(t, "erased", got, want); n != 0 || got[gone] != nil || len(damage) > 0 {
+		t.Fatal(n, damage)
+	}
+	// Nobody erases an account by putting a file there.
+	p := r.place.(*memory.Place)
+	p.Overwrite(ErasedName(m.accounts[0]), []byte(`{"account":"`+m.accounts[0].String()+`"}`+"\nAAAA\n"))
+	if erased := must2(r.v.Erased(ctx)); len(erased) != 1 || !erased[gone] {
+		t.Fatalf("%v", erased)
+	}
+}

@@ -250,6 +250,9 @@ func (tx *commit) claim(en *holdfast.Entry) error {
 	if err != nil {
 		return fail(holdfast.Invalid, en.Name, "%v.", err)
 	}
+	if tx.engine.forever[holdfast.HashOf([]byte(r.Email))] {
+		return fail(holdfast.Exists, r.Email, "This login was another account's.")
+	}
 	held, ok := tx.engine.logins[r.Email]
 	if ok && held.account != tx.account.id {
 		return fail(holdfast.Exists, r.Email, "This login is, or was, another account's.")

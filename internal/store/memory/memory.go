@@ -28,14 +28,17 @@ type Engine struct {
 	logins   map[string]claim         // every login that ever was
 	seen     map[sightingKey]holdfast.Sighting
 	feeds    map[chan *holdfast.Batch]struct{}
+	erased   map[holdfast.ID]uint64 // accounts that were erased, by the batch after which
+	forever  map[holdfast.Hash]bool // the SHA-256 of their logins
 }
 
 var _ store.Engine = (*Engine)(nil)
 
 // batch is what was committed at once, and its point in the stream. A commit is a batch of one group.
 type batch struct {
-	at    store.Position
-	parts []part // one for each group
+	at       store.Position
+	parts    []part // one for each group
+	redacted bool   // some were of accounts that were erased
 }
 
 // part is a group in a batch: account.changes[from:to].
@@ -101,6 +104,8 @@ func New() *Engine {
 		logins:   map[string]claim{},
 		seen:     map[sightingKey]holdfast.Sighting{},
 		feeds:    map[chan *holdfast.Batch]struct{}{},
+		erased:   map[holdfast.ID]uint64{},
+		forever:  map[holdfast.Hash]bool{},
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // whole returns a batch as others see it. The lock is held.
 func (e *Engine) whole(i int) *holdfast.Batch {
 	b := &e.batches[i]
-	out := &holdfast.Batch{Position: b.at}
+	out := &holdfast.Batch{Position: b.at, Redacted: b.redacted}
 	if i > 0 {
 		out.Prev = e.batches[i-1].at.Hash
 	}

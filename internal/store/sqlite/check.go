@@ -69,7 +69,9 @@ func (e *Engine) checkStream(ctx context.Context, report func(store.Finding)) er
 		return err
 	}
 	last := uint64(0)
-	if _, err = s.one(qLastBatch, func(x Stmt) { last = uint64(x.Int(0)) }); err == nil && last > c.at.Batch {
+	for _, err = s.one(qLastBatch, func(x Stmt) { last = uint64(x.Int(0)) }); last > c.at.Batch && c.redacted(c.at.Batch+1); c.at.Batch++ {
+	}
+	if err == nil && last > c.at.Batch {
 		c.find("batches up to %d are recorded, changes up to batch %d are there", last, c.at.Batch)
 	}
 	return err
@@ -95,7 +97,7 @@ func (c *stream) change(r Stmt) error {
 		return err
 	}
 	x := scanChange(c.s.c, r, account)
-	if account.IsZero() {
+	if account.IsZero() && !c.redacted(x.batch) {
 		c.find("change %d belongs to an account that is not there", x.lsn)
 	}
 	if x.batch != c.batch {
@@ -116,6 +118,12 @@ func (c *stream) end() error {
 	if c.batch == 0 {
 		return nil
 	}
+	if c.redacted(c.batch) {
+		return c.pass()
+	}
+	if err := c.skip(); err != nil {
+		return err
+	}
 	want := store.Position{Batch: c.at.Batch + 1, Hash: holdfast.BatchHash(c.at.Hash, c.ends)}
 	var have holdfast.Hash
 	var lsn int64
@@ -130,6 +138,32 @@ func (c *stream) end() error {
 		c.find("batch %d is not recorded as it was committed", c.batch)
 	}
 	c.at, c.ends = store.Position{Batch: c.batch, Hash: have}, c.ends[:0]
+	return nil
+}
+
+// redacted tells whether a batch had changes of an account that was erased: its hash cannot be computed any more.
+func (c *stream) redacted(batch uint64) bool {
+	gone, err := c.s.one(qBatchErased, func(Stmt) {}, batch)
+	return err == nil && gone
+}
+
+// pass takes what was recorded of a redacted batch as it is.
+func (c *stream) pass() error {
+	if _, err := c.s.one(qBatch, func(x Stmt) { c.at.Hash = c.s.c.hash(x, 0) }, c.batch); err != nil {
+		return err
+	}
+	c.at.Batch, c.ends = c.batch, c.ends[:0]
+	return nil
+}
+
+// skip goes over redacted batches of which nothing is left.
+func (c *stream) skip() error {
+	for c.at.Batch+1 < c.batch && c.redacted(c.at.Batch+1) {
+		c.at.Batch++
+		if _, err := c.s.one(qBatch, func(x Stmt) { c.at.Hash = c.s.c.hash(x, 0) }, c.at.Batch); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

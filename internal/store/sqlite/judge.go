@@ -198,6 +198,11 @@ func (t *transaction) judgeLogin(h *head, e *holdfast.Entry) error {
 	}
 	holder := int64(0)
 	found, err := t.c.one(qAccountByLogin, func(s Stmt) { holder = s.Int(1) }, r.Email)
+	if err == nil && !found {
+		if found, err = t.c.one(qLoginErased, func(Stmt) {}, holdfast.HashOf([]byte(r.Email))); found {
+			holder = -1 // nobody's, and nobody gets it
+		}
+	}
 	if err == nil && found && holder != h.acct {
 		err = store.Err("Commit", holdfast.Exists, r.Email, "this name belongs, or belonged, to another account")
 	}

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -33,51 +34,117 @@ func (s *snapshot) after(batch uint64, limit int, fn func(*holdfast.Batch) error
 			return err
 		}
 	}
-	var now *holdfast.Batch
-	n, chains := 0, map[int64]holdfast.Hash{}
-	err := s.read(qOutbox, func(r Stmt) error {
-		account, err := s.accountID(r.Int(0))
-		if err != nil {
-			return err
-		}
-		x := scanChange(s.c, r, account)
-		if now == nil || x.batch != now.Batch {
-			if now != nil {
-				at = now.Position
-				if err := fn(now); err != nil {
-					return err
-				}
-			}
-			if limit > 0 && n >= limit {
-				now = nil
-				return errEnough
-			}
-			now = &holdfast.Batch{Position: holdfast.Position{Batch: x.batch}, Prev: at.Hash}
-			if _, err := s.one(qBatch, func(b Stmt) { now.Hash = s.c.hash(b, 0) }, x.batch); err != nil {
-				return err
-			}
-		}
-		n++
-		if err := s.finish(x, store.WithBody|store.WithProps); err != nil {
-			return err
-		}
-		var known bool
-		if x.change.Before, known = chains[r.Int(0)]; !known && x.change.Seq > 1 {
-			if _, err := s.one(qHeadAt, func(h Stmt) { x.change.Before = s.c.hash(h, 1) }, r.Int(0), x.change.Seq-1); err != nil {
-				return err
-			}
-		}
-		chains[r.Int(0)] = x.change.Chain
-		now.Changes = append(now.Changes, *x.change)
-		return nil
-	}, lsn)
-	if err == nil && now != nil {
-		err = fn(now)
+	f := &following{s: s, at: at, limit: limit, fn: fn, chains: map[int64]holdfast.Hash{}}
+	err := s.read(qOutbox, f.row, lsn)
+	if err == nil {
+		err = f.end()
 	}
 	if errors.Is(err, errEnough) {
 		return nil
 	}
 	return err
+}
+
+// following hands out the stream from the rows of the journal.
+type following struct {
+	s      *snapshot
+	at     holdfast.Position
+	now    *holdfast.Batch
+	n      int
+	limit  int
+	fn     func(*holdfast.Batch) error
+	chains map[int64]holdfast.Hash
+}
+
+func (f *following) row(r Stmt) error {
+	s := f.s
+	account, err := s.accountID(r.Int(0))
+	if err != nil {
+		return err
+	}
+	if account.IsZero() {
+		return nil // of an account that is being erased
+	}
+	x := scanChange(s.c, r, account)
+	if f.now == nil || x.batch != f.now.Batch {
+		if err := f.begin(x.batch); err != nil {
+			return err
+		}
+	}
+	f.n++
+	if err := s.finish(x, store.WithBody|store.WithProps); err != nil {
+		return err
+	}
+	var known bool
+	if x.change.Before, known = f.chains[r.Int(0)]; !known && x.change.Seq > 1 {
+		if _, err := s.one(qHeadAt, func(h Stmt) { x.change.Before = s.c.hash(h, 1) }, r.Int(0), x.change.Seq-1); err != nil {
+			return err
+		}
+	}
+	f.chains[r.Int(0)] = x.change.Chain
+	f.now.Changes = append(f.now.Changes, *x.change)
+	return nil
+}
+
+// begin hands on the batch that ended, and those before the next one of which nothing is left.
+func (f *following) begin(batch uint64) error {
+	if err := f.give(); err != nil {
+		return err
+	}
+	if err := f.empty(batch); err != nil {
+		return err
+	}
+	f.now = &holdfast.Batch{Position: holdfast.Position{Batch: batch}, Prev: f.at.Hash}
+	_, err := f.s.one(qBatch, func(b Stmt) { f.now.Hash = f.s.c.hash(b, 0) }, batch)
+	if err == nil {
+		f.now.Redacted, err = f.s.one(qBatchErased, func(Stmt) {}, batch)
+	}
+	return err
+}
+
+func (f *following) give() error {
+	if f.now == nil {
+		return nil
+	}
+	b := f.now
+	f.at, f.now = b.Position, nil
+	if err := f.fn(b); err != nil {
+		return err
+	}
+	if f.limit > 0 && f.n >= f.limit {
+		return errEnough
+	}
+	return nil
+}
+
+// empty hands out batches below one whose accounts were all erased.
+func (f *following) empty(below uint64) error {
+	if below == f.at.Batch+1 {
+		return nil
+	}
+	var list []*holdfast.Batch
+	if err := f.s.read(qBatchesBetween, func(b Stmt) error {
+		list = append(list, &holdfast.Batch{Position: holdfast.Position{Batch: uint64(b.Int(0)), Hash: f.s.c.hash(b, 1)}, Redacted: true})
+		return nil
+	}, f.at.Batch, below); err != nil {
+		return err
+	}
+	for _, b := range list {
+		b.Prev = f.at.Hash
+		f.n++
+		f.now = b
+		if err := f.give(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *following) end() error {
+	if err := f.give(); err != nil {
+		return err
+	}
+	return f.empty(math.MaxInt64)
 }
 
 // Position implements [store.Outbox].

@@ -52,6 +52,23 @@ const (
 	qChangesAfter
 	qChangesBack
 	qOutbox
+	qIsErased
+	qErasing
+	qErase
+	qAccountRecords
+	qEraseLogin
+	qEraseLogins
+	qLoginErased
+	qEraseAccount
+	qEraseBatches
+	qBatchErased
+	qBatchesBetween
+	qEraseSeen
+	qEraseEpochs
+	qEraseItems
+	qEraseChanges
+	qEraseCollections
+	qEraseEnd
 	qSaw
 	qSightings
 	qAccountID
@@ -129,10 +146,28 @@ var queries = [nQueries]string{
 	qSince:         `SELECT ` + resourceColumns + ` FROM resources r INDEXED BY res_seq WHERE r.coll=?1 AND r.seq>?2 AND r.name<>'' ORDER BY r.seq LIMIT ?3`,
 	qItems:         `SELECT ` + resourceColumns + `, r.span FROM resources r WHERE r.coll=?1 ORDER BY r.name`,
 
-	qChangeAt:     `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq=?2`,
-	qChangesAfter: `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq LIMIT ?3`,
-	qChangesBack:  `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq DESC`,
-	qOutbox:       `SELECT ` + changeColumns + ` FROM changes h WHERE h.lsn>?1 ORDER BY h.lsn`,
+	qChangeAt:       `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq=?2`,
+	qChangesAfter:   `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq LIMIT ?3`,
+	qChangesBack:    `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq DESC`,
+	qIsErased:       `SELECT 1 FROM erased WHERE aid=?1`,
+	qErasing:        `SELECT acct FROM erased WHERE aid=?1`,
+	qErase:          `INSERT INTO erased(aid, acct, at) VALUES(?1,?2,?3)`,
+	qAccountRecords: `SELECT body FROM changes WHERE acct=?1 AND kind=1 AND body IS NOT NULL`,
+	qEraseLogin:     `INSERT INTO erased_logins(hash) VALUES(?1) ON CONFLICT DO NOTHING`,
+	qEraseLogins:    `DELETE FROM logins WHERE login=?1`,
+	qLoginErased:    `SELECT 1 FROM erased_logins WHERE hash=?1`,
+	qEraseAccount:   `DELETE FROM accounts WHERE acct=?1`,
+	qEraseBatches:   `INSERT INTO erased_batches(batch) SELECT batch FROM changes WHERE acct=?1 ON CONFLICT DO NOTHING`,
+	qBatchErased:    `SELECT 1 FROM erased_batches WHERE batch=?1`,
+	qBatchesBetween: `SELECT batch, hash FROM batches WHERE batch>?1 AND batch<?2 ORDER BY batch`,
+	qEraseSeen:      `DELETE FROM seen WHERE acct=?1`,
+	qEraseEpochs:    `DELETE FROM epochs WHERE acct=?1`,
+	qEraseItems: `DELETE FROM resources WHERE (coll, name) IN (SELECT r.coll, r.name FROM collections c JOIN resources r ON r.coll=c.coll WHERE c.acct=?1 LIMIT 2000)
+		RETURNING 1`,
+	qEraseChanges:     `DELETE FROM changes WHERE lsn IN (SELECT lsn FROM changes WHERE acct=?1 LIMIT 2000) RETURNING 1`,
+	qEraseCollections: `DELETE FROM collections WHERE acct=?1`,
+	qEraseEnd:         `UPDATE erased SET acct=NULL WHERE aid=?1`,
+	qOutbox:           `SELECT ` + changeColumns + ` FROM changes h WHERE h.lsn>?1 ORDER BY h.lsn`,
 	qSaw: `INSERT INTO seen(acct, coll, device, epoch, seq, chain, whole, at) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)
 		ON CONFLICT(acct, coll, device) DO UPDATE SET epoch=?4, seq=?5, chain=?6, whole=?7, at=?8 WHERE ?8>at OR ?8=at AND ?5>=seq`,
 	qSightings:    `SELECT coll, device, epoch, seq, chain, whole, at FROM seen WHERE acct=?1`,

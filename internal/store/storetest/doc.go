@@ -46,7 +46,7 @@ type Open func(t *testing.T) *Harness
 
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
-	for _, c := range slices.Concat(clauseTests, outboxTests, entryTests, conditionTests, accountTests, collectionTests, readTests, timeTests, historyTests, raceTests) {
+	for _, c := range slices.Concat(clauseTests, outboxTests, eraseTests, entryTests, conditionTests, accountTests, collectionTests, readTests, timeTests, historyTests, raceTests) {
 		t.Run(c.name, func(t *testing.T) {
 			k := newKit(t, open(t))
 			c.run(k)

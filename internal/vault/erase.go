@@ -1,0 +1,125 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/place"
+	"holdfast/internal/seal"
+)
+
+// Erasure is the record that an account was erased: every restore obeys it. It is signed.
+type Erasure struct {
+	Format  int         `json:"format"`
+	Account holdfast.ID `json:"account"`
+	At      time.Time   `json:"at"`
+	// Term and Segment say how far the tail had come: segments up to there may hold lines of the account, in the clear for who has the server's or the recovery key.
+	Term    uint64 `json:"term"`
+	Segment uint64 `json:"segment"`
+}
+
+// Erase erases an account from the vault: it writes the record, destroys every version of the account's key, and looks whether they are gone. What packs hold of the account cannot be read by anybody from then on. left names what still
+// holds lines of it, or still holds its key because the place does not let us remove it; once it is empty, the account is erased here. It can be called again. Errors: those of the place.
+func (v *Vault) Erase(ctx context.Context, w *Writer, account holdfast.ID) (left []string, err error) {
+	rec, err := v.erasure(ctx, account)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		rec, err = v.recordErasure(ctx, w, account)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v.forget(account)
+	var keys []string
+	if err := v.p.List(ctx, keysOf(account), "", func(i place.Info) error { keys = append(keys, i.Name); return nil }); err != nil {
+		return nil, err
+	}
+	for _, name := range keys {
+		err := v.p.Remove(ctx, name)
+		if err != nil && !holdfast.IsKind(err, holdfast.Forbidden) && !holdfast.IsKind(err, holdfast.NotFound) {
+			return nil, err
+		}
+	}
+	if err := v.p.List(ctx, keysOf(account), "", func(i place.Info) error { left = append(left, i.Name); return nil }); err != nil {
+		return nil, err
+	}
+	return left, v.eachSegment(ctx, func(s segmentRef) error {
+		if s.term < rec.Term || s.term == rec.Term && s.n <= rec.Segment {
+			left = append(left, SegmentName(s.term, s.n))
+		}
+		return nil
+	})
+}
+
+func (v *Vault) recordErasure(ctx context.Context, w *Writer, account holdfast.ID) (Erasure, error) {
+	ring, err := v.ring("Erase")
+	if err != nil {
+		return Erasure{}, err
+	}
+	w.Roll() // what comes from now on stands in another segment
+	numbers, err := v.segments(ctx, w.Term().Number)
+	if err != nil {
+		return Erasure{}, err
+	}
+	rec := Erasure{Format: Format, Account: account, At: v.o.Clock.Now().UTC().Truncate(time.Second), Term: w.Term().Number}
+	if len(numbers) > 0 {
+		rec.Segment = numbers[len(numbers)-1]
+	}
+	b, err := seal.SignLine(ring.Signer, rec)
+	if err != nil {
+		return rec, err
+	}
+	return rec, v.p.Put(ctx, ErasedName(account), bytes.NewReader(b))
+}
+
+// erasure reads the record of an account. One whose signature fits none of the terms' signers is no record of ours: who holds the vault must not erase anybody by making one.
+func (v *Vault) erasure(ctx context.Context, account holdfast.ID) (Erasure, error) {
+	var rec Erasure
+	b, err := place.ReadAll(ctx, v.p, ErasedName(account), maxSmall)
+	if err != nil {
+		return rec, err
+	}
+	terms, err := v.termsByNumber(ctx)
+	if err != nil {
+		return rec, err
+	}
+	line, sig, err := seal.SplitLine(b)
+	if err == nil {
+		for _, t := range terms {
+			if seal.Verify(t.Signer, line, sig) && json.Unmarshal(line, &rec) == nil && rec.Account == account {
+				return rec, nil
+			}
+		}
+	}
+	return rec, fail("Erase", holdfast.Corrupt, ErasedName(account), "the record of an erasure cannot be read, or is signed by nobody that the vault knows", err)
+}
+
+// Erased returns the accounts that the vault says were erased. A record that cannot be read, or that nobody has signed, erases nobody.
+func (v *Vault) Erased(ctx context.Context) (map[holdfast.ID]bool, error) {
+	var ids []holdfast.ID
+	err := v.p.List(ctx, dirErased, "", func(i place.Info) error {
+		if id, err := holdfast.ParseID(strings.TrimPrefix(i.Name, dirErased)); err == nil {
+			ids = append(ids, id)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := map[holdfast.ID]bool{}
+	for _, id := range ids {
+		_, err := v.erasure(ctx, id)
+		if err != nil && !holdfast.IsKind(err, holdfast.Corrupt) && !holdfast.IsKind(err, holdfast.NotFound) {
+			return nil, err
+		}
+		if err != nil {
+			v.o.Log.Warn("the record of an erasure is not obeyed", "vault", v.meta.Name, "account", id, "err", err)
+			continue
+		}
+		out[id] = true
+	}
+	return out, nil
+}
