@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"holdfast"
 	"holdfast/internal/control"
@@ -28,8 +29,68 @@ an app password each. EMAIL may also be a former name or the account's id.`,
 	})
 	c.AddCommand(a.accountAdd(), a.accountList(), a.accountShow(), a.accountRename(), a.accountPassword(),
 		a.accountState("suspend", "Keep an account from signing in; nothing is deleted", holdfast.Suspended),
-		a.accountState("resume", "Let a suspended account sign in again", holdfast.Active))
+		a.accountState("resume", "Let an account sign in again that is suspended, or waits to be erased", holdfast.Active), a.accountErase())
 	return c
+}
+
+func (a *app) accountErase() *cobra.Command {
+	var list bool
+	c := &cobra.Command{
+		Use:   "erase {EMAIL | --list}",
+		Short: "Erase an account for good, after a wait in which that can be undone",
+		Long: `Let an account wait to be erased (erase.wait, 30 days): from now on it signs in nowhere, and nothing of it is gone yet.
+"holdfast account resume" undoes it. When the wait is over its key is destroyed in every vault, and it is removed from the store.
+It is called erased once nothing holds a line of it any more: the newest changes of all accounts lie together in a vault's tail,
+for about two weeks. A restore never brings it back. Its name is given to nobody again.`,
+		Example: `  holdfast account erase alice@example.org
+  holdfast account resume alice@example.org
+  holdfast account erase --list`,
+		Args: args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if list == (len(names) == 1) {
+				return usage(cmd, errors.New("name one account, or say --list"))
+			}
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+				if list {
+					all, err := cl.Erasures(ctx)
+					if err != nil {
+						return err
+					}
+					return a.showErasures(all)
+				}
+				x, err := cl.EraseAccount(ctx, names[0])
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON("account.erase", x)
+				}
+				a.printf("%s is erased in %s, if nobody undoes it: holdfast account resume %s\n", x.Email, time.Duration(x.Wait-x.Waited)*time.Second, x.Email)
+				return nil
+			})
+		},
+	}
+	c.Flags().BoolVar(&list, "list", false, "show the accounts that wait to be erased, and those that were")
+	return c
+}
+
+func (a *app) showErasures(all []control.Erasure) error {
+	if a.json {
+		return a.printJSON("account.erase.list", map[string]any{"erasures": all})
+	}
+	if len(all) == 0 {
+		a.say("No account waits to be erased.\n")
+		return nil
+	}
+	var rows [][]string
+	for _, x := range all {
+		name := x.Email
+		if name == "" {
+			name = x.ID.String()
+		}
+		rows = append(rows, []string{name, x.State, day(x.Requested), strings.Join(x.Left, ", ")})
+	}
+	return a.table("ACCOUNT STATE REQUESTED LEFT", rows)
 }
 
 func (a *app) accountAdd() *cobra.Command {

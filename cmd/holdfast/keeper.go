@@ -29,6 +29,8 @@ type keeper struct {
 	reg *registry.Registry
 	had bool // the store has, or once had, a vault
 
+	erase *erasures // accounts that are to be erased; nil: nobody looks after that here
+
 	rotating sync.Mutex // held by who wraps keys anew
 
 	scrubs     *scrubs

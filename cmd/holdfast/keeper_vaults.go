@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -145,7 +146,7 @@ func (k *keeper) newRelay(e store.Engine, conflict func(context.Context, relay.C
 		return nil, &exitError{exitUsage, "policy.ack: " + sentence(err)}
 	}
 	o := relay.Options{Engine: e, Store: k.store, Policy: policy, Degraded: k.c.Policy.OnFailure == "degraded", Derive: core.DeriveBy(judges(k.c)), Log: k.log, Retry: k.c.Policy.RetryAfter,
-		Patience: k.c.Policy.Lag, MaxLag: uint64(k.c.Policy.LagChanges), HeadEvery: k.c.Vault.Head, UpkeepEvery: k.c.Vault.Seal, Upkeep: func(ctx context.Context, v *vault.Vault, w *vault.Writer) error { return v.Upkeep(ctx, w) },
+		Patience: k.c.Policy.Lag, MaxLag: uint64(k.c.Policy.LagChanges), HeadEvery: k.c.Vault.Head, UpkeepEvery: k.c.Vault.Seal, Upkeep: k.upkeep,
 		Service: func() any { return k.record() }, Conflict: conflict}
 	for _, v := range k.vaults().Vaults {
 		if !k.apart {
@@ -158,6 +159,28 @@ func (k *keeper) newRelay(e store.Engine, conflict func(context.Context, relay.C
 	}
 	k.relay = r
 	return r, nil
+}
+
+// upkeep is what is done now and then in each vault.
+func (k *keeper) upkeep(ctx context.Context, v *vault.Vault, w *vault.Writer) error {
+	err := v.Upkeep(ctx, w)
+	if k.erase == nil {
+		return err
+	}
+	for _, e := range k.vaults().Vaults {
+		if e.Vault == v.Meta().Vault {
+			return errors.Join(err, k.erase.inVault(ctx, e.Name, v, w))
+		}
+	}
+	return err
+}
+
+// names returns the names of the vaults.
+func (k *keeper) names() (out []string) {
+	for _, e := range k.vaults().Vaults {
+		out = append(out, e.Name)
+	}
+	return out
 }
 
 // Status implements [control.Vaults].

@@ -186,6 +186,7 @@ func (s *server) begin(ctx context.Context) {
 	s.work.Go(func() { s.store.core.Run(ctx) })
 	s.work.Go(func() { s.resumeKeys(ctx) })
 	s.work.Go(func() { s.store.keeper.scrubWhole(ctx) })
+	s.work.Go(func() { s.store.erase.run(ctx, s.c.Erase.Every) })
 	s.sayCopies()
 	s.announce(ctx)
 }

@@ -30,6 +30,7 @@ type opened struct {
 	core   *core.Service
 	auth   *auth.Service
 	keeper *keeper
+	erase  *erasures
 	relay  *relay.Relay
 	stop   func() // has the relay end, and waits for it; nil: it does not run
 	lease  *vfs.Lease
@@ -179,6 +180,10 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 	o.core = core.New(core.Options{Engine: e, Copies: o.relay, Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data),
 		Limits: core.Limits{Show: c.Policy.ReadWait, Resource: c.Limits.Resource, Quota: c.Limits.Quota,
 			Devices: c.Limits.Devices, Collections: c.Limits.Collections, Shares: c.Limits.Shares, SeenInterval: c.SeenInterval, DirectoryTTL: c.DirectoryTTL, Directory: c.Limits.DirectoryCache}})
+	if o.erase, err = readErasures(c.Data, c.Erase.Wait, o.core, o.keeper.names, log); err != nil {
+		return err
+	}
+	o.keeper.erase = o.erase
 	return nil
 }
 
@@ -232,7 +237,7 @@ func (o *opened) close() {
 
 // handler returns the operations over an opened store. What can be run again ends when stopping is closed.
 func (o *opened) handler(c *config.Config, status func(*control.Status), closed func() error, log *slog.Logger, stopping <-chan struct{}) http.Handler {
-	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Closed: closed, Repair: o.repairer(c, log),
+	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Closed: closed, Repair: o.repairer(c, log),
 		TakeoverDir: filepath.Join(c.Data, takeoverName), Stopping: stopping, TakeSecret: auth.TakeAppPassword,
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)

@@ -25,6 +25,7 @@ type Config struct {
 	Engine   Engine
 	SignIn   SignIn
 	Doctor   Doctor
+	Erase    Erase
 	Policy   Policy
 	Vault    Vault
 	Keyring  Keyring
@@ -105,6 +106,12 @@ type SignIn struct {
 	KnownFor   time.Duration // how long an address is known after a success
 	HashMemory int64         // octets
 	HashPasses int
+}
+
+// Erase is how accounts are erased.
+type Erase struct {
+	Wait  time.Duration // it can be undone so long
+	Every time.Duration // between two looks
 }
 
 // Doctor is what the checks of the machine measure and when they warn.
@@ -212,6 +219,9 @@ func (c *Config) Keys() []Key {
 		{Name: "vault.scrub", Default: "168h", Value: &c.Vault.Scrub, Help: "between two readings of everything that a vault holds"},
 		{Name: "vault.keep", Default: "168h", Value: &c.Vault.Keep, Help: "how long what was replaced is kept"},
 		{Name: "vault.keep_tail", Default: "312h", Value: &c.Vault.KeepTail, Help: "how long what was sealed is kept in the tail too"},
+
+		{Name: "erase.wait", Default: "720h", Value: &c.Erase.Wait, Help: "how long an account waits to be erased, and that can be undone"},
+		{Name: "erase.every", Default: "1h", Value: &c.Erase.Every, Help: "between two looks at what is to be erased"},
 
 		{Name: "keys.hybrid", Default: "false", Value: &c.Keyring.Hybrid, Help: "make keys that withstand quantum computers too; age 1.3 and later reads them"},
 		{Name: "keys.nag", Default: "4320h", Value: &c.Keyring.Nag, Help: "how long after the last check of the recovery key it is asked for again"},

@@ -36,6 +36,7 @@ type Options struct {
 	Log         *slog.Logger
 	Vaults      Vaults // nil: the process does not look after any
 	Keys        Keys   // likewise
+	Erasures    Erasures
 	// Repair brings into the store what it lacks and a vault has, and calls fn with each thing that was wrong. nil: the process cannot.
 	Repair func(ctx context.Context, q RepairRequest, fn func(Repaired)) (RepairReport, error)
 	// Closed returns why nothing is read or changed now but status, vaults and keys; nil: it is. The function may be nil.
@@ -77,6 +78,8 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("GET /v1/shares", answer(h.shares))
 	m.HandleFunc("GET /v1/incidents", answer(h.incidents))
 	m.HandleFunc("POST /v1/accounts/{ref}/release", answer(h.release))
+	m.HandleFunc("POST /v1/accounts/{ref}/erase", answer(h.erase))
+	m.HandleFunc("GET /v1/erasures", answer(h.erasures))
 	m.HandleFunc("GET /v1/check", h.one(h.check))
 	m.HandleFunc("GET /v1/vaults", answer(h.vaultStatus))
 	m.HandleFunc("POST /v1/vaults", answer(h.addVault))
