@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"holdfast/internal/control"
 
@@ -24,7 +27,7 @@ If there is none, export from the phone what only it has, and release the accoun
   holdfast incident release alice@example.org
   holdfast incident release --all`,
 	})
-	c.AddCommand(a.incidentList(), a.incidentRelease())
+	c.AddCommand(a.incidentList(), a.incidentShow(), a.incidentRelease())
 	return c
 }
 
@@ -69,6 +72,46 @@ func (a *app) showIncidents(list []control.Incident) error {
 	}
 	a.say("Their devices are told to wait. See `holdfast incident --help` before you release them.\n")
 	return nil
+}
+
+func (a *app) incidentShow() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show EMAIL",
+		Short: "Show why an account waits, and what can be done",
+		Args:  account(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+				list, err := cl.Incidents(ctx)
+				if err != nil {
+					return err
+				}
+				i := slices.IndexFunc(list, func(x control.Incident) bool { return x.Account == names[0] || x.ID.String() == names[0] })
+				if i < 0 {
+					return &exitError{exitNegative, names[0] + " is not in doubt"}
+				}
+				if a.json {
+					return a.printJSON("incident.show", list[i])
+				}
+				a.explainIncident(list[i])
+				return nil
+			})
+		},
+	}
+}
+
+// explainIncident says what is known of an incident, and what to do.
+func (a *app) explainIncident(x control.Incident) {
+	a.printf("%s has waited since %s: nobody reads or writes it.\n", x.Account, day(x.Since))
+	name, of := strings.CutPrefix(x.Device, "vault ")
+	if of {
+		a.printf("The vault %s has changes of it up to number %d that this store does not have; this store went another way, up to number %d.\n", name, x.Seen, x.Head)
+		a.printf("Look at what the vault has:    holdfast restore --from VAULT --key FILE --into DIR --account %s\n", x.Account)
+	} else {
+		a.printf("%s has proof of change %d; this store has %d.\n", cmp.Or(x.Device, "A device"), x.Seen, x.Head)
+		a.printf("Is there a newer copy?         holdfast vault status, holdfast vault verify\n")
+		a.printf("Bring in what a vault has:     holdfast repair --account %s --from VAULT\n", x.Account)
+	}
+	a.printf("Go on with what this store has: holdfast incident release %s\n", x.Account)
 }
 
 func (a *app) incidentRelease() *cobra.Command {

@@ -134,6 +134,11 @@ func (s *Service) Settle(ctx context.Context, account holdfast.ID) error {
 		return fail("Settle", holdfast.NotFound, account.String(), "this account is not in doubt")
 	}
 	was := all[i]
+	if was.Vault != "" { // from here on the histories are told apart by more than their chains
+		if err := s.beginEpoch(ctx, account, "settled against the history that the vault "+was.Vault+" has"); err != nil {
+			return &holdfast.Error{Op: "core.Settle", Kind: holdfast.KindOf(err), Ref: account.String(), Text: "a new epoch could not be begun; the account stays in doubt", Err: err}
+		}
+	}
 	all[i] = Doubt{Account: account, Released: s.Now().Truncate(time.Second)}
 	if err := s.write(ctx, all); err != nil {
 		return &holdfast.Error{Op: "core.Settle", Kind: holdfast.Unavailable, Ref: account.String(), Text: "the decision could not be written down; the account stays in doubt", Err: err}
@@ -145,6 +150,26 @@ func (s *Service) Settle(ctx context.Context, account holdfast.ID) error {
 	s.log.Warn("an operator released an account that was in doubt: its devices will list what this store has", "account", account, "since", was.Since,
 		"device", was.Device, "collection", was.Collection, "seq", was.Seq, "head", was.Head)
 	return nil
+}
+
+// beginEpoch begins the next epoch of an account, where its history ends. One that the store does not have has none.
+func (s *Service) beginEpoch(ctx context.Context, account holdfast.ID, why string) error {
+	return s.retry(ctx, func() error {
+		snap, err := s.snapshot(ctx, account)
+		if err != nil {
+			return err
+		}
+		h, err := snap.Head(account)
+		snap.Close()
+		if holdfast.IsKind(err, holdfast.NotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rec := holdfast.EpochRecord{Epoch: h.Epoch + 1, Parent: h.Epoch, Fork: h.Seq, Hash: h.Chain, Nonce: holdfast.NewID(s.randomSource()), Why: why}
+		return s.commitOne(ctx, account, s.entry(holdfast.Actor{}, holdfast.OpPut, holdfast.KindEpoch, account, holdfast.EpochName(rec.Epoch), rec.Encode(), nil))
+	})
 }
 
 func (s *Service) write(ctx context.Context, all []Doubt) error {

@@ -212,4 +212,13 @@ func TestADivergedAccountIsDoubt(t *testing.T) {
 	if err := old.s.Settle(t.Context(), old.p.Account); err != nil || len(old.s.Doubts()) != 0 {
 		t.Errorf("settle: %v", err)
 	}
+	if err := old.s.Inspect(t.Context(), old.p.Account, func(r *core.Reader) error {
+		h, err := r.History().Head(old.p.Account)
+		if err == nil && h.Epoch != 2 {
+			t.Errorf("it goes on in epoch %d", h.Epoch)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
 }
