@@ -214,7 +214,7 @@ func (c *Config) Keys() []Key {
 
 		{Name: "vault.segment", Default: "8MiB", Value: &c.Vault.Segment, Help: "octets of one segment of a vault's tail"},
 		{Name: "vault.segment_age", Default: "1h", Value: &c.Vault.SegmentAge, Help: "how old a segment may be before the next is begun"},
-		{Name: "vault.head", Default: "1m", Value: &c.Vault.Head, Help: "between two signed heads, while there are changes"},
+		{Name: "vault.head", Default: "10m", Value: &c.Vault.Head, Help: "between two signed heads, while there are changes"},
 		{Name: "vault.seal", Default: "10m", Value: &c.Vault.Seal, Help: "between two looks at what can be sealed into packs, and packs that can be joined"},
 		{Name: "vault.scrub", Default: "168h", Value: &c.Vault.Scrub, Help: "between two readings of everything that a vault holds"},
 		{Name: "vault.keep", Default: "168h", Value: &c.Vault.Keep, Help: "how long what was replaced is kept"},

@@ -424,3 +424,32 @@ func TestAnothersVaultIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestUpkeepIsInNobodysWay: an upkeep that never ends keeps no change from being acknowledged, nor the relay from stopping.
+func TestUpkeepIsInNobodysWay(t *testing.T) {
+	g := newRig(t, "engine+local", false, "local")
+	g.stop()
+	o := g.options("engine+local", false)
+	began := make(chan struct{})
+	o.UpkeepEvery = 8 * time.Millisecond
+	o.Upkeep = func(ctx context.Context, _ *vault.Vault, w *vault.Writer) error {
+		close(began)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	r, err := New(o)
+	fine(t, err)
+	fine(t, r.Reconcile(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); r.Run(ctx) }()
+	g.r = r
+	<-began
+	for i := range 5 {
+		if _, policy, err := g.wait(g.put(g.a, fmt.Sprint(i))); err != nil || policy != "engine+local" {
+			t.Fatal(policy, err)
+		}
+	}
+	cancel()
+	<-done
+}

@@ -166,15 +166,18 @@ func (w *worker) serve(ctx context.Context) (shipped bool, err error) {
 	return w.ship(ctx, v, writer, feed)
 }
 
-// ship appends what comes, and does what is due now and then.
+// ship appends what comes, and does what is due now and then. Upkeep goes on beside it: it may take long, and nobody who waits for an acknowledgement waits for it.
 func (w *worker) ship(ctx context.Context, v *vault.Vault, writer *vault.Writer, feed <-chan *holdfast.Batch) (shipped bool, err error) {
-	o := &w.r.o
-	heads, upkeep := o.Clock.NewTicker(o.HeadEvery), o.Clock.NewTimer(o.UpkeepEvery/8)
-	defer heads.Stop()
-	defer upkeep.Stop()
 	if err := w.catchUp(ctx, v, writer); err != nil {
 		return false, err
 	}
+	beside, cancel := context.WithCancel(ctx)
+	var upkeep sync.WaitGroup
+	upkeep.Go(func() { w.upkeep(beside, v, writer) })
+	defer upkeep.Wait()
+	defer cancel()
+	heads := w.r.o.Clock.NewTicker(w.r.o.HeadEvery)
+	defer heads.Stop()
 	for {
 		select {
 		case b := <-feed:
@@ -186,15 +189,21 @@ func (w *worker) ship(ctx context.Context, v *vault.Vault, writer *vault.Writer,
 			if err := writer.Head(ctx, vault.HeadInput{Vaults: w.r.others()}); err != nil {
 				return shipped, err
 			}
-		case <-upkeep.C():
-			if o.Upkeep != nil {
-				if err := o.Upkeep(ctx, v, writer); err != nil && ctx.Err() == nil {
-					o.Log.Error("the upkeep of a vault failed; it is tried again", "vault", w.a.Name, "err", err)
-				}
-			}
-			upkeep.Reset(o.UpkeepEvery)
 		case <-ctx.Done():
 			return shipped, w.end(writer)
+		}
+	}
+}
+
+// upkeep does what is due in the vault, now and then, until ctx ends.
+func (w *worker) upkeep(ctx context.Context, v *vault.Vault, writer *vault.Writer) {
+	o := &w.r.o
+	if o.Upkeep == nil {
+		return
+	}
+	for pause := o.UpkeepEvery / 8; clock.Sleep(ctx, o.Clock, pause) == nil; pause = o.UpkeepEvery {
+		if err := o.Upkeep(ctx, v, writer); err != nil && ctx.Err() == nil {
+			o.Log.Error("the upkeep of a vault failed; it is tried again", "vault", w.a.Name, "err", err)
 		}
 	}
 }
