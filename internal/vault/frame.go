@@ -232,6 +232,20 @@ func at(segment string, f foundFrame, err error) error {
 	return err
 }
 
+// nextSegment returns a number that neither a segment of the term has nor a key that was made for one before a cut.
+func (v *Vault) nextSegment(ctx context.Context, term uint64) (n uint64, err error) {
+	dir := tailOf(term)
+	err = v.p.List(ctx, dir, "", func(i place.Info) error {
+		if digits, _, ok := strings.Cut(strings.TrimPrefix(i.Name, dir), "."); ok {
+			if k, ok := numberOf(digits, "", ""); ok {
+				n = max(n, k)
+			}
+		}
+		return nil
+	})
+	return n + 1, err
+}
+
 // segments returns the numbers of a term's segments, ascending.
 func (v *Vault) segments(ctx context.Context, term uint64) (out []uint64, err error) {
 	dir := tailOf(term)

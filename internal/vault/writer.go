@@ -96,13 +96,8 @@ func (w *Writer) begin(ctx context.Context, at holdfast.Position) error {
 	case end != at:
 		return fail("Writer", holdfast.PreconditionFailed, w.v.p.String(), "the vault ends at another position than the one to go on from", nil)
 	}
-	numbers, err := w.v.segments(ctx, w.term.Number)
-	if err != nil {
+	if w.next, err = w.v.nextSegment(ctx, w.term.Number); err != nil {
 		return err
-	}
-	w.next = 1
-	if len(numbers) > 0 {
-		w.next = numbers[len(numbers)-1] + 1
 	}
 	head, err := w.v.LastHead(ctx)
 	if err != nil {
