@@ -29,7 +29,7 @@ func TestAnswerLeavesAfterSync(t *testing.T) {
 	needStrace(t)
 	list, markers := traced(t, program(t))
 	for _, m := range markers {
-		if err := judgeTrace(list, m); err != nil {
+		if err := judgeTrace(list, m, true); err != nil {
 			t.Error(err)
 		}
 	}
@@ -39,28 +39,31 @@ func TestAnswerLeavesAfterSync(t *testing.T) {
 			syncs++
 		}
 	}
-	t.Logf("%d PUTs, each answered after a sync that began after its octets were written; %d syncs of the log in all", len(markers), syncs)
+	t.Logf("%d PUTs, each answered after syncs of the log and of the vault that began after its octets were written; %d syncs of the log in all", len(markers), syncs)
 }
 
-// TestAnswerBeforeSyncIsSeen is the control: the same program, with SQLite told not to sync, must not pass.
+// TestAnswerBeforeSyncIsSeen is the control: the same program, with SQLite told not to sync, or a vault's tail not synced, must not pass.
 func TestAnswerBeforeSyncIsSeen(t *testing.T) {
 	needStrace(t)
 	if testing.Short() {
 		t.Skip("a second build of the program; not in short form")
 	}
-	list, markers := traced(t, careless(t))
-	for _, m := range markers {
-		if judgeTrace(list, m) == nil {
-			t.Errorf("%s was answered without a sync, and nothing was found wrong", m)
+	for _, x := range []struct{ file, careful, off string }{
+		{"../internal/store/sqlite/conn.go", `{"synchronous", "FULL", "2"}`, `{"synchronous", "OFF", "0"}`},
+		{"../internal/place/dir/tail.go", `return t.f.SyncData()`, `return nil`},
+	} {
+		list, markers := traced(t, careless(t, x.file, x.careful, x.off))
+		for _, m := range markers {
+			if judgeTrace(list, m, true) == nil {
+				t.Errorf("%s was answered without a sync (%s), and nothing was found wrong", m, x.file)
+			}
 		}
 	}
 }
 
-// careless builds the program with synchronous=OFF, by an overlay over one source file.
-func careless(t *testing.T) string {
+// careless builds the program without a sync, by an overlay over one source file.
+func careless(t *testing.T, file, careful, off string) string {
 	t.Helper()
-	const file = "../internal/store/sqlite/conn.go"
-	const careful, off = `{"synchronous", "FULL", "2"}`, `{"synchronous", "OFF", "0"}`
 	source, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +76,7 @@ func careless(t *testing.T) string {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	changed, overlay := filepath.Join(dir, "conn.go"), filepath.Join(dir, "overlay.json")
+	changed, overlay := filepath.Join(dir, filepath.Base(file)), filepath.Join(dir, "overlay.json")
 	b, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
 	if err != nil {
 		t.Fatal(err)
@@ -147,6 +150,8 @@ func TestJudgeTrace(t *testing.T) {
 		answer  = `10 write(17<socket:[5]>, "HTTP/1.1 201 Created\r\n"..., 300) = 300` + "\n"
 		other   = `10 write(18<socket:[6]>, "HTTP/1.1 201 Created\r\n"..., 300) = 300` + "\n"
 		elswise = `10 fsync(8</d/holdfast.db>) = 0` + "\n"
+		frame   = `12 pwrite64(21</v/tail/1/2.frames>, "HF0 "..., 900, 0) = 900` + "\n"
+		kept    = `12 fdatasync(21</v/tail/1/2.frames>) = 0` + "\n"
 	)
 	for _, c := range []struct {
 		name  string
@@ -171,7 +176,26 @@ func TestJudgeTrace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := judgeTrace(list, "MARK"); (err == nil) != c.good {
+		if err := judgeTrace(list, "MARK", false); (err == nil) != c.good {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		trace []string
+		good  bool
+	}{
+		{"with a vault", []string{read, written, synced, frame, kept, answer}, true},
+		{"nothing in the vault", []string{read, written, synced, answer}, false},
+		{"the vault is not synced", []string{read, written, synced, frame, answer}, false},
+		{"the vault is synced afterwards", []string{read, written, synced, frame, answer, kept}, false},
+		{"the vault had it before the log", []string{read, written, frame, kept, synced, answer}, false},
+	} {
+		list, err := readTrace(strings.NewReader(strings.Join(c.trace, "")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := judgeTrace(list, "MARK", true); (err == nil) != c.good {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}

@@ -69,11 +69,15 @@ func (c *call) writes() bool {
 
 func (c *call) syncs() bool { return c.name == "fsync" || c.name == "fdatasync" }
 
-const log = "-wal" // ends the name of the write-ahead log
+const (
+	log  = "-wal"    // ends the name of the write-ahead log
+	tail = ".frames" // ends the names of what a vault appends to
+)
 
 // judgeTrace tells whether the answer to the PUT that brought marker left after the marker was durable: the request was read, then the marker was written into
-// the log, then a sync of the log began and ended well, then the answer's first octet was written to the socket.
-func judgeTrace(list []*call, marker string) error {
+// the log, then a sync of the log began and ended well, then, with a vault, something was written to its tail, and a sync of that began and ended well, then the answer's first octet was written to the socket. What the
+// vault is written is encrypted, so that of many batches at once it cannot be told which; of one after the other it can.
+func judgeTrace(list []*call, marker string, vault bool) error {
 	at := 0
 	next := func(what string, after int, fits func(*call) bool) (*call, error) {
 		for ; at < len(list); at++ {
@@ -108,6 +112,20 @@ func judgeTrace(list []*call, marker string) error {
 	}
 	if sync.end >= answer.begin {
 		return fmt.Errorf("%s: the answer left on line %d of the trace, but the sync that makes it durable began on line %d and ended on line %d", marker, answer.begin, sync.begin, sync.end)
+	}
+	if !vault {
+		return nil
+	}
+	appended, err := next("append to the vault", sync.begin, func(c *call) bool { return c.writes() && strings.HasSuffix(c.file(), tail) })
+	if err != nil {
+		return err
+	}
+	kept, err := next("sync of the vault", appended.end, func(c *call) bool { return c.syncs() && strings.HasSuffix(c.file(), tail) && c.ok() })
+	if err != nil {
+		return err
+	}
+	if kept.end >= answer.begin {
+		return fmt.Errorf("%s: the answer left on line %d of the trace, but the sync that makes it durable in the vault began on line %d and ended on line %d", marker, answer.begin, kept.begin, kept.end)
 	}
 	return nil
 }
