@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,7 +97,10 @@ type mark struct {
 
 // acked returns the newest batch for which the policy holds, given how far the engine and each vault have come; ok is false where too few vaults count for it to hold for anything.
 func (p Policy) acked(engine uint64, marks map[string]mark) (batch uint64, ok bool) {
-	batch = engine
+	if len(p.terms) == 0 {
+		return engine, true
+	}
+	batch = math.MaxUint64 // no vault has more than the engine: where its position seems to say so it was read before the last commit
 	for _, n := range p.terms {
 		var have []uint64
 		for _, name := range n.names {

@@ -190,7 +190,7 @@ func TestPolicy(t *testing.T) {
 	for _, x := range []struct {
 		a, b, c, d uint64
 		want       uint64
-	}{{9, 8, 7, 9, 8}, {9, 8, 7, 3, 3}, {1, 2, 3, 9, 2}} {
+	}{{9, 8, 7, 9, 8}, {9, 8, 7, 3, 3}, {1, 2, 3, 9, 2}, {11, 12, 7, 11, 11}} {
 		got, ok := p.acked(10, map[string]mark{"a": {true, x.a}, "b": {true, x.b}, "c": {true, x.c}, "d": {true, x.d}})
 		if !ok || got != x.want {
 			t.Errorf("%+v gives %d", x, got)

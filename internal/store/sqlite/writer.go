@@ -157,11 +157,11 @@ func (e *Engine) end(t *transaction) error {
 	}
 	prev := e.pos.Hash
 	e.pos, e.lsn = store.Position{Batch: t.batch, Hash: t.hash}, t.lsn
+	first := e.accounts.Add(int64(t.accounts)) == int64(t.accounts) && t.accounts > 0
+	e.publish() // before anybody is told: a vault may have the batch sooner than this goroutine goes on
 	if t.feed {
 		e.feeds.hand(&holdfast.Batch{Position: e.pos, Prev: prev, Changes: t.made})
 	}
-	first := e.accounts.Add(int64(t.accounts)) == int64(t.accounts) && t.accounts > 0
-	e.publish()
 	if first { // a database file that lost its log must not look like a new store
 		if _, _, err := e.checkpoint(); err != nil {
 			e.classify(err, false)

@@ -16,6 +16,7 @@ var outboxTests = []clause{
 	{"S5_TheOutboxPassesWholeBatches", testOutboxPages},
 	{"S5_PositionsAreKnown", testPositions},
 	{"S5_FollowersMissNothing", testFollow},
+	{"S5_WhatIsFollowedIsKnown", testFollowedIsKnown},
 	{"S5_WhatWasLostIsAppliedAgain", testApply},
 	{"S5_WhatDoesNotFollowIsNotApplied", testMisfits},
 }

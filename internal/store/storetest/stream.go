@@ -190,3 +190,24 @@ func testMisfits(k *kit) {
 		k.Errorf("applied, the stream ends at %+v", got)
 	}
 }
+
+// testFollowedIsKnown: what a follower is handed is in the store's position already: a vault may have it sooner than whoever committed it goes on.
+func testFollowedIsKnown(k *kit) {
+	batches, stop := k.h.Engine.Follow(1000)
+	defer stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 200 {
+			b := <-batches
+			if at := k.h.Engine.Position(); at.Batch < b.Batch {
+				k.Errorf("batch %d is handed over while the store says that it is at %d", b.Batch, at.Batch)
+				return
+			}
+		}
+	}()
+	for i := range 200 {
+		k.do(k.put(fmt.Sprintf("%d.vcf", i%7), fmt.Sprint(i)))
+	}
+	<-done
+}
