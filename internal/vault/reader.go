@@ -132,6 +132,7 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 
 // readableTerms returns the terms that can be read, and that were there at the moment that is asked for.
 func (v *Vault) readableTerms(ctx context.Context, r *Reader) (out []Term, err error) {
+	later := v.laterCertificates(ctx)
 	err = v.p.List(ctx, dirTerms, "", func(i place.Info) error {
 		b, err := place.ReadAll(ctx, v.p, i.Name, maxSmall)
 		if err != nil {
@@ -139,7 +140,7 @@ func (v *Vault) readableTerms(ctx context.Context, r *Reader) (out []Term, err e
 			return nil
 		}
 		t, err := ParseTerm(i.Name, b)
-		if err == nil && r.o.Trust != nil && !r.o.Trust.Trusts(t.Signer, t.Certificates) {
+		if err == nil && r.o.Trust != nil && !r.o.Trust.Trusts(t.Signer, append(t.Certificates, later...)) {
 			err = fail("Term", holdfast.Corrupt, i.Name, "its signer is not one that the recovery key knows", nil)
 		}
 		if err != nil {
@@ -151,6 +152,17 @@ func (v *Vault) readableTerms(ctx context.Context, r *Reader) (out []Term, err e
 		return nil
 	})
 	return out, err
+}
+
+// laterCertificates returns what recovery keys say of signers that were made after the terms were: the store keeps it with what it was like. They are MACs, so that it does not matter who wrote them there.
+func (v *Vault) laterCertificates(ctx context.Context) []seal.Certificate {
+	var kept struct {
+		Certificates []seal.Certificate `json:"certificates"`
+	}
+	if err := v.Service(ctx, &kept); err != nil {
+		return nil // then the terms speak for themselves
+	}
+	return kept.Certificates
 }
 
 // ranks returns what tells the newest term's stream, 1, from histories that were given up, 0.

@@ -385,3 +385,21 @@ func TestAClockThatJumpsLetsNothingGo(t *testing.T) {
 		t.Fatal("objects are gone")
 	}
 }
+
+// TestARecoveryKeyThatWasMadeLater: the first set-up makes the vault before the recovery key, whose certificate then stands in no term.
+func TestARecoveryKeyThatWasMadeLater(t *testing.T) {
+	r, m := newRig(t, nil), newMaker(51, 3)
+	later := must2(seal.NewRecovery(holdfast.ID{0xff}, start, false))
+	r.ship(m.batch(3), m.batch(3))
+	fine(t, r.ring.Add(later))
+	must2(r.v.Rewrap(ctx, func(int64, int64) {}))
+	fine(t, r.v.PutService(ctx, map[string]any{"certificates": r.ring.Certificates()}))
+	got, damage := readAll(t, later, ReadOptions{}, r.place)
+	if n := same(t, "later", got, m.truth(len(m.batches))); n != 0 || len(damage) != 0 {
+		t.Fatal(n, damage)
+	}
+	fine(t, r.v.PutService(ctx, map[string]any{"certificates": []seal.Certificate{{Recovery: later.Recipient().Fingerprint(), MAC: []byte("made up")}}}))
+	if _, damage := readAll(t, later, ReadOptions{}, r.place); len(damage) == 0 {
+		t.Fatal("a made-up certificate is trusted")
+	}
+}
