@@ -80,7 +80,7 @@ func oneTier(packs []PackRef) []PackRef {
 	return nil
 }
 
-// source is a pack that is being joined.
+// packSource is a pack that is being joined.
 type packSource struct {
 	v    *Vault
 	ref  PackRef

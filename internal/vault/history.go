@@ -258,7 +258,7 @@ func (w *walker) step(ctx context.Context, s step) (again bool, err error) {
 			continue
 		}
 		if len(part) == 0 && !fresh && l.Before != w.chain || w.seq == 0 && l.Seq == 1 && l.Before != (holdfast.Hash{}) {
-			s.c.gone, s.c.bad = true, fail("History", holdfast.Corrupt, h2s(w.h), "it is of another history of the account", nil)
+			s.c.gone, s.c.bad = true, fail("History", holdfast.Corrupt, w.h.Account.String(), "it is of another history of the account", nil)
 			return true, nil
 		}
 		part = append(part, Loaded{l.Change, l.Stored.Batch, l.Stored.At})
@@ -271,8 +271,6 @@ func (w *walker) step(ctx context.Context, s step) (again bool, err error) {
 	w.seq, w.chain = last.Seq, last.Chain
 	return false, w.give(part)
 }
-
-func h2s(h *History) string { return h.Account.String() }
 
 // give hands on whole groups, and holds back the beginning of one.
 func (w *walker) give(part []Loaded) error {

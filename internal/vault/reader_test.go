@@ -219,7 +219,7 @@ func names(t testing.TB, p place.Place) (out []string) {
 	return out
 }
 
-// hold tells whether damage to an object can take changes away: the tail's segments hold again what packs hold, and the other way.
+// TestWhateverIsDamagedIsNoticedAndNothingIsInvented removes, cuts and changes every object of a small vault.
 func TestWhateverIsDamagedIsNoticedAndNothingIsInvented(t *testing.T) {
 	r, m, whole := damagedVault(t)
 	want := m.truth(len(m.batches))
