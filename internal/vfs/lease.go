@@ -44,12 +44,8 @@ func AcquireLease(fsys FS, name string) (*Lease, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lease %s: %w", name, err)
 	}
-	if err := f.Truncate(0); err == nil {
-		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lease %s: %w", name, err)
+	if err := f.Truncate(0); err == nil { // only a hint: a full disk must not keep anybody from the lease
+		_, _ = f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
 	}
 	return &Lease{f}, nil
 }

@@ -13,5 +13,7 @@
 //
 // After a power cut an append that did not return may be there, in part, or not; octets before it stay. After a failed write or fdatasync it is not known what the disk
 // holds, and a second fdatasync may succeed without the octets: the object takes no more appends, and its owner begins another. Whether a disk keeps what it says is
-// flushed cannot be seen from here.
+// flushed cannot be seen from here. An append may write a sector anew that earlier octets share; that a disk which loses power then does not spoil those is assumed.
+//
+// testdata/sequence.txt shows the calls of each step; the tests pull the plug at each of them.
 package dir
