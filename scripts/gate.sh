@@ -7,6 +7,7 @@ scripts/need-tools.sh
 go test -timeout 4h -run 'TestPowerCut' ./internal/store/sqlite -v -args -cuts 200000
 HOLDFAST_OPS=200000 go test -timeout 2h -run 'TestContract' ./internal/store/...
 HOLDFAST_RULES=20000 go test -timeout 3h ./internal/ical/recur
+go test -timeout 1h ./internal/vaultd -run TestThroughABadProxy -args -seeds 200
 go test -timeout 1h -race ./internal/...
 FUZZTIME=60s scripts/fuzz.sh 60s
 go test -timeout 1h ./sim/... -args -long

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"holdfast/internal/clock"
 	"holdfast/internal/control"
+	"holdfast/internal/place/remote"
 	"holdfast/internal/relay"
 	"holdfast/internal/vfs"
 )
@@ -55,9 +57,13 @@ const maxDamaged = 100
 
 // note remembers a reading that came to its end.
 func (s *scrubs) note(rep control.VaultReport) error {
+	return s.put(rep.Vault, scrub{clock.System.Now().UTC().Truncate(time.Second), rep.Objects, rep.Octets, rep.Damaged[:min(len(rep.Damaged), maxDamaged)], rep.Findings})
+}
+
+func (s *scrubs) put(name string, x scrub) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.byName[rep.Vault] = scrub{clock.System.Now().UTC().Truncate(time.Second), rep.Objects, rep.Octets, rep.Damaged[:min(len(rep.Damaged), maxDamaged)], rep.Findings}
+	s.byName[name] = x
 	b, err := json.Marshal(s.byName)
 	if err != nil {
 		return err
@@ -65,22 +71,56 @@ func (s *scrubs) note(rep control.VaultReport) error {
 	return vfs.WriteFileAtomic(vfs.OS, filepath.Join(s.dir, scrubsName), append(b, '\n'), 0o600)
 }
 
-// scrubWhole reads each vault whose last reading is older than the configuration says, one after the other, until ctx ends.
+// scrubWhole reads each vault whose last reading is older than the configuration says, one after the other, until ctx ends. A remote vault is read by its own server, which is asked what it found.
 func (k *keeper) scrubWhole(ctx context.Context) {
-	for clock.Sleep(ctx, clock.System, min(k.c.Vault.Scrub, time.Hour)) == nil {
+	for pause := min(k.c.Vault.Scrub, firstAsk); clock.Sleep(ctx, clock.System, pause) == nil; pause = min(k.c.Vault.Scrub, time.Hour) {
 		for _, v := range k.relay.Status().Vaults {
-			last, ok := k.scrubs.of(v.Name)
-			if since := clock.System.Now().Sub(last.At); v.State != relay.Whole || ok && since >= 0 && since < k.c.Vault.Scrub {
+			e := k.vaults().Find(v.Name)
+			if e == nil || v.State != relay.Whole {
 				continue
 			}
-			rep, err := k.Verify(ctx, v.Name, false, func(f control.VaultFinding) {
-				k.log.Error("a vault holds something that is damaged, or lacks something", "vault", v.Name, "what", describeFinding(f))
-			})
-			if err != nil && ctx.Err() == nil {
-				k.log.Warn("a vault could not be read; that is tried again", "vault", v.Name, "err", err)
-			} else if err == nil {
-				k.log.Info("a vault was read", "vault", v.Name, "objects", rep.Objects, "octets", rep.Octets, "accounts", rep.Accounts, "changes", rep.Changes, "findings", rep.Findings)
+			s, far, err := askServer(ctx, *e, k.log)
+			switch {
+			case err != nil && ctx.Err() == nil:
+				k.log.Warn("a vault's server could not be asked what it found; that is tried again", "vault", v.Name, "err", err)
+			case far:
+				k.noteServer(v.Name, s)
+			default:
+				k.scrubOne(ctx, v.Name)
 			}
 		}
+	}
+}
+
+// firstAsk is when remote vaults are asked first.
+const firstAsk = 5 * time.Second
+
+// noteServer remembers what a remote vault's server says that it found.
+func (k *keeper) noteServer(name string, s remote.Server) {
+	last, ok := k.scrubs.of(name)
+	if s.Scrubbed == nil || ok && last.At.Equal(*s.Scrubbed) && slices.Equal(last.Damaged, s.Damaged) {
+		return
+	}
+	for _, d := range s.Damaged {
+		k.log.Error("a remote vault's server found something that is damaged, or missing", "vault", name, "what", d)
+	}
+	if err := k.scrubs.put(name, scrub{*s.Scrubbed, s.Objects, s.Octets, s.Damaged[:min(len(s.Damaged), maxDamaged)], int64(len(s.Damaged))}); err != nil {
+		k.log.Warn("what a vault's server found could not be written down", "vault", name, "err", err)
+	}
+}
+
+// scrubOne reads a vault, if that is due.
+func (k *keeper) scrubOne(ctx context.Context, name string) {
+	last, ok := k.scrubs.of(name)
+	if since := clock.System.Now().Sub(last.At); ok && since >= 0 && since < k.c.Vault.Scrub {
+		return
+	}
+	rep, err := k.Verify(ctx, name, false, func(f control.VaultFinding) {
+		k.log.Error("a vault holds something that is damaged, or lacks something", "vault", name, "what", describeFinding(f))
+	})
+	if err != nil && ctx.Err() == nil {
+		k.log.Warn("a vault could not be read; that is tried again", "vault", name, "err", err)
+	} else if err == nil {
+		k.log.Info("a vault was read", "vault", name, "objects", rep.Objects, "octets", rep.Octets, "accounts", rep.Accounts, "changes", rep.Changes, "findings", rep.Findings)
 	}
 }

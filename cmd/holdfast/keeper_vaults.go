@@ -68,7 +68,7 @@ func (k *keeper) takeUp(ctx context.Context, e *registry.Entry) error {
 	v, err := vault.Open(ctx, vault.Options{Place: p, Ring: k.ring})
 	if holdfast.IsKind(err, holdfast.NotFound) {
 		full := false
-		err := p.List(ctx, "", "", func(i place.Info) error { full = true; return nil })
+		err := p.List(ctx, "", "", func(i place.Info) error { full = full || vault.ParseName(i.Name).Class != vault.ReadMe; return nil })
 		if err == nil && full {
 			err = refused("%s is not empty, and is no vault: choose another place", e.Location)
 		}
@@ -248,8 +248,8 @@ func (k *keeper) Add(ctx context.Context, n control.NewVault) (control.VaultStat
 	if err := k.change(func(r *registry.Registry) error { return r.Add(e) }); err != nil {
 		return control.VaultState{}, err
 	}
-	if err := k.finish(ctx, e); err != nil {
-		return control.VaultState{}, err
+	if err := k.finish(ctx, e); err != nil { // what it began is taken up when it is added again
+		return control.VaultState{}, errors.Join(err, k.change(func(r *registry.Registry) error { return r.Remove(e.Name) }))
 	}
 	if err := k.relay.Attach(k.attached(e)); err != nil {
 		return control.VaultState{}, err

@@ -41,7 +41,7 @@ func (d *door) Accept() (net.Conn, error) {
 			<-d.places
 			return nil, err
 		}
-		addr := remote(c)
+		addr := peerOf(c)
 		if d.enter(addr) {
 			return &guest{Conn: c, door: d, addr: addr}, nil
 		}
@@ -58,7 +58,7 @@ func (d *door) Close() error {
 // open returns how many connections are open.
 func (d *door) open() int { return len(d.places) }
 
-func remote(c net.Conn) netip.Addr {
+func peerOf(c net.Conn) netip.Addr {
 	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		return a.AddrPort().Addr().Unmap()
 	}

@@ -138,7 +138,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 
 // ready looks for the ready line, and for the set-up link where the script wants one.
 func (b *background) ready(ts *testscript.TestScript) bool {
-	ready := false
+	ready, said := false, ts.Getenv("HOLDFAST_LOG_LEVEL") != "" // the two streams come by two ways
 	sc := bufio.NewScanner(strings.NewReader(b.out.String()))
 	for sc.Scan() {
 		if url, ok := strings.CutPrefix(sc.Text(), "holdfast: ready "); ok {
@@ -154,9 +154,10 @@ func (b *background) ready(ts *testscript.TestScript) bool {
 		var entry struct{ Msg, Admin string }
 		if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "ready" {
 			ts.Setenv("ADMIN", "http://"+entry.Admin)
+			said = true
 		}
 	}
-	return ready
+	return ready && said
 }
 
 func send(ts *testscript.TestScript, neg bool, args []string) {

@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"strings"
 
 	"holdfast/internal/clock"
 	"holdfast/internal/place"
 	"holdfast/internal/place/dir"
+	"holdfast/internal/place/remote"
 	"holdfast/internal/registry"
 	"holdfast/internal/seal"
 	"holdfast/internal/vault"
@@ -27,6 +29,8 @@ func openPlace(e registry.Entry, create bool, log *slog.Logger) (place.Place, er
 	switch e.Kind {
 	case kindDir:
 		return dir.Open(vfs.OS, e.Location, dir.Options{Clock: clock.System, Log: log, Create: create})
+	case kindRemote:
+		return remote.Open(remote.Options{URL: e.Location, Credential: e.Credential, Prune: e.Prune, Fingerprint: e.Fingerprint, Log: log})
 	}
 	return nil, refused("the vault %s is of the kind %q, which this version does not know", e.Name, e.Kind)
 }
@@ -50,18 +54,64 @@ func openVault(ctx context.Context, e registry.Entry, o vault.Options) (*vault.V
 	return v, nil
 }
 
-// openToRead opens the vault that --from names: a directory, or the URL of a remote vault, or a vault's name in the registry of the data directory.
-func openToRead(ctx context.Context, known *registry.Registry, from string, log *slog.Logger, with ...*seal.Identity) (*vault.Vault, error) {
-	if known != nil {
-		if e := known.Find(from); e != nil {
-			return openVault(ctx, *e, vault.Options{With: with, Log: log})
+// askServer asks a remote vault's server how it fares; ok is false for vaults that have none.
+func askServer(ctx context.Context, e registry.Entry, log *slog.Logger) (s remote.Server, ok bool, err error) {
+	if e.Kind != kindRemote {
+		return s, false, nil
+	}
+	p, err := openPlace(e, false, log)
+	if err != nil {
+		return s, true, err
+	}
+	defer p.Close()
+	if r, is := p.(*remote.Remote); is {
+		s, err = r.Server(ctx)
+	}
+	return s, true, err
+}
+
+// isURL tells whether a place is named by a URL, and so is remote.
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http")
+}
+
+// openToRead opens the vault that --from names: a directory, or the URL of a remote vault, with what its credential file says.
+func openToRead(ctx context.Context, from string, c credential, log *slog.Logger, with ...*seal.Identity) (*vault.Vault, error) {
+	e := registry.Entry{Name: from, Kind: kindDir, Location: from, Credential: c.text, Fingerprint: c.fingerprint}
+	if isURL(from) {
+		e.Kind = kindRemote
+		if c.text == "" {
+			return nil, &exitError{exitUsage, "a remote vault needs --credential FILE: its server has one in read.txt, see `holdfast vault serve --help`"}
+		}
+	} else {
+		var err error
+		if e.Location, err = filepath.Abs(from); err != nil {
+			return nil, fmt.Errorf("the vault %s: %w", from, err)
 		}
 	}
-	e := registry.Entry{Name: from, Kind: kindDir, Location: from}
-	if u, err := url.Parse(from); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
-		e.Kind = kindRemote
-	} else if e.Location, err = filepath.Abs(from); err != nil {
-		return nil, fmt.Errorf("the vault %s: %w", from, err)
-	}
 	return openVault(ctx, e, vault.Options{With: with, Log: log})
+}
+
+// credential is what a credential's file says: the secret, and by which fingerprint the server is known.
+type credential struct{ text, fingerprint string }
+
+// readCredential reads a credential's file: the secret in its first line, "fingerprint HEX" in another one.
+func readCredential(name string) (c credential, err error) {
+	b, err := readFileLimited(name, maxKeyFile)
+	if err != nil {
+		return c, &exitError{exitUsage, "the credential cannot be read: " + oneLine(err)}
+	}
+	for i, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		line = strings.TrimSpace(line)
+		if i == 0 {
+			c.text = line
+		} else if hex, ok := strings.CutPrefix(line, "fingerprint "); ok {
+			c.fingerprint = strings.TrimSpace(hex)
+		}
+	}
+	if c.text == "" || strings.ContainsAny(c.text, " \t") {
+		return c, &exitError{exitUsage, name + " holds no credential: it is the first line of a file that `holdfast vault serve` wrote"}
+	}
+	return c, nil
 }

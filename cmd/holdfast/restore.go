@@ -27,6 +27,8 @@ import (
 // restoreFlags are what `holdfast restore` is told.
 type restoreFlags struct {
 	from       []string
+	credential []string
+	print      string
 	key, into  string
 	at         string
 	account    string
@@ -43,7 +45,7 @@ func (a *app) restoreCommand() *cobra.Command {
 		Long: `Rebuild a store out of a vault, or out of several: what one lacks another may have. It always goes into a new
 place; the vaults are only read. It can be interrupted (Ctrl-C) and goes on when it is run again.
 
-VAULT is a vault's directory, or the URL of a remote one. FILE holds the recovery key.
+VAULT is a vault's directory, or the URL of a remote one, with --credential. FILE holds the recovery key.
 
 Afterwards the new store lies in DIR. It does not write into its vaults before it is given the right to:
     holdfast adopt DIR
@@ -54,7 +56,8 @@ With --at everything is as it was at that moment, but for passwords, devices and
 What cannot be restored is printed, and saved in DIR/restore-losses.json: whose, which, since when. The exit status is 1 then.`,
 		Example: `  holdfast restore --from /mnt/usb/holdfast-vault --key recovery.txt --into ./holdfast-data
   holdfast restore --from ./holdfast-vault --key recovery.txt --into ./last-week --at 2026-11-19T12:00:00Z
-  holdfast restore --from ./holdfast-vault --key recovery.txt --into ./alice --account alice@example.org`,
+  holdfast restore --from ./holdfast-vault --key recovery.txt --into ./alice --account alice@example.org
+  holdfast restore --from https://vault.example.net:8430 --credential read.txt --key recovery.txt --into ./holdfast-data`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
@@ -74,6 +77,8 @@ What cannot be restored is printed, and saved in DIR/restore-losses.json: whose,
 	}
 	c.Flags().StringArrayVar(&f.from, "from", nil, "the `VAULT` to read; may be said several times")
 	c.Flags().StringVar(&f.key, "key", "", "the `FILE` with the recovery key")
+	c.Flags().StringArrayVar(&f.credential, "credential", nil, "a `FILE` with the credential of a remote vault; for several ones in their order")
+	c.Flags().StringVar(&f.print, "fingerprint", "", "SHA-256 of a remote vault's certificate, in `HEX`, where its credential's file does not say it")
 	c.Flags().StringVar(&f.into, "into", "", "the new `DIR`ectory of the store")
 	c.Flags().StringVar(&f.at, "at", "", "as of a `TIME`, like 2026-11-19T12:00:00Z")
 	c.Flags().StringVar(&f.account, "account", "", "only this account (`EMAIL` or id)")
@@ -95,8 +100,19 @@ func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) err
 	if o.Recovery, err = readRecovery(f.key); err != nil {
 		return err
 	}
+	remotes := 0
 	for _, from := range f.from {
-		v, err := openToRead(ctx, nil, from, a.logger(c), o.Recovery.Identity)
+		var cred credential
+		if n := len(f.credential); isURL(from) && n > 0 {
+			if cred, err = readCredential(f.credential[min(remotes, n-1)]); err != nil {
+				return err
+			}
+			if f.print != "" {
+				cred.fingerprint = f.print
+			}
+			remotes++
+		}
+		v, err := openToRead(ctx, from, cred, a.logger(c), o.Recovery.Identity)
 		if err != nil {
 			return err
 		}
@@ -333,26 +349,32 @@ func (a *app) told(rep *restore.Report, f restoreFlags, dir string) error {
 
 // adoptCommand gives a restored store the right to write.
 func (a *app) adoptCommand() *cobra.Command {
-	return &cobra.Command{
+	var without []string
+	c := &cobra.Command{
 		Use:   "adopt DIR",
 		Short: "Give a restored store the right to write into its vaults",
 		Long: `Give the store in DIR, which was restored, the right to write into its vaults: from then on no other store that had
 it can. Stop the old server for good first; where it still runs on this machine, that is refused.
 
+Every vault of the store must be there. One that was lost too is taken off the list with --without.
+
 It can be run again after it was cut short.`,
-		Example: `  holdfast adopt ./holdfast-data`,
-		Args:    args(cobra.ExactArgs(1)),
+		Example: `  holdfast adopt ./holdfast-data
+  holdfast adopt ./holdfast-data --without local`,
+		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			cfg, err := a.load(cmd)
 			if err != nil {
 				return err
 			}
-			return a.adopt(cmd.Context(), cfg, list[0])
+			return a.adopt(cmd.Context(), cfg, list[0], without)
 		},
 	}
+	c.Flags().StringArrayVar(&without, "without", nil, "take the vault `NAME` off the list: it is lost for good; may be said several times")
+	return c
 }
 
-func (a *app) adopt(ctx context.Context, c *config.Config, dir string) error {
+func (a *app) adopt(ctx context.Context, c *config.Config, dir string, without []string) error {
 	var r restored
 	ok, err := readState(dir, restoredName, &r)
 	switch {
@@ -384,12 +406,26 @@ func (a *app) adopt(ctx context.Context, c *config.Config, dir string) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range without {
+		if err := reg.Remove(name); err != nil && r.Adopted == nil {
+			return &exitError{exitUsage, fmt.Sprintf("--without %s: the store has no vault of this name", name)}
+		}
+	}
 	var names []string
 	for _, e := range reg.Vaults {
-		if err := adoptVault(ctx, e, ring, id.Store, &r, log); err != nil {
+		err := adoptVault(ctx, e, ring, id.Store, &r, log)
+		if k := holdfast.KindOf(err); err != nil && (k == holdfast.Unavailable || k == holdfast.NotFound) {
+			return &exitError{exitBusy, fmt.Sprintf("the vault %s cannot be reached: %s. If it is lost for good: holdfast adopt %s --without %s", e.Name, sentence(err), dir, e.Name)}
+		}
+		if err != nil {
 			return err
 		}
 		names = append(names, e.Name)
+	}
+	if len(without) > 0 {
+		if err := reg.Write(vfs.OS, dir); err != nil {
+			return err
+		}
 	}
 	now := clock.System.Now().UTC().Truncate(time.Second)
 	r.Adopted = &now

@@ -27,7 +27,7 @@ What ends together (a disk, a house, an account at a provider) is one failure do
   holdfast vault status
   holdfast vault verify attic`,
 	})
-	c.AddCommand(a.vaultAdd(), a.vaultList(), a.vaultStatus(), a.vaultVerify(), a.vaultScrub(), a.vaultRetire())
+	c.AddCommand(a.vaultAdd(), a.vaultList(), a.vaultStatus(), a.vaultVerify(), a.vaultScrub(), a.vaultRetire(), a.vaultServe(), a.vaultPrune())
 	return c
 }
 
@@ -43,7 +43,7 @@ func (a *app) vaultAdd() *cobra.Command {
 The vault is filled with everything that the store has, and counts for nothing until it is whole. It follows behind the changes
 (--async), unless changes are to wait for it (--sync); that begins with the server's next start.`,
 		Example: `  holdfast vault add attic dir /mnt/attic/holdfast-vault --domain attic
-  holdfast vault add friend remote https://vault.example.net:8430 --domain berlin --credential append.txt --fingerprint 3f9c…`,
+  holdfast vault add friend remote https://vault.example.net:8430 --domain berlin --credential append.txt`,
 		Args: args(cobra.ExactArgs(3)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			n.Name, n.Kind, n.Location, n.Mode = list[0], list[1], list[2], string(registry.Async)
@@ -75,7 +75,7 @@ The vault is filled with everything that the store has, and counts for nothing u
 	f.BoolVar(&follow, "async", false, "it follows behind (the default)")
 	f.StringVar(&credential, "credential", "", "read a remote vault's append credential from `FILE`")
 	f.StringVar(&prune, "prune-credential", "", "read a remote vault's prune credential from `FILE`")
-	f.StringVar(&n.Fingerprint, "fingerprint", "", "SHA-256 of a remote vault's certificate, in `HEX`; without it the system's roots judge")
+	f.StringVar(&n.Fingerprint, "fingerprint", "", "SHA-256 of a remote vault's certificate, in `HEX`, where its credential's file does not say it; without either the system's roots judge")
 	return c
 }
 
@@ -104,23 +104,19 @@ func (a *app) fillVault(cmd *cobra.Command, n *control.NewVault, credential, pru
 	if u, err := url.Parse(n.Location); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return usage(cmd, fmt.Errorf("%q is not a URL like https://vault.example.net:8430", n.Location))
 	}
-	if n.Credential, err = a.readSecret(credential); err == nil && prune != "" {
-		n.Prune, err = a.readSecret(prune)
+	c, err := readCredential(credential)
+	if err != nil {
+		return err
+	}
+	n.Credential = c.text
+	if n.Fingerprint == "" {
+		n.Fingerprint = c.fingerprint
+	}
+	if prune != "" {
+		c, err = readCredential(prune)
+		n.Prune = c.text
 	}
 	return err
-}
-
-// readSecret reads a credential from a file: its first line.
-func (a *app) readSecret(name string) (string, error) {
-	b, err := readFileLimited(name, maxKeyFile)
-	if err != nil {
-		return "", &exitError{exitUsage, "the credential cannot be read: " + oneLine(err)}
-	}
-	line, _, _ := strings.Cut(strings.TrimSpace(string(b)), "\n")
-	if line == "" {
-		return "", &exitError{exitUsage, name + " holds no credential"}
-	}
-	return strings.TrimSpace(line), nil
 }
 
 func (a *app) vaultList() *cobra.Command {

@@ -82,6 +82,16 @@ func CheckName(op, name string, grows bool) error {
 	return nil
 }
 
+// IsName tells whether an object can have that name: nobody looks for others, wherever they would lead.
+func IsName(name string) bool {
+	return CheckName("", name, strings.HasSuffix(name, Grows)) == nil
+}
+
+// NoSuch is the error for an object that is not there.
+func NoSuch(op, name string) error {
+	return Err(op, holdfast.NotFound, name, "there is no such object", nil)
+}
+
 // Err builds an error of a place, so that every kind of place says the same thing for the same cause.
 func Err(op string, kind holdfast.ErrorKind, name, text string, cause error) error {
 	return &holdfast.Error{Op: "place." + op, Kind: kind, Ref: name, Text: text, Err: cause}

@@ -11,9 +11,9 @@ import (
 	"holdfast/internal/place"
 )
 
-// maxStep is the most time that counts between two heads. Whoever decides that something is old enough to be let go of must not be fooled by a clock: one that jumps ahead by years counts for a day, one that jumps back
+// MaxStep is the most time that counts between two heads. Whoever decides that something is old enough to be let go of must not be fooled by a clock: one that jumps ahead by years counts for a day, one that jumps back
 // for nothing, and so does a service that stood still.
-const maxStep = 24 * time.Hour
+const MaxStep = 24 * time.Hour
 
 // ledger is what the heads say, added up: which packs there are, and how long each has been named. It is read on from where it was.
 type ledger struct {
@@ -39,7 +39,7 @@ func (v *Vault) readLedger(ctx context.Context) error {
 			return err
 		}
 		if l.number > 0 {
-			l.counted += min(max(0, h.PlaceAt.Sub(l.last)), maxStep)
+			l.counted += min(max(0, h.PlaceAt.Sub(l.last)), MaxStep)
 		}
 		l.number, l.last = h.Number, h.PlaceAt
 		for _, p := range h.Packs {
@@ -65,24 +65,29 @@ type LetReport struct {
 // Let removes what is needed no more: the segments of which a pack was made that a head has named for KeepTail, and packs that others have replaced for Keep. Time is counted along the heads. A pack is read and
 // verified once more before what it was made of goes.
 func (v *Vault) Let(ctx context.Context) (LetReport, error) {
+	var rep LetReport
+	err := v.due(ctx, v.verifyPack, func(name string) error { return v.let(ctx, name, &rep) })
+	return rep, err
+}
+
+// due calls fn with the names of what is needed no more; a segment's keys after it, so that nothing is left that could not be read. sound judges a pack before what it was made of goes.
+func (v *Vault) due(ctx context.Context, sound func(context.Context, PackRef) error, fn func(string) error) error {
 	l := &v.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var rep LetReport
 	if err := v.readLedger(ctx); err != nil {
-		return rep, err
+		return err
 	}
 	there, err := v.segmentNames(ctx)
 	if err != nil {
-		return rep, err
+		return err
 	}
-	for i := range l.packs {
-		p := &l.packs[i]
+	for _, p := range l.packs {
 		if l.counted-p.at < v.o.KeepTail || !slices.ContainsFunc(p.Segments, func(s string) bool { return there[s] }) {
 			continue
 		}
-		if err := v.verifyPack(ctx, p.PackRef); err != nil {
-			return rep, err
+		if err := sound(ctx, p.PackRef); err != nil {
+			return err
 		}
 		for _, s := range p.Segments {
 			if !there[s] {
@@ -91,11 +96,11 @@ func (v *Vault) Let(ctx context.Context) (LetReport, error) {
 			first := strings.TrimSuffix(s, place.Grows) + ".key"
 			keys, err := v.versions(ctx, first, first+".")
 			if err != nil {
-				return rep, err
+				return err
 			}
-			for _, name := range append([]string{s}, keys...) { // the keys last: nothing is left that could not be read
-				if err := v.let(ctx, name, &rep); err != nil {
-					return rep, err
+			for _, name := range append([]string{s}, keys...) {
+				if err := fn(name); err != nil {
+					return err
 				}
 			}
 		}
@@ -105,12 +110,12 @@ func (v *Vault) Let(ctx context.Context) (LetReport, error) {
 			continue
 		}
 		for _, suffix := range []string{packSuffix, indexSuffix} {
-			if err := v.let(ctx, p.Name+suffix, &rep); err != nil {
-				return rep, err
+			if err := fn(p.Name + suffix); err != nil {
+				return err
 			}
 		}
 	}
-	return rep, nil
+	return nil
 }
 
 // Upkeep does what is due: seals closed segments, joins packs, lets go of what is needed no more.

@@ -122,7 +122,7 @@ func (d *Dir) fail(op, name string, err error) error {
 		if _, e := d.fs.Stat(d.root); e != nil {
 			return place.Err(op, holdfast.Unavailable, d.root, "the directory is not there; is its disk mounted?", err)
 		}
-		return place.Err(op, holdfast.NotFound, name, "there is no such object", nil)
+		return place.NoSuch(op, name)
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
 		return place.Err(op, holdfast.Full, d.root, "the vault's disk is full; make room there", err)
 	}
@@ -194,6 +194,9 @@ func (s *source) Read(p []byte) (int, error) {
 
 // Get implements [place.Place].
 func (d *Dir) Get(ctx context.Context, name string, at, n int64) (io.ReadCloser, error) {
+	if !place.IsName(name) {
+		return nil, place.NoSuch("Get", name)
+	}
 	f, err := d.fs.OpenFile(d.path(name), vfs.O_RDONLY, 0)
 	if err != nil {
 		return nil, d.fail("Get", name, err)
@@ -270,6 +273,9 @@ func logicalEnd(f io.ReaderAt, size int64) (int64, error) {
 
 // Stat implements [place.Place].
 func (d *Dir) Stat(ctx context.Context, name string) (place.Info, error) {
+	if !place.IsName(name) {
+		return place.Info{}, place.NoSuch("Stat", name)
+	}
 	st, err := d.fs.Stat(d.path(name))
 	if err == nil && st.IsDir() {
 		err = fs.ErrNotExist
@@ -343,6 +349,9 @@ func (d *Dir) list(ctx context.Context, dir, prefix, after string, fn func(place
 
 // Remove implements [place.Place].
 func (d *Dir) Remove(ctx context.Context, name string) error {
+	if !place.IsName(name) {
+		return place.NoSuch("Remove", name)
+	}
 	d.mu.Lock()
 	if t := d.tails[name]; t != nil {
 		delete(d.tails, name)

@@ -1,0 +1,336 @@
+package vaultd
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/place"
+	"holdfast/internal/vault"
+)
+
+// Options say how a vault is kept. Zero values mean the defaults.
+type Options struct {
+	Clock      clock.Clock
+	Log        *slog.Logger
+	KeepTail   time.Duration // how long a sealed segment stays; default 13 days
+	Keep       time.Duration // how long what was replaced stays; default 7 days
+	KeepErased time.Duration // how long the keys of an erased account stay; default 7 days
+	MaxOctets  int64         // of all objects; 0: as many as the disk takes
+}
+
+// The limits of one object, in octets.
+const (
+	maxSmall = 64 << 10
+	maxLarge = 16 << 20  // a head, what a store keeps of itself
+	maxPack  = 128 << 20 // a pack, its index
+	maxShift = 10 * time.Minute
+)
+
+// Guard is a place that takes only what a right writer of a vault could write next, and lets go only of what its own rules allow. See the package's comment.
+type Guard struct {
+	place.Place
+	o     Options
+	index *Index
+
+	mu      sync.Mutex
+	v       *vault.Vault // nil: the place is empty, or no vault yet
+	meta    vault.Meta
+	terms   map[uint64]vault.Term
+	term    vault.Term // the newest
+	head    vault.Head // the newest
+	headSum holdfast.Hash
+	end     holdfast.Position // of the stream
+	open    string            // the segment that is appended to; empty: the next append begins one
+	counted time.Duration
+	objects int64
+	octets  int64
+
+	due     map[string]bool // what was found to be needed no more
+	dueAt   time.Time
+	dueHead uint64
+}
+
+var _ place.Place = (*Guard)(nil)
+
+// NewGuard opens what lies in a place. Errors: those of the place, Corrupt (terms or the newest head cannot be read: nobody writes over that), Invalid.
+func NewGuard(ctx context.Context, p place.Place, x *Index, o Options) (*Guard, error) {
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	for _, d := range []struct {
+		v   *time.Duration
+		def time.Duration
+	}{{&o.KeepTail, 13 * 24 * time.Hour}, {&o.Keep, 7 * 24 * time.Hour}, {&o.KeepErased, 7 * 24 * time.Hour}} {
+		if *d.v <= 0 {
+			*d.v = d.def
+		}
+	}
+	g := &Guard{Place: p, o: o, index: x, terms: map[uint64]vault.Term{}}
+	err := p.List(ctx, "", "", func(i place.Info) error { g.objects, g.octets = g.objects+1, g.octets+i.Size; return ctx.Err() })
+	if err != nil {
+		return nil, err
+	}
+	_, err = p.Stat(ctx, "vault.json")
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return g, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g, g.load(ctx)
+}
+
+// load reads what the place holds. The lock is held, or nobody else has the guard yet.
+func (g *Guard) load(ctx context.Context) error {
+	v, err := vault.Open(ctx, vault.Options{Place: g.Place, Clock: g.o.Clock, Log: g.o.Log, KeepTail: g.o.KeepTail, Keep: g.o.Keep})
+	if err != nil {
+		return err
+	}
+	list, err := v.Terms(ctx)
+	if err != nil {
+		return err
+	}
+	g.v, g.meta = v, v.Meta()
+	for _, t := range list {
+		g.terms[t.Number], g.term = t, t
+	}
+	if g.counted, err = v.Counted(ctx); err != nil {
+		return err
+	}
+	seen, err := g.index.fact(factHeads)
+	if err != nil {
+		return err
+	}
+	err = v.Heads(ctx, 0, func(name string, h vault.Head, sum holdfast.Hash, err error) error {
+		if err != nil {
+			return err
+		}
+		g.head, g.headSum = h, sum
+		if h.Number > uint64(seen) {
+			return g.noteHead(h)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if g.end, _, err = v.End(ctx); err != nil {
+		return err
+	}
+	return g.reopen(ctx)
+}
+
+// reopen finds the segment that appends may go on in: the newest, if it is whole and ends the stream.
+func (g *Guard) reopen(ctx context.Context) error {
+	last := ""
+	if err := g.Place.List(ctx, "tail/", "", func(i place.Info) error {
+		if n := vault.ParseName(i.Name); n.Class == vault.Segment && n.Term == g.term.Number {
+			last = i.Name
+		}
+		return nil
+	}); err != nil || last == "" {
+		return err
+	}
+	var end holdfast.Position
+	torn, err := g.v.ReadFrames(ctx, last, false, func(h vault.FrameHeader, _ bool) error { end = h.End(); return nil })
+	if err == nil && torn == 0 && end == g.end {
+		g.open = last
+	}
+	return err
+}
+
+func refuse(op string, kind holdfast.ErrorKind, name, format string, args ...any) error {
+	return &holdfast.Error{Op: "vaultd." + op, Kind: kind, Ref: name, Text: fmt.Sprintf(format, args...)}
+}
+
+// Put implements [place.Place].
+func (g *Guard) Put(ctx context.Context, name string, r io.Reader) error {
+	n := vault.ParseName(name)
+	limit := int64(maxSmall)
+	switch n.Class {
+	case vault.Unknown, vault.Segment:
+		return refuse("Put", holdfast.Invalid, name, "no vault has an object of this name that is made at once")
+	case vault.PackObject, vault.IndexObject:
+		return g.putPack(ctx, name, r)
+	case vault.HeadObject, vault.Service:
+		limit = maxLarge
+	}
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return err
+	}
+	if int64(len(b)) > limit {
+		return refuse("Put", holdfast.TooLarge, name, "it has more than %d octets", limit)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, err = g.Place.Stat(ctx, name)
+	if err == nil { // taken: only the same octets are told that all is well
+		return g.Place.Put(ctx, name, bytes.NewReader(b))
+	}
+	if !holdfast.IsKind(err, holdfast.NotFound) {
+		return err
+	}
+	if err := g.room(name, int64(len(b))); err != nil {
+		return err
+	}
+	after, err := g.judge(ctx, name, n, b)
+	if err != nil {
+		return err
+	}
+	if err := g.Place.Put(ctx, name, bytes.NewReader(b)); err != nil {
+		return err
+	}
+	g.objects, g.octets = g.objects+1, g.octets+int64(len(b))
+	if err := g.index.put(name, known{holdfast.HashOf(b), int64(len(b)), g.counted}); err != nil {
+		return err
+	}
+	if after != nil {
+		return after()
+	}
+	return nil
+}
+
+// room refuses what would be more than this vault may have. The lock is held.
+func (g *Guard) room(name string, octets int64) error {
+	if g.o.MaxOctets > 0 && g.octets+octets > g.o.MaxOctets {
+		return refuse("Put", holdfast.Full, name, "the vault has all of the %d octets that its server gives it", g.o.MaxOctets)
+	}
+	return nil
+}
+
+// putPack takes a pack or an index as it comes; the head that names it says whether it is right.
+func (g *Guard) putPack(ctx context.Context, name string, r io.Reader) error {
+	g.mu.Lock()
+	err := g.room(name, 0)
+	if err == nil && g.term.Number == 0 {
+		err = refuse("Put", holdfast.Invalid, name, "the vault has no term yet")
+	}
+	since := g.counted
+	g.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	src := &summed{r: r, hash: sha256.New(), left: maxPack, name: name}
+	if err := g.Place.Put(ctx, name, src); err != nil {
+		return err
+	}
+	if _, there, err := g.index.get(name); err != nil || there {
+		return err // it was there before
+	}
+	g.mu.Lock()
+	g.objects, g.octets = g.objects+1, g.octets+src.size
+	g.mu.Unlock()
+	return g.index.put(name, known{src.sum(), src.size, since})
+}
+
+// summed hashes what is read, and ends where it is too large.
+type summed struct {
+	r    io.Reader
+	hash hash.Hash
+	size int64
+	left int64
+	name string
+}
+
+func (s *summed) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.hash.Write(p[:n])
+	s.size += int64(n)
+	if s.left -= int64(n); s.left < 0 {
+		return n, refuse("Put", holdfast.TooLarge, s.name, "it has more than %d octets", int64(maxPack))
+	}
+	return n, err
+}
+
+func (s *summed) sum() (sum holdfast.Hash) {
+	s.hash.Sum(sum[:0])
+	return sum
+}
+
+// Append implements [place.Place].
+func (g *Guard) Append(ctx context.Context, name string, at int64, p []byte) error {
+	n := vault.ParseName(name)
+	if n.Class != vault.Segment {
+		return refuse("Append", holdfast.Invalid, name, "only segments of the tail are appended to")
+	}
+	frames, err := vault.SplitFrames(p)
+	if err != nil {
+		return refuse("Append", holdfast.Invalid, name, "what was sent is not whole frames: %v", err)
+	}
+	if len(frames) == 0 {
+		return refuse("Append", holdfast.Invalid, name, "nothing was sent")
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.fits(ctx, name, n, at, frames[0]); err != nil {
+		return err
+	}
+	if err := g.room(name, int64(len(p))); err != nil {
+		return err
+	}
+	if err := g.Place.Append(ctx, name, at, p); err != nil {
+		if !holdfast.IsKind(err, holdfast.PreconditionFailed) && !holdfast.IsKind(err, holdfast.Exists) {
+			g.open = "" // what it ends with is not known
+		}
+		return err
+	}
+	g.open, g.end = name, frames[len(frames)-1].End()
+	g.octets += int64(len(p))
+	if at == 0 {
+		g.objects++
+	}
+	return g.index.setFact(factSegment+name, int64(g.end.Batch))
+}
+
+// fits tells whether a frame goes on exactly where the stream ends. The lock is held.
+func (g *Guard) fits(ctx context.Context, name string, n vault.Name, at int64, first vault.FrameHeader) error {
+	switch {
+	case g.term.Number == 0 || n.Term > g.term.Number:
+		return refuse("Append", holdfast.Invalid, name, "the vault has no such term")
+	case n.Term < g.term.Number:
+		return refuse("Append", holdfast.Fenced, name, "another store has the right to write into this vault now")
+	case first.First != g.end.Batch+1 || first.Prev != g.end.Hash:
+		return refuse("Append", holdfast.PreconditionFailed, name, "the stream ends at the batch %d with another hash, or elsewhere; compare the store with the vault again", g.end.Batch)
+	case at > 0 && name != g.open:
+		return refuse("Append", holdfast.PreconditionFailed, name, "this segment is not the one that is appended to; begin another")
+	case at > 0:
+		return nil
+	}
+	_, err := g.Place.Stat(ctx, vault.SegmentKeyName(n.Term, n.Number))
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return refuse("Append", holdfast.Invalid, name, "a segment's key comes before its first frame")
+	}
+	return err
+}
+
+// State is what a guard knows of its vault.
+type State struct {
+	Vault           holdfast.ID
+	Term            uint64
+	End             holdfast.Position
+	Objects, Octets int64
+}
+
+// State tells how far the vault is.
+func (g *Guard) State() State {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return State{g.meta.Vault, g.term.Number, g.end, g.objects, g.octets}
+}
+
+// String implements [place.Place].
+func (g *Guard) String() string { return strings.TrimPrefix(g.Place.String(), "directory ") }
