@@ -94,7 +94,7 @@ func (k *keeper) open(ctx context.Context, e registry.Entry) (*vault.Vault, erro
 	return openVault(ctx, e, k.options())
 }
 
-// policy returns the policy that holds: the one that is set, or, where none is set, the engine and every vault that is to be waited for.
+// policy returns the policy that holds: the one that is set, or else [policyOf] the list.
 func (k *keeper) policy() string {
 	if k.apart {
 		return "engine"
@@ -102,8 +102,13 @@ func (k *keeper) policy() string {
 	if k.c.Sources["policy.ack"] != "default" {
 		return k.c.Policy.Ack
 	}
+	return policyOf(k.vaults())
+}
+
+// policyOf returns the policy that holds where none is set: the engine and every vault that is to be waited for.
+func policyOf(r *registry.Registry) string {
 	out := "engine"
-	for _, e := range k.vaults().Vaults {
+	for _, e := range r.Vaults {
 		if e.Mode == registry.Sync {
 			out += "+" + e.Name
 		}

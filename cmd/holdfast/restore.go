@@ -53,7 +53,8 @@ Afterwards the new store lies in DIR. It does not write into its vaults before i
 Phones and programs go on as if nothing had happened: their passwords and what they have synced stay valid.
 
 With --at everything is as it was at that moment, but for passwords, devices and shares, which stay as they are newest.
-What cannot be restored is printed, and saved in DIR/restore-losses.json: whose, which, since when. The exit status is 1 then.`,
+What cannot be restored is printed, and saved in DIR/LOSSES.txt and, for programs, DIR/restore-losses.json: whose, which, since
+when. The exit status is 1 then. The store goes on with its list of vaults and its policy; DIR/holdfast.toml says the policy where it is not the default.`,
 		Example: `  holdfast restore --from /mnt/usb/holdfast-vault --key recovery.txt --into ./holdfast-data
   holdfast restore --from ./holdfast-vault --key recovery.txt --into ./last-week --at 2026-11-19T12:00:00Z
   holdfast restore --from ./holdfast-vault --key recovery.txt --into ./alice --account alice@example.org
@@ -202,7 +203,7 @@ func (a *app) restoreInto(ctx context.Context, c *config.Config, f restoreFlags,
 	if err := e.Close(); err != nil {
 		return nil, err
 	}
-	return rep, endRestore(ctx, dir, f, o, state, rep)
+	return rep, a.endRestore(ctx, dir, f, o, state, rep)
 }
 
 // beginRestore marks the directory as being restored.
@@ -236,18 +237,25 @@ func beginRestore(dir string, f restoreFlags, o restore.Options) (restoring, err
 	return s, writeState(dir, restoringName, s)
 }
 
-// endRestore writes what a store has beside its database: its marker, its keys, its list of vaults, and that it was restored. The directory is a store once the first file is gone.
-func endRestore(ctx context.Context, dir string, f restoreFlags, o restore.Options, state restoring, rep *restore.Report) error {
+// endRestore writes what a store has beside its database: its marker, its keys, its list of vaults, its policy, and that it was restored. The directory is a store once the first file is gone.
+func (a *app) endRestore(ctx context.Context, dir string, f restoreFlags, o restore.Options, state restoring, rep *restore.Report) error {
 	now := clock.System.Now().UTC().Truncate(time.Second)
-	ring, reg, err := heritage(ctx, o, f)
+	h, err := heritage(ctx, o, f)
 	if err != nil {
 		return err
 	}
-	if err := registry.WriteKeys(vfs.OS, dir, ring); err != nil {
+	if err := registry.WriteKeys(vfs.OS, dir, h.ring); err != nil {
 		return err
 	}
-	if err := reg.Write(vfs.OS, dir); err != nil {
+	if err := h.reg.Write(vfs.OS, dir); err != nil {
 		return err
+	}
+	told, err := h.configure(dir)
+	if err != nil {
+		return err
+	}
+	if told != "" {
+		a.say("%s\n", told)
 	}
 	r := restored{Format: 1, At: now, Batch: rep.Base.Batch, Hash: rep.Base.Hash, Lossy: len(rep.Losses) > 0}
 	if f.account != "" {
@@ -260,6 +268,9 @@ func endRestore(ctx context.Context, dir string, f restoreFlags, o restore.Optio
 		if err := writeState(dir, lossesName, rep); err != nil {
 			return err
 		}
+		if err := vfs.WriteFileAtomic(vfs.OS, filepath.Join(dir, lossesTextName), lossesText(rep), 0o600); err != nil {
+			return err
+		}
 	}
 	if err := writeState(dir, restoredName, r); err != nil {
 		return err
@@ -269,37 +280,6 @@ func endRestore(ctx context.Context, dir string, f restoreFlags, o restore.Optio
 		return err
 	}
 	return removeState(dir, restoringName)
-}
-
-// heritage returns the keys and the list of vaults that the store had, as its vaults keep them. Where none says that, it gets keys of its own, and the vaults that it was restored from.
-func heritage(ctx context.Context, o restore.Options, f restoreFlags) (*seal.Ring, *registry.Registry, error) {
-	for _, v := range o.Vaults {
-		var rec registry.Record
-		if err := v.Service(ctx, &rec); err != nil {
-			continue
-		}
-		ring, err := seal.ParseRing(rec.Keys)
-		if err != nil {
-			continue
-		}
-		reg := rec.Registry()
-		for i := range reg.Vaults { // a vault may have been carried to another place
-			for n, from := range o.Vaults {
-				if reg.Vaults[i].Vault == from.Meta().Vault && reg.Vaults[i].Kind == kindDir {
-					reg.Vaults[i].Location = absolute(f.from[n])
-				}
-			}
-		}
-		return ring, reg, nil
-	}
-	ring, err := seal.NewRing(o.Recovery.Hybrid())
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := ring.Add(o.Recovery); err != nil {
-		return nil, nil, err
-	}
-	return ring, (&registry.Record{}).Registry(), nil
 }
 
 func absolute(path string) string {
@@ -326,11 +306,7 @@ func (a *app) told(rep *restore.Report, f restoreFlags, dir string) error {
 		a.say("damaged: vault %s, %s: %s\n", d.Vault, d.Object, d.What)
 	}
 	for _, l := range rep.Losses {
-		where := strings.Trim(l.Collection+"/"+l.Name, "/")
-		if where == "" {
-			where = "-"
-		}
-		a.printf("lost: %s  %s  changes %d to %d  %s  %s\n", l.Account, where, l.SeqFrom, l.SeqTo, day(l.Time), inTable(l.Reason))
+		a.printf("%s\n", describeLoss(&l))
 	}
 	verb := "Restored"
 	if dir == "" {

@@ -18,6 +18,8 @@ const (
 	restoredName  = "restored.json"  // until it was adopted: it acknowledges nothing
 	lossesName    = "restore-losses.json"
 	sortingName   = "restore-spool" // what is sorted on the way; in the clear
+
+	lossesTextName = "LOSSES.txt" // what restore-losses.json says, for people
 )
 
 // restoring says what is being restored into a directory, so that only the same is gone on with.
