@@ -46,7 +46,7 @@ type Open func(t *testing.T) *Harness
 
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
-	for _, c := range slices.Concat(clauseTests, outboxTests, eraseTests, entryTests, conditionTests, accountTests, collectionTests, readTests, timeTests, historyTests, raceTests) {
+	for _, c := range slices.Concat(clauseTests, outboxTests, eraseTests, entryTests, conditionTests, accountTests, collectionTests, readTests, timeTests, historyTests, earlierTests, raceTests) {
 		t.Run(c.name, func(t *testing.T) {
 			k := newKit(t, open(t))
 			c.run(k)
@@ -69,7 +69,8 @@ type kit struct {
 	m *Maker
 	a Account
 
-	unverified bool // the engine is closed for good
+	unverified bool          // the engine is closed for good
+	colsEver   []holdfast.ID // that answers asks for
 }
 
 const login = "alice@example.org"

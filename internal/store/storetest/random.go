@@ -66,6 +66,7 @@ type walk struct {
 	devices  []holdfast.ID
 	retry    *holdfast.Group // a put with a precondition, to be sent again
 	old      []moment
+	earlier  []earlier // newest last
 
 	ordered uint64         // batches whose order is known
 	vault   store.Position // how far the vault has read
@@ -124,6 +125,7 @@ func (w *walk) step() {
 	case n < 990:
 		w.reopen()
 	}
+	w.note()
 	w.old = slices.DeleteFunc(w.old, func(m moment) bool {
 		stale := w.op-m.op > 40 // long before MaxSnapshot
 		if stale {
@@ -256,6 +258,7 @@ func (w *walk) ask() {
 	if len(w.old) > 0 && w.chance(50) {
 		w.compareAnswers(q, pick(w, w.old))
 	}
+	w.askEarlier(q, m)
 }
 
 func (w *walk) compareAnswers(q question, m moment) {
@@ -278,6 +281,7 @@ func (w *walk) compare() {
 	m := w.moment()
 	defer m.close()
 	w.compareAnswers(question{"everything", everything}, m)
+	w.askEarlier(question{"everything", everything}, m)
 	w.counts["everything"]++
 }
 
