@@ -277,56 +277,62 @@ func (r *run) accounts(ctx context.Context, work chan<- *loading) error {
 	return firstErr(err, <-ended)
 }
 
-// maxApply bounds what is made durable at once.
+// maxApply bounds what is applied at once. Two of them are in memory: one that is being applied, and the next, which gathers.
 const (
 	maxApplyChanges = 5000
 	maxApplyOctets  = 16 << 20
 )
 
-// apply takes what comes into the engine, in batches of many accounts.
-func (r *run) apply(ctx context.Context) error {
-	var batch holdfast.Batch
-	var ends []*loading
-	octets := 0
-	flush := func() error {
-		if r.o.Engine != nil && len(batch.Changes) > 0 {
-			if err := r.o.Engine.Apply(ctx, &batch); err != nil {
-				return fmt.Errorf("restore: %w", err)
-			}
+// load is what is applied at once: changes of many accounts, and the accounts that are whole with them.
+type load struct {
+	changes []holdfast.Change
+	octets  int
+	ends    []*piece
+}
+
+func (l *load) full() bool { return len(l.changes) >= maxApplyChanges || l.octets >= maxApplyOctets }
+
+// gather makes loads of what comes, beside the engine: while it applies one the readers fill the next.
+func (r *run) gather(ctx context.Context, loads chan<- *load) {
+	defer close(loads)
+	l := &load{}
+	give := func() {
+		select {
+		case loads <- l:
+		case <-ctx.Done(): // then nobody takes it
 		}
-		r.rep.Changes += int64(len(batch.Changes))
-		batch.Changes, octets = nil, 0
-		for _, a := range ends {
-			if err := r.end(ctx, a); err != nil {
-				return err
-			}
-		}
-		ends = ends[:0]
-		if r.o.Progress != nil {
-			r.o.Progress(Progress{len(r.rep.Accounts), r.rep.Changes})
-		}
-		return nil
+		l = &load{changes: make([]holdfast.Change, 0, cap(l.changes))}
 	}
 	for p := range r.out {
 		if p.last {
-			ends = append(ends, p.account)
-			if err := r.later.add(p.changes); err != nil {
-				return err
-			}
+			l.ends = append(l.ends, p)
 		} else {
-			batch.Changes, octets = append(batch.Changes, p.changes...), octets+p.octets
+			l.changes, l.octets = append(l.changes, p.changes...), l.octets+p.octets
 		}
-		if len(batch.Changes) >= maxApplyChanges || octets >= maxApplyOctets {
-			if err := flush(); err != nil {
-				return err
-			}
+		if l.full() {
+			give()
+		}
+	}
+	give()
+}
+
+// apply takes what comes into the engine, in batches of many accounts.
+func (r *run) apply(ctx context.Context) error {
+	loads := make(chan *load)
+	go r.gather(ctx, loads)
+	for l := range loads {
+		if context.Cause(ctx) != nil {
+			continue // until the readers have ended
+		}
+		if err := r.applyOne(ctx, l); err != nil {
+			return err
 		}
 	}
 	if context.Cause(ctx) != nil {
 		return context.Cause(ctx)
 	}
-	if err := flush(); err != nil || r.o.Engine == nil {
-		return err
+	if r.o.Engine == nil {
+		return nil
 	}
 	if err := r.base(ctx); err != nil {
 		return err
@@ -334,6 +340,28 @@ func (r *run) apply(ctx context.Context) error {
 	return r.later.each(func(list []holdfast.Change) error {
 		return r.o.Engine.Apply(ctx, &holdfast.Batch{Changes: list})
 	})
+}
+
+// applyOne applies a load, and notes which accounts are whole with it.
+func (r *run) applyOne(ctx context.Context, l *load) error {
+	if r.o.Engine != nil && len(l.changes) > 0 {
+		if err := r.o.Engine.Apply(ctx, &holdfast.Batch{Changes: l.changes}); err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
+	}
+	r.rep.Changes += int64(len(l.changes))
+	for _, p := range l.ends {
+		if err := r.later.add(p.changes); err != nil {
+			return err
+		}
+		if err := r.end(ctx, p.account); err != nil {
+			return err
+		}
+	}
+	if r.o.Progress != nil {
+		r.o.Progress(Progress{len(r.rep.Accounts), r.rep.Changes})
+	}
+	return nil
 }
 
 // base finds out where the stream stands once everything that the vaults have is in it. What a run before said counts only if the stream has that position still: a power cut may have taken it away, and the restore's own
