@@ -48,39 +48,6 @@ func Pack(plain []byte) []byte { return fast.pack(plain) }
 // PackTight compresses well: for what is kept.
 func PackTight(plain []byte) []byte { return tight.pack(plain) }
 
-// Prepared is an encryption whose public-key half is done: what is left costs little. It is used once.
-type Prepared struct {
-	out *bytes.Buffer
-	w   io.WriteCloser
-}
-
-// Prepare does what Encrypt does before it sees the octets, so that somebody who waits for them need not wait for that.
-func Prepare(to ...*Recipient) (*Prepared, error) {
-	recipients := make([]age.Recipient, len(to))
-	for i, r := range to {
-		recipients[i] = r.age
-	}
-	p := &Prepared{out: &bytes.Buffer{}}
-	var err error
-	if p.w, err = age.Encrypt(p.out, recipients...); err != nil {
-		return nil, fail("Prepare", holdfast.Internal, "the octets could not be encrypted", err)
-	}
-	return p, nil
-}
-
-// Encrypt encrypts what was packed.
-func (p *Prepared) Encrypt(packed []byte) ([]byte, error) {
-	p.out.Grow(len(packed) + len(packed)/4096*4 + 64)
-	_, err := p.w.Write(packed)
-	if err == nil {
-		err = p.w.Close()
-	}
-	if err != nil {
-		return nil, fail("Encrypt", holdfast.Internal, "the octets could not be encrypted", err)
-	}
-	return p.out.Bytes(), nil
-}
-
 // Encrypt encrypts what was packed. All recipients are hybrid, or none is (age mixes them in no file).
 func Encrypt(packed []byte, to ...*Recipient) ([]byte, error) {
 	recipients := make([]age.Recipient, len(to))

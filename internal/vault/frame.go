@@ -99,8 +99,8 @@ func PackBatches(batches []*holdfast.Batch, stored time.Time) *Packed {
 }
 
 // frame seals it for a segment.
-func (p *Packed) frame(by *seal.Prepared) ([]byte, error) {
-	sealed, err := by.Encrypt(p.Octets)
+func (p *Packed) frame(by *seal.Sealer) ([]byte, error) {
+	sealed, err := by.Append(make([]byte, 0, by.Size(len(p.Octets))), p.Octets)
 	if err != nil {
 		return nil, err
 	}

@@ -35,37 +35,9 @@ type Writer struct {
 // segment is the one that is appended to.
 type segment struct {
 	name  string
-	to    *seal.Recipient
+	by    *seal.Sealer
 	size  int64
 	began time.Time
-	ready chan *seal.Prepared // the next frame's encryption, made while nobody waits for it
-}
-
-// prepared returns an encryption for the next frame.
-func (s *segment) prepared() (*seal.Prepared, error) {
-	select {
-	case p := <-s.ready:
-		return p, nil
-	default:
-		return seal.Prepare(s.to)
-	}
-}
-
-// prepare makes the next one, beside the append.
-func (s *segment) prepare() {
-	if len(s.ready) > 0 {
-		return
-	}
-	go func() {
-		p, err := seal.Prepare(s.to)
-		if err != nil {
-			return // who needs it tries again, and is told
-		}
-		select {
-		case s.ready <- p:
-		default:
-		}
-	}()
 }
 
 // Writer returns a writer that goes on at a position, which must be the vault's end, in a new segment. It keeps the place's lease until it is closed. Errors: Fenced (the term is
@@ -150,17 +122,12 @@ func (w *Writer) Append(ctx context.Context, list ...*Packed) error {
 		return err
 	}
 	for _, p := range list {
-		by, err := w.seg.prepared()
-		if err != nil {
-			return err
-		}
-		f, err := p.frame(by)
+		f, err := p.frame(w.seg.by)
 		if err != nil {
 			return err
 		}
 		octets = append(octets, f...)
 	}
-	w.seg.prepare()
 	if err := w.v.p.Append(ctx, w.seg.name, w.seg.size, octets); err != nil {
 		w.seg = nil // what it ends with is not known: nobody appends to it again
 		return err
@@ -213,10 +180,14 @@ func (w *Writer) open(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	by, err := seal.NewSealer(id.Recipient())
+	if err != nil {
+		return err
+	}
 	if err := w.v.p.Put(ctx, SegmentKeyName(w.term.Number, n), bytes.NewReader(b)); err != nil {
 		return err
 	}
-	w.seg = &segment{name: name, to: id.Recipient(), began: now, ready: make(chan *seal.Prepared, 1)}
+	w.seg = &segment{name: name, by: by, began: now}
 	return nil
 }
 
