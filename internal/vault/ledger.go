@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,9 @@ type ledger struct {
 	counted time.Duration // from the first head to that one
 	packs   []namedPack
 	left    []namedPack // that later ones replaced
+
+	released map[string]time.Duration // objects that heads release, with the counted time at which that was said
+	holes    []string                 // heads that cannot be read, and that no later one releases
 }
 
 // namedPack is a pack with the counted time at which a head first named it, or replaced it.
@@ -31,17 +35,26 @@ type namedPack struct {
 	at time.Duration
 }
 
-// readLedger brings the ledger up to the newest head. A head that cannot be read is an error: what it says is not known. The lock is held.
+// readLedger brings the ledger up to the newest head. A head that cannot be read is an error, as what it says is not known, until a later one releases it. The lock is held.
 func (v *Vault) readLedger(ctx context.Context) error {
 	l := &v.ledger
-	return v.Heads(ctx, l.number, func(name string, h Head, _ holdfast.Hash, err error) error {
+	if l.released == nil {
+		l.released = map[string]time.Duration{}
+	}
+	err := v.Heads(ctx, l.number, func(name string, h Head, _ holdfast.Hash, err error) error {
 		if err != nil {
-			return err
+			if !damaging(err) {
+				return err
+			}
+			l.number, _ = numberOf(name, dirHeads, "")
+			l.holes = append(l.holes, name)
+			return nil
 		}
-		if l.number > 0 {
+		if !l.last.IsZero() {
 			l.counted += min(max(0, h.PlaceAt.Sub(l.last)), MaxStep)
 		}
 		l.number, l.last = h.Number, h.PlaceAt
+		l.release(h.Released)
 		for _, p := range h.Packs {
 			l.packs = slices.DeleteFunc(l.packs, func(o namedPack) bool {
 				replaced := slices.Contains(p.Replaces, o.Name)
@@ -54,6 +67,21 @@ func (v *Vault) readLedger(ctx context.Context) error {
 		}
 		return nil
 	})
+	if err == nil && len(l.holes) > 0 {
+		err = fail("Heads", holdfast.Corrupt, l.holes[0], "the head cannot be read, and what it names is not known; `holdfast vault repair` mends that", nil)
+	}
+	return err
+}
+
+// release notes what a head releases: nobody reads it any more.
+func (l *ledger) release(names []string) {
+	for _, name := range names {
+		if _, ok := l.released[name]; !ok {
+			l.released[name] = l.counted
+		}
+		l.holes = slices.DeleteFunc(l.holes, func(o string) bool { return o == name })
+		l.packs = slices.DeleteFunc(l.packs, func(p namedPack) bool { return p.Name == name })
+	}
 }
 
 // LetReport tells what was let go of.
@@ -111,6 +139,32 @@ func (v *Vault) due(ctx context.Context, sound func(context.Context, PackRef) er
 		}
 		for _, suffix := range []string{packSuffix, indexSuffix} {
 			if err := fn(p.Name + suffix); err != nil {
+				return err
+			}
+		}
+	}
+	return v.dueReleased(ctx, fn)
+}
+
+// dueReleased calls fn with what was released long enough ago: a segment with its keys, a pack with its index. The lock is held.
+func (v *Vault) dueReleased(ctx context.Context, fn func(string) error) error {
+	l := &v.ledger
+	for _, name := range slices.Sorted(maps.Keys(l.released)) {
+		if l.counted-l.released[name] < v.o.Keep {
+			continue
+		}
+		names := []string{name}
+		if first, ok := strings.CutSuffix(name, place.Grows); ok {
+			keys, err := v.versions(ctx, first+".key", first+".key.")
+			if err != nil {
+				return err
+			}
+			names = append(names, keys...)
+		} else if strings.HasPrefix(name, dirPages) {
+			names = []string{name + packSuffix, name + indexSuffix}
+		}
+		for _, x := range names {
+			if err := fn(x); err != nil {
 				return err
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -110,7 +111,14 @@ func (v *Vault) eachSegment(ctx context.Context, fn func(segmentRef) error) erro
 	})
 }
 
-// sealedSegments returns the segments of which packs were made.
+// releasedNames returns what heads release, as far as the ledger was read.
+func (v *Vault) releasedNames() []string {
+	v.ledger.mu.Lock()
+	defer v.ledger.mu.Unlock()
+	return slices.Collect(maps.Keys(v.ledger.released))
+}
+
+// sealedSegments returns the segments of which packs were made, or that are not read any more.
 func (v *Vault) sealedSegments(ctx context.Context) (map[string]bool, error) {
 	packs, err := v.Packs(ctx)
 	if err != nil {
@@ -121,6 +129,9 @@ func (v *Vault) sealedSegments(ctx context.Context) (map[string]bool, error) {
 		for _, s := range p.Segments {
 			out[s] = true
 		}
+	}
+	for _, name := range v.releasedNames() {
+		out[name] = true
 	}
 	return out, nil
 }

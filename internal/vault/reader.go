@@ -96,6 +96,7 @@ func (r *Reader) hurt(v *Vault, object string, err error) {
 
 // take takes a vault in.
 func (r *Reader) take(ctx context.Context, v *Vault) error {
+	before := len(r.damage)
 	erased, err := v.Erased(ctx)
 	if err != nil {
 		return err
@@ -108,11 +109,11 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 		return err
 	}
 	rank := r.ranks(terms)
-	packs, err := r.takeHeads(ctx, v, rank)
+	packs, sealed, err := r.takeHeads(ctx, v, rank)
 	if err != nil {
 		return err
 	}
-	sealed := map[string]bool{}
+	r.damage = append(r.damage[:before], slices.DeleteFunc(r.damage[before:], func(d Damage) bool { return sealed[d.Object] })...)
 	for _, p := range packs {
 		if err := r.takePack(ctx, v, p, rank); err != nil {
 			r.hurt(v, p.Name, err)
@@ -187,9 +188,9 @@ func (r *Reader) ranks(terms []Term) func(*Member) int {
 // claimsAtOnce bounds the claims that are sorted in memory.
 const claimsAtOnce = 200_000
 
-// takeHeads reads the heads: which packs there are, and how far the accounts had come.
-func (r *Reader) takeHeads(ctx context.Context, v *Vault, rank func(*Member) int) ([]PackRef, error) {
-	var packs []PackRef
+// takeHeads reads the heads: which packs there are, which objects were released, and how far the accounts had come.
+func (r *Reader) takeHeads(ctx context.Context, v *Vault, rank func(*Member) int) (packs []PackRef, released map[string]bool, err error) {
+	released = map[string]bool{}
 	var claims []Member
 	flush := func() error {
 		if len(claims) == 0 {
@@ -200,10 +201,13 @@ func (r *Reader) takeHeads(ctx context.Context, v *Vault, rank func(*Member) int
 		claims = claims[:0]
 		return err
 	}
-	err := v.Heads(ctx, 0, func(name string, h Head, _ holdfast.Hash, err error) error {
+	err = v.Heads(ctx, 0, func(name string, h Head, _ holdfast.Hash, err error) error {
 		if err != nil {
 			r.hurt(v, name, err)
 			return nil
+		}
+		for _, x := range h.Released {
+			released[x] = true
 		}
 		for _, p := range h.Packs {
 			packs = slices.DeleteFunc(packs, func(o PackRef) bool { return slices.Contains(p.Replaces, o.Name) })
@@ -228,7 +232,7 @@ func (r *Reader) takeHeads(ctx context.Context, v *Vault, rank func(*Member) int
 	if err == nil {
 		err = flush()
 	}
-	return packs, err
+	return slices.DeleteFunc(packs, func(p PackRef) bool { return released[p.Name] }), released, err
 }
 
 func (r *Reader) wanted(id holdfast.ID) bool {

@@ -62,25 +62,32 @@ func ParseTerm(name string, b []byte) (Term, error) {
 	return t, nil
 }
 
-// Terms returns the vault's terms, oldest first.
+// Terms returns the vault's terms, oldest first. One that cannot be read is an error, unless a later one goes on from nothing: what came before that is no part of its history.
 func (v *Vault) Terms(ctx context.Context) ([]Term, error) {
 	var names []string
 	if err := v.p.List(ctx, dirTerms, "", func(i place.Info) error { names = append(names, i.Name); return nil }); err != nil {
 		return nil, err
 	}
 	var out []Term
+	var hole error
 	for _, name := range names {
 		b, err := place.ReadAll(ctx, v.p, name, maxSmall)
-		if err != nil {
-			return nil, err
+		var t Term
+		if err == nil {
+			t, err = ParseTerm(name, b)
 		}
-		t, err := ParseTerm(name, b)
-		if err != nil {
+		switch {
+		case err != nil && !damaging(err):
 			return nil, err
+		case err != nil:
+			hole = firstErr(hole, err)
+			continue
+		case t.Continues == FromNothing:
+			hole = nil
 		}
 		out = append(out, t)
 	}
-	return out, nil
+	return out, hole
 }
 
 // termsByNumber returns the terms that can be read: what is of another one cannot be judged, and says so itself.
@@ -126,7 +133,12 @@ func (v *Vault) Adopt(ctx context.Context, store holdfast.ID, base holdfast.Posi
 	}
 	t := Term{Format: Format, Number: last.Number + 1, Nonce: holdfast.NewID(v.o.Random), Store: store, Base: Position(base), Continues: from, Signer: ring.Signer.Public(),
 		Certificates: ring.Certificates(), At: v.o.Clock.Now().UTC().Truncate(time.Millisecond)}
-	b, err := seal.SignLine(ring.Signer, t)
+	return v.putTerm(ctx, t)
+}
+
+// putTerm signs a term and writes it, unless another one of its number is there.
+func (v *Vault) putTerm(ctx context.Context, t Term) (Term, error) {
+	b, err := seal.SignLine(v.o.Ring.Signer, t)
 	if err != nil {
 		return Term{}, err
 	}

@@ -134,16 +134,24 @@ func Open(ctx context.Context, o Options) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(b, &v.meta); err != nil || v.meta.Vault.IsZero() || v.meta.Store.IsZero() {
+	if v.meta, err = parseMeta(b); err != nil {
 		if v.o.Ring == nil && v.rescued(ctx) {
 			return v, nil
 		}
-		return nil, fail("Open", holdfast.Corrupt, nameMeta, "it does not say which vault this is", nil)
+		return nil, err
 	}
 	if v.meta.Format > Format {
 		return nil, fail("Open", holdfast.Invalid, nameMeta, fmt.Sprintf("a later version of Holdfast wrote this vault (format %d, this one knows %d); use that one", v.meta.Format, Format), nil)
 	}
 	return v, nil
+}
+
+// parseMeta reads vault.json. Errors: Corrupt.
+func parseMeta(b []byte) (m Meta, err error) {
+	if err := json.Unmarshal(b, &m); err != nil || m.Vault.IsZero() || m.Store.IsZero() {
+		return m, fail("Open", holdfast.Corrupt, nameMeta, "it does not say which vault this is", nil)
+	}
+	return m, nil
 }
 
 // rescued tells whether a place whose vault.json is damaged is a vault all the same: whoever only reads needs no more than its terms.
