@@ -54,6 +54,54 @@ type Leaser interface {
 	Lease() (io.Closer, error)
 }
 
+// Laster is a place that finds the last of many objects without listing all.
+type Laster interface {
+	// Last returns the last object by name whose name begins with a prefix, which ends in a slash; ok is false where there is none.
+	Last(ctx context.Context, prefix string) (i Info, ok bool, err error)
+}
+
+// Last returns the last object by name whose name begins with a prefix that ends in a slash; ok is false where there is none.
+func Last(ctx context.Context, p Place, prefix string) (last Info, ok bool, err error) {
+	if l, is := p.(Laster); is {
+		return l.Last(ctx, prefix)
+	}
+	err = p.List(ctx, prefix, "", func(i Info) error { last, ok = i, true; return nil })
+	return last, ok, err
+}
+
+// ManyReader is a place that hands over many small objects at once: where each would cost a journey of its own.
+type ManyReader interface {
+	// ReadMany calls fn with the objects whose names begin with prefix, above after, by ascending name, and with the octets of those that it has at hand; nil: read it by itself.
+	ReadMany(ctx context.Context, prefix, after string, fn func(Info, []byte) error) error
+}
+
+// ReadEach calls fn with the octets of the objects whose names begin with prefix, above after, by ascending name. One that cannot be read, or has more than limit octets, is handed over as its error; fn decides.
+// Objects are listed before the first of them is read.
+func ReadEach(ctx context.Context, p Place, prefix, after string, limit int64, fn func(name string, b []byte, err error) error) error {
+	one := func(name string) error {
+		b, err := ReadAll(ctx, p, name, limit)
+		return fn(name, b, err)
+	}
+	if m, is := p.(ManyReader); is {
+		return m.ReadMany(ctx, prefix, after, func(i Info, b []byte) error {
+			if b == nil || int64(len(b)) > limit {
+				return one(i.Name)
+			}
+			return fn(i.Name, b, nil)
+		})
+	}
+	var names []string
+	if err := p.List(ctx, prefix, after, func(i Info) error { names = append(names, i.Name); return nil }); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := one(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Grows is how the names of objects end that are appended to.
 const Grows = ".frames"
 

@@ -97,6 +97,11 @@ func (v *Vault) readHead(ctx context.Context, name string, terms map[uint64]Term
 	if err != nil {
 		return Head{}, holdfast.Hash{}, err
 	}
+	return judgeHead(name, b, terms)
+}
+
+// judgeHead reads the octets of a head and judges them by the signer of its term.
+func judgeHead(name string, b []byte, terms map[uint64]Term) (Head, holdfast.Hash, error) {
 	n, ok := TermOfHead(b)
 	if !ok || terms[n].Number != n {
 		return Head{}, holdfast.Hash{}, fail("ParseHead", holdfast.Corrupt, name, "the head cannot be read, or its term is missing", nil)
@@ -114,16 +119,7 @@ func (v *Vault) LastHead(ctx context.Context) (Head, error) {
 
 // lastHead is LastHead for who holds the lock. A newest head that cannot be read is an error: nobody may write one over a hole.
 func (v *Vault) lastHead(ctx context.Context) (Head, error) {
-	after, last := "", ""
-	if v.heads.number > 0 {
-		after = HeadName(v.heads.number)
-	}
-	err := v.p.List(ctx, dirHeads, after, func(i place.Info) error {
-		if _, ok := numberOf(i.Name, dirHeads, ""); ok {
-			last = i.Name
-		}
-		return nil
-	})
+	last, err := v.lastHeadName(ctx)
 	if err != nil || last == "" {
 		return v.heads.head, err
 	}
@@ -139,38 +135,54 @@ func (v *Vault) lastHead(ctx context.Context) (Head, error) {
 	return h, nil
 }
 
+// lastHeadName returns the name of the newest head; empty where there is none above the one that is known.
+func (v *Vault) lastHeadName(ctx context.Context) (last string, err error) {
+	after := ""
+	if v.heads.number > 0 {
+		after = HeadName(v.heads.number)
+	} else { // there may be very many
+		i, ok, err := place.Last(ctx, v.p, dirHeads)
+		if _, isHead := numberOf(i.Name, dirHeads, ""); err != nil || !ok || isHead {
+			return i.Name, err
+		}
+	}
+	err = v.p.List(ctx, dirHeads, after, func(i place.Info) error {
+		if _, ok := numberOf(i.Name, dirHeads, ""); ok {
+			last = i.Name
+		}
+		return nil
+	})
+	return last, err
+}
+
 // Heads calls fn with the heads above a number, in order. A head that is missing or cannot be read is handed over as its error; fn decides.
 func (v *Vault) Heads(ctx context.Context, after uint64, fn func(name string, h Head, sum holdfast.Hash, err error) error) error {
 	terms, err := v.termsByNumber(ctx)
 	if err != nil {
 		return err
 	}
-	var names []string
 	start := ""
 	if after > 0 {
 		start = HeadName(after)
 	}
-	if err := v.p.List(ctx, dirHeads, start, func(i place.Info) error { names = append(names, i.Name); return nil }); err != nil {
-		return err
-	}
 	want := after + 1
-	for _, name := range names {
+	return place.ReadEach(ctx, v.p, dirHeads, start, maxHead, func(name string, b []byte, err error) error {
 		n, ok := numberOf(name, dirHeads, "")
 		if !ok {
-			continue
+			return nil
 		}
 		for ; want < n; want++ {
 			if err := fn(HeadName(want), Head{}, holdfast.Hash{}, fail("Heads", holdfast.NotFound, HeadName(want), "the head is missing", nil)); err != nil {
 				return err
 			}
 		}
-		h, sum, err := v.readHead(ctx, name, terms)
-		if err := fn(name, h, sum, err); err != nil {
-			return err
-		}
 		want = n + 1
-	}
-	return nil
+		if err != nil {
+			return fn(name, Head{}, holdfast.Hash{}, err)
+		}
+		h, sum, err := judgeHead(name, b, terms)
+		return fn(name, h, sum, err)
+	})
 }
 
 // maxHeadAccounts bounds the accounts of one head.

@@ -317,6 +317,11 @@ func (g *Guard) fits(ctx context.Context, name string, n vault.Name, at int64, f
 	return err
 }
 
+// Last implements [place.Laster].
+func (g *Guard) Last(ctx context.Context, prefix string) (place.Info, bool, error) {
+	return place.Last(ctx, g.Place, prefix)
+}
+
 // State is what a guard knows of its vault.
 type State struct {
 	Vault           holdfast.ID

@@ -137,13 +137,37 @@ func (h *Handler) describe(w http.ResponseWriter, r *http.Request) error {
 
 func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
 	p := remote.Page{Objects: []remote.Object{}}
+	prefix := r.FormValue("prefix")
+	if r.FormValue("last") == "true" {
+		if !strings.HasSuffix(prefix, "/") || !place.IsName(prefix+"x") {
+			return refuse("List", holdfast.Invalid, "", "the last one is asked for below a prefix that ends in a slash")
+		}
+		i, ok, err := place.Last(r.Context(), h.Place, prefix)
+		if err != nil {
+			return err
+		}
+		if ok {
+			p.Objects = append(p.Objects, remote.Object{Name: i.Name, Size: i.Size, Made: i.Made.UTC()})
+		}
+		writeJSON(w, http.StatusOK, p)
+		return nil
+	}
+	contents := r.FormValue("contents") == "true"
 	full := errors.New("a page is full")
-	err := h.Place.List(r.Context(), r.FormValue("prefix"), r.FormValue("after"), func(i place.Info) error {
-		if len(p.Objects) == remote.PageObjects {
+	octets := int64(0)
+	err := h.Place.List(r.Context(), prefix, r.FormValue("after"), func(i place.Info) error {
+		if len(p.Objects) == remote.PageObjects || octets >= remote.PageOctets {
 			p.More = true
 			return full
 		}
-		p.Objects = append(p.Objects, remote.Object{Name: i.Name, Size: i.Size, Made: i.Made.UTC()})
+		o := remote.Object{Name: i.Name, Size: i.Size, Made: i.Made.UTC()}
+		if contents && i.Size <= remote.PageObject {
+			if b, err := place.ReadAll(r.Context(), h.Place, i.Name, remote.PageObject); err == nil { // otherwise whoever asks for it by itself is told why
+				o.Octets = b
+				octets += int64(len(b))
+			}
+		}
+		p.Objects = append(p.Objects, o)
 		return nil
 	})
 	if err != nil && err != full {

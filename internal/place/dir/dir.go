@@ -308,6 +308,33 @@ func (d *Dir) List(ctx context.Context, prefix, after string, fn func(place.Info
 	return d.list(ctx, "", prefix, after, fn)
 }
 
+// Last implements [place.Laster]: it reads the names of one directory.
+func (d *Dir) Last(ctx context.Context, prefix string) (i place.Info, ok bool, err error) {
+	entries, err := d.fs.ReadDir(d.path(prefix))
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = d.fs.Stat(d.root)
+		return i, false, d.fail("List", prefix, err)
+	}
+	if err != nil {
+		return i, false, d.fail("List", prefix, err)
+	}
+	last := ""
+	for _, e := range entries {
+		if e.IsDir() { // there may be others below it
+			err := d.List(ctx, prefix, "", func(x place.Info) error { i, ok = x, true; return nil })
+			return i, ok, err
+		}
+		if e.Name()[0] != '.' {
+			last = max(last, e.Name())
+		}
+	}
+	if last == "" {
+		return i, false, nil
+	}
+	i, err = d.Stat(ctx, prefix+last)
+	return i, err == nil, err
+}
+
 // list walks one directory, whose name ends in a slash or is empty. A directory "a" sorts by the names in it ("a/…"), hence the order by name with its slash.
 func (d *Dir) list(ctx context.Context, dir, prefix, after string, fn func(place.Info) error) error {
 	entries, err := d.fs.ReadDir(d.path(dir))

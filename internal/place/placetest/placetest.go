@@ -23,7 +23,7 @@ func Run(t *testing.T, open func(*testing.T) place.Place) {
 		name string
 		test func(*testing.T, place.Place)
 	}{
-		{"Put", put}, {"PutReadsToTheEnd", putReads}, {"Append", appendAtEnd}, {"Get", ranges}, {"List", list}, {"Remove", remove}, {"Names", names}, {"Concurrently", concurrently}, {"Random", random},
+		{"Put", put}, {"PutReadsToTheEnd", putReads}, {"Append", appendAtEnd}, {"Get", ranges}, {"List", list}, {"LastAndEach", lastAndEach}, {"Remove", remove}, {"Names", names}, {"Concurrently", concurrently}, {"Random", random},
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			p := open(t)
@@ -178,6 +178,44 @@ func list(t *testing.T, p place.Place) {
 	if err := p.List(ctx, "", "", func(place.Info) error { n++; return enough }); !errors.Is(err, enough) || n != 1 {
 		t.Fatalf("a listing that is given up: %v after %d", err, n)
 	}
+}
+
+// lastAndEach looks for the last of many objects, and reads all of them.
+func lastAndEach(t *testing.T, p place.Place) {
+	if _, ok, err := place.Last(ctx, p, "heads/"); ok || err != nil {
+		t.Fatalf("the last of none: %v, %v", ok, err)
+	}
+	octets := map[string]string{}
+	for i := range 1203 { // more than a page of any kind of place
+		name := fmt.Sprintf("heads/%05d", i*7)
+		octets[name] = strings.Repeat(fmt.Sprint("head ", i, "\n"), 1+i%3)
+	}
+	octets["heads/00000"], octets["heads/00007"] = "", strings.Repeat("large", 40_000)
+	for name, text := range octets {
+		fine(t, "put", p.Put(ctx, name, strings.NewReader(text)))
+	}
+	fine(t, "put", p.Put(ctx, "heads-of-others/9", strings.NewReader("x")))
+	if i, ok, err := place.Last(ctx, p, "heads/"); err != nil || !ok || i.Name != fmt.Sprintf("heads/%05d", 1202*7) {
+		t.Fatalf("the last: %v, %v, %v", i, ok, err)
+	}
+	last := "heads/00007"
+	n := 0
+	fine(t, "each", place.ReadEach(ctx, p, "heads/", last, 100_000, func(name string, b []byte, err error) error {
+		if err != nil || name <= last || string(b) != octets[name] {
+			t.Fatalf("%s after %s: %d octets, %v", name, last, len(b), err)
+		}
+		last, n = name, n+1
+		return nil
+	}))
+	if n != 1201 {
+		t.Fatalf("%d were read", n)
+	}
+	fine(t, "each", place.ReadEach(ctx, p, "heads/0000", "", 100_000, func(name string, b []byte, err error) error {
+		if name == "heads/00007" != holdfast.IsKind(err, holdfast.TooLarge) || name == "heads/00000" && (err != nil || len(b) != 0) {
+			t.Fatalf("%s: %d octets, %v", name, len(b), err)
+		}
+		return nil
+	}))
 }
 
 func remove(t *testing.T, p place.Place) {

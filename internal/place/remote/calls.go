@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"holdfast"
@@ -112,31 +113,64 @@ func (r *Remote) Stat(ctx context.Context, name string) (place.Info, error) {
 
 // List implements [place.Place].
 func (r *Remote) List(ctx context.Context, prefix, after string, fn func(place.Info) error) error {
+	return r.pages(ctx, prefix, after, false, func(o *Object) error { return fn(o.info()) })
+}
+
+// ReadMany implements [place.ManyReader].
+func (r *Remote) ReadMany(ctx context.Context, prefix, after string, fn func(place.Info, []byte) error) error {
+	return r.pages(ctx, prefix, after, true, func(o *Object) error {
+		if int64(len(o.Octets)) != o.Size {
+			o.Octets = nil
+		}
+		return fn(o.info(), o.Octets)
+	})
+}
+
+// Last implements [place.Laster].
+func (r *Remote) Last(ctx context.Context, prefix string) (i place.Info, ok bool, err error) {
+	p, err := r.page(ctx, url.Values{"prefix": {prefix}, "last": {"true"}})
+	if err != nil || len(p.Objects) == 0 {
+		return i, false, err
+	}
+	return p.Objects[0].info(), true, nil
+}
+
+func (o *Object) info() place.Info { return place.Info{Name: o.Name, Size: o.Size, Made: o.Made} }
+
+func (r *Remote) pages(ctx context.Context, prefix, after string, contents bool, fn func(*Object) error) error {
 	for more := true; more; {
 		q := url.Values{"prefix": {prefix}, "after": {after}}
-		c := &call{op: "List", method: http.MethodGet, path: List + "?" + q.Encode(), again: true}
-		resp, err := r.do(ctx, c)
-		if err != nil {
-			return err
+		if contents {
+			q.Set("contents", "true")
 		}
-		var p Page
-		if err := answer(resp, c, &p); err != nil {
+		p, err := r.page(ctx, q)
+		if err != nil {
 			return err
 		}
 		if more = p.More; more && len(p.Objects) == 0 {
 			return place.Err("List", holdfast.Unavailable, "", "the server's listing does not go on", nil)
 		}
-		for _, o := range p.Objects {
-			if o.Name <= after && after != "" || o.Name == "" {
+		for i := range p.Objects {
+			o := &p.Objects[i]
+			if o.Name <= after || !strings.HasPrefix(o.Name, prefix) {
 				return place.Err("List", holdfast.Unavailable, o.Name, "the server's listing is out of order", nil)
 			}
 			after = o.Name
-			if err := fn(place.Info{Name: o.Name, Size: o.Size, Made: o.Made}); err != nil {
+			if err := fn(o); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+func (r *Remote) page(ctx context.Context, q url.Values) (p Page, err error) {
+	c := &call{op: "List", method: http.MethodGet, path: List + "?" + q.Encode(), again: true}
+	resp, err := r.do(ctx, c)
+	if err != nil {
+		return p, err
+	}
+	return p, answer(resp, c, &p)
 }
 
 // Remove implements [place.Place]. Without a prune credential it is Forbidden. It is not sent again by itself: what went then would be NotFound.

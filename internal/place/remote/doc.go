@@ -6,6 +6,7 @@
 //
 //	GET    /vault/v1/                                     what the server says of itself ([Server]), its time among it
 //	GET    /vault/v1/objects?prefix=P&after=A             the next objects by name ([Page])
+//	                             &contents=true             with the octets of small ones;  &last=true: only the last one
 //	GET    /vault/v1/objects/NAME                         octets; Range asks for a part
 //	HEAD   /vault/v1/objects/NAME                         Content-Length, and Holdfast-Made
 //	PUT    /vault/v1/objects/NAME                         makes an object, never overwrites

@@ -39,7 +39,11 @@ type Remote struct {
 	client *http.Client
 }
 
-var _ place.Place = (*Remote)(nil)
+var (
+	_ place.Place      = (*Remote)(nil)
+	_ place.Laster     = (*Remote)(nil)
+	_ place.ManyReader = (*Remote)(nil)
+)
 
 // Bounds of what is held in memory: an answer's JSON, and an object that is put from a source that cannot be read twice.
 const (

@@ -21,8 +21,12 @@ const (
 	ProblemHeader = "Holdfast-Problem"
 )
 
-// PageObjects is the most objects that one page of a listing has.
-const PageObjects = 1000
+// The bounds of one page of a listing: objects, octets of an object that stands in it, and octets of all of them.
+const (
+	PageObjects = 1000
+	PageObject  = 64 << 10
+	PageOctets  = 2 << 20
+)
 
 // Server is what a server says of itself.
 type Server struct {
@@ -46,6 +50,8 @@ type Object struct {
 	Name string    `json:"name"`
 	Size int64     `json:"size"`
 	Made time.Time `json:"made"`
+	// Octets are the object's, where contents were asked for and it is small.
+	Octets []byte `json:"octets,omitempty"`
 }
 
 // Page is a part of a listing.
