@@ -84,9 +84,10 @@ func TestBurn(t *testing.T) {
 
 type burning struct {
 	t   *testing.T
-	bin string
-	dir string
-	o   server.Options
+	bin  string
+	dir  string
+	o    server.Options
+	from []string // the vault that is left, as restore is told of it; empty: the directory beside the data
 }
 
 // command runs the program.
@@ -105,7 +106,11 @@ func (b *burning) command(args ...string) []byte {
 // restore rebuilds the data directory, as the README says.
 func (b *burning) restore() {
 	b.t.Helper()
-	out := b.command("restore", "--json", "--from", filepath.Join(b.dir, "holdfast-vault"), "--key", filepath.Join(b.dir, "recovery.txt"), "--into", b.o.Data)
+	from := b.from
+	if from == nil {
+		from = []string{"--from", filepath.Join(b.dir, "holdfast-vault")}
+	}
+	out := b.command(append([]string{"restore", "--json", "--key", filepath.Join(b.dir, "recovery.txt"), "--into", b.o.Data}, from...)...)
 	var rep struct {
 		Accounts []struct {
 			Complete bool `json:"complete"`

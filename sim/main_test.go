@@ -15,10 +15,11 @@ import (
 )
 
 var (
-	seedFlag  = flag.Uint64("sim.seed", 0, "repeat the choices of a run; 0: new ones")
-	binFlag   = flag.String("sim.bin", "", "test this program instead of building one")
-	killsFlag = flag.Int("sim.kills", 20, "how often the server is killed under load")
-	burnsFlag = flag.Int("sim.burns", 9, "how often the server's data is taken away under load")
+	seedFlag        = flag.Uint64("sim.seed", 0, "repeat the choices of a run; 0: new ones")
+	binFlag         = flag.String("sim.bin", "", "test this program instead of building one")
+	killsFlag       = flag.Int("sim.kills", 20, "how often the server is killed under load")
+	burnsFlag       = flag.Int("sim.burns", 9, "how often the server's data is taken away under load")
+	remoteBurnsFlag = flag.Int("sim.remoteburns", 2, "how often all that the store has on its machine is taken away under load")
 )
 
 // place is where the program is built, once for all tests, and where they keep their data. It is removed at the end.

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"strconv"
+	"time"
 )
 
 // Account is where and as whom a client works.
@@ -70,7 +72,7 @@ func (w *Writer) Items() []Item { return w.items }
 func (w *Writer) Seq() uint64 { return w.seq }
 
 // Step makes one change and returns the status of its answer. A status below 300 means that it was acknowledged and noted; any other that it was
-// refused and nothing was noted. An error means that it is not known what became of it: see Settle.
+// refused and nothing was noted; 503, that the next step sends the same again. An error means that it is not known what became of it: see Settle.
 func (w *Writer) Step() (int, error) {
 	if w.pending == nil {
 		w.pending = w.choose()
@@ -86,6 +88,9 @@ func (w *Writer) Create() (int, error) {
 	return w.try()
 }
 
+// unavailablePause is how long a writer waits before it sends a change again that was answered by 503.
+const unavailablePause = 20 * time.Millisecond
+
 // try sends what is pending.
 func (w *Writer) try() (int, error) {
 	a, err := w.send(w.pending)
@@ -93,6 +98,10 @@ func (w *Writer) try() (int, error) {
 		return 0, err
 	}
 	ch := w.pending
+	if a.Status == http.StatusServiceUnavailable { // what became of it is not known: it is sent again, as clients do
+		time.Sleep(unavailablePause)
+		return a.Status, nil
+	}
 	w.pending = nil
 	if a.Status >= 300 {
 		return a.Status, nil
