@@ -39,6 +39,7 @@ type vaultServeFlags struct {
 	dir, listen, cert, key string
 	plain                  bool
 	renew                  string
+	newSigner              bool
 	keepTail, keep, erased time.Duration
 	scrub                  time.Duration
 	rate, most             int64
@@ -86,6 +87,7 @@ It takes only what goes on exactly where the vault ends, and tells nobody's cloc
 	l.StringVar(&f.key, "tls-key", "", "`FILE` with its key")
 	l.BoolVar(&f.plain, "http-without-tls", false, "speak plain HTTP, on this machine alone or behind a proxy")
 	l.StringVar(&f.renew, "new-credential", "", "make a new credential (append, read or prune), which ends the one before, and stop")
+	l.BoolVar(&f.newSigner, "accept-new-signer", false, "let the store begin with another signing key, once: it lost its keys, and was restored with its recovery key")
 	l.DurationVar(&f.keepTail, "keep-tail", 13*24*time.Hour, "how long segments stay of which a pack was made")
 	l.DurationVar(&f.keep, "keep", 7*24*time.Hour, "how long objects stay that others have replaced")
 	l.DurationVar(&f.erased, "keep-erased", 7*24*time.Hour, "how long the keys of erased accounts stay")
@@ -178,7 +180,7 @@ func (s *servedVault) open(ctx context.Context) (made bool, err error) {
 	if s.index, err = vaultd.OpenIndex(filepath.Join(s.own, "index.sqlite")); err != nil {
 		return false, err
 	}
-	s.guard, err = vaultd.NewGuard(ctx, s.place, s.index, vaultd.Options{Log: s.log, KeepTail: s.f.keepTail, Keep: s.f.keep, KeepErased: s.f.erased, MaxOctets: s.f.most})
+	s.guard, err = vaultd.NewGuard(ctx, s.place, s.index, vaultd.Options{Log: s.log, KeepTail: s.f.keepTail, Keep: s.f.keep, KeepErased: s.f.erased, MaxOctets: s.f.most, NewSigner: s.f.newSigner})
 	if err != nil {
 		return false, refused("the vault in %s cannot be kept: %s", root, sentence(err))
 	}

@@ -86,10 +86,14 @@ func (v *Vault) erasure(ctx context.Context, account holdfast.ID) (Erasure, erro
 	if err != nil {
 		return rec, err
 	}
+	return parseErasure(account, b, terms)
+}
+
+func parseErasure(account holdfast.ID, b []byte, terms map[uint64]Term) (rec Erasure, err error) {
 	line, sig, err := seal.SplitLine(b)
 	if err == nil {
 		for _, t := range terms {
-			if seal.Verify(t.Signer, line, sig) && json.Unmarshal(line, &rec) == nil && rec.Account == account {
+			if !t.foreign && seal.Verify(t.Signer, line, sig) && json.Unmarshal(line, &rec) == nil && rec.Account == account {
 				return rec, nil
 			}
 		}
@@ -99,27 +103,33 @@ func (v *Vault) erasure(ctx context.Context, account holdfast.ID) (Erasure, erro
 
 // Erased returns the accounts that the vault says were erased. A record that cannot be read, or that nobody has signed, erases nobody.
 func (v *Vault) Erased(ctx context.Context) (map[holdfast.ID]bool, error) {
-	var ids []holdfast.ID
-	err := v.p.List(ctx, dirErased, "", func(i place.Info) error {
-		if id, err := holdfast.ParseID(strings.TrimPrefix(i.Name, dirErased)); err == nil {
-			ids = append(ids, id)
-		}
-		return nil
-	})
+	terms, err := v.termsByNumber(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return v.erasedBy(ctx, terms)
+}
+
+// erasedBy is Erased with the terms that are believed.
+func (v *Vault) erasedBy(ctx context.Context, terms map[uint64]Term) (map[holdfast.ID]bool, error) {
 	out := map[holdfast.ID]bool{}
-	for _, id := range ids {
-		_, err := v.erasure(ctx, id)
-		if err != nil && !holdfast.IsKind(err, holdfast.Corrupt) && !holdfast.IsKind(err, holdfast.NotFound) {
-			return nil, err
+	err := place.ReadEach(ctx, v.p, dirErased, "", maxSmall, func(name string, b []byte, err error) error {
+		id, perr := holdfast.ParseID(strings.TrimPrefix(name, dirErased))
+		if perr != nil || holdfast.IsKind(err, holdfast.NotFound) {
+			return nil
+		}
+		if err == nil {
+			_, err = parseErasure(id, b, terms)
+		}
+		if err != nil && !holdfast.IsKind(err, holdfast.Corrupt) && !holdfast.IsKind(err, holdfast.TooLarge) {
+			return err
 		}
 		if err != nil {
 			v.o.Log.Warn("the record of an erasure is not obeyed", "vault", v.meta.Name, "account", id, "err", err)
-			continue
+			return nil
 		}
 		out[id] = true
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }

@@ -104,7 +104,10 @@ func (v *Vault) readHead(ctx context.Context, name string, terms map[uint64]Term
 func judgeHead(name string, b []byte, terms map[uint64]Term) (Head, holdfast.Hash, error) {
 	n, ok := TermOfHead(b)
 	if !ok || terms[n].Number != n {
-		return Head{}, holdfast.Hash{}, fail("ParseHead", holdfast.Corrupt, name, "the head cannot be read, or its term is missing", nil)
+		return Head{}, holdfast.HashOf(b), fail("ParseHead", holdfast.Corrupt, name, "the head cannot be read, or its term is missing", nil)
+	}
+	if terms[n].foreign {
+		return Head{}, holdfast.HashOf(b), fail("ParseHead", holdfast.Corrupt, name, "the head was signed by a stranger", nil)
 	}
 	h, err := ParseHead(name, b, terms[n].Signer)
 	return h, holdfast.HashOf(b), err
@@ -161,6 +164,11 @@ func (v *Vault) Heads(ctx context.Context, after uint64, fn func(name string, h 
 	if err != nil {
 		return err
 	}
+	return v.headsOf(ctx, terms, after, fn)
+}
+
+// headsOf is Heads with the terms that are believed.
+func (v *Vault) headsOf(ctx context.Context, terms map[uint64]Term, after uint64, fn func(name string, h Head, sum holdfast.Hash, err error) error) error {
 	start := ""
 	if after > 0 {
 		start = HeadName(after)

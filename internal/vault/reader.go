@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -97,19 +98,19 @@ func (r *Reader) hurt(v *Vault, object string, err error) {
 // take takes a vault in.
 func (r *Reader) take(ctx context.Context, v *Vault) error {
 	before := len(r.damage)
-	erased, err := v.Erased(ctx)
+	terms, err := v.readableTerms(ctx, r)
+	if err != nil {
+		return err
+	}
+	erased, err := v.erasedBy(ctx, terms)
 	if err != nil {
 		return err
 	}
 	for id := range erased {
 		r.erased[id] = true
 	}
-	terms, err := v.readableTerms(ctx, r)
-	if err != nil {
-		return err
-	}
 	rank := r.ranks(terms)
-	packs, sealed, err := r.takeHeads(ctx, v, rank)
+	packs, sealed, err := r.takeHeads(ctx, v, terms, rank)
 	if err != nil {
 		return err
 	}
@@ -131,28 +132,27 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 	return r.takeTail(ctx, v, sealed, rank)
 }
 
-// readableTerms returns the terms that can be read, and that were there at the moment that is asked for.
-func (v *Vault) readableTerms(ctx context.Context, r *Reader) (out []Term, err error) {
+// readableTerms returns the terms that can be read and are believed. What is of another one is not: neither its heads nor its erasures.
+func (v *Vault) readableTerms(ctx context.Context, r *Reader) (map[uint64]Term, error) {
+	all, err := v.termsByNumber(ctx)
+	if err != nil {
+		return nil, err
+	}
 	later := v.laterCertificates(ctx)
-	err = v.p.List(ctx, dirTerms, "", func(i place.Info) error {
-		b, err := place.ReadAll(ctx, v.p, i.Name, maxSmall)
-		if err != nil {
-			r.hurt(v, i.Name, err)
-			return nil
-		}
-		t, err := ParseTerm(i.Name, b)
-		if err == nil && r.o.Trust != nil && !r.o.Trust.Trusts(t.Signer, append(t.Certificates, later...)) {
-			err = fail("Term", holdfast.Corrupt, i.Name, "its signer is not one that the recovery key knows", nil)
-		}
-		if err != nil {
-			r.hurt(v, i.Name, err)
-		}
-		if err == nil && (r.o.At.IsZero() || !t.At.After(r.o.At)) {
-			out = append(out, t)
+	out := map[uint64]Term{}
+	return out, v.p.List(ctx, dirTerms, "", func(i place.Info) error {
+		n, _ := numberOf(i.Name, dirTerms, "")
+		t, ok := all[n]
+		switch {
+		case !ok:
+			r.hurt(v, i.Name, fail("Term", holdfast.Corrupt, i.Name, "the term cannot be read", nil))
+		case t.foreign, r.o.Trust != nil && !r.o.Trust.Trusts(t.Signer, append(t.Certificates, later...)):
+			r.hurt(v, i.Name, fail("Term", holdfast.Corrupt, i.Name, "its signer is not one that the recovery key knows", nil))
+		default:
+			out[n] = t
 		}
 		return nil
 	})
-	return out, err
 }
 
 // laterCertificates returns what recovery keys say of signers that were made after the terms were: the store keeps it with what it was like. They are MACs, so that it does not matter who wrote them there.
@@ -167,10 +167,14 @@ func (v *Vault) laterCertificates(ctx context.Context) []seal.Certificate {
 }
 
 // ranks returns what tells the newest term's stream, 1, from histories that were given up, 0.
-func (r *Reader) ranks(terms []Term) func(*Member) int {
+func (r *Reader) ranks(terms map[uint64]Term) func(*Member) int {
 	upto := map[uint64]uint64{}
 	limit := uint64(math.MaxUint64)
-	for _, t := range slices.Backward(terms) {
+	for _, n := range slices.Backward(slices.Sorted(maps.Keys(terms))) {
+		t := terms[n]
+		if !r.o.At.IsZero() && t.At.After(r.o.At) {
+			continue // it was not there at the moment that is asked for
+		}
 		upto[t.Number] = limit
 		if t.Continues == FromNothing {
 			break
@@ -189,7 +193,7 @@ func (r *Reader) ranks(terms []Term) func(*Member) int {
 const claimsAtOnce = 200_000
 
 // takeHeads reads the heads: which packs there are, which objects were released, and how far the accounts had come.
-func (r *Reader) takeHeads(ctx context.Context, v *Vault, rank func(*Member) int) (packs []PackRef, released map[string]bool, err error) {
+func (r *Reader) takeHeads(ctx context.Context, v *Vault, terms map[uint64]Term, rank func(*Member) int) (packs []PackRef, released map[string]bool, err error) {
 	released = map[string]bool{}
 	var claims []Member
 	flush := func() error {
@@ -201,7 +205,7 @@ func (r *Reader) takeHeads(ctx context.Context, v *Vault, rank func(*Member) int
 		claims = claims[:0]
 		return err
 	}
-	err = v.Heads(ctx, 0, func(name string, h Head, _ holdfast.Hash, err error) error {
+	err = v.headsOf(ctx, terms, 0, func(name string, h Head, _ holdfast.Hash, err error) error {
 		if err != nil {
 			r.hurt(v, name, err)
 			return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 
 	"holdfast"
 	"holdfast/internal/place"
@@ -57,29 +58,45 @@ func (v *Vault) Service(ctx context.Context, into any) error {
 	return err
 }
 
+// maxServiceBack bounds how many objects are tried that cannot be opened: somebody may have put rubbish above the store's own.
+const maxServiceBack = 20
+
+// service reads the newest object that can be opened; n is the number of the newest one of all.
 func (v *Vault) service(ctx context.Context, into any) (n uint64, err error) {
-	name := ""
+	var names []string
 	if err := v.p.List(ctx, dirService, "", func(i place.Info) error {
 		if k, ok := numberOf(i.Name, dirService, ""); ok {
-			name, n = i.Name, k
+			names, n = append(names, i.Name), k
 		}
 		return nil
 	}); err != nil {
 		return 0, err
 	}
-	if name == "" {
+	if len(names) == 0 {
 		return 0, fail("Service", holdfast.NotFound, v.p.String(), "the vault does not say what its store was like", nil)
 	}
+	var first error
+	for _, name := range slices.Backward(names[max(0, len(names)-maxServiceBack):]) {
+		err := v.serviceIn(ctx, name, into)
+		if err == nil || !damaging(err) && !holdfast.IsKind(err, holdfast.Unauthorized) {
+			return n, err
+		}
+		first = firstErr(first, err)
+	}
+	return n, first
+}
+
+func (v *Vault) serviceIn(ctx context.Context, name string, into any) error {
 	sealed, err := place.ReadAll(ctx, v.p, name, maxService)
 	if err != nil {
-		return n, err
+		return err
 	}
 	b, err := seal.OpenAll(sealed, maxService, v.with()...)
 	if err != nil {
-		return n, err
+		return err
 	}
 	if err := json.Unmarshal(b, into); err != nil {
-		return n, fail("Service", holdfast.Corrupt, name, "it cannot be read", err)
+		return fail("Service", holdfast.Corrupt, name, "it cannot be read", err)
 	}
-	return n, nil
+	return nil
 }

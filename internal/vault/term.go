@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math"
 	"time"
 
 	"holdfast"
@@ -23,6 +24,8 @@ type Term struct {
 	Signer       seal.PublicKey     `json:"signer"`
 	Certificates []seal.Certificate `json:"certificates"`
 	At           time.Time          `json:"at"`
+
+	foreign bool // see termsByNumber
 }
 
 // Continuation says what a term's stream goes on from.
@@ -91,8 +94,11 @@ func (v *Vault) Terms(ctx context.Context) ([]Term, error) {
 }
 
 // termsByNumber returns the terms that can be read: what is of another one cannot be judged, and says so itself.
+//
+// To who has the store's keys, terms above its own first one that somebody else has signed are foreign: what they say is not believed, and neither are their heads and erasures. Those below it the store has taken over with what they left.
 func (v *Vault) termsByNumber(ctx context.Context) (map[uint64]Term, error) {
 	out := map[uint64]Term{}
+	own := uint64(math.MaxUint64)
 	err := v.p.List(ctx, dirTerms, "", func(i place.Info) error {
 		b, err := place.ReadAll(ctx, v.p, i.Name, maxSmall)
 		if err != nil {
@@ -100,9 +106,17 @@ func (v *Vault) termsByNumber(ctx context.Context) (map[uint64]Term, error) {
 		}
 		if t, err := ParseTerm(i.Name, b); err == nil {
 			out[t.Number] = t
+			if v.o.Ring != nil && t.Signer.Equal(v.o.Ring.Signer.Public()) {
+				own = min(own, t.Number)
+			}
 		}
 		return nil
 	})
+	for n, t := range out {
+		if t.foreign = n > own && !t.Signer.Equal(v.o.Ring.Signer.Public()); t.foreign {
+			out[n] = t
+		}
+	}
 	return out, err
 }
 

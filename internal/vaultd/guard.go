@@ -8,6 +8,7 @@ import (
 	"hash"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type Options struct {
 	Keep       time.Duration // how long what was replaced stays; default 7 days
 	KeepErased time.Duration // how long the keys of an erased account stay; default 7 days
 	MaxOctets  int64         // of all objects; 0: as many as the disk takes
+	NewSigner  bool          // the next term may be signed by another signer than those before: the store lost its keys and was restored with its recovery key
 }
 
 // The limits of one object, in octets.
@@ -46,9 +48,12 @@ type Guard struct {
 	v       *vault.Vault // nil: the place is empty, or no vault yet
 	meta    vault.Meta
 	terms   map[uint64]vault.Term
-	term    vault.Term // the newest
-	head    vault.Head // the newest
-	headSum holdfast.Hash
+	term    vault.Term        // the newest
+	topTerm uint64            // the number of the newest, readable or not
+	head    vault.Head        // the newest that can be read
+	topHead uint64            // the number of the newest, readable or not
+	headSum holdfast.Hash     // of that one's octets
+	stale   bool              // it is not known what an earlier call left in the place
 	end     holdfast.Position // of the stream
 	open    string            // the segment that is appended to; empty: the next append begins one
 	counted time.Duration
@@ -93,62 +98,124 @@ func NewGuard(ctx context.Context, p place.Place, x *Index, o Options) (*Guard, 
 	return g, g.load(ctx)
 }
 
-// load reads what the place holds. The lock is held, or nobody else has the guard yet.
+// load reads what the place holds. What is damaged there does not keep the vault from being served: a restore may need the rest. The lock is held, or nobody else has the guard yet.
 func (g *Guard) load(ctx context.Context) error {
 	v, err := vault.Open(ctx, vault.Options{Place: g.Place, Clock: g.o.Clock, Log: g.o.Log, KeepTail: g.o.KeepTail, Keep: g.o.Keep})
 	if err != nil {
 		return err
 	}
-	list, err := v.Terms(ctx)
-	if err != nil {
+	g.v, g.meta, g.open, g.stale = v, v.Meta(), "", true
+	if err := g.loadTerms(ctx); err != nil {
 		return err
 	}
-	g.v, g.meta = v, v.Meta()
-	for _, t := range list {
+	if err := g.loadHeads(ctx); err != nil {
+		return err
+	}
+	g.end = g.term.Base.Is()
+	if g.head.Term == g.term.Number && g.head.Position.Batch > g.end.Batch {
+		g.end = g.head.Position.Is()
+	}
+	if err := g.reopen(ctx); err != nil {
+		return err
+	}
+	g.stale = false
+	return nil
+}
+
+// loadTerms reads the terms; top is the number of the newest, readable or not.
+func (g *Guard) loadTerms(ctx context.Context) error {
+	g.terms, g.term, g.topTerm = map[uint64]vault.Term{}, vault.Term{}, 0
+	return place.ReadEach(ctx, g.Place, "terms/", "", maxSmall, func(name string, b []byte, err error) error {
+		t := vault.Term{}
+		if err == nil {
+			t, err = vault.ParseTerm(name, b)
+		}
+		g.topTerm = vault.ParseName(name).Number
+		if err != nil {
+			g.o.Log.Error("a term is damaged; the store that it belongs to should repair its vault", "object", name, "err", err)
+			return ctx.Err()
+		}
 		g.terms[t.Number], g.term = t, t
-	}
-	if g.counted, err = v.Counted(ctx); err != nil {
-		return err
-	}
+		return nil
+	})
+}
+
+// loadHeads reads the heads, and counts the time along them.
+func (g *Guard) loadHeads(ctx context.Context) error {
 	seen, err := g.index.fact(factHeads)
 	if err != nil {
 		return err
 	}
-	err = v.Heads(ctx, 0, func(name string, h vault.Head, sum holdfast.Hash, err error) error {
+	g.head, g.headSum, g.topHead, g.counted = vault.Head{}, holdfast.Hash{}, 0, 0
+	return g.v.Heads(ctx, 0, func(name string, h vault.Head, sum holdfast.Hash, err error) error {
+		g.topHead, g.headSum = vault.ParseName(name).Number, sum
 		if err != nil {
-			return err
+			g.o.Log.Error("a head is damaged; the store that it belongs to should repair its vault", "object", name, "err", err)
+			return ctx.Err()
 		}
-		g.head, g.headSum = h, sum
+		g.count(h)
 		if h.Number > uint64(seen) {
-			return g.noteHead(h)
+			g.noteHead(h)
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	if g.end, _, err = v.End(ctx); err != nil {
-		return err
-	}
-	return g.reopen(ctx)
 }
 
-// reopen finds the segment that appends may go on in: the newest, if it is whole and ends the stream.
+// count adds the time from the newest head to the next.
+func (g *Guard) count(next vault.Head) {
+	if g.head.Number > 0 {
+		g.counted += min(max(0, next.PlaceAt.Sub(g.head.PlaceAt)), vault.MaxStep)
+	}
+	g.head = next
+}
+
+// reopen finds where the stream ends, and the segment that appends may go on in: the newest, if it is whole.
 func (g *Guard) reopen(ctx context.Context) error {
-	last := ""
-	if err := g.Place.List(ctx, "tail/", "", func(i place.Info) error {
-		if n := vault.ParseName(i.Name); n.Class == vault.Segment && n.Term == g.term.Number {
-			last = i.Name
+	var names []string
+	if err := g.Place.List(ctx, fmt.Sprintf("tail/%012d/", g.term.Number), "", func(i place.Info) error {
+		if vault.ParseName(i.Name).Class == vault.Segment {
+			names = append(names, i.Name)
 		}
 		return nil
-	}); err != nil || last == "" {
+	}); err != nil {
 		return err
 	}
-	var end holdfast.Position
-	torn, err := g.v.ReadFrames(ctx, last, false, func(h vault.FrameHeader, _ bool) error { end = h.End(); return nil })
-	if err == nil && torn == 0 && end == g.end {
-		g.open = last
+	for i, name := range slices.Backward(names) {
+		found := false
+		torn, err := g.v.ReadFrames(ctx, name, false, func(h vault.FrameHeader, _ bool) error {
+			if found = true; h.Last >= g.end.Batch {
+				g.end = h.End()
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if found {
+			if torn == 0 && i == len(names)-1 {
+				g.open = name
+			}
+			return nil
+		}
 	}
+	return nil
+}
+
+// ready reads everything again where it is not known what an earlier call left. The lock is held.
+func (g *Guard) ready(ctx context.Context) error {
+	if g.v == nil || !g.stale {
+		return nil
+	}
+	return g.load(ctx)
+}
+
+// left notes after an error of the place whether it is known what it left: a refusal changed nothing.
+func (g *Guard) left(err error) error {
+	switch holdfast.KindOf(err) {
+	case holdfast.PreconditionFailed, holdfast.Exists, holdfast.Invalid, holdfast.NotFound:
+		return err
+	}
+	g.stale = err != nil || g.stale
 	return err
 }
 
@@ -177,6 +244,9 @@ func (g *Guard) Put(ctx context.Context, name string, r io.Reader) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err := g.ready(ctx); err != nil {
+		return err
+	}
 	_, err = g.Place.Stat(ctx, name)
 	if err == nil { // taken: only the same octets are told that all is well
 		return g.Place.Put(ctx, name, bytes.NewReader(b))
@@ -192,16 +262,24 @@ func (g *Guard) Put(ctx context.Context, name string, r io.Reader) error {
 		return err
 	}
 	if err := g.Place.Put(ctx, name, bytes.NewReader(b)); err != nil {
-		return err
+		return g.left(err)
 	}
 	g.objects, g.octets = g.objects+1, g.octets+int64(len(b))
-	if err := g.index.put(name, known{holdfast.HashOf(b), int64(len(b)), g.counted}); err != nil {
-		return err
-	}
+	g.remember(name, known{holdfast.HashOf(b), int64(len(b)), g.counted})
 	if after != nil {
-		return after()
+		if err := after(); err != nil { // it is there; what follows from it is read again
+			g.stale = true
+			g.o.Log.Error("what was put could not be read back", "object", name, "err", err)
+		}
 	}
 	return nil
+}
+
+// remember notes an object in the index. Where that fails it counts as new at the next scrub: nothing is lost by it.
+func (g *Guard) remember(name string, k known) {
+	if err := g.index.put(name, k); err != nil {
+		g.o.Log.Error("the index could not be written", "object", name, "err", err)
+	}
 }
 
 // room refuses what would be more than this vault may have. The lock is held.
@@ -216,6 +294,9 @@ func (g *Guard) room(name string, octets int64) error {
 func (g *Guard) putPack(ctx context.Context, name string, r io.Reader) error {
 	g.mu.Lock()
 	err := g.room(name, 0)
+	if err == nil {
+		err = g.ready(ctx)
+	}
 	if err == nil && g.term.Number == 0 {
 		err = refuse("Put", holdfast.Invalid, name, "the vault has no term yet")
 	}
@@ -229,12 +310,13 @@ func (g *Guard) putPack(ctx context.Context, name string, r io.Reader) error {
 		return err
 	}
 	if _, there, err := g.index.get(name); err != nil || there {
-		return err // it was there before
+		return nil // it was there before, or is known at the next scrub
 	}
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.objects, g.octets = g.objects+1, g.octets+src.size
-	g.mu.Unlock()
-	return g.index.put(name, known{src.sum(), src.size, since})
+	g.remember(name, known{src.sum(), src.size, since})
+	return nil
 }
 
 // summed hashes what is read, and ends where it is too large.
@@ -276,6 +358,9 @@ func (g *Guard) Append(ctx context.Context, name string, at int64, p []byte) err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err := g.ready(ctx); err != nil {
+		return err
+	}
 	if err := g.fits(ctx, name, n, at, frames[0]); err != nil {
 		return err
 	}
@@ -283,17 +368,17 @@ func (g *Guard) Append(ctx context.Context, name string, at int64, p []byte) err
 		return err
 	}
 	if err := g.Place.Append(ctx, name, at, p); err != nil {
-		if !holdfast.IsKind(err, holdfast.PreconditionFailed) && !holdfast.IsKind(err, holdfast.Exists) {
-			g.open = "" // what it ends with is not known
-		}
-		return err
+		return g.left(err) // what it ends with is not known
 	}
 	g.open, g.end = name, frames[len(frames)-1].End()
 	g.octets += int64(len(p))
 	if at == 0 {
 		g.objects++
 	}
-	return g.index.setFact(factSegment+name, int64(g.end.Batch))
+	if err := g.index.setFact(factSegment+name, int64(g.end.Batch)); err != nil {
+		g.o.Log.Error("the index could not be written", "object", name, "err", err)
+	}
+	return nil
 }
 
 // fits tells whether a frame goes on exactly where the stream ends. The lock is held.

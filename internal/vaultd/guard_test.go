@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/fault"
 	"holdfast/internal/place"
 	"holdfast/internal/seal"
 	"holdfast/internal/store/storetest"
@@ -86,13 +87,14 @@ func TestGuardRefuses(t *testing.T) {
 		fine(t, err)
 		return b
 	}
-	term := func(change func(*vault.Term)) []byte {
-		tm := vault.Term{Number: 2, Nonce: holdfast.ID{9}, Store: holdfast.ID{8}, Base: vault.Position(r.engine.Position()), Continues: vault.FromEnd, Signer: other.Signer.Public(), At: r.clock.Now()}
+	termBy := func(by *seal.Ring, change func(*vault.Term)) []byte {
+		tm := vault.Term{Number: 2, Nonce: holdfast.ID{9}, Store: holdfast.ID{8}, Base: vault.Position(r.engine.Position()), Continues: vault.FromEnd, Signer: by.Signer.Public(), At: r.clock.Now()}
 		change(&tm)
-		b, err := seal.SignLine(other.Signer, tm)
+		b, err := seal.SignLine(by.Signer, tm)
 		fine(t, err)
 		return b
 	}
+	term := func(change func(*vault.Term)) []byte { return termBy(r.ring, change) }
 	next := vault.HeadName(last.Number + 1)
 	before := snapshot(t, r.disk)
 	for name, err := range map[string]error{
@@ -112,6 +114,7 @@ func TestGuardRefuses(t *testing.T) {
 		"an account of an earlier epoch": put(r.guard, next, head(func(h *vault.Head) {
 			h.Accounts = []vault.AccountHead{{Account: r.people[0].ID, Epoch: 0, Seq: 1 << 40}}
 		}, r.ring)),
+		"a stranger's term":               put(r.guard, vault.TermName(2), termBy(other, func(*vault.Term) {})),
 		"a term too many":                 put(r.guard, vault.TermName(3), term(func(tm *vault.Term) { tm.Number = 3 })),
 		"a term that nobody signed":       put(r.guard, vault.TermName(2), append(term(func(*vault.Term) {}), 'x')),
 		"a term from another end":         put(r.guard, vault.TermName(2), term(func(tm *vault.Term) { tm.Base.Hash[0]++ })),
@@ -268,4 +271,80 @@ func TestRoom(t *testing.T) {
 	if err := put(small, vault.SegmentKeyName(1, 900), bytes.ReplaceAll(octets(t, r.disk, vault.SegmentKeyName(1, 1)), []byte(vault.SegmentName(1, 1)), []byte(vault.SegmentName(1, 900)))); !holdfast.IsKind(err, holdfast.Full) {
 		t.Errorf("more than its share: %v", err)
 	}
+}
+
+// TestAfterAnError has the disk fail in each way at each call of a story, and goes on: what the guard believes of the vault is what the disk holds.
+func TestAfterAnError(t *testing.T) {
+	for i, act := range []fault.Act{fault.Before, fault.After, fault.Half, fault.Full} {
+		for n := 1 + i%2; ; n += 2 {
+			r := newRig(t)
+			plan := fault.By(func(call int, _ string) fault.Act {
+				if call == n {
+					return act
+				}
+				return fault.None
+			})
+			g, err := vaultd.NewGuard(t.Context(), fault.Wrap(r.disk, plan), r.index, vaultd.Options{Clock: r.clock})
+			fine(t, err)
+			r.guard = g
+			r.opt.Place = g
+			steps := []func() error{
+				func() error { return r.tryShip(4) },
+				func() error { return r.w.Head(t.Context(), vault.HeadInput{}) },
+				func() error { return r.tryShip(2) },
+				func() error { r.w.Roll(); return r.v.Upkeep(t.Context(), r.w) },
+				func() error { _, err := r.v.Erase(t.Context(), r.w, r.people[1].ID); return err },
+				func() error { return r.tryShip(3) },
+				func() error { return r.w.Head(t.Context(), vault.HeadInput{}) },
+				func() error {
+					fine(t, r.w.Close())
+					end, _, err := r.v.End(t.Context())
+					if err != nil {
+						return err
+					}
+					_, err = r.v.Adopt(t.Context(), storeID, end, vault.FromEnd)
+					return err
+				},
+				func() error { return r.tryShip(1) },
+			}
+			r.reopen()
+			for i, step := range steps {
+				for tries := 0; ; tries++ {
+					err := step()
+					if err == nil {
+						break
+					}
+					if tries == 3 {
+						t.Fatalf("%v at call %d: step %d never succeeds: %v", act, n, i, err)
+					}
+					r.reopen() // as the relay does
+				}
+				r.reopen()
+			}
+			if got, want := r.rebuilt(), r.engine.Position(); got != want {
+				t.Fatalf("%v at call %d: the vault is at %v, the store at %v", act, n, got, want)
+			}
+			if n > plan.Calls() {
+				break
+			}
+		}
+	}
+}
+
+// tryShip commits changes, and ships from where the vault stands.
+func (r *rig) tryShip(n int) error {
+	for range n {
+		a := r.people[r.n%len(r.people)]
+		r.n++
+		if _, err := r.engine.Commit(r.t.Context(), storetest.Sealed(a.ID, r.m.Put(a.Book, fmt.Sprint(r.n%7, ".vcf"), "", storetest.Card(fmt.Sprint(r.n), "Person", "")))); err != nil {
+			return err
+		}
+	}
+	r.sent = r.w.Position().Batch
+	for _, b := range r.next() {
+		if err := r.w.Append(r.t.Context(), vault.PackBatches([]*holdfast.Batch{b}, r.clock.Now())); err != nil {
+			return err
+		}
+	}
+	return nil
 }

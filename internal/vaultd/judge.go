@@ -66,8 +66,10 @@ func (g *Guard) judgeTerm(ctx context.Context, name string, b []byte) (func() er
 		return nil, asInvalid(name, err)
 	}
 	switch {
-	case t.Number != g.term.Number+1:
-		return nil, refuse("Put", holdfast.Invalid, name, "the next term is %d", g.term.Number+1)
+	case t.Number != g.topTerm+1:
+		return nil, refuse("Put", holdfast.Invalid, name, "the next term is %d", g.topTerm+1)
+	case g.term.Number > 0 && !t.Signer.Equal(g.term.Signer) && !g.o.NewSigner:
+		return nil, refuse("Put", holdfast.Forbidden, name, "it is signed by another key than the terms before; where the store lost its keys and was restored, have its server started once with --accept-new-signer")
 	case t.Continues == vault.FromEnd && t.Base.Is() != g.end:
 		return nil, refuse("Put", holdfast.PreconditionFailed, name, "the stream ends at the batch %d with another hash, or elsewhere", g.end.Batch)
 	case t.Continues == vault.FromFork && t.Base.Batch > g.end.Batch:
@@ -81,7 +83,7 @@ func (g *Guard) judgeTerm(ctx context.Context, name string, b []byte) (func() er
 	}
 	return func() error {
 		g.o.Log.Warn("a store has taken the right to write", "term", t.Number, "store", t.Store, "continues", t.Continues, "batch", t.Base.Batch)
-		g.term, g.terms[t.Number], g.end, g.open = t, t, t.Base.Is(), ""
+		g.term, g.terms[t.Number], g.topTerm, g.end, g.open, g.o.NewSigner = t, t, t.Number, t.Base.Is(), "", false
 		return nil
 	}, nil
 }
@@ -99,8 +101,8 @@ func (g *Guard) judgeHead(ctx context.Context, name string, b []byte) (func() er
 	switch shift := h.PlaceAt.Sub(g.o.Clock.Now()); {
 	case h.Term != g.term.Number:
 		return nil, refuse("Put", holdfast.Fenced, name, "another store has the right to write into this vault now")
-	case h.Number != g.head.Number+1 || h.Previous != g.headSum:
-		return nil, refuse("Put", holdfast.Invalid, name, "it does not follow the head %d", g.head.Number)
+	case h.Number != g.topHead+1 || h.Previous != g.headSum:
+		return nil, refuse("Put", holdfast.Invalid, name, "it does not follow the head %d", g.topHead)
 	case h.Vault != g.meta.Vault || h.Store != g.term.Store:
 		return nil, refuse("Put", holdfast.Invalid, name, "it is of another vault or store")
 	case shift > maxShift || shift < -maxShift:
@@ -122,12 +124,10 @@ func (g *Guard) judgeHead(ctx context.Context, name string, b []byte) (func() er
 		}
 	}
 	return func() error {
-		g.counted += min(max(0, h.PlaceAt.Sub(g.head.PlaceAt)), vault.MaxStep)
-		if g.head.Number == 0 {
-			g.counted = 0
-		}
-		g.head, g.headSum = h, holdfast.HashOf(b)
-		return g.noteHead(h)
+		g.count(h)
+		g.topHead, g.headSum = h.Number, holdfast.HashOf(b)
+		g.noteHead(h)
+		return nil
 	}, nil
 }
 
@@ -149,10 +149,13 @@ func advances(h vault.Head) []advance {
 	return out
 }
 
-// noteHead remembers what a head says of accounts.
-func (g *Guard) noteHead(h vault.Head) error {
-	if err := g.index.note(advances(h)); err != nil {
-		return err
+// noteHead remembers what a head says of accounts. Where that fails it is done at the next start.
+func (g *Guard) noteHead(h vault.Head) {
+	err := g.index.note(advances(h))
+	if err == nil {
+		err = g.index.setFact(factHeads, int64(h.Number))
 	}
-	return g.index.setFact(factHeads, int64(h.Number))
+	if err != nil {
+		g.o.Log.Error("the index could not be written", "object", vault.HeadName(h.Number), "err", err)
+	}
 }

@@ -15,6 +15,9 @@ import (
 func (g *Guard) Remove(ctx context.Context, name string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err := g.ready(ctx); err != nil {
+		return err
+	}
 	if _, err := g.Place.Stat(ctx, name); err != nil {
 		return err
 	}
