@@ -75,7 +75,7 @@ func (r *Relay) settle(ctx context.Context, list []Attached, vaults map[string]*
 		if err != nil || err2 != nil {
 			continue
 		}
-		r.workers[a.Name].set(func(s *shipping) { s.pos, s.whole, s.known = end, head.Number > 0, true })
+		r.workers[a.Name].set(func(s *shipping) { s.pos, s.whole, s.known = end, head.Number > 0 && !head.Filling, true })
 	}
 }
 

@@ -127,15 +127,21 @@ func (g *rig) options(policy string, degraded bool) Options {
 // start starts the relay as a process does.
 func (g *rig) start(policy string, degraded bool) {
 	g.t.Helper()
+	fine(g.t, g.run(policy, degraded))
+	g.until("whole", g.r.Met)
+}
+
+// run is start without waiting for the vaults, whatever they are like. It returns what the comparison says.
+func (g *rig) run(policy string, degraded bool) error {
 	r, err := New(g.options(policy, degraded))
 	fine(g.t, err)
-	fine(g.t, r.Reconcile(g.t.Context()))
+	err = r.Reconcile(g.t.Context())
 	ctx, cancel := context.WithCancel(g.t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); r.Run(ctx) }()
 	g.r, g.stop = r, sync.OnceFunc(func() { cancel(); <-done })
 	g.t.Cleanup(g.stop)
-	g.until("whole", r.Met)
+	return err
 }
 
 func (g *rig) until(what string, ok func() bool) {

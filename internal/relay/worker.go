@@ -41,8 +41,13 @@ type worker struct {
 	stop  context.CancelFunc
 	ended chan struct{}
 
-	mu sync.Mutex
-	at shipping
+	hold sync.Mutex // held while the vault is open to be shipped to, or while somebody works on it alone
+	jobs chan *job
+
+	mu      sync.Mutex
+	at      shipping
+	cut     context.CancelFunc // ends the present turn; nil: there is none
+	waiting int                // who wants the vault alone
 }
 
 // shipping is how far a vault is.
@@ -64,7 +69,7 @@ func (s shipping) filling() bool {
 }
 
 func newWorker(r *Relay, a Attached) *worker {
-	return &worker{r: r, a: a, ended: make(chan struct{}), at: shipping{state: Opening, since: r.o.Clock.Now()}}
+	return &worker{r: r, a: a, ended: make(chan struct{}), jobs: make(chan *job), at: shipping{state: Opening, since: r.o.Clock.Now()}}
 }
 
 func (w *worker) look() shipping {
@@ -90,20 +95,35 @@ func (w *worker) run(ctx context.Context) {
 	defer close(w.ended)
 	pause := 100 * time.Millisecond
 	for ctx.Err() == nil {
-		shipped, err := w.serve(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if shipped {
+		shipped, cut := w.turn(ctx, pause)
+		if pause = min(2*pause, w.r.o.Backoff); shipped || cut {
 			pause = 100 * time.Millisecond
 		}
-		w.failed(err)
-		jittered := pause/2 + time.Duration(rand.Int64N(int64(pause)))
-		if clock.Sleep(ctx, w.r.o.Clock, jittered) != nil {
-			return
-		}
-		pause = min(2*pause, w.r.o.Backoff)
 	}
+}
+
+// turn opens the vault and ships until something fails, and then pauses. cut tells that it was ended for somebody who works on the vault alone.
+func (w *worker) turn(ctx context.Context, pause time.Duration) (shipped, cut bool) {
+	turn, end := context.WithCancel(ctx)
+	defer end()
+	w.mu.Lock()
+	if w.cut = end; w.waiting > 0 {
+		end()
+	}
+	w.mu.Unlock()
+	w.hold.Lock()
+	shipped, err := w.serve(turn)
+	w.hold.Unlock()
+	if ctx.Err() != nil {
+		return shipped, false
+	}
+	if turn.Err() != nil {
+		w.set(func(s *shipping) { s.up, s.state, s.reason, s.fault = false, Opening, "it is being repaired", nil })
+		return shipped, true
+	}
+	w.failed(err)
+	_ = clock.Sleep(turn, w.r.o.Clock, pause/2+time.Duration(rand.Int64N(int64(pause)))) // it may be cut short
+	return shipped, turn.Err() != nil
 }
 
 // failed notes why the vault takes nothing now.
@@ -151,7 +171,7 @@ func (w *worker) serve(ctx context.Context) (shipped bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	whole := head.Number > 0 && head.Term == writer.Term().Number || writer.Term().Continues != vault.FromNothing && head.Number > 0
+	whole := head.Number > 0 && !head.Filling && (head.Term == writer.Term().Number || writer.Term().Continues != vault.FromNothing)
 	w.set(func(s *shipping) {
 		s.up, s.known, s.whole, s.pos, s.fault, s.reason, s.state = true, true, whole, writer.Position(), nil, "", Behind
 		if !whole {
@@ -191,19 +211,6 @@ func (w *worker) ship(ctx context.Context, v *vault.Vault, writer *vault.Writer,
 			}
 		case <-ctx.Done():
 			return shipped, w.end(writer)
-		}
-	}
-}
-
-// upkeep does what is due in the vault, now and then, until ctx ends.
-func (w *worker) upkeep(ctx context.Context, v *vault.Vault, writer *vault.Writer) {
-	o := &w.r.o
-	if o.Upkeep == nil {
-		return
-	}
-	for pause := o.UpkeepEvery / 8; clock.Sleep(ctx, o.Clock, pause) == nil; pause = o.UpkeepEvery {
-		if err := o.Upkeep(ctx, v, writer); err != nil && ctx.Err() == nil {
-			o.Log.Error("the upkeep of a vault failed; it is tried again", "vault", w.a.Name, "err", err)
 		}
 	}
 }

@@ -54,8 +54,9 @@ type Head struct {
 	Previous holdfast.Hash `json:"previous"` // SHA-256 of the head before
 	Accounts []AccountHead `json:"accounts"` // that changed since the head before
 	Packs    []PackRef     `json:"packs,omitempty"`
-	Released []string      `json:"released,omitempty"` // objects that are needed no more
+	Released []string      `json:"released,omitempty"` // objects that are read no more: damaged ones of which others took the place
 	Vaults   []Other       `json:"vaults,omitempty"`
+	Filling  bool          `json:"filling,omitempty"` // the vault is to be filled anew, and is not whole before a later head
 }
 
 // ParseHead reads a head, whose signature must be signer's. Errors: Corrupt.
@@ -201,6 +202,7 @@ type HeadInput struct {
 	Packs    []PackRef
 	Released []string
 	Vaults   []Other
+	Filling  bool
 	Whole    bool // write one even if nothing changed: the first head says that the vault was filled
 }
 
@@ -221,7 +223,7 @@ func (v *Vault) writeHead(ctx context.Context, term Term, at holdfast.Position, 
 		return Head{}, err
 	}
 	h := Head{Format: Format, Number: last.Number + 1, Vault: v.meta.Vault, Store: term.Store, Term: term.Number, At: v.o.Clock.Now().UTC().Truncate(time.Millisecond), PlaceAt: now.UTC().Truncate(time.Millisecond),
-		Position: Position(at), Previous: v.heads.hash, Accounts: accounts, Packs: in.Packs, Released: in.Released, Vaults: in.Vaults}
+		Position: Position(at), Previous: v.heads.hash, Accounts: accounts, Packs: in.Packs, Released: in.Released, Vaults: in.Vaults, Filling: in.Filling}
 	b, err := seal.SignLine(ring.Signer, h)
 	if err != nil {
 		return Head{}, err

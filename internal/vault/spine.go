@@ -121,7 +121,7 @@ func (v *Vault) MendSpine(ctx context.Context, o SpineOrigin) (anew bool, err er
 		}
 		anew, end = true, holdfast.Position{}
 	}
-	return anew, v.headOver(ctx, s, term, end, o)
+	return anew, v.headOver(ctx, s, term, end, anew, o)
 }
 
 // endOf returns the newest position that a term's tail, or the newest head of it, names.
@@ -161,7 +161,7 @@ func (v *Vault) adoptAbove(ctx context.Context, store holdfast.ID, top uint64) (
 }
 
 // headOver writes a head above those that cannot be read, which releases them, and says how far all accounts have come since the newest that can be: a writer that begins then needs nothing of the tail.
-func (v *Vault) headOver(ctx context.Context, s *survey, term Term, end holdfast.Position, o SpineOrigin) error {
+func (v *Vault) headOver(ctx context.Context, s *survey, term Term, end holdfast.Position, anew bool, o SpineOrigin) error {
 	after := term.Base.Batch
 	if s.newest.Term == term.Number {
 		after = s.newest.Position.Batch
@@ -183,7 +183,7 @@ func (v *Vault) headOver(ctx context.Context, s *survey, term Term, end holdfast
 			return err
 		}
 	}
-	in := HeadInput{Released: gone}
+	in := HeadInput{Released: gone, Filling: anew}
 	for first := true; first || len(accounts) > 0; first = false {
 		n := min(len(accounts), maxHeadAccounts)
 		if _, err := v.writeHead(ctx, term, end, accounts[:n], in); err != nil {

@@ -1,0 +1,159 @@
+package relay
+
+import (
+	"context"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/vault"
+)
+
+// RepairOptions say how a vault is repaired.
+type RepairOptions struct {
+	Open   func(context.Context) (*vault.Vault, error) // opens it though it is damaged
+	Others []*vault.Vault                              // that are asked for what the store does not have
+	Spool  string
+	Done   func(what, name string, changes uint64) // see [vault.RepairOptions]
+}
+
+// RepairVault makes a damaged vault whole again from the store. It goes on beside the appends; only a vault that no writer can open is mended alone first, and one whose newest term is lost is then filled anew. Errors: NotFound (there is no such
+// vault), Fenced, Unavailable (it cannot be reached, or takes nothing), those of the store and of the place.
+func (r *Relay) RepairVault(ctx context.Context, name string, o RepairOptions) (rep vault.RepairReport, anew bool, err error) {
+	r.mu.Lock()
+	w := r.workers[name]
+	r.mu.Unlock()
+	if w == nil {
+		return rep, false, fail("Repair", holdfast.NotFound, name, "there is no vault of this name", nil)
+	}
+	from := &origin{engine: r.o.Engine, others: o.Others, spool: o.Spool}
+	sound, err := w.openable(ctx, o)
+	if err != nil {
+		return rep, false, err
+	}
+	if !sound {
+		err := w.alone(ctx, func() error {
+			v, err := o.Open(ctx)
+			if err != nil {
+				return err
+			}
+			defer v.Close()
+			anew, err = v.MendSpine(ctx, vault.SpineOrigin{Store: r.o.Store, Holds: from.holds, Changed: from.changed})
+			return err
+		})
+		if err != nil {
+			return rep, anew, err
+		}
+	}
+	err = w.beside(ctx, func(ctx context.Context, v *vault.Vault, writer *vault.Writer) (err error) {
+		if r.o.Service != nil {
+			if err := v.PutService(ctx, r.o.Service()); err != nil {
+				return err
+			}
+		}
+		rep, err = v.Repair(ctx, writer, from, vault.RepairOptions{Spool: o.Spool, Done: o.Done})
+		return err
+	})
+	return rep, anew, err
+}
+
+// openable tells whether a writer has the vault open, and whether one could open it again.
+func (w *worker) openable(ctx context.Context, o RepairOptions) (bool, error) {
+	if !w.look().up {
+		return false, nil
+	}
+	v, err := o.Open(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer v.Close()
+	_, err = v.Terms(ctx)
+	if k := holdfast.KindOf(err); err != nil && k != holdfast.Corrupt && k != holdfast.NotFound {
+		return false, err
+	}
+	return err == nil, nil
+}
+
+// alone calls fn while nobody ships to the vault.
+func (w *worker) alone(ctx context.Context, fn func() error) error {
+	w.mu.Lock()
+	w.waiting++
+	cut := w.cut
+	w.mu.Unlock()
+	if cut != nil {
+		cut()
+	}
+	w.hold.Lock()
+	w.mu.Lock()
+	w.waiting--
+	w.mu.Unlock()
+	defer w.hold.Unlock()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fn()
+}
+
+// job is something that is done with an open vault and its writer, beside the appends.
+type job struct {
+	ctx  context.Context
+	fn   func(context.Context, *vault.Vault, *vault.Writer) error
+	done chan error
+}
+
+// do does it. It ends with whoever asked, and with the writer.
+func (j *job) do(ctx context.Context, v *vault.Vault, writer *vault.Writer) {
+	both, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(j.ctx, cancel)()
+	j.done <- j.fn(both, v, writer)
+}
+
+// besidePatience is how long somebody waits for a vault that takes nothing.
+const besidePatience = 30 * time.Second
+
+// beside has the worker call fn with its vault and writer. It waits until the vault is up; while it is being filled, for as long as that takes.
+func (w *worker) beside(ctx context.Context, fn func(context.Context, *vault.Vault, *vault.Writer) error) error {
+	j := &job{ctx: ctx, fn: fn, done: make(chan error, 1)}
+	look := w.r.o.Clock.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	down := w.r.o.Clock.Now()
+	for {
+		select {
+		case w.jobs <- j:
+			return <-j.done
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-look.C():
+		}
+		s, now := w.look(), w.r.o.Clock.Now()
+		if s.up {
+			down = now
+		}
+		if now.Sub(down) > besidePatience {
+			return fail("Repair", holdfast.Unavailable, w.a.Name, "the vault takes nothing: "+s.reason, s.fault)
+		}
+	}
+}
+
+// upkeep does what is due in the vault, now and then, and what somebody asks for, one after the other, until ctx ends.
+func (w *worker) upkeep(ctx context.Context, v *vault.Vault, writer *vault.Writer) {
+	o := &w.r.o
+	due := o.Clock.NewTimer(o.UpkeepEvery / 8)
+	defer due.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case j := <-w.jobs:
+			j.do(ctx, v, writer)
+			continue
+		case <-due.C():
+		}
+		if o.Upkeep != nil {
+			if err := o.Upkeep(ctx, v, writer); err != nil && ctx.Err() == nil {
+				o.Log.Error("the upkeep of a vault failed; it is tried again", "vault", w.a.Name, "err", err)
+			}
+		}
+		due.Reset(o.UpkeepEvery)
+	}
+}

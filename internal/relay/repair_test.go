@@ -1,0 +1,130 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/place"
+	"holdfast/internal/vault"
+)
+
+// opened opens a vault of the rig though it is damaged.
+func (g *rig) opened(name string, id holdfast.ID) func(context.Context) (*vault.Vault, error) {
+	return func(ctx context.Context) (*vault.Vault, error) {
+		return vault.OpenDamaged(ctx, vault.Options{Place: g.places[name], Ring: g.ring}, vault.Meta{Vault: id, Store: storeID, Name: name, Created: time.Unix(1, 0)})
+	}
+}
+
+// sealedUp ships enough that there are packs, heads and a tail.
+func (g *rig) sealedUp(name string) {
+	for i := range 40 {
+		g.put(g.a, fmt.Sprint(i, ".vcf"))
+		g.put(g.b, fmt.Sprint(i%7, ".vcf"))
+		if i%10 == 9 {
+			_, _, err := g.wait(g.put(g.a, "last.vcf"))
+			fine(g.t, err)
+			fine(g.t, g.r.workers[name].beside(context.Background(), func(ctx context.Context, v *vault.Vault, w *vault.Writer) error {
+				if w.Roll(); i < 20 {
+					return v.Upkeep(ctx, w)
+				}
+				return w.Head(ctx, vault.HeadInput{})
+			}))
+		}
+	}
+}
+
+// whole reads a vault alone, and compares it with the store change by change.
+func (g *rig) whole(where, name string) {
+	g.t.Helper()
+	v, err := vault.Open(context.Background(), vault.Options{Place: g.places[name], Ring: g.ring})
+	fine(g.t, err)
+	damage, err := v.Survey(context.Background())
+	fine(g.t, err)
+	r, err := vault.NewReader(context.Background(), []*vault.Vault{v}, vault.ReadOptions{Spool: g.t.TempDir()})
+	fine(g.t, err)
+	defer r.Close()
+	snap, err := g.engine.Snapshot(context.Background())
+	fine(g.t, err)
+	defer snap.Close()
+	seen := 0
+	fine(g.t, r.Accounts(context.Background(), func(h *vault.History) error {
+		at := uint64(0)
+		if err := h.Changes(context.Background(), func(list []vault.Loaded) error {
+			for i := range list {
+				if want, err := snap.Chain(h.Account, list[i].Seq); err != nil || want.Chain != list[i].Chain || list[i].Seq != at+1 {
+					g.t.Errorf("%s: change %d of %s follows %d, or is another one: %v", where, list[i].Seq, h.Account, at, err)
+				}
+				at = list[i].Seq
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		head, err := snap.Head(h.Account)
+		if seen++; err != nil || head.Seq != at || len(h.Losses()) > 0 {
+			g.t.Errorf("%s: %s ends at %d, the store at %d; %v %v", where, h.Account, at, head.Seq, h.Losses(), err)
+		}
+		return nil
+	}))
+	if damage = append(damage, r.Damage()...); seen != 2 || len(damage) > 0 {
+		g.t.Errorf("%s: %d accounts; damaged: %v", where, seen, damage)
+	}
+}
+
+// TestAVaultIsRepairedBesideTheAppends damages each object of a vault that is written to, has it repaired while changes come, and starts the store again with it.
+func TestAVaultIsRepairedBesideTheAppends(t *testing.T) {
+	g := newRig(t, "engine+local", false, "local")
+	defer func() { g.stop() }()
+	g.sealedUp("local")
+	var all []string
+	p := g.places["local"]
+	fine(t, p.List(context.Background(), "", "", func(i place.Info) error { all = append(all, i.Name); return nil }))
+	v, err := g.opened("local", holdfast.ID{})(context.Background())
+	fine(t, err)
+	id := v.Meta().Vault
+	step := 1
+	if testing.Short() {
+		step = 4
+	}
+	for n := 0; n < len(all); n += step {
+		name := all[n]
+		b, err := place.ReadAll(context.Background(), p, name, 1<<20)
+		if holdfast.IsKind(err, holdfast.NotFound) {
+			continue // a repair before this one let go of it
+		}
+		fine(t, err)
+		bad := slices.Clone(b)
+		bad[len(bad)*3/5] ^= 4
+		if n%3 == 0 {
+			bad = nil
+		}
+		p.Overwrite(name, bad)
+		stopped := n%2 == 0
+		if stopped { // the store starts with the damage
+			g.stop()
+			_ = g.run("engine+local", false)
+		}
+		g.put(g.b, "while.vcf")
+		_, anew, err := g.r.RepairVault(context.Background(), "local", RepairOptions{Open: g.opened("local", id), Spool: t.TempDir()})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if anew != (name == vault.TermName(1)) {
+			t.Errorf("%s: filled anew: %v", name, anew)
+		}
+		_, _, err = g.wait(g.put(g.a, "after.vcf"))
+		fine(t, err)
+		g.whole(name, "local")
+	}
+	g.stop()
+	g.start("engine+local", false)
+	fine(t, g.r.Reconcile(context.Background()))
+	_, _, err = g.wait(g.put(g.a, "again.vcf"))
+	fine(t, err)
+	g.whole("at the end", "local")
+}
+
