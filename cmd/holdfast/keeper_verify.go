@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"slices"
 
 	"holdfast"
 	"holdfast/internal/control"
@@ -47,7 +48,14 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 	if err := r.Accounts(ctx, func(h *vault.History) error { return x.account(ctx, h) }); err != nil {
 		return rep, err
 	}
-	for _, d := range r.Damage() {
+	damage, err := v.Survey(ctx)
+	if err != nil {
+		return rep, err
+	}
+	for _, d := range append(r.Damage(), damage...) {
+		if slices.Contains(rep.Damaged, d.Object) {
+			continue
+		}
 		x.note(control.VaultFinding{Object: d.Object, What: d.What})
 		rep.Damaged = append(rep.Damaged, d.Object)
 	}

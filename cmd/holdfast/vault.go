@@ -27,7 +27,7 @@ What ends together (a disk, a house, an account at a provider) is one failure do
   holdfast vault status
   holdfast vault verify attic`,
 	})
-	c.AddCommand(a.vaultAdd(), a.vaultList(), a.vaultStatus(), a.vaultVerify(), a.vaultScrub(), a.vaultRetire(), a.vaultServe(), a.vaultPrune())
+	c.AddCommand(a.vaultAdd(), a.vaultList(), a.vaultStatus(), a.vaultVerify(), a.vaultScrub(), a.vaultRepair(), a.vaultRetire(), a.vaultServe(), a.vaultPrune())
 	return c
 }
 

@@ -85,6 +85,7 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("POST /v1/vaults", answer(h.addVault))
 	m.HandleFunc("DELETE /v1/vaults/{name}", answer(h.retireVault))
 	m.HandleFunc("POST /v1/vaults/{name}/verify", h.one(h.verifyVault))
+	m.HandleFunc("POST /v1/vaults/{name}/repair", h.one(h.repairVault))
 	m.HandleFunc("POST /v1/repair", h.one(h.repair))
 	m.HandleFunc("GET /v1/keys", answer(h.keyState))
 	m.HandleFunc("POST /v1/keys", h.one(h.addRecovery))

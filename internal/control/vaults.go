@@ -19,6 +19,8 @@ type Vaults interface {
 	Retire(ctx context.Context, name string, force bool) error
 	// Verify reads everything that a vault holds, and calls fn with what is wrong. With engine, it is compared with the store too.
 	Verify(ctx context.Context, name string, engine bool, fn func(VaultFinding)) (VaultReport, error)
+	// Repair makes a damaged vault whole again, and calls fn with each thing that it does. In the end it is read as Verify does.
+	Repair(ctx context.Context, name string, q VaultRepair, fn func(VaultMended)) (VaultRepairReport, error)
 }
 
 // VaultStatus tells how a store's copies fare.

@@ -38,7 +38,11 @@ func (r *Relay) Reconcile(ctx context.Context) error {
 			ends[a.Name] = end.Batch
 		}
 		if err != nil && r.o.Policy.Has(a.Name) {
-			return fail("Reconcile", unreachable(err), a.Name, fmt.Sprintf("the vault %q cannot be compared with the store, and nothing is shown before that: %s", a.Name, text(err)), err)
+			what := text(err)
+			if holdfast.IsKind(err, holdfast.Corrupt) {
+				what += fmt.Sprintf(". Repair it while no server runs: holdfast vault repair %s", a.Name)
+			}
+			return fail("Reconcile", unreachable(err), a.Name, fmt.Sprintf("the vault %q cannot be compared with the store, and nothing is shown before that: %s", a.Name, what), err)
 		}
 		if err != nil {
 			r.o.Log.Warn("a vault cannot be reached; it is compared with the store when it can", "vault", a.Name, "err", err)

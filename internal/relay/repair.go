@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"holdfast"
@@ -30,6 +31,7 @@ func (r *Relay) RepairVault(ctx context.Context, name string, o RepairOptions) (
 	if err != nil {
 		return rep, false, err
 	}
+	var spine vault.SpineReport
 	if !sound {
 		err := w.alone(ctx, func() error {
 			v, err := o.Open(ctx)
@@ -37,11 +39,11 @@ func (r *Relay) RepairVault(ctx context.Context, name string, o RepairOptions) (
 				return err
 			}
 			defer v.Close()
-			anew, err = v.MendSpine(ctx, vault.SpineOrigin{Store: r.o.Store, Holds: from.holds, Changed: from.changed})
+			spine, err = v.MendSpine(ctx, vault.SpineOrigin{Store: r.o.Store, Holds: from.holds, Changed: from.changed})
 			return err
 		})
 		if err != nil {
-			return rep, anew, err
+			return rep, spine.Anew, err
 		}
 	}
 	err = w.beside(ctx, func(ctx context.Context, v *vault.Vault, writer *vault.Writer) (err error) {
@@ -53,7 +55,8 @@ func (r *Relay) RepairVault(ctx context.Context, name string, o RepairOptions) (
 		rep, err = v.Repair(ctx, writer, from, vault.RepairOptions{Spool: o.Spool, Done: o.Done})
 		return err
 	})
-	return rep, anew, err
+	rep.Damaged = slices.Compact(slices.Sorted(slices.Values(append(rep.Damaged, spine.Damaged...))))
+	return rep, spine.Anew, err
 }
 
 // openable tells whether a writer has the vault open, and whether one could open it again.

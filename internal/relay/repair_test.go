@@ -127,4 +127,3 @@ func TestAVaultIsRepairedBesideTheAppends(t *testing.T) {
 	fine(t, err)
 	g.whole("at the end", "local")
 }
-

@@ -77,51 +77,58 @@ type SpineOrigin struct {
 	Changed func(ctx context.Context, after, upto uint64) ([]AccountHead, error)
 }
 
+// SpineReport tells what [Vault.MendSpine] did.
+type SpineReport struct {
+	Damaged []string // objects that were found damaged, or missing
+	Anew    bool     // a new term was made, that goes on from nothing
+}
+
 // MendSpine brings a vault that no writer can open back to where one can: HOLDFAST.txt and vault.json are written again, heads that cannot be read are released by a new one, and where the newest term cannot be read a new one is made,
-// which goes on from nothing: the store ships everything again. anew tells that. The lease of the place must be free. What the tail holds is not looked at but for where it ends. Errors: Fenced (another store has the right to write),
+// which goes on from nothing: the store ships everything again. The lease of the place must be free. What the tail holds is not looked at but for where it ends. Errors: Fenced (another store has the right to write),
 // PreconditionFailed (the vault has what the store lacks: that comes first), Busy.
-func (v *Vault) MendSpine(ctx context.Context, o SpineOrigin) (anew bool, err error) {
+func (v *Vault) MendSpine(ctx context.Context, o SpineOrigin) (rep SpineReport, err error) {
 	lease, err := v.lease()
 	if err != nil {
-		return false, err
+		return rep, err
 	}
 	s, err := v.spine(ctx)
 	if err == nil {
+		rep.Damaged = slices.Sorted(maps.Keys(s.wrong))
 		err = v.mendMeta(ctx, s, v.meta)
 	}
 	lease.Close()
 	if err != nil {
-		return false, err
+		return rep, err
 	}
 	terms, broken := v.Terms(ctx)
 	if broken != nil && !damaging(broken) {
-		return false, broken
+		return rep, broken
 	}
 	var term Term
 	if len(terms) > 0 {
 		term = terms[len(terms)-1]
 	}
 	if term.Number > 0 && term.Store != o.Store {
-		return false, fenced("Repair", v.p.String())
+		return rep, fenced("Repair", v.p.String())
 	}
 	end, err := v.endOf(ctx, term, s.newest, s.topTerm)
 	if err != nil {
-		return false, err
+		return rep, err
 	}
 	if broken != nil || term.Number < s.topTerm {
 		ours, err := o.Holds(ctx, end)
 		if err != nil {
-			return false, err
+			return rep, err
 		}
 		if !ours {
-			return false, fail("Repair", holdfast.PreconditionFailed, v.p.String(), "the newest term of the vault is damaged, and the vault holds what the store does not have; restore from the vault into a new place and compare", nil)
+			return rep, fail("Repair", holdfast.PreconditionFailed, v.p.String(), "the newest term of the vault is damaged, and the vault holds what the store does not have; restore from the vault into a new place and compare", nil)
 		}
 		if term, err = v.adoptAbove(ctx, o.Store, s.topTerm); err != nil {
-			return false, err
+			return rep, err
 		}
-		anew, end = true, holdfast.Position{}
+		rep.Anew, end = true, holdfast.Position{}
 	}
-	return anew, v.headOver(ctx, s, term, end, anew, o)
+	return rep, v.headOver(ctx, s, term, end, rep.Anew, o)
 }
 
 // endOf returns the newest position that a term's tail, or the newest head of it, names.

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"holdfast"
+	"holdfast/internal/control"
+	"holdfast/internal/registry"
+	"holdfast/internal/relay"
+	"holdfast/internal/vault"
+
+	"github.com/spf13/cobra"
+)
+
+// vaultSpoolName is where the repair of a vault sorts on the way; in the clear.
+const vaultSpoolName = "vault-repair-spool"
+
+// maxFindings bounds the findings that the report of a repair names.
+const maxFindings = 100
+
+// Repair implements [control.Vaults].
+func (k *keeper) Repair(ctx context.Context, name string, q control.VaultRepair, fn func(control.VaultMended)) (rep control.VaultRepairReport, err error) {
+	rep = control.VaultRepairReport{Vault: name, Damaged: []string{}, Packs: []string{}, Findings: []string{}}
+	e := k.vaults().Find(name)
+	if e == nil {
+		return rep, keyTrouble(holdfast.NotFound, "there is no vault called %q; `holdfast vault list` shows which are", name)
+	}
+	if k.apart {
+		return rep, keyTrouble(holdfast.Forbidden, "this store was restored and has no right to write into its vaults yet: holdfast adopt %s", k.c.Data)
+	}
+	o := relay.RepairOptions{Open: func(ctx context.Context) (*vault.Vault, error) { return k.openDamaged(ctx, *e) }, Spool: filepath.Join(k.c.Data, vaultSpoolName),
+		Done: func(what, name string, changes uint64) {
+			fn(control.VaultMended{What: what, Name: name, Changes: changes})
+		}}
+	if q.From != "" {
+		other, err := k.openNamed(ctx, q.From)
+		if err != nil {
+			return rep, err
+		}
+		defer other.Close()
+		o.Others = []*vault.Vault{other}
+	}
+	if err := os.RemoveAll(o.Spool); err != nil { // of one that was cut
+		return rep, err
+	}
+	defer os.RemoveAll(o.Spool)
+	did, anew, err := k.relay.RepairVault(ctx, name, o)
+	rep.Damaged, rep.Packs, rep.Changes, rep.Anew = append(rep.Damaged, did.Damaged...), append(rep.Packs, did.Packs...), did.Changes, anew
+	if err != nil {
+		return rep, err
+	}
+	k.log.Info("a vault was repaired", "vault", name, "damaged", len(rep.Damaged), "packs", len(rep.Packs), "changes", rep.Changes, "anew", anew)
+	found, err := k.Verify(ctx, name, true, func(f control.VaultFinding) {
+		if len(rep.Findings) < maxFindings {
+			rep.Findings = append(rep.Findings, describeFinding(f))
+		}
+	})
+	rep.Left = found.Findings
+	return rep, err
+}
+
+// openDamaged opens a vault of the list to repair it.
+func (k *keeper) openDamaged(ctx context.Context, e registry.Entry) (*vault.Vault, error) {
+	p, err := openPlace(e, false, k.log)
+	if err != nil {
+		return nil, err
+	}
+	o := k.options()
+	o.Place = p
+	v, err := vault.OpenDamaged(ctx, o, vault.Meta{Vault: e.Vault, Store: k.store, Name: e.Name, Created: e.Added})
+	if err == nil && v.Meta().Vault != e.Vault {
+		err = refused("at %s lies another vault (%s) than the one that is called %s (%s); is the right disk mounted?", e.Location, v.Meta().Vault, e.Name, e.Vault)
+	}
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return v, nil
+}
+
+func (a *app) vaultRepair() *cobra.Command {
+	var q control.VaultRepair
+	c := &cobra.Command{
+		Use:   "repair NAME [--from OTHER]",
+		Short: "Make a damaged vault whole again from the living service",
+		Long: `Read everything in a vault, and write anew what is damaged or missing: out of what can still be read of it, else from the service,
+and with --from out of another vault what the service does not have. The service goes on meanwhile. What was damaged is read no more, and
+removed later. A vault whose newest term was lost is filled anew.
+
+The exit status is 0 if nothing is wrong with the vault afterwards, and 1 if something is left.`,
+		Example: `  holdfast vault repair local
+  holdfast vault repair attic --from local`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			if _, err := os.Stat(q.From); q.From != "" && err == nil { // the server may run elsewhere
+				q.From = absolute(q.From)
+			}
+			return a.repairVault(cmd, list[0], q)
+		},
+	}
+	c.Flags().StringVar(&q.From, "from", "", "another `VAULT`, for what the service does not have")
+	return c
+}
+
+func (a *app) repairVault(cmd *cobra.Command, name string, q control.VaultRepair) error {
+	return a.with(cmd, toLook, func(ctx context.Context, cl *control.Client) error {
+		bar := a.progress("objects", 0)
+		defer bar.end()
+		done, changes := 0, uint64(0)
+		rep, err := cl.RepairVault(ctx, name, q, func(d control.VaultMended) {
+			done, changes = done+1, changes+d.Changes
+			bar.at(done, int64(changes))
+		})
+		bar.end()
+		if errors.Is(err, context.Canceled) {
+			return interrupted(false, "repaired")
+		}
+		if err != nil {
+			return err
+		}
+		if a.json {
+			err = a.printJSON("vault-repair", rep)
+		} else {
+			a.showRepaired(&rep)
+		}
+		if err == nil && rep.Left > 0 {
+			err = &exitError{code: exitNegative}
+		}
+		return err
+	})
+}
+
+func (a *app) showRepaired(rep *control.VaultRepairReport) {
+	for _, name := range rep.Damaged {
+		a.printf("was damaged: %s\n", name)
+	}
+	if rep.Anew {
+		a.printf("The vault was filled anew: its newest term was lost.\n")
+	}
+	for _, f := range rep.Findings {
+		a.printf("LEFT: %s\n", inTable(f))
+	}
+	a.printf("%s: %s damaged, %s written, with %s that were missing; left: %d.\n", rep.Vault, count(int64(len(rep.Damaged)), "object"), count(int64(len(rep.Packs)), "pack"),
+		count(int64(rep.Changes), "change"), rep.Left)
+}
