@@ -83,7 +83,7 @@ func TestBurn(t *testing.T) {
 }
 
 type burning struct {
-	t   *testing.T
+	t    *testing.T
 	bin  string
 	dir  string
 	o    server.Options
