@@ -150,13 +150,23 @@ func (r *Relay) replay(ctx context.Context, name string, v *vault.Vault, have, e
 		return r.o.Engine.Apply(ctx, b)
 	})
 	if holdfast.IsKind(err, holdfast.NotFound) {
-		return fail("Reconcile", holdfast.NotFound, name, fmt.Sprintf("the store is older than the tail of the vault %q goes back to, so it cannot be brought up to it in place. Restore it: holdfast restore --from %s", name, v.Place()), err)
+		return fail("Reconcile", holdfast.NotFound, name, fmt.Sprintf("the store is older than the tail of the vault %q goes back to, so it cannot be brought up to it in place. Nothing is lost, and the vault was not touched. Rebuild the store beside this one: holdfast restore --from %s --key RECOVERY-KEY-FILE --into NEW-DIR, then: holdfast adopt NEW-DIR", name, r.location(name)), err)
 	}
 	if err != nil {
 		return err
 	}
 	r.o.Log.Warn("the store is where its vault is again", "vault", name, "changes", n, "took", r.o.Clock.Now().Sub(began))
 	return nil
+}
+
+// location returns where a vault lies, as a command takes it.
+func (r *Relay) location(name string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if w := r.workers[name]; w != nil {
+		return w.a.Location
+	}
+	return name
 }
 
 // connect returns a writer of a vault that goes on where the vault ends. The vault's end must be in the store's stream.
