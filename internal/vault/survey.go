@@ -176,7 +176,11 @@ func (s *survey) lookAtTerms(ctx context.Context) error {
 		if there[n] {
 			what = "the term cannot be read"
 		}
-		if _, ok := s.terms[n]; !ok {
+		t, ok := s.terms[n]
+		if t.foreign {
+			what = "its signer is not the store's"
+		}
+		if !ok || t.foreign {
 			if err := s.note(TermName(n), fail("Survey", holdfast.Corrupt, TermName(n), what, nil)); err != nil {
 				return err
 			}
