@@ -1,8 +1,10 @@
 package relay
 
 import (
+	"context"
 	"time"
 
+	"holdfast/internal/clock"
 	"holdfast/internal/vault"
 )
 
@@ -25,6 +27,8 @@ type VaultStatus struct {
 	Objects    int64      `json:"objects"`
 	Octets     int64      `json:"octets"`
 	Damaged    []string   `json:"damaged"`
+
+	at uint64 // the newest batch that it has
 }
 
 // Status is how the store's copies fare.
@@ -50,8 +54,24 @@ const (
 // lateAfter is how far a vault may lag before it is called late.
 const lateAfter = time.Minute
 
-// Status returns how the copies fare.
+// Status returns how the copies fare. How much a vault is behind is read from the store; where that cannot be read, it is at least the batches.
 func (r *Relay) Status() Status {
+	out := r.status()
+	ctx, cancel := clock.WithTimeout(context.Background(), r.o.Clock, time.Second)
+	defer cancel()
+	for i := range out.Vaults {
+		v := &out.Vaults[i]
+		if v.LagChanges == 0 {
+			continue
+		}
+		if changes, octets, err := r.o.Engine.Behind(ctx, v.at); err == nil {
+			v.LagChanges, v.LagBytes = changes, octets
+		}
+	}
+	return out
+}
+
+func (r *Relay) status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out Status
@@ -66,12 +86,12 @@ func (r *Relay) Status() Status {
 	for _, name := range r.order {
 		w := r.workers[name]
 		s := w.look()
-		x := VaultStatus{Name: name, Kind: w.a.Kind, Location: w.a.Location, Domain: w.a.Domain, SameDomain: []string{}, Mode: "async", State: s.state, Since: s.since.UTC().Truncate(time.Second), Reason: s.reason, Damaged: []string{}}
+		x := VaultStatus{Name: name, Kind: w.a.Kind, Location: w.a.Location, Domain: w.a.Domain, SameDomain: []string{}, Mode: "async", State: s.state, Since: s.since.UTC().Truncate(time.Second), Reason: s.reason, Damaged: []string{}, at: s.pos.Batch}
 		if r.o.Policy.Has(name) {
 			x.Mode = "sync"
 		}
 		if engine > s.pos.Batch {
-			x.LagChanges = int64(engine - s.pos.Batch) // in batches: each has at least one change
+			x.LagChanges = int64(engine - s.pos.Batch) // each batch has at least one
 			if !s.lastShip.IsZero() {
 				x.LagSeconds = now.Sub(s.lastShip).Seconds()
 			} else {

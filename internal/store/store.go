@@ -160,6 +160,8 @@ type Outbox interface {
 	After(ctx context.Context, batch uint64, limit int, fn func(*holdfast.Batch) error) error
 	// HashAt returns the position's hash after a batch; ok is false where there is no such batch, or none is known any more. Batch 0 has the zero hash.
 	HashAt(ctx context.Context, batch uint64) (hash holdfast.Hash, ok bool, err error)
+	// Behind tells how much lies above a batch: changes, and octets of their bodies. Above a hundred thousand changes the octets are estimated. Errors: NotFound (there is no such batch).
+	Behind(ctx context.Context, batch uint64) (changes, octets int64, err error)
 	// Follow hands over each batch after it was committed, in order, as it was written and without reading it back. At most depth of them wait: who is slower misses the rest,
 	// notices by their numbers, and reads them by After. The octets are shared with whoever committed them: nobody changes them. stop ends it.
 	Follow(depth int) (batches <-chan *holdfast.Batch, stop func())

@@ -74,6 +74,17 @@ func (e *Engine) HashAt(ctx context.Context, batch uint64) (hash holdfast.Hash, 
 	return e.batches[batch-1].at.Hash, true, nil
 }
 
+// Behind implements [store.Outbox].
+func (e *Engine) Behind(ctx context.Context, batch uint64) (changes, octets int64, err error) {
+	err = e.After(ctx, batch, 0, func(b *holdfast.Batch) error {
+		for i := range b.Changes {
+			changes, octets = changes+1, octets+int64(b.Changes[i].Size)
+		}
+		return nil
+	})
+	return changes, octets, err
+}
+
 // Follow implements [store.Outbox].
 func (e *Engine) Follow(depth int) (<-chan *holdfast.Batch, func()) {
 	c := make(chan *holdfast.Batch, depth)

@@ -165,6 +165,41 @@ func (e *Engine) HashAt(ctx context.Context, batch uint64) (hash holdfast.Hash, 
 	return hash, ok, err
 }
 
+// Behind implements [store.Outbox].
+func (e *Engine) Behind(ctx context.Context, batch uint64) (changes, octets int64, err error) {
+	snap, err := e.Snapshot(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer snap.Close()
+	s := snap.(*snapshot)
+	lsn, last := int64(0), int64(0)
+	if batch > 0 {
+		found, err := s.one(qBatch, func(x Stmt) { lsn = x.Int(1) }, batch)
+		if err == nil && !found {
+			err = store.Err("Behind", holdfast.NotFound, "", "the store's stream has no such batch")
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+	}
+	if _, err = s.one(qLastBatch, func(x Stmt) { last = x.Int(2) }); err != nil || last <= lsn {
+		return 0, 0, err
+	}
+	counted := int64(0)
+	if _, err = s.one(qBehind, func(x Stmt) { counted, octets = x.Int(0), x.Int(1) }, lsn); err != nil || counted == 0 {
+		return 0, 0, err
+	}
+	if changes = counted; counted == maxBehind && last-lsn > counted {
+		changes = last - lsn
+		octets = int64(float64(octets) / float64(counted) * float64(changes))
+	}
+	return changes, octets, nil
+}
+
+// maxBehind is how many changes Behind looks at, as its query says.
+const maxBehind = 100_000
+
 // feeds are those who follow the stream.
 type feeds struct {
 	n  atomic.Int32

@@ -15,6 +15,7 @@ const (
 	qInsertBatch
 	qLastBatch
 	qBatch
+	qBehind
 	qAccountByID
 	qAccountByLogin
 	qAccountsByLocalPart
@@ -103,6 +104,7 @@ var queries = [nQueries]string{
 	qInsertBatch:   `INSERT INTO batches(batch, hash, lsn) VALUES(?1,?2,?3)`,
 	qLastBatch:     `SELECT batch, hash, lsn FROM batches ORDER BY batch DESC LIMIT 1`,
 	qBatch:         `SELECT hash, lsn FROM batches WHERE batch=?1`,
+	qBehind:        `SELECT count(*), coalesce(sum(size), 0) FROM (SELECT size FROM changes WHERE lsn>?1 ORDER BY lsn LIMIT 100000)`,
 
 	qAccountByID:    `SELECT acct FROM accounts WHERE aid=?1`,
 	qAccountByLogin: `SELECT a.aid, a.acct FROM logins l JOIN accounts a ON a.acct=l.acct WHERE l.login=?1`,

@@ -188,5 +188,26 @@ func testPositions(k *kit) {
 	if _, ok, err := k.h.Engine.HashAt(k.Context(), early.Batch+7); ok || err != nil {
 		k.Errorf("a batch to come has a hash, %v", err)
 	}
+	changes, octets, err := k.h.Engine.Behind(k.Context(), early.Batch)
+	if err != nil || changes != 1 || octets < 1 {
+		k.Errorf("behind the newest but one: %d changes of %d octets, %v", changes, octets, err)
+	}
+	if changes, octets, err = k.h.Engine.Behind(k.Context(), k.h.Engine.Position().Batch); err != nil || changes != 0 || octets != 0 {
+		k.Errorf("behind the newest: %d changes of %d octets, %v", changes, octets, err)
+	}
+	all, sum := int64(0), int64(0)
+	if err := k.h.Engine.After(k.Context(), 0, 0, func(b *holdfast.Batch) error {
+		for i := range b.Changes {
+			all, sum = all+1, sum+int64(b.Changes[i].Size)
+		}
+		return nil
+	}); err != nil {
+		k.Fatal(err)
+	}
+	if changes, octets, err = k.h.Engine.Behind(k.Context(), 0); err != nil || changes != all || octets != sum {
+		k.Errorf("behind nothing: %d changes of %d octets, %v, want %d and %d", changes, octets, err, all, sum)
+	}
+	_, _, err = k.h.Engine.Behind(k.Context(), early.Batch+7)
+	k.kind("behind a batch to come", err, holdfast.NotFound)
 	k.kind("what follows a batch to come", k.h.Engine.After(k.Context(), early.Batch+7, 0, nil), holdfast.NotFound)
 }
