@@ -97,6 +97,8 @@ type mending struct {
 	tree    map[holdfast.ID]*holdfast.Collection
 	damaged map[itemKey]damaged // in the engine
 	want    map[uint64]wanted   // by the seq that the vaults have it at
+	queue   []waiting           // for the next group
+	queued  int                 // octets of it
 }
 
 type newest struct {
@@ -154,7 +156,13 @@ func (m *mending) run(ctx context.Context) error {
 	if err := m.collections(ctx); err != nil {
 		return err
 	}
-	return m.h.Changes(ctx, func(list []vault.Loaded) error { return m.put(ctx, list) })
+	if err := m.flush(ctx); err != nil {
+		return err
+	}
+	if err := m.h.Changes(ctx, func(list []vault.Loaded) error { return m.put(ctx, list) }); err != nil {
+		return err
+	}
+	return m.flush(ctx)
 }
 
 // known tells whether the engine has the account.
@@ -374,23 +382,6 @@ func (m *mending) put(ctx context.Context, list []vault.Loaded) error {
 			return err
 		}
 	}
-	return nil
-}
-
-// mend puts one item. What is refused is told, and does not keep the others back.
-func (m *mending) mend(ctx context.Context, e *holdfast.Entry, w wanted) error {
-	var err error
-	if !m.o.DryRun {
-		_, err = m.o.Core.Mend(ctx, m.id, e, w.replaces)
-	}
-	switch holdfast.KindOf(err) {
-	case holdfast.Unavailable, holdfast.Full, holdfast.Fenced, holdfast.Busy:
-		return err
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	m.tell(itemKey{e.Collection, e.Name}, e.Kind, e.ETag, w.what, err)
 	return nil
 }
 

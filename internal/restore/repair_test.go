@@ -90,6 +90,9 @@ func TestRepairBringsBackWhatARestoreLost(t *testing.T) {
 		if err != nil || got.Mended == 0 {
 			t.Fatalf("segment %d: %v, %+v", n, err, got)
 		}
+		if batches := e.Position().Batch - before.Batch; batches > 4 {
+			t.Fatalf("segment %d: %d items were put in %d batches", n, got.Mended, batches)
+		}
 		for _, id := range []holdfast.ID{a, b} {
 			if have, want := s.records(e, id), s.records(s.engine, id); have != want {
 				t.Fatalf("segment %d: the account's records are %q after the repair, want %q", n, have, want)
