@@ -100,7 +100,7 @@ func (r *Relay) compare(ctx context.Context, name string, v *vault.Vault) error 
 	}
 	if term.Number == 0 {
 		if v.Meta().Store != r.o.Store {
-			return r.foreign(name, v.Meta().Store)
+			return r.anothers(name, v.Meta().Store)
 		}
 		return nil // nothing was ever shipped
 	}
@@ -128,8 +128,12 @@ func (r *Relay) compare(ctx context.Context, name string, v *vault.Vault) error 
 	return r.replay(ctx, name, v, have, end)
 }
 
+func (r *Relay) anothers(name string, store holdfast.ID) error {
+	return fail("Reconcile", holdfast.Fenced, name, fmt.Sprintf("the vault %q was made for store %s, not for this one; is the right disk mounted?", name, store), nil)
+}
+
 func (r *Relay) foreign(name string, store holdfast.ID) error {
-	return fail("Reconcile", holdfast.Fenced, name, fmt.Sprintf("store %s has the right to write into the vault %q, not this one. If this store was restored from it and is to go on in its place: holdfast adopt", store, name), nil)
+	return fail("Reconcile", holdfast.Fenced, name, fmt.Sprintf("store %s has the right to write into the vault %q, not this one: it was restored from there and adopted. What this store acknowledged is in the vault, and in that one. To go on from here all the same: stop that one for good, holdfast restore --from %s --key RECOVERY-KEY-FILE --into NEW-DIR, holdfast adopt NEW-DIR", store, name, r.location(name)), nil)
 }
 
 // replay applies what the vault has above the store.
@@ -177,7 +181,7 @@ func (r *Relay) connect(ctx context.Context, name string, v *vault.Vault) (*vaul
 	}
 	if term.Number == 0 {
 		if v.Meta().Store != r.o.Store {
-			return nil, r.foreign(name, v.Meta().Store)
+			return nil, r.anothers(name, v.Meta().Store)
 		}
 		if term, err = v.Adopt(ctx, r.o.Store, holdfast.Position{}, vault.FromNothing); err != nil {
 			return nil, err

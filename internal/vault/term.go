@@ -185,5 +185,5 @@ func (v *Vault) newer(ctx context.Context, n uint64) (bool, error) {
 }
 
 func fenced(op, where string) error {
-	return fail(op, holdfast.Fenced, where, "another store has the right to write into this vault now; this one must not go on. `holdfast adopt` would give it back", nil)
+	return fail(op, holdfast.Fenced, where, "another store has the right to write into this vault now; this one must not go on; its next start says what to do", nil)
 }
