@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -187,6 +186,7 @@ func (a *app) restoreInto(ctx context.Context, c *config.Config, f restoreFlags,
 		state.Batch, state.Hash = p.Batch, p.Hash
 		return writeState(dir, restoringName, state)
 	}
+	ends := endsOf(ctx, o.Vaults)
 	rep, err := restore.Run(ctx, o)
 	_ = os.RemoveAll(spool)
 	if err != nil {
@@ -203,7 +203,18 @@ func (a *app) restoreInto(ctx context.Context, c *config.Config, f restoreFlags,
 	if err := e.Close(); err != nil {
 		return nil, err
 	}
-	return rep, a.endRestore(ctx, dir, f, o, state, rep)
+	return rep, a.endRestore(ctx, dir, f, o, state, ends, rep)
+}
+
+// endsOf says where vaults end now. A damaged one may not say it.
+func endsOf(ctx context.Context, vaults []*vault.Vault) map[holdfast.ID]restoredOf {
+	out := map[holdfast.ID]restoredOf{}
+	for _, v := range vaults {
+		if end, term, err := v.End(ctx); err == nil {
+			out[v.Meta().Vault] = restoredOf{Term: term.Number, End: vault.Position(end)}
+		}
+	}
+	return out
 }
 
 // beginRestore marks the directory as being restored.
@@ -238,7 +249,7 @@ func beginRestore(dir string, f restoreFlags, o restore.Options) (restoring, err
 }
 
 // endRestore writes what a store has beside its database: its marker, its keys, its list of vaults, its policy, and that it was restored. The directory is a store once the first file is gone.
-func (a *app) endRestore(ctx context.Context, dir string, f restoreFlags, o restore.Options, state restoring, rep *restore.Report) error {
+func (a *app) endRestore(ctx context.Context, dir string, f restoreFlags, o restore.Options, state restoring, ends map[holdfast.ID]restoredOf, rep *restore.Report) error {
 	now := clock.System.Now().UTC().Truncate(time.Second)
 	h, err := heritage(ctx, o, f)
 	if err != nil {
@@ -262,7 +273,9 @@ func (a *app) endRestore(ctx context.Context, dir string, f restoreFlags, o rest
 		r.Partial = strings.TrimSuffix("account "+f.account+" "+f.collection, " ")
 	}
 	for _, v := range o.Vaults {
-		r.From = append(r.From, restoredOf{v.Meta().Vault, len(o.Vaults) == 1 && len(rep.Losses) == 0})
+		from := ends[v.Meta().Vault]
+		from.Vault, from.Whole = v.Meta().Vault, len(o.Vaults) == 1 && len(rep.Losses) == 0
+		r.From = append(r.From, from)
 	}
 	if len(rep.Losses)+len(rep.Damage) > 0 {
 		if err := writeState(dir, lossesName, rep); err != nil {
@@ -334,7 +347,8 @@ it can. Stop the old server for good first; where it still runs on this machine,
 
 Every vault of the store must be there. One that was lost too is taken off the list with --without.
 
-It can be run again after it was cut short.`,
+It is refused where another store has written into a vault since this one was restored from it: restore again then. It can be run
+again after it was cut short.`,
 		Example: `  holdfast adopt ./holdfast-data
   holdfast adopt ./holdfast-data --without local`,
 		Args: args(cobra.ExactArgs(1)),
@@ -416,28 +430,4 @@ func (a *app) adopt(ctx context.Context, c *config.Config, dir string, without [
 	}
 	a.printf("%s has the right to write now, into: %s. Start it: holdfast serve --data %s\n", dir, strings.Join(names, ", "), dir)
 	return nil
-}
-
-// adoptVault makes the next term of a vault this store's, once. A vault that the store was restored from goes on from there; any other is filled anew.
-func adoptVault(ctx context.Context, e registry.Entry, ring *seal.Ring, store holdfast.ID, r *restored, log *slog.Logger) error {
-	v, err := openVault(ctx, e, vault.Options{Ring: ring, Log: log})
-	if err != nil {
-		return fmt.Errorf("the vault %s: %w", e.Name, err)
-	}
-	defer v.Close()
-	_, term, err := v.End(ctx)
-	if err != nil {
-		return err
-	}
-	if term.Store == store {
-		return nil // it was cut behind this one
-	}
-	base := holdfast.Position{}
-	for _, from := range r.From {
-		if from.Vault == v.Meta().Vault && from.Whole {
-			base = holdfast.Position{Batch: r.Batch, Hash: r.Hash}
-		}
-	}
-	_, err = v.Adopt(ctx, store, base, vault.FromNothing)
-	return err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/place/dir"
+	"holdfast/internal/registry"
 	"holdfast/internal/seal"
 	"holdfast/internal/store/memory"
 	"holdfast/internal/store/storetest"
@@ -191,4 +193,38 @@ func residentPeak(pid int) (n int64) {
 		}
 	}
 	return 0
+}
+
+// TestAdoptLooksAgain has the right to write made already, as by an adopt that was cut, and more in the vault than the store was restored to.
+func TestAdoptLooksAgain(t *testing.T) {
+	at, key := filledVault(t, 2, 100)
+	rec, err := readRecovery(key)
+	must(t, err)
+	v, err := openToRead(t.Context(), at, credential{}, slog.New(slog.DiscardHandler), rec.Identity)
+	must(t, err)
+	defer v.Close()
+	end, term, err := v.End(t.Context())
+	must(t, err)
+	ring, err := seal.NewRing(false)
+	must(t, err)
+	must(t, ring.Add(rec))
+	store, e := holdfast.NewID(nil), registry.Entry{Name: "local", Kind: kindDir, Location: at}
+	try := func(term uint64, batch uint64) error {
+		r := &restored{From: []restoredOf{{Vault: v.Meta().Vault, Whole: true, Term: term, End: vault.Position{Batch: batch, Hash: end.Hash}}}}
+		return adoptVault(t.Context(), e, ring, store, r, slog.New(slog.DiscardHandler))
+	}
+	if err := try(term.Number, end.Batch-1); err == nil {
+		t.Fatal("a vault into which more came was adopted")
+	}
+	if err := try(term.Number+1, end.Batch); err == nil {
+		t.Fatal("a vault that another store has taken was adopted")
+	}
+	if _, now, err := v.End(t.Context()); err != nil || now.Number != term.Number {
+		t.Fatalf("a term was made all the same: %v %v", now, err)
+	}
+	must(t, try(term.Number, end.Batch))
+	must(t, try(term.Number, end.Batch)) // it was cut behind the term
+	if err := try(term.Number, end.Batch-1); err == nil {
+		t.Fatal("what came before the term was made is not looked at")
+	}
 }

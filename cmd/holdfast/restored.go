@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/vault"
 	"holdfast/internal/vfs"
 )
 
@@ -49,6 +50,9 @@ type restored struct {
 type restoredOf struct {
 	Vault holdfast.ID `json:"vault"`
 	Whole bool        `json:"whole"` // it has everything that the store was restored to
+	// Term and End are where the vault ended before it was read: what came into it later is not in the store. Zero: not known.
+	Term uint64         `json:"term,omitempty"`
+	End  vault.Position `json:"end"`
 }
 
 // readState reads one of the files; ok is false where it is not there.

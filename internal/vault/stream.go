@@ -69,6 +69,15 @@ func (v *Vault) End(ctx context.Context) (holdfast.Position, Term, error) {
 	return end, term, nil
 }
 
+// EndOf returns the newest position that is durable in the tail of one term, whether it is the newest term or not; zero where there is nothing. It needs no key.
+func (v *Vault) EndOf(ctx context.Context, term uint64) (holdfast.Position, error) {
+	head, err := v.LastHead(ctx)
+	if err != nil {
+		return holdfast.Position{}, err
+	}
+	return v.endOf(ctx, Term{}, head, term)
+}
+
 // HashAt returns the hash after a batch of the newest term's stream, from its tail; ok is false where it is not known any more, or not yet.
 func (v *Vault) HashAt(ctx context.Context, batch uint64) (hash holdfast.Hash, ok bool, err error) {
 	if batch == 0 {
