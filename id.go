@@ -34,19 +34,43 @@ func NewID(r io.Reader) ID {
 
 // ParseID reads an ID's canonical text. Any other spelling (upper case, stray bits) is an error, so that one id has one href.
 func ParseID(s string) (ID, error) {
-	var id ID
+	id, ok := decodeID(s)
+	switch {
+	case ok:
+		return id, nil
+	case len(s) != idTextLen:
+		return ID{}, fmt.Errorf("an id has %d characters of a-z and 2-7, not %d", idTextLen, len(s))
+	}
+	return ID{}, fmt.Errorf("%q is not an id in canonical form: characters a-z and 2-7 only", s)
+}
+
+// decodeID is base32 by hand: every line of a journal has several ids, and a restore reads millions of lines.
+func decodeID[T string | []byte](s T) (id ID, ok bool) {
 	if len(s) != idTextLen {
-		return id, fmt.Errorf("an id has %d characters of a-z and 2-7, not %d", idTextLen, len(s))
+		return id, false
 	}
-	b, err := idText.DecodeString(s)
-	if err != nil || len(b) != len(id) {
-		return id, fmt.Errorf("%q is not an id: characters a-z and 2-7 only", s)
+	bits, held, n := uint32(0), 0, 0
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z':
+			c -= 'a'
+		case c >= '2' && c <= '7':
+			c -= '2' - 26
+		default:
+			return ID{}, false
+		}
+		bits, held = bits<<5|uint32(c), held+5
+		if held >= 8 {
+			held -= 8
+			id[n] = byte(bits >> held)
+			n++
+		}
 	}
-	copy(id[:], b)
-	if id.String() != s {
-		return ID{}, fmt.Errorf("%q is not an id in canonical form", s)
+	if bits&(1<<held-1) != 0 { // stray bits: another spelling
+		return ID{}, false
 	}
-	return id, nil
+	return id, true
 }
 
 // String returns 26 characters of a-z and 2-7.
@@ -66,6 +90,11 @@ func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
 // UnmarshalText is the inverse of MarshalText.
 func (id *ID) UnmarshalText(b []byte) error {
+	v, ok := decodeID(b)
+	if ok {
+		*id = v
+		return nil
+	}
 	v, err := ParseID(string(b))
 	if err == nil {
 		*id = v

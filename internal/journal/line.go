@@ -21,6 +21,15 @@ var kinds = map[holdfast.Kind]string{holdfast.KindAccount: "account", holdfast.K
 	holdfast.KindBinding: "binding", holdfast.KindEpoch: "epoch", holdfast.KindCollection: "collection", holdfast.KindAddress: "address", holdfast.KindEvent: "event", holdfast.KindTodo: "todo",
 	holdfast.KindJournal: "journal", holdfast.KindFreeBusy: "freebusy", holdfast.KindAvailable: "availability", holdfast.KindFile: "file", holdfast.KindMail: "mail"}
 
+// kindsByName is the inverse of kinds.
+var kindsByName = func() map[string]holdfast.Kind {
+	out := map[string]holdfast.Kind{}
+	for k, name := range kinds {
+		out[name] = k
+	}
+	return out
+}()
+
 // KindName returns what a kind is called in a line, and wherever else people read it.
 func KindName(k holdfast.Kind) string {
 	if name, ok := kinds[k]; ok {

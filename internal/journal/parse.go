@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -153,14 +154,11 @@ func (f *fields) kind(p *parser) {
 		f.c.Kind = holdfast.Kind(v)
 		return
 	}
-	name := string(p.text())
-	for k, n := range kinds {
-		if n == name {
-			f.c.Kind = k
-			return
-		}
+	k, ok := kindsByName[string(p.raw())]
+	if !ok {
+		p.fail("an unknown kind")
 	}
-	p.fail("an unknown kind")
+	f.c.Kind = k
 }
 
 // finish seals the change and compares it with what its line says.
@@ -252,7 +250,7 @@ func (p *parser) object(fn func(key []byte)) {
 		return
 	}
 	for p.err == nil {
-		key := p.text()
+		key := p.key()
 		p.need(':')
 		fn(key)
 		if p.take('}') {
@@ -300,6 +298,37 @@ func (p *parser) uint() (v uint64) {
 	return v
 }
 
+// key returns the name of a field, good until the line changes.
+func (p *parser) key() []byte {
+	p.need('"')
+	end := p.closing()
+	if end < 0 || bytes.IndexByte(p.b[p.i:end], '\\') >= 0 {
+		p.i--
+		return p.text()
+	}
+	key := p.b[p.i:end]
+	p.i = end + 1
+	return key
+}
+
+// closing returns where the string ends that p stands in; -1: nowhere.
+func (p *parser) closing() int {
+	for from := p.i; ; {
+		n := bytes.IndexByte(p.b[from:], '"')
+		if n < 0 {
+			return -1
+		}
+		end, before := from+n, from+n
+		for before > p.i && p.b[before-1] == '\\' {
+			before--
+		}
+		if (end-before)%2 == 0 {
+			return end
+		}
+		from = end + 1
+	}
+}
+
 // raw returns the octets between the quotes of a string without escapes.
 func (p *parser) raw() []byte {
 	p.need('"')
@@ -316,8 +345,8 @@ func (p *parser) raw() []byte {
 }
 
 func (p *parser) id() holdfast.ID {
-	id, err := holdfast.ParseID(string(p.raw()))
-	if err != nil {
+	var id holdfast.ID
+	if id.UnmarshalText(p.raw()) != nil {
 		p.fail("an id is expected")
 	}
 	return id
@@ -339,8 +368,8 @@ func atMost(b []byte, n int) []byte {
 }
 
 func (p *parser) time() time.Time {
-	t, err := time.Parse(time.RFC3339Nano, string(p.raw()))
-	if err != nil {
+	var t time.Time
+	if t.UnmarshalText(p.raw()) != nil {
 		p.fail("a time is expected")
 	}
 	return t.UTC()
@@ -357,44 +386,29 @@ func (p *parser) base64() []byte {
 // text returns a string's octets, which are the caller's.
 func (p *parser) text() []byte {
 	p.need('"')
-	from := p.i
-	for p.i < len(p.b) && p.b[p.i] != '"' && p.b[p.i] != '\\' {
-		p.i++
+	end := p.closing()
+	if p.err != nil || end < 0 {
+		p.fail("a string does not end")
+		return nil
 	}
-	size := p.i - from
-	for j := p.i; j < len(p.b) && p.b[j] != '"'; j++ { // how long it is at most
-		if p.b[j] == '\\' {
-			j++
+	out := make([]byte, 0, end-p.i)
+	for p.err == nil {
+		n := bytes.IndexByte(p.b[p.i:end], '\\')
+		if n < 0 {
+			out = append(out, p.b[p.i:end]...)
+			p.i = end + 1
+			break
 		}
-		size++
+		out = append(out, p.b[p.i:p.i+n]...)
+		p.i += n + 1
+		out = p.escape(out)
 	}
-	out := append(make([]byte, 0, size), p.b[from:p.i]...)
-	for p.i < len(p.b) {
-		switch c := p.b[p.i]; c {
-		case '"':
-			p.i++
-			return out
-		case '\\':
-			p.i++
-			out = p.escape(out)
-		default:
-			from := p.i
-			for p.i < len(p.b) && p.b[p.i] != '"' && p.b[p.i] != '\\' {
-				p.i++
-			}
-			out = append(out, p.b[from:p.i]...)
-		}
-	}
-	p.fail("a string does not end")
-	return nil
+	return out
 }
 
 // escape reads what follows a backslash. Surrogates do not occur: nothing above U+001F is written so.
 func (p *parser) escape(out []byte) []byte {
-	if p.i >= len(p.b) {
-		return out
-	}
-	c := p.b[p.i]
+	c := p.b[p.i] // closing saw that the string goes on
 	p.i++
 	switch c {
 	case '"', '\\', '/':

@@ -70,7 +70,7 @@ func (a *loading) read(ctx context.Context) error {
 
 // take passes whole groups on, those that were asked for.
 func (a *loading) take(ctx context.Context, list []vault.Loaded) error {
-	var out []holdfast.Change
+	out := make([]holdfast.Change, 0, len(list))
 	for i := 0; i < len(list) && !a.ended; {
 		end := i
 		for list[end].More > 0 && end+1 < len(list) {
@@ -80,20 +80,17 @@ func (a *loading) take(ctx context.Context, list []vault.Loaded) error {
 			a.ended = true
 			break
 		}
-		group, err := a.group(list[i : end+1])
-		if err != nil {
-			return err
-		}
-		out, i = append(out, group...), end+1
+		out, i = a.group(out, list[i:end+1]), end+1
 	}
 	return a.send(ctx, out, false)
 }
 
-// group makes of a group that was read what is applied: itself, or, once something is missing, itself with new seqs.
-func (a *loading) group(list []vault.Loaded) (out []holdfast.Change, err error) {
+// group appends what is applied of a group that was read: itself, or, once something is missing, itself with new seqs.
+func (a *loading) group(out []holdfast.Change, list []vault.Loaded) []holdfast.Change {
+	first := len(out)
 	if list[0].Seq != a.came+1 && !a.broken {
 		a.broken, a.live = true, map[itemKey]bool{}
-		out = a.begin("restored with a gap before change " + fmt.Sprint(list[0].Seq))
+		out = append(out, a.begin("restored with a gap before change " + fmt.Sprint(list[0].Seq))...)
 	}
 	own := len(out)
 	a.came = list[len(list)-1].Seq
@@ -115,10 +112,10 @@ func (a *loading) group(list []vault.Loaded) (out []holdfast.Change, err error) 
 		for i := range out[own:] {
 			alone(&out[own+i], 0)
 		}
-		a.rechain(out)
+		a.rechain(out[first:])
 	}
 	a.count += len(list)
-	return out, nil
+	return out
 }
 
 // renumbered gives a change the next seq.

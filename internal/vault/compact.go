@@ -162,7 +162,7 @@ func (v *Vault) joinMember(ctx context.Context, s *packSource, out []*run) ([]*r
 		out = append(out, last)
 	}
 	for i := range lines {
-		last.lines = journal.AppendLine(last.lines, &lines[i].Change, lines[i].Stored)
+		last.lines = journal.AppendLine(last.lines, &lines[i].Change, journal.Stored{Batch: lines[i].Batch, At: lines[i].Stored})
 	}
 	last.To, last.Chain, last.BatchTo, last.Last = m.To, m.Chain, m.BatchTo, m.Last
 	return out, nil

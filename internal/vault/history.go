@@ -183,14 +183,14 @@ func (h *History) cut(ctx context.Context) error {
 			if err != nil && ctx.Err() != nil {
 				return err
 			}
-			c.shrink(lines, func(l *lineOf) bool { return !l.At.After(at) })
+			c.shrink(lines, func(l *Loaded) bool { return !l.Stored.After(at) })
 		}
 	}
 	return nil
 }
 
 // shrink makes a candidate end with the last group whose lines all pass.
-func (c *candidate) shrink(lines []lineOf, ok func(*lineOf) bool) {
+func (c *candidate) shrink(lines []Loaded, ok func(*Loaded) bool) {
 	last := -1
 	for i := range lines {
 		if !ok(&lines[i]) {
@@ -204,7 +204,7 @@ func (c *candidate) shrink(lines []lineOf, ok func(*lineOf) bool) {
 		c.gone = true
 		return
 	}
-	c.To, c.Chain, c.BatchTo, c.Last = lines[last].Seq, lines[last].Chain, lines[last].Batch, lines[last].At
+	c.To, c.Chain, c.BatchTo, c.Last = lines[last].Seq, lines[last].Chain, lines[last].Batch, lines[last].Stored
 }
 
 // walker reads a plan forward, and remembers how far it came when the plan is made anew.
@@ -247,22 +247,26 @@ func (w *walker) step(ctx context.Context, s step) (again bool, err error) {
 			return false, context.Cause(ctx)
 		}
 		s.c.bad = err
-		s.c.shrink(lines, func(*lineOf) bool { return true })
+		s.c.shrink(lines, func(*Loaded) bool { return true })
 		return true, nil
 	}
-	var part []Loaded
+	from, to := 0, 0 // of the lines, which are in order: those that are wanted
 	fresh := w.seq == 0 || len(w.gaps) > 0 && w.gaps[len(w.gaps)-1].To == w.seq
 	for i := range lines {
 		l := &lines[i]
 		if l.Seq <= w.seq || l.Seq > s.to {
 			continue
 		}
-		if len(part) == 0 && !fresh && l.Before != w.chain || w.seq == 0 && l.Seq == 1 && l.Before != (holdfast.Hash{}) {
+		if to == 0 && !fresh && l.Before != w.chain || w.seq == 0 && l.Seq == 1 && l.Before != (holdfast.Hash{}) {
 			s.c.gone, s.c.bad = true, fail("History", holdfast.Corrupt, w.h.Account.String(), "it is of another history of the account", nil)
 			return true, nil
 		}
-		part = append(part, Loaded{l.Change, l.Stored.Batch, l.Stored.At})
+		if to == 0 {
+			from = i
+		}
+		to = i + 1
 	}
+	part := lines[from:to:to]
 	if len(part) == 0 || part[0].Seq != w.seq+1 && !fresh {
 		s.c.gone = true
 		return true, nil
@@ -274,7 +278,10 @@ func (w *walker) step(ctx context.Context, s step) (again bool, err error) {
 
 // give hands on whole groups, and holds back the beginning of one.
 func (w *walker) give(part []Loaded) error {
-	w.held = append(w.held, part...)
+	if len(w.held) > 0 {
+		part = append(w.held, part...)
+	}
+	w.held = part
 	n := len(w.held)
 	for n > 0 && w.held[n-1].More > 0 {
 		n--

@@ -142,15 +142,12 @@ func indexOf(list []Member) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// lineOf is a change with what its line says besides.
-type lineOf struct {
-	holdfast.Change
-	journal.Stored
-}
+// maxAhead bounds the changes for which there is made room before the first is read: an index may say anything.
+const maxAhead = 8192
 
 // unfold reads the lines of a member, chains them on from Before, and judges that they are what the member says. Where they are not it returns those that are good, and Corrupt.
-func (m *Member) unfold(r io.Reader) ([]lineOf, error) {
-	var out []lineOf
+func (m *Member) unfold(r io.Reader) ([]Loaded, error) {
+	out := make([]Loaded, 0, min(m.To-m.From+1, maxAhead))
 	lines, prev := journal.NewLines(r), m.Before
 	for seq := m.From; ; seq++ {
 		line, err := lines.Next()
@@ -173,6 +170,6 @@ func (m *Member) unfold(r io.Reader) ([]lineOf, error) {
 		c.Before = prev
 		journal.Extend(&c, prev)
 		prev = c.Chain
-		out = append(out, lineOf{c, at})
+		out = append(out, Loaded{c, at.Batch, at.At})
 	}
 }

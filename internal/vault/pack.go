@@ -290,7 +290,7 @@ func (v *Vault) readPack(ctx context.Context, ref PackRef, fn func(Member, []byt
 }
 
 // openMember opens a member that was read.
-func (v *Vault) openMember(ctx context.Context, m Member, sealed []byte) ([]lineOf, error) {
+func (v *Vault) openMember(ctx context.Context, m Member, sealed []byte) ([]Loaded, error) {
 	if holdfast.HashOf(sealed) != m.SHA256 {
 		return nil, fail("Member", holdfast.Corrupt, m.Account.String(), "a member does not have its hash", nil)
 	}

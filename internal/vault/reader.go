@@ -53,7 +53,7 @@ type shelf struct {
 	now    Member
 	claims bool // it says how far accounts have come, and holds nothing
 	rank   func(*Member) int
-	open   func(context.Context, *Member) ([]lineOf, error)
+	open   func(context.Context, *Member) ([]Loaded, error)
 }
 
 // NewReader opens vaults for reading. What cannot be read is remembered as damage, and passed over. It must be closed. Errors: those that keep it from reading anything.
@@ -268,7 +268,7 @@ func (r *Reader) takePack(ctx context.Context, v *Vault, p PackRef, rank func(*M
 		return err
 	}
 	s := &shelf{vault: v, name: p.Name, list: newMembers(f), rank: rank}
-	s.open = func(ctx context.Context, m *Member) ([]lineOf, error) {
+	s.open = func(ctx context.Context, m *Member) ([]Loaded, error) {
 		sealed, err := v.read(ctx, p.Name+packSuffix, m.Offset, m.Length)
 		if err != nil {
 			return nil, err
@@ -426,7 +426,7 @@ func (r *Reader) spool(v *Vault, list []Member, lines *os.File, rank func(*Membe
 	if claims {
 		s.name = dirHeads
 	}
-	s.open = func(_ context.Context, m *Member) ([]lineOf, error) {
+	s.open = func(_ context.Context, m *Member) ([]Loaded, error) {
 		b := make([]byte, m.Length)
 		if _, err := lines.ReadAt(b, m.Offset); err != nil {
 			return nil, err
