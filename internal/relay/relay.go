@@ -66,10 +66,17 @@ type Relay struct {
 	mu      sync.Mutex
 	workers map[string]*worker
 	order   []string
-	changed chan struct{} // closed and made anew whenever a watermark or a state changed
-	met     bool          // the policy can be met now
+	waiting map[*waiter]struct{}
+	met     bool // the policy can be met now
+	alone   bool // the engine alone is enough now
 	running context.Context
 	all     sync.WaitGroup
+}
+
+// waiter is somebody who waits until the policy holds for a batch. It is woken then, and whenever what the policy can do has changed; not for each batch of others.
+type waiter struct {
+	batch uint64
+	woken chan struct{} // holds one
 }
 
 // New wires a relay. Nothing is read before Reconcile, nothing shipped before Run.
@@ -86,7 +93,7 @@ func New(o Options) (*Relay, error) {
 	def(&o.HeadEvery, 10*time.Minute)
 	def(&o.Backoff, 30*time.Second)
 	def(&o.UpkeepEvery, time.Hour)
-	r := &Relay{o: o, workers: map[string]*worker{}, changed: make(chan struct{})}
+	r := &Relay{o: o, workers: map[string]*worker{}, waiting: map[*waiter]struct{}{}}
 	for _, a := range o.Vaults {
 		r.order = append(r.order, a.Name)
 		r.workers[a.Name] = newWorker(r, a)
@@ -171,54 +178,64 @@ func (r *Relay) Detach(name string) error {
 	return nil
 }
 
-// recount finds out for what the policy holds, after a watermark or a state changed.
+// recount finds out for what the policy holds, after a watermark or a state changed, and wakes who waited for that.
 func (r *Relay) recount() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	engine := r.o.Engine.Position().Batch
-	marks := map[string]mark{}
-	up, filling := true, false
+	marks, alive := map[string]mark{}, map[string]mark{}
+	filling := false
 	for _, name := range r.o.Policy.Names() {
-		w := r.workers[name]
-		s := w.look()
-		marks[name] = mark{s.whole, s.pos.Batch}
+		s := r.workers[name].look()
+		marks[name], alive[name] = mark{s.whole, s.pos.Batch}, mark{s.whole && s.up, s.pos.Batch}
 		filling = filling || s.filling()
 	}
-	alive := map[string]mark{}
-	for name, m := range marks {
-		alive[name] = mark{m.counts && r.workers[name].look().up, m.batch}
-	}
-	_, up = r.o.Policy.acked(engine, alive)
+	_, met := r.o.Policy.acked(engine, alive)
+	alone := !met && (r.o.Degraded || filling) // where that was asked for and a vault is down, and while a vault that never was whole is being filled
 	batch, ok := r.o.Policy.acked(engine, marks)
-	if r.lenient(up, filling) {
+	if alone {
 		batch, ok = engine, true
 	}
-	r.met = up
 	if ok && batch > r.acked.Load() {
 		r.acked.Store(batch)
 	}
-	close(r.changed)
-	r.changed = make(chan struct{})
+	all := met != r.met || alone != r.alone
+	r.met, r.alone = met, alone
+	for w := range r.waiting {
+		if all || w.batch <= r.acked.Load() {
+			select {
+			case w.woken <- struct{}{}:
+			default: // it is awake
+			}
+		}
+	}
 }
 
-// lenient tells whether the engine alone is enough now: where that was asked for and a vault is down, and while a vault that never was whole is being filled.
-func (r *Relay) lenient(up, filling bool) bool { return !up && (r.o.Degraded || filling) }
+// await adds somebody who waits for a batch; leave takes him away. What he waits for is to be looked at after await, so that nothing is missed.
+func (r *Relay) await(batch uint64) *waiter {
+	w := &waiter{batch, make(chan struct{}, 1)}
+	r.mu.Lock()
+	r.waiting[w] = struct{}{}
+	r.mu.Unlock()
+	return w
+}
 
-// alone tells whether the engine alone is enough now. The lock is not held.
-func (r *Relay) alone() (alone bool, met bool, changed <-chan struct{}) {
-	filling := false
+func (r *Relay) leave(w *waiter) {
+	r.mu.Lock()
+	delete(r.waiting, w)
+	r.mu.Unlock()
+}
+
+// state tells whether the engine alone is enough now, and whether the policy can be met.
+func (r *Relay) state() (alone, met bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, name := range r.o.Policy.Names() {
-		s := r.workers[name].look()
-		filling = filling || s.filling()
-	}
-	return r.lenient(r.met, filling), r.met, r.changed
+	return r.alone, r.met
 }
 
 // Ready implements the core's Copies: why a change would be refused now; nil for none.
 func (r *Relay) Ready() error {
-	alone, met, _ := r.alone()
+	alone, met := r.state()
 	if alone {
 		return nil
 	}
@@ -245,13 +262,15 @@ func (r *Relay) refuse(text string) error {
 // Wait implements the core's Copies: it returns once the policy holds for a batch, and who has it. Errors: Unavailable (the policy cannot be met now; the change is in the store, is not shown, and
 // is acknowledged when it is sent again).
 func (r *Relay) Wait(ctx context.Context, batch uint64) (copies []string, policy string, err error) {
+	if len(r.o.Policy.terms) == 0 {
+		return r.copies(batch), r.o.Policy.String(), nil
+	}
 	late := r.o.Clock.NewTimer(r.o.Patience)
 	defer late.Stop()
+	w := r.await(batch)
+	defer r.leave(w)
 	for {
-		alone, met, changed := r.alone()
-		if len(r.o.Policy.terms) == 0 {
-			return r.copies(batch), r.o.Policy.String(), nil
-		}
+		alone, met := r.state()
 		switch {
 		case met && r.acked.Load() >= batch:
 			return r.copies(batch), r.o.Policy.String(), nil
@@ -261,7 +280,7 @@ func (r *Relay) Wait(ctx context.Context, batch uint64) (copies []string, policy
 			return nil, "", r.refuse("a copy of the data that every change must reach could not be written; the change is not acknowledged, try again later")
 		}
 		select {
-		case <-changed:
+		case <-w.woken:
 		case <-late.C():
 			if r.o.Degraded {
 				return r.copies(batch), "engine", nil
@@ -291,7 +310,7 @@ func (r *Relay) Acked() uint64 {
 	if len(r.o.Policy.terms) == 0 {
 		return r.o.Engine.Position().Batch
 	}
-	if alone, _, _ := r.alone(); alone {
+	if alone, _ := r.state(); alone {
 		return r.o.Engine.Position().Batch
 	}
 	return r.acked.Load()
@@ -299,13 +318,14 @@ func (r *Relay) Acked() uint64 {
 
 // AwaitAcked implements the core's Copies: it returns once the policy holds for a batch, or with ctx's cause.
 func (r *Relay) AwaitAcked(ctx context.Context, batch uint64) error {
+	w := r.await(batch)
+	defer r.leave(w)
 	for {
-		_, _, changed := r.alone()
 		if r.Acked() >= batch {
 			return nil
 		}
 		select {
-		case <-changed:
+		case <-w.woken:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
