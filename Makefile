@@ -25,6 +25,7 @@ check:
 	go vet ./...
 	go test -short ./...
 
+# (restic is measured beside it where it is installed: apt-get install restic)
 bench: build
 	go run ./sim/bench
 

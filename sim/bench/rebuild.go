@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"holdfast/sim/load"
+	"holdfast/sim/server"
+)
+
+// rebuilding is a store that grows, and is restored out of its vault at several sizes.
+type rebuilding struct {
+	b         *bench
+	dir, data string
+	key       string
+	accounts  []load.Account
+	changes   int64
+}
+
+// rebuild fills a store, and restores it out of its vault: its speed, and its memory, which must not grow with the changes. Beside it, a copy of the database's files and, where it is installed, restic.
+func (b *bench) rebuild(ctx context.Context) error {
+	dir := filepath.Join(b.dir, "rebuild")
+	r := &rebuilding{b: b, dir: dir, data: filepath.Join(dir, "data"), key: filepath.Join(dir, "recovery.txt")}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := command(ctx, nil, b.bin, "key", "init", "--data", r.data, "--out", r.key); err != nil {
+		return err
+	}
+	for i, n := range b.restored {
+		if err := r.fill(ctx, n); err != nil {
+			return err
+		}
+		if err := r.restore(ctx, i == len(b.restored)-1); err != nil {
+			return err
+		}
+	}
+	if err := r.size(); err != nil {
+		return err
+	}
+	return r.copies(ctx)
+}
+
+// fill writes contacts until there are n changes at least, and lets what is full be sealed.
+func (r *rebuilding) fill(ctx context.Context, n int64) error {
+	s, err := server.Start(ctx, server.Options{Bin: r.b.bin, Data: r.data, Env: map[string]string{"HOLDFAST_VAULT_SEAL": "2s", "HOLDFAST_VAULT_SEGMENT_AGE": "1s"}})
+	if err != nil {
+		return err
+	}
+	defer s.Stop()
+	if r.accounts == nil {
+		if r.accounts, err = s.AddAccounts(ctx, "p", vaultConns); err != nil {
+			return err
+		}
+	}
+	for r.changes < n {
+		list, err := writers(ctx, s.Addr, r.accounts, false)
+		if err != nil {
+			return err
+		}
+		done := load.Run(ctx, list, load.Bounds{For: 2 * time.Second})
+		hangUp(list)
+		if err := good(done); err != nil {
+			return err
+		}
+		r.changes += done.Done
+	}
+	time.Sleep(4 * time.Second) // what is full is sealed
+	return s.Stop()
+}
+
+// restore restores once. The goal is judged at the largest size.
+func (r *rebuilding) restore(ctx context.Context, last bool) error {
+	var rep struct {
+		Changes int64   `json:"changes"`
+		Seconds float64 `json:"duration_s"`
+		Rate    float64 `json:"changes_per_s"`
+	}
+	var memory int64
+	into := filepath.Join(r.dir, "again")
+	defer os.RemoveAll(into)
+	began := time.Now()
+	if err := command(ctx, func(out []byte, p *os.ProcessState) error {
+		memory = peak(p)
+		return json.Unmarshal(out, &rep)
+	}, r.b.bin, "restore", "--json", "--from", filepath.Join(r.dir, "holdfast-vault"), "--key", r.key, "--into", into); err != nil {
+		return err
+	}
+	f := figure{Name: fmt.Sprintf("restored from a vault, %s changes", number(float64(rep.Changes))), Value: rep.Rate, Unit: "changes/s",
+		Note: fmt.Sprintf("in %.1f s, with its indexes and the last fsync in %.1f s; %d MiB resident at most", rep.Seconds, time.Since(began).Seconds(), memory>>20)}
+	if last {
+		f.Goal = 50_000
+	}
+	r.b.report.add(f)
+	return nil
+}
+
+// size tells how large packs are beside what was put.
+func (r *rebuilding) size() error {
+	all, packs, err := sizeOf(filepath.Join(r.dir, "holdfast-vault"))
+	if err != nil {
+		return err
+	}
+	raw := r.changes * load.CardSize
+	r.b.report.add(figure{Name: "sealed, of raw vCards", Value: 100 * float64(packs) / float64(raw), Unit: "%", Goal: 45, AtMost: true,
+		Note: fmt.Sprintf("packs %d MiB, the whole vault with its tail %d MiB, for %d MiB of vCards", packs>>20, all>>20, raw>>20)})
+	return nil
+}
+
+// copies saves and brings back the database's files as others would.
+func (r *rebuilding) copies(ctx context.Context) error {
+	timed := func(name string, env []string, prog string, args ...string) error {
+		began := time.Now()
+		if err := commandEnv(ctx, env, nil, prog, args...); err != nil {
+			return err
+		}
+		r.b.report.add(figure{Name: name, Value: float64(r.changes) / time.Since(began).Seconds(), Unit: "changes/s"})
+		return nil
+	}
+	if err := timed("a copy of the database's files with fsync", nil, "sh", "-c", `mkdir "$2" && cp "$1"/holdfast.db* "$2" && sync "$2"/*`, "sh", r.data, filepath.Join(r.dir, "copied")); err != nil {
+		return err
+	}
+	if _, err := exec.LookPath("restic"); err != nil {
+		r.b.report.add(figure{Name: "restic", Unit: "changes/s", Note: "absent: it is not measured (apt-get install restic)"})
+		return nil
+	}
+	repo := filepath.Join(r.dir, "restic")
+	env := []string{"RESTIC_PASSWORD=x", "RESTIC_REPOSITORY=" + repo, "RESTIC_CACHE_DIR=" + filepath.Join(r.dir, "cache")}
+	if err := commandEnv(ctx, env, nil, "restic", "init", "-q"); err != nil {
+		return err
+	}
+	if err := timed("restic saves the same database's files", env, "restic", "backup", "-q", r.data); err != nil {
+		return err
+	}
+	return timed("restic restores them", env, "restic", "restore", "-q", "latest", "--target", filepath.Join(r.dir, "from-restic"))
+}
+
+func sizeOf(dir string) (all, packs int64, err error) {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		i, err := d.Info()
+		if err == nil {
+			all += i.Size()
+			if filepath.Base(filepath.Dir(path)) == "pages" {
+				packs += i.Size()
+			}
+		}
+		return err
+	})
+	return all, packs, err
+}
+
+func command(ctx context.Context, fn func([]byte, *os.ProcessState) error, name string, args ...string) error {
+	return commandEnv(ctx, nil, fn, name, args...)
+}
+
+// commandEnv runs a command, and hands its output to fn.
+func commandEnv(ctx context.Context, env []string, fn func([]byte, *os.ProcessState) error, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), env...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("%s %v: %w: %s", name, args, err, errs.Bytes())
+	}
+	if fn == nil {
+		return nil
+	}
+	return fn(out, cmd.ProcessState)
+}
