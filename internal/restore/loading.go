@@ -90,7 +90,7 @@ func (a *loading) group(out []holdfast.Change, list []vault.Loaded) []holdfast.C
 	first := len(out)
 	if list[0].Seq != a.came+1 && !a.broken {
 		a.broken, a.live = true, map[itemKey]bool{}
-		out = append(out, a.begin("restored with a gap before change " + fmt.Sprint(list[0].Seq))...)
+		out = append(out, a.begin("restored with a gap before change "+fmt.Sprint(list[0].Seq))...)
 	}
 	own := len(out)
 	a.came = list[len(list)-1].Seq
