@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+	"sync/atomic"
 
 	"filippo.io/age"
 
@@ -15,6 +16,7 @@ type Identity struct {
 	secret    string
 	age       age.Identity
 	recipient *Recipient
+	known     atomic.Pointer[known]
 }
 
 // Recipient is the public half of an age key: it seals.
@@ -40,11 +42,11 @@ func NewIdentity(hybrid bool) (*Identity, error) {
 }
 
 func ofX25519(i *age.X25519Identity) *Identity {
-	return &Identity{i.String(), i, &Recipient{i.Recipient().String(), i.Recipient()}}
+	return &Identity{secret: i.String(), age: i, recipient: &Recipient{i.Recipient().String(), i.Recipient()}}
 }
 
 func ofHybrid(i *age.HybridIdentity) *Identity {
-	return &Identity{i.String(), i, &Recipient{i.Recipient().String(), i.Recipient()}}
+	return &Identity{secret: i.String(), age: i, recipient: &Recipient{i.Recipient().String(), i.Recipient()}}
 }
 
 // ParseIdentity reads the line of an age key file: AGE-SECRET-KEY-1… or AGE-SECRET-KEY-PQ-1…. The error (Invalid) does not repeat it.

@@ -94,14 +94,20 @@ func Open(sealed io.Reader, limit int64, with ...*Identity) (io.ReadCloser, erro
 
 // decrypt begins to read an age file.
 func decrypt(op string, src *source, with []*Identity) (io.Reader, error) {
-	ids := make([]age.Identity, len(with))
-	for i, id := range with {
-		ids[i] = id.age
-	}
-	if len(ids) == 0 {
+	if len(with) == 0 {
 		return nil, fail(op, holdfast.Unauthorized, "no key was given to open it with", nil)
 	}
-	r, err := age.Decrypt(src, ids...)
+	var r io.Reader
+	var err error
+	if len(with) == 1 {
+		r, err = with[0].open(src)
+	} else {
+		ids := make([]age.Identity, len(with))
+		for i, id := range with {
+			ids[i] = id.age
+		}
+		r, err = age.Decrypt(src, ids...)
+	}
 	var none *age.NoIdentityMatchError
 	switch {
 	case err == nil:

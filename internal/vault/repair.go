@@ -246,7 +246,7 @@ func (r *repair) pack(ctx context.Context, p PackRef) error {
 		}
 		x := &run{Member: m}
 		for i := range lines {
-			x.lines = journal.AppendLine(x.lines, &lines[i].Change, lines[i].Stored)
+			x.lines = journal.AppendLine(x.lines, &lines[i].Change, journal.Stored{Batch: lines[i].Batch, At: lines[i].Stored})
 		}
 		runs = append(runs, x)
 		return nil
