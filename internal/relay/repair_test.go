@@ -9,6 +9,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/place"
+	"holdfast/internal/store/memory"
 	"holdfast/internal/vault"
 )
 
@@ -126,4 +127,37 @@ func TestAVaultIsRepairedBesideTheAppends(t *testing.T) {
 	_, _, err = g.wait(g.put(g.a, "again.vcf"))
 	fine(t, err)
 	g.whole("at the end", "local")
+}
+
+// TestWhatTheStoreLacksComesFromAnotherVault asks for changes that the store does not have.
+func TestWhatTheStoreLacksComesFromAnotherVault(t *testing.T) {
+	g := newRig(t, "engine+local", false, "local")
+	for i := range 5 {
+		g.put(g.a, fmt.Sprint(i, ".vcf"))
+	}
+	_, _, err := g.wait(g.put(g.a, "last.vcf"))
+	fine(t, err)
+	other, err := vault.Open(t.Context(), vault.Options{Place: g.places["local"], Ring: g.ring})
+	fine(t, err)
+	snap, err := g.engine.Snapshot(t.Context())
+	fine(t, err)
+	defer snap.Close()
+	head, err := snap.Head(g.a.ID)
+	fine(t, err)
+	for _, others := range [][]*vault.Vault{nil, {other}} {
+		o := &origin{engine: memory.New(), others: others, spool: t.TempDir()}
+		var got []uint64
+		fine(t, o.Changes(t.Context(), g.a.ID, 2, head.Seq, func(list []vault.Loaded) error {
+			for i := range list {
+				got = append(got, list[i].Seq)
+				if want, err := snap.Chain(g.a.ID, list[i].Seq); err != nil || want.Chain != list[i].Chain {
+					t.Errorf("change %d has another chain", list[i].Seq)
+				}
+			}
+			return nil
+		}))
+		if others == nil && len(got) > 0 || others != nil && uint64(len(got)) != head.Seq-1 {
+			t.Errorf("with %d other vaults: %v of 2 to %d", len(others), got, head.Seq)
+		}
+	}
 }

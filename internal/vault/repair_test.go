@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -260,4 +261,47 @@ func TestTheDamagedGoesLater(t *testing.T) {
 	}
 	fine(t, w.Close())
 	clean(t, "after letting go", r, m, v)
+}
+
+// TestARepairThatIsCut cuts a repair at each of its changes, and runs it again.
+func TestARepairThatIsCut(t *testing.T) {
+	r, m, whole := damagedVault(t)
+	fine(t, r.w.Close())
+	bad := whole.Clone()
+	for _, name := range []string{dirPages + number(1) + packSuffix, SegmentName(1, 4), SegmentKeyName(1, 3), AccountKeyName(m.accounts[0], 1), HeadName(1), nameReadMe} {
+		b := must2(place.ReadAll(ctx, bad, name, 1<<20))
+		b[len(b)/2] ^= 1
+		bad.Overwrite(name, b)
+	}
+	missing := func(p place.Place) int {
+		got, _ := readAll(t, r.recovery, ReadOptions{}, p)
+		return same(t, "cut", got, m.truth(len(m.batches)))
+	}
+	cuts, before := 0, missing(bad)
+	for n := 0; ; n++ {
+		p := bad.Clone()
+		o := r.opt
+		o.Place = &cutPlace{Place: p, left: n, done: n%2 == 0}
+		v := must2(Open(ctx, o))
+		end, term, err := v.End(ctx)
+		fine(t, err)
+		w, err := v.Writer(ctx, term, end)
+		fine(t, err)
+		_, err = v.Repair(ctx, w, m, RepairOptions{Spool: t.TempDir()})
+		fine(t, w.Close())
+		if now := missing(p); now > before {
+			t.Errorf("cut at %d: %d changes cannot be read, and %d could not before", n, now, before)
+		}
+		_, after := mend(t, r, m, p)
+		clean(t, fmt.Sprint("cut at ", n), r, m, after)
+		if err == nil {
+			break
+		}
+		if cuts++; !errors.Is(err, errCut) {
+			t.Fatal(err)
+		}
+	}
+	if cuts < 8 {
+		t.Errorf("only %d cuts", cuts)
+	}
 }
