@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -88,6 +89,12 @@ when. The exit status is 1 then. The store goes on with its list of vaults and i
 	return c
 }
 
+// restoreCache is the engine's page cache while it is filled, in KiB: one batch and a little. More would only be touched once, and each touch of a fresh page costs more than its row.
+const restoreCache = 16 << 10
+
+// restoreGarbage lets the heap of a restore grow to four times what is in use, which is little, before it is collected: changes come by in millions, and none is kept.
+const restoreGarbage = 300
+
 // restore restores, or reads everything and writes nothing.
 func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) error {
 	o := restore.Options{Account: f.account, Seq: f.seq, Collection: strings.Trim(f.collection, "/"), Log: a.logger(c), Derive: core.DeriveBy(judges(c))}
@@ -100,6 +107,7 @@ func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) err
 	if o.Recovery, err = readRecovery(f.key); err != nil {
 		return err
 	}
+	debug.SetGCPercent(restoreGarbage)
 	remotes := 0
 	for _, from := range f.from {
 		var cred credential
@@ -173,7 +181,7 @@ func (a *app) restoreInto(ctx context.Context, c *config.Config, f restoreFlags,
 	if err != nil {
 		return nil, err
 	}
-	e, err := sqlite.Open(ctx, sqlite.Options{Dir: dir, Store: state.Store, Create: true, Log: log, Ballast: -1, Bulk: true, CacheKiB: 64 << 10})
+	e, err := sqlite.Open(ctx, sqlite.Options{Dir: dir, Store: state.Store, Create: true, Log: log, Ballast: -1, Bulk: true, CacheKiB: restoreCache})
 	if err != nil {
 		return nil, err
 	}

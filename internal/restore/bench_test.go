@@ -24,7 +24,7 @@ func BenchmarkRestore(b *testing.B) {
 	s := newBenchSource(b, n)
 	for b.Loop() {
 		dir := b.TempDir()
-		e, err := sqlite.Open(b.Context(), sqlite.Options{Dir: dir, Create: true, Ballast: -1, Bulk: true, CacheKiB: 64 << 10})
+		e, err := sqlite.Open(b.Context(), sqlite.Options{Dir: dir, Create: true, Ballast: -1, Bulk: true, CacheKiB: 16 << 10})
 		fine(b, err)
 		v, err := vault.Open(b.Context(), vault.Options{Place: s.place, With: []*seal.Identity{s.recovery.Identity}})
 		fine(b, err)
