@@ -9,20 +9,24 @@ import (
 	"holdfast/internal/control"
 	"holdfast/internal/place"
 	"holdfast/internal/relay"
-	"holdfast/internal/store"
 	"holdfast/internal/vault"
 )
 
 // Verify implements [control.Vaults]: it reads every object, opens all of it with the server's key, and follows each account's chain from its first change to its newest. With engine, each
-// account's end is compared with what the store has there.
+// account is compared with what the store has, and the store's index with its own history: see keeper_compare.go.
 func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(control.VaultFinding)) (rep control.VaultReport, err error) {
 	e := k.vaults().Find(name)
 	if e == nil {
 		return rep, keyTrouble(holdfast.NotFound, "there is no vault called %q; `holdfast vault list` shows which are", name)
 	}
 	rep = control.VaultReport{Vault: name, Damaged: []string{}}
+	shipped := uint64(0)
 	for _, s := range k.relay.Status().Vaults {
-		if s.Name == name && s.State == relay.Filling {
+		if s.Name != name {
+			continue
+		}
+		shipped = s.Batch
+		if s.State == relay.Filling {
 			return rep, keyTrouble(holdfast.Unavailable, "the vault %s is being filled; wait until `holdfast vault status` says that it is whole", name)
 		}
 	}
@@ -32,6 +36,10 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 	}
 	defer v.Close()
 	if err := v.Place().List(ctx, "", "", func(i place.Info) error { rep.Objects, rep.Octets = rep.Objects+1, rep.Octets+i.Size; return nil }); err != nil {
+		return rep, err
+	}
+	end, _, err := v.End(ctx) // what the store has up to there, the vault must have
+	if err != nil {
 		return rep, err
 	}
 	spool, err := os.MkdirTemp("", "holdfast-verify-*")
@@ -44,9 +52,14 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 		return rep, err
 	}
 	defer r.Close()
-	x := &verifier{k: k, rep: &rep, fn: fn, engine: engine}
+	x := &verifier{k: k, rep: &rep, fn: fn, engine: engine, end: max(end.Batch, shipped)}
 	if err := r.Accounts(ctx, func(h *vault.History) error { return x.account(ctx, h) }); err != nil {
 		return rep, err
+	}
+	if engine {
+		if err := x.rest(ctx); err != nil {
+			return rep, err
+		}
 	}
 	damage, err := v.Survey(ctx)
 	if err != nil {
@@ -68,6 +81,8 @@ type verifier struct {
 	rep    *control.VaultReport
 	fn     func(control.VaultFinding)
 	engine bool
+	end    uint64      // the newest batch that the vault had when it was begun
+	seen   holdfast.ID // the last account that was compared
 }
 
 func (x *verifier) note(f control.VaultFinding) {
@@ -97,32 +112,12 @@ func (x *verifier) account(ctx context.Context, h *vault.History) error {
 		}
 		x.note(f)
 	}
-	if !x.engine || last.Seq == 0 {
+	if !x.engine {
 		return nil
 	}
-	return x.compare(ctx, h.Account, &last)
-}
-
-// compare finds out whether the store has the same at the end of the vault's history.
-func (x *verifier) compare(ctx context.Context, account holdfast.ID, last *vault.Loaded) error {
-	snap, err := x.k.engine.Snapshot(ctx)
-	if err != nil {
+	if err := x.without(ctx, h.Account); err != nil {
 		return err
 	}
-	defer snap.Close()
-	f := control.VaultFinding{Account: account.String(), Seq: last.Seq}
-	var head store.Head
-	head, err = snap.Chain(account, last.Seq)
-	switch {
-	case holdfast.IsKind(err, holdfast.NotFound):
-		f.What = "the vault has this change, and the store has not"
-	case err != nil:
-		return err
-	case head.Chain != last.Chain:
-		f.What = "the vault and the store have different histories up to this change"
-	default:
-		return nil
-	}
-	x.note(f)
-	return nil
+	x.seen = h.Account
+	return x.compare(ctx, h, &last)
 }

@@ -28,7 +28,7 @@ type VaultStatus struct {
 	Octets     int64      `json:"octets"`
 	Damaged    []string   `json:"damaged"`
 
-	at uint64 // the newest batch that it has
+	Batch uint64 `json:"-"` // the newest that it has
 }
 
 // Status is how the store's copies fare.
@@ -64,7 +64,7 @@ func (r *Relay) Status() Status {
 		if v.LagChanges == 0 {
 			continue
 		}
-		if changes, octets, err := r.o.Engine.Behind(ctx, v.at); err == nil {
+		if changes, octets, err := r.o.Engine.Behind(ctx, v.Batch); err == nil {
 			v.LagChanges, v.LagBytes = changes, octets
 		}
 	}
@@ -86,7 +86,7 @@ func (r *Relay) status() Status {
 	for _, name := range r.order {
 		w := r.workers[name]
 		s := w.look()
-		x := VaultStatus{Name: name, Kind: w.a.Kind, Location: w.a.Location, Domain: w.a.Domain, SameDomain: []string{}, Mode: "async", State: s.state, Since: s.since.UTC().Truncate(time.Second), Reason: s.reason, Damaged: []string{}, at: s.pos.Batch}
+		x := VaultStatus{Name: name, Kind: w.a.Kind, Location: w.a.Location, Domain: w.a.Domain, SameDomain: []string{}, Mode: "async", State: s.state, Since: s.since.UTC().Truncate(time.Second), Reason: s.reason, Damaged: []string{}, Batch: s.pos.Batch}
 		if r.o.Policy.Has(name) {
 			x.Mode = "sync"
 		}
