@@ -167,7 +167,7 @@ func (s *Service) copyMembers(ctx context.Context, p holdfast.Principal, t Trans
 	}
 	for after := ""; ; {
 		g := &holdfast.Group{Account: t.From.Owner, MaxOctets: s.limits.Quota}
-		snap, err := s.snapshot(ctx, t.From.Owner)
+		snap, err := s.newest(ctx, t.From.Owner)
 		if err != nil {
 			return err
 		}

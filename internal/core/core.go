@@ -94,6 +94,9 @@ type Service struct {
 	seen  sightings
 	acked atomic.Int64
 	doubt doubts
+	shown shown
+
+	derive store.Derive // by judges
 
 	adding sync.Mutex // held while a device is added: what is asked of its app password must still be so when it is committed
 
@@ -112,6 +115,7 @@ func New(o Options) *Service {
 	if s.copies = o.Copies; s.copies == nil {
 		s.copies = alone{o.Engine}
 	}
+	s.derive = DeriveBy(o.Judges)
 	s.dir.init(s.limits.Directory)
 	s.seen.init()
 	s.doubt.init(o.Doubted)
@@ -164,7 +168,7 @@ func (s *Service) Stats() Stats {
 
 // Check verifies the whole store, see [store.Engine]. If octets is set, every live resource is judged once more and compared with what the index says of it.
 func (s *Service) Check(ctx context.Context, octets bool, report func(store.Finding)) error {
-	return s.engine.Check(ctx, octets, DeriveBy(s.judges), report)
+	return s.engine.Check(ctx, octets, s.derive, report)
 }
 
 // DeriveBy returns what derives an index by judges. What is in a collection whose type has none is the core's own, and is found by its name alone.

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -11,6 +12,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/store"
+	"holdfast/internal/store/asof"
 )
 
 // Person is what a request needs to know of an account before it touches the store: its record, its devices, its token key, and where its
@@ -141,32 +143,97 @@ func (s *Service) person(ctx context.Context, ref string) (*Person, error) {
 	if p != nil {
 		return p, nil
 	}
+	s.begin()
 	snap, err := s.engine.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer snap.Close()
-	if p, err = loadPerson(snap, ref); err != nil {
+	p, keep, err := s.find(ctx, snap, ref)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.shown(ctx, snap, p.ID); err != nil {
-		return nil, err
+	if keep {
+		s.dir.put(ref, p, now, gen)
 	}
-	s.dir.put(ref, p, now, gen)
 	return p, nil
 }
 
-func loadPerson(snap store.Snapshot, ref string) (*Person, error) {
-	id, err := holdfast.ParseID(ref)
+// find loads the account that an id, a login or a former login means, as far as it is acknowledged; keep is loadShown's. Errors: NotFound, Unavailable.
+func (s *Service) find(ctx context.Context, snap store.Snapshot, ref string) (p *Person, keep bool, err error) {
+	id, err := idOf(snap, ref)
 	if err != nil {
-		login, err := holdfast.ParseLogin(ref)
-		if err != nil {
-			return nil, fail("Account", holdfast.NotFound, ref, err.Error())
-		}
-		if id, err = snap.AccountByLogin(login); err != nil {
-			return nil, err
+		return nil, false, err
+	}
+	if err := s.awaitShown(ctx, snap, []holdfast.ID{id}); err != nil {
+		return nil, false, err
+	}
+	cut := s.cut(snap)
+	if _, err = idOf(cut, ref); err == nil {
+		p, keep, err = loadShown(cut, id)
+	}
+	if v, ok := cut.(*asof.View); ok && holdfast.IsKind(err, holdfast.NotFound) {
+		if hides, e := v.Hides(id); e != nil || hides { // it is there, and a 401 or 404 would say that it is not
+			err = cmp.Or(e, fail("Account", holdfast.Unavailable, ref, "this account has not reached every copy that it must reach; try again"))
 		}
 	}
+	return p, keep, err
+}
+
+// idOf finds the account that an id, a login or a former login means. Errors: NotFound.
+func idOf(snap store.Snapshot, ref string) (holdfast.ID, error) {
+	if id, err := holdfast.ParseID(ref); err == nil {
+		return id, nil
+	}
+	login, err := holdfast.ParseLogin(ref)
+	if err != nil {
+		return holdfast.ID{}, fail("Account", holdfast.NotFound, ref, err.Error())
+	}
+	return snap.AccountByLogin(login)
+}
+
+// loadShown loads an account as a snapshot shows it. keep tells that it may be remembered: it is the newest, too. Otherwise nothing lets anybody in that was ended since.
+func loadShown(snap store.Snapshot, id holdfast.ID) (p *Person, keep bool, err error) {
+	newest, err := behind(snap, id)
+	if err == nil {
+		p, err = loadPerson(snap, id)
+	}
+	if err != nil || newest == nil {
+		return p, err == nil, err
+	}
+	now, err := loadPerson(newest, id)
+	if err != nil {
+		return nil, false, err
+	}
+	p.restrict(now)
+	return p, false, nil
+}
+
+// restrict takes from an account, as it was, the rights that it does not give any more. That a right was ended counts at once, acknowledged or not; that one was given counts when it
+// is acknowledged. The password of the pages is the newest: an older one was given up, maybe because somebody else knows it.
+func (p *Person) restrict(now *Person) {
+	p.Devices = stillThere(p.Devices, now.Devices)
+	if p.Password = now.Password; now.State != holdfast.Active {
+		p.State = now.State
+	}
+	for name, x := range p.shares {
+		if y, ok := now.shares[name]; !ok {
+			delete(p.shares, name)
+		} else if y.Rights != holdfast.RightWrite {
+			x.Rights = y.Rights
+			p.shares[name] = x
+		}
+	}
+}
+
+// stillThere returns those of the devices whose app password is a device's now.
+func stillThere(were, now []holdfast.DeviceRecord) []holdfast.DeviceRecord {
+	return slices.DeleteFunc(were, func(d holdfast.DeviceRecord) bool {
+		return !slices.ContainsFunc(now, func(x holdfast.DeviceRecord) bool { return x.ID == d.ID && x.Secret == d.Secret })
+	})
+}
+
+func loadPerson(snap store.Snapshot, id holdfast.ID) (_ *Person, err error) {
 	p := &Person{}
 	if p.Account, err = snap.Account(id); err != nil {
 		return nil, err

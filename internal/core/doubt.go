@@ -155,7 +155,7 @@ func (s *Service) Settle(ctx context.Context, account holdfast.ID) error {
 // beginEpoch begins the next epoch of an account, where its history ends. One that the store does not have has none.
 func (s *Service) beginEpoch(ctx context.Context, account holdfast.ID, why string) error {
 	return s.retry(ctx, func() error {
-		snap, err := s.snapshot(ctx, account)
+		snap, err := s.newest(ctx, account)
 		if err != nil {
 			return err
 		}

@@ -22,17 +22,27 @@ func (s *Service) Erase(ctx context.Context, id holdfast.ID) error {
 		return err
 	}
 	if !gone {
-		p, err := s.person(ctx, id.String())
-		if err != nil {
+		if err := s.waitsForErasure(ctx, id); err != nil {
 			return err
-		}
-		if p.State != holdfast.Erasing {
-			return fail("Erase", holdfast.PreconditionFailed, p.Email, "this account does not wait for its erasure")
 		}
 	}
 	err = s.engine.Erase(ctx, id)
 	s.dir.drop(id)
 	s.dir.renamed()
+	return err
+}
+
+// waitsForErasure looks at what is acknowledged, and newest.
+func (s *Service) waitsForErasure(ctx context.Context, id holdfast.ID) error {
+	snap, err := s.newest(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer snap.Close()
+	a, err := snap.Account(id)
+	if err == nil && a.State != holdfast.Erasing {
+		err = fail("Erase", holdfast.PreconditionFailed, a.Email, "this account does not wait for its erasure")
+	}
 	return err
 }
 

@@ -234,24 +234,22 @@ func (r *Reader) person(id holdfast.ID) (*Person, error) {
 	if id == r.owner.ID {
 		return r.owner, nil
 	}
-	if err := r.show(id); err != nil {
-		return nil, err
-	}
 	if p, _ := r.s.dir.get(id.String(), r.s.clock.Now(), r.s.limits.DirectoryTTL); p != nil {
 		return p, nil
 	}
 	if p := r.people[id]; p != nil {
 		return p, nil
 	}
-	p, err := loadPerson(r.snap, id.String())
+	p, keep, err := loadShown(r.snap, id)
 	if err != nil {
 		return nil, err
 	}
 	if r.people == nil {
 		r.people = map[holdfast.ID]*Person{}
 	}
-	r.people[id] = p
-	r.s.dir.put(id.String(), p, r.began, r.gen)
+	if r.people[id] = p; keep {
+		r.s.dir.put(id.String(), p, r.began, r.gen)
+	}
 	return p, nil
 }
 

@@ -29,7 +29,6 @@ func (s *Service) Inspect(ctx context.Context, owner holdfast.ID, fn func(*Reade
 	if r.snap, err = s.snapshot(ctx, owner); err != nil {
 		return err
 	}
-	r.show = func(id holdfast.ID) error { return s.shown(ctx, r.snap, id) }
 	return r.run(fn)
 }
 
@@ -131,7 +130,7 @@ func (m *many) add(ctx context.Context, i int) error {
 
 // place decides where the item goes, if it goes anywhere.
 func (m *many) place(ctx context.Context, i int, e *holdfast.Entry) (bool, error) {
-	snap, err := m.s.snapshot(ctx, m.c.Account)
+	snap, err := m.s.newest(ctx, m.c.Account)
 	if err != nil {
 		return false, err
 	}

@@ -48,39 +48,68 @@ func (s *Service) Namesakes(ctx context.Context, local string) ([]*Namesake, err
 	if ok {
 		return people, nil
 	}
+	s.begin()
 	snap, err := s.engine.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer snap.Close()
-	ids, err := snap.AccountsByLocalPart(local, maxNamesakes+1)
+	newest, err := byLocalPart(snap, local)
 	if err != nil {
 		return nil, err
 	}
-	if len(ids) > maxNamesakes {
-		ids = nil
+	if err := s.awaitShown(ctx, snap, newest); err != nil {
+		return nil, err
 	}
-	slices.SortFunc(ids, holdfast.ID.Compare)
-	ids = slices.Compact(ids)
+	cut := s.cut(snap)
+	ids, err := byLocalPart(cut, local)
+	if err != nil {
+		return nil, err
+	}
 	people = nil
-	for _, id := range ids {
-		if err := s.shown(ctx, snap, id); err != nil {
-			return nil, err
-		}
-	}
+	keep := slices.Equal(ids, newest)
 	for _, id := range ids { // also those that are cached: who is there, and who is busy, is nobody's business
-		n, e := loadNamesake(snap, id)
+		n, current, e := loadNamesakeShown(cut, id)
 		if e != nil {
 			err = e
 			continue
 		}
-		people = append(people, n)
+		people, keep = append(people, n), keep && current
 	}
 	if len(ids) == 0 {
 		pretend(snap)
 	}
-	s.dir.putNamesakes(local, namesakes{ids, now}, people, gen)
+	if keep {
+		s.dir.putNamesakes(local, namesakes{ids, now}, people, gen)
+	}
 	return people, err
+}
+
+// byLocalPart returns the accounts that have or had a login with a local part, each once; none where there are too many.
+func byLocalPart(snap store.Snapshot, local string) ([]holdfast.ID, error) {
+	ids, err := snap.AccountsByLocalPart(local, maxNamesakes+1)
+	if err != nil || len(ids) > maxNamesakes {
+		return nil, err
+	}
+	slices.SortFunc(ids, holdfast.ID.Compare)
+	return slices.Compact(ids), nil
+}
+
+// loadNamesakeShown loads an account's devices as loadShown loads an account.
+func loadNamesakeShown(snap store.Snapshot, id holdfast.ID) (n *Namesake, keep bool, err error) {
+	newest, err := behind(snap, id)
+	if err == nil {
+		n, err = loadNamesake(snap, id)
+	}
+	if err != nil || newest == nil {
+		return n, err == nil, err
+	}
+	now, err := loadNamesake(newest, id)
+	if err != nil {
+		return nil, false, err
+	}
+	n.Devices = stillThere(n.Devices, now.Devices)
+	return n, false, nil
 }
 
 // loadNamesake reads an account's devices and nothing else: whoever asks has shown no secret yet, and an account may hold much.
@@ -159,9 +188,7 @@ func (d *directory) renamed() {
 // device of its own that was revoked, because somebody else may know it. Two accounts can come to share a local part later: whoever signs in must bear that.
 func (s *Service) secretFree(ctx context.Context, p *Person, secret holdfast.Hash) error {
 	taken := fail("AddDevice", holdfast.Exists, "", "this app password is another device's; every device has one of its own")
-	if _, ok := p.DeviceBySecret(secret); ok {
-		return taken
-	}
+	ids := []holdfast.ID{p.ID}
 	for _, login := range p.logins {
 		local, _, _ := strings.Cut(login, "@")
 		people, err := s.Namesakes(ctx, local)
@@ -169,18 +196,24 @@ func (s *Service) secretFree(ctx context.Context, p *Person, secret holdfast.Has
 			return err
 		}
 		for _, other := range people {
-			if _, ok := other.DeviceBySecret(secret); ok {
-				return taken
-			}
+			ids = append(ids, other.ID)
 		}
 	}
-	snap, err := s.engine.Snapshot(ctx)
+	slices.SortFunc(ids, holdfast.ID.Compare)
+	ids = slices.Compact(ids)
+	snap, err := s.newest(ctx, ids...) // what is decided here must hold when it is committed
 	if err != nil {
 		return err
 	}
 	defer snap.Close()
-	if err := s.shown(ctx, snap, p.ID); err != nil {
-		return err
+	for _, id := range ids {
+		other, err := loadNamesake(snap, id)
+		if err != nil {
+			return err
+		}
+		if _, ok := other.DeviceBySecret(secret); ok {
+			return taken
+		}
 	}
 	revoked, err := wasRevoked(snap, p.ID, secret)
 	if err == nil && revoked {

@@ -76,16 +76,12 @@ func (s *Service) Account(ctx context.Context, ref string) (holdfast.Account, er
 
 // Accounts returns up to limit accounts by ascending id, above after.
 func (s *Service) Accounts(ctx context.Context, after holdfast.ID, limit int) ([]holdfast.Account, error) {
-	snap, err := s.engine.Snapshot(ctx)
+	snap, err := s.snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer snap.Close()
-	list, err := snap.Accounts(after, limit)
-	for i := 0; err == nil && i < len(list); i++ {
-		err = s.shown(ctx, snap, list[i].ID)
-	}
-	return list, err
+	return snap.Accounts(after, limit)
 }
 
 // UpdateAccount changes an account's record by fn, which may be called again where another change came between. Errors: NotFound, Exists (a login that
@@ -127,7 +123,7 @@ func (s *Service) update(ctx context.Context, actor holdfast.Actor, id holdfast.
 }
 
 func (s *Service) rootRecord(ctx context.Context, id holdfast.ID, name string) (holdfast.Resource, error) {
-	snap, err := s.snapshot(ctx, id)
+	snap, err := s.newest(ctx, id)
 	if err != nil {
 		return holdfast.Resource{}, err
 	}

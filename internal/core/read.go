@@ -8,6 +8,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/store"
+	"holdfast/internal/store/asof"
 )
 
 // Location is where a path leads. Rest is empty for a collection; one name is a member of Collection, which may exist or not; more names lead
@@ -74,9 +75,8 @@ type Reader struct {
 	people map[holdfast.ID]*Person
 	others map[holdfast.ID]*bound
 
-	show    func(holdfast.ID) error // makes sure that another account is shown only as far as it is acknowledged
-	doubted error                   // a token that came up here put the account in doubt
-	failed  error                   // a question that can only be answered yes or no could not be answered
+	doubted error // a token that came up here put the account in doubt
+	failed  error // a question that can only be answered yes or no could not be answered
 }
 
 // step is what stands at a name: a collection, or none.
@@ -123,7 +123,6 @@ func (s *Service) Read(ctx context.Context, p holdfast.Principal, owner holdfast
 	if r.snap, err = s.snapshot(ctx, owner); err != nil {
 		return err
 	}
-	r.show = func(id holdfast.ID) error { return s.shown(ctx, r.snap, id) }
 	err = r.run(fn)
 	if r.doubted != nil {
 		s.keepDoubts(context.WithoutCancel(ctx)) // after the snapshot was closed: it waits for the disk
@@ -360,14 +359,25 @@ func (r *Reader) authentic(token string) (syncToken, error) {
 	if !ok {
 		return t, badToken("")
 	}
-	head, err := r.snap.Chain(owner.ID, t.seq)
-	if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
-		return t, err
+	ok, err = known(r.snap, owner.ID, t)
+	if v, late := r.snap.(*asof.View); late && err == nil && !ok {
+		if ok, err = known(v.Newest(), owner.ID, t); ok { // it was shown to the device, and is not acknowledged all the same: nothing is lost
+			err = fail("Changes", holdfast.Unavailable, owner.Email, "the newest changes have not reached every copy that they must reach; try again")
+		}
 	}
-	if err != nil || !bytes.HasPrefix(head.Chain[:], t.check[:]) {
-		return t, r.lost(owner, t)
+	if err == nil && !ok {
+		err = r.lost(owner, t)
 	}
-	return t, nil
+	return t, err
+}
+
+// known tells whether an account's history has what a token says of it.
+func known(snap store.Snapshot, account holdfast.ID, t syncToken) (bool, error) {
+	head, err := snap.Chain(account, t.seq)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return false, nil
+	}
+	return err == nil && bytes.HasPrefix(head.Chain[:], t.check[:]), err
 }
 
 // issuer returns the account that would have handed out a token: the owner of its collection, also where that is not shared any more, because what a store lost may

@@ -176,7 +176,7 @@ const sharesAtOnce = 500
 func (s *Service) Shares(ctx context.Context, account holdfast.ID) ([]Share, error) {
 	var out []Share
 	for after, more := (holdfast.ID{}), true; more; {
-		snap, err := s.engine.Snapshot(ctx)
+		snap, err := s.snapshot(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -256,7 +256,7 @@ func (s *Service) ends(ctx context.Context, p holdfast.Principal, t Transfer, ne
 
 // clear adds to a group what deletes the item at the destination, if there is one. made tells that there was none.
 func (s *Service) clear(ctx context.Context, p holdfast.Principal, g *holdfast.Group, t Transfer) (made bool, err error) {
-	snap, err := s.snapshot(ctx, t.To.Owner)
+	snap, err := s.newest(ctx, t.To.Owner)
 	if err != nil {
 		return false, err
 	}

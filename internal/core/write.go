@@ -32,6 +32,7 @@ func (s *Service) commit(ctx context.Context, g *holdfast.Group) (holdfast.Recei
 	if err := s.copies.Ready(); err != nil {
 		return holdfast.Receipt{}, err
 	}
+	s.begin()
 	g.Seal()
 	r, err := s.engine.Commit(ctx, g)
 	if slices.ContainsFunc(g.Entries, func(e holdfast.Entry) bool { return e.Kind == holdfast.KindAccount }) {
@@ -49,6 +50,7 @@ func (s *Service) commit(ctx context.Context, g *holdfast.Group) (holdfast.Recei
 	if r.Copies, r.Policy, err = s.copies.Wait(ctx, r.Batch); err != nil {
 		return r, err // it is there and not shown; whoever sends it again meets it
 	}
+	s.shown.raise(r.Batch)
 	s.acked.Add(1)
 	return r, nil
 }
@@ -314,9 +316,9 @@ func preconditionFailed(ref string) error {
 // everything about one item.
 const everything = WithBody | WithProps | WithType
 
-// fetch reads one live item. Errors: NotFound.
+// fetch reads one live item as it is now, for a write. Errors: NotFound, Unavailable (what is now is not acknowledged).
 func (s *Service) fetch(ctx context.Context, at Place, f Fields) (holdfast.Resource, error) {
-	snap, err := s.snapshot(ctx, at.Owner)
+	snap, err := s.newest(ctx, at.Owner)
 	if err != nil {
 		return holdfast.Resource{}, err
 	}

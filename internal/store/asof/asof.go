@@ -53,6 +53,12 @@ func (v *View) Hides(id holdfast.ID) (bool, error) {
 	return err == nil && a.hides, err
 }
 
+// HidesRecords tells whether records of an account or own entries of its collections are among what is passed over: what is read of an account once and remembered.
+func (v *View) HidesRecords(id holdfast.ID) (bool, error) {
+	a, err := v.account(id)
+	return err == nil && a.records, err
+}
+
 // Close implements [store.Snapshot].
 func (v *View) Close() { v.base.Close() }
 
@@ -64,6 +70,8 @@ type account struct {
 	colls  map[holdfast.ID]*coll
 	moved  bool // a collection's own entry is touched
 	record bool // the account's record is
+
+	records bool // anything is that no face stores: a record of the root, or a collection's own entry
 }
 
 // coll is what is touched in a collection.
@@ -171,6 +179,7 @@ func (v *View) touch(a *account) error {
 		it.op, it.size = ch.Op, ch.Size
 		a.moved = a.moved || ch.Name == ""
 		a.record = a.record || ch.Kind == holdfast.KindAccount
+		a.records = a.records || ch.Kind <= holdfast.KindCollection
 		return nil
 	})
 	for it, seq := range prev {
