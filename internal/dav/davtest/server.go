@@ -19,6 +19,7 @@ type Server struct {
 	Client
 	Core     *core.Service
 	Engine   *Engine
+	Vault    *Vault
 	Clock    *clock.Fake
 	Ada, Bob holdfast.Account
 	Device   holdfast.ID // of Ada; zero: none
@@ -37,7 +38,8 @@ func NewServer(t testing.TB, o Options) *Server {
 	t.Helper()
 	s := &Server{Engine: NewEngine(), Clock: clock.NewFake(time.Date(2026, 2, 1, 8, 0, 0, 0, time.UTC))}
 	single := &onesnap.Engine{Engine: s.Engine, Nested: func() { t.Error("a request that holds a snapshot asks for another one") }}
-	s.Core = core.New(core.Options{Engine: single, Judges: o.Judges, Clock: s.Clock,
+	s.Vault = &Vault{engine: s.Engine}
+	s.Core = core.New(core.Options{Engine: single, Copies: s.Vault, Judges: o.Judges, Clock: s.Clock,
 		Limits: core.Limits{Resource: o.MaxResource, DirectoryTTL: 1}}) // nothing is known by heart
 	s.Client = Client{T: t, Handler: onesnap.Handler(dav.New(dav.Options{Clock: s.Clock, Core: s.Core, Extensions: o.Extensions(s.Clock), SpoolDir: t.TempDir(), Limits: o.Limits,
 		Authenticate: func(r *http.Request) (holdfast.Principal, error) {

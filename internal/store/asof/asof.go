@@ -101,8 +101,9 @@ func enough(err error) error {
 	return err
 }
 
-func missing(op, ref string) error {
-	return store.Err(op, holdfast.NotFound, ref, "there is no such thing here")
+// missing says what an engine says, so that nobody sees from the answer that something is passed over.
+func missing(op, ref, what string) error {
+	return store.Err(op, holdfast.NotFound, ref, "there is no such "+what)
 }
 
 func unavailable(id holdfast.ID, text string) error {
@@ -227,7 +228,7 @@ func (v *View) of(id holdfast.ID) (*account, *coll, error) {
 	}
 	c := a.colls[id]
 	if c != nil && c.items[""] != nil && c.items[""].was == nil {
-		return a, c, missing("Collection", id.String())
+		return a, c, missing("Collection", id.String(), "collection")
 	}
 	return a, c, nil
 }

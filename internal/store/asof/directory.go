@@ -13,7 +13,7 @@ import (
 func (v *View) there(op string, id holdfast.ID) (*account, error) {
 	a, err := v.account(id)
 	if err == nil && a.hides && a.head.Seq == 0 {
-		err = missing(op, id.String())
+		err = missing(op, id.String(), "account")
 	}
 	return a, err
 }
@@ -30,7 +30,7 @@ func (v *View) AccountByLogin(login string) (holdfast.ID, error) {
 	}
 	shown, _, err := v.logins(a)
 	if err == nil && !slices.Contains(shown, login) {
-		err = missing("AccountByLogin", login)
+		err = missing("AccountByLogin", login, "account")
 	}
 	if err != nil {
 		return holdfast.ID{}, err

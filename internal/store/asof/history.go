@@ -25,7 +25,7 @@ func headOf(a *account) store.Head {
 func (v *View) Chain(id holdfast.ID, seq uint64) (store.Head, error) {
 	a, err := v.there("Chain", id)
 	if err == nil && a.hides && seq > a.head.Seq {
-		err = missing("Chain", id.String())
+		err = missing("Chain", id.String(), "seq")
 	}
 	if err != nil {
 		return store.Head{}, err
@@ -62,7 +62,7 @@ func (v *View) Versions(id holdfast.ID, name string, f store.Fields, fn func(*ho
 		return v.base.Versions(id, name, f, fn)
 	}
 	if c.items[name].was == nil {
-		return missing("Versions", name)
+		return missing("Versions", name, "resource")
 	}
 	return v.base.Versions(id, name, f, func(ch *holdfast.Change) error {
 		if ch.Seq > a.head.Seq {
@@ -78,7 +78,7 @@ func (a *account) past(op, ref string, seq uint64) (uint64, error) {
 	case !a.hides:
 		return seq, nil
 	case seq > a.head.Seq:
-		return 0, missing(op, ref)
+		return 0, missing(op, ref, "seq")
 	case seq == 0:
 		return a.head.Seq, nil
 	}

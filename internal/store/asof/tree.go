@@ -65,7 +65,7 @@ func (v *View) Child(parent holdfast.ID, name string) (holdfast.Collection, erro
 	}
 	at := slices.IndexFunc(all, func(c holdfast.Collection) bool { return c.Parent == parent && c.Name == name && !c.Gone })
 	if at < 0 || !slices.ContainsFunc(all, func(c holdfast.Collection) bool { return c.ID == parent && !c.Gone }) {
-		return holdfast.Collection{}, missing("Child", name)
+		return holdfast.Collection{}, missing("Child", name, "collection")
 	}
 	return all[at], nil
 }
@@ -104,7 +104,7 @@ func (v *View) collection(a *account, c holdfast.Collection) (holdfast.Collectio
 func (v *View) ownEntry(a *account, t *coll, c *holdfast.Collection) (seq uint64, err error) {
 	own := t.items[""]
 	if own != nil && own.was == nil {
-		return 0, missing("Collection", c.ID.String())
+		return 0, missing("Collection", c.ID.String(), "collection")
 	}
 	var f store.Fields
 	if own != nil {
@@ -168,7 +168,7 @@ func (v *View) Resource(id holdfast.ID, name string, f store.Fields) (holdfast.R
 		return v.base.Resource(id, name, f)
 	}
 	if !c.items[name].live() {
-		return holdfast.Resource{}, missing("Resource", name)
+		return holdfast.Resource{}, missing("Resource", name, "resource")
 	}
 	return v.resource(a, c.items[name], f)
 }
@@ -192,7 +192,7 @@ func (v *View) ByUID(id holdfast.ID, uid string) (holdfast.Resource, error) {
 			return r, err
 		}
 	}
-	return holdfast.Resource{}, missing("ByUID", uid)
+	return holdfast.Resource{}, missing("ByUID", uid, "resource")
 }
 
 // List implements [store.Tree]. What is touched is put in between the others, by name.
