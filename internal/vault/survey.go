@@ -189,20 +189,24 @@ func (s *survey) lookAtTerms(ctx context.Context) error {
 	return nil
 }
 
-// lookAtKeys opens every key object. A key of which the newest object cannot be opened, or none, is bad.
+// lookAtKeys opens every key object. One that cannot be opened is no damage where a later version of the key can: it is in nobody's way, and need not be removable. The key is bad all the same: a repair removes what it can.
 func (s *survey) lookAtKeys(ctx context.Context) error {
 	w := &rewrapper{v: s.v}
 	return w.each(ctx, func(ctx context.Context, k *wrappedKey) error {
 		if k.of == "segment" && s.released[k.name] || k.of == "account" && s.erased[k.account] {
 			return nil
 		}
-		bad := false
-		for _, name := range k.objects {
+		bad, opened := false, false
+		for _, name := range slices.Backward(k.objects) {
 			_, _, err := s.v.readKey(ctx, name, k.of, k.name)
 			if holdfast.IsKind(err, holdfast.NotFound) { // it went meanwhile
 				continue
 			}
 			bad = bad || err != nil
+			if opened && err != nil && damaging(err) {
+				continue
+			}
+			opened = opened || err == nil
 			if err := s.note(name, err); err != nil {
 				return err
 			}
