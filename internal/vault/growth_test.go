@@ -34,9 +34,9 @@ func (w *weighed) Append(ctx context.Context, name string, at int64, p []byte) e
 
 // TestACheckpointDoesNotGrowWithTheAccounts: a hundred changes of ten accounts, the heads and the pack that come with them, weigh the same whether the vault holds few accounts or many.
 func TestACheckpointDoesNotGrowWithTheAccounts(t *testing.T) {
-	few, many := 20, 2000
+	few, many := 20, 500
 	if testing.Short() {
-		many = 400
+		many = 100
 	}
 	a, b := checkpoint(t, few), checkpoint(t, many)
 	t.Logf("100 changes wrote %d octets with %d accounts, %d with %d", a, few, b, many)
