@@ -108,6 +108,11 @@ func (r *Relay) compare(ctx context.Context, name string, v *vault.Vault) error 
 		return r.foreign(name, term.Store)
 	}
 	have := r.o.Engine.Position()
+	if torn, err := v.Torn(ctx); err != nil {
+		return err
+	} else if torn > have.Batch && torn > end.Batch {
+		return fail("Reconcile", holdfast.Corrupt, name, fmt.Sprintf("the newest batches of the vault %q (up to %d) are damaged, and the store does not have them, so they cannot be written anew. The store is older than it was: restore it from all vaults that there are (holdfast restore --from %s), which also says what is lost", name, torn, v.Place()), nil)
+	}
 	if end.Batch <= have.Batch {
 		hash, ok, err := r.o.Engine.HashAt(ctx, end.Batch)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"holdfast"
 	"holdfast/internal/journal"
@@ -53,6 +54,10 @@ func (v *Vault) Compact(ctx context.Context, w *Writer) (CompactReport, error) {
 	for _, p := range todo {
 		ref.Replaces = append(ref.Replaces, p.Name)
 		ref.Segments = append(ref.Segments, p.Segments...)
+		ref.Batches = append(ref.Batches, p.Batches...)
+	}
+	if ref.Batches = joinRanges(ref.Batches); slices.ContainsFunc(todo, PackRef.untold) {
+		ref.Batches = nil
 	}
 	if err := v.verifyPack(ctx, ref); err != nil {
 		return rep, err

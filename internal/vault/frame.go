@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -69,6 +71,16 @@ func ParseFrameHeader(b []byte) (h FrameHeader, n int, ok bool) {
 	return h, i + 1, true
 }
 
+// beginsFrame tells whether octets that end where an object ends are the beginning of a frame, as an append leaves it that was interrupted.
+func beginsFrame(b []byte) bool {
+	if _, _, ok := ParseFrameHeader(b); ok {
+		return true
+	}
+	magic := frameMagic + " "
+	n := min(len(b), len(magic))
+	return len(b) < maxFrameHeader && string(b[:n]) == magic[:n] && len(bytes.Trim(b[n:], "0123456789abcdef ")) == 0
+}
+
 // Packed is one or more batches, ready to be sealed into a frame: what all vaults share.
 type Packed struct {
 	First, Last uint64
@@ -112,12 +124,25 @@ func (p *Packed) frame(by *seal.Sealer) ([]byte, error) {
 // foundFrame is a frame in a segment.
 type foundFrame struct {
 	FrameHeader
-	at int64 // of its sealed octets
+	at   int64 // of its sealed octets
+	torn bool  // they do not have their hash; looked at by walkWhole alone
 }
 
-// walk calls fn with the frames of a segment, whole ones only: from their lines, passing over the octets, in one reading. It returns how many octets at the end belong to none: what a power cut or an
+// errOctets is inside of the error about a frame whose octets do not have their hash: they rotted, or it is what a power cut left, and its batches stand again in the next segment.
+var errOctets = errors.New("the hash differs")
+
+// walk calls fn with the frames of a segment, as their lines name them: it passes over the octets, in one reading. It returns how many octets at the end belong to none: what a power cut or an
 // error left, which was never acknowledged, or damage.
 func (v *Vault) walk(ctx context.Context, segment string, fn func(foundFrame) error) (torn int64, err error) {
+	return v.walkAs(ctx, segment, false, fn)
+}
+
+// walkWhole is walk that hashes the octets as well: a power cut may leave a frame's line and end, and between them nothing.
+func (v *Vault) walkWhole(ctx context.Context, segment string, fn func(foundFrame) error) (torn int64, err error) {
+	return v.walkAs(ctx, segment, true, fn)
+}
+
+func (v *Vault) walkAs(ctx context.Context, segment string, whole bool, fn func(foundFrame) error) (torn int64, err error) {
 	i, err := v.p.Stat(ctx, segment)
 	if err != nil {
 		return 0, err
@@ -138,15 +163,33 @@ func (v *Vault) walk(ctx context.Context, segment string, fn func(foundFrame) er
 		if !ok || next > i.Size {
 			return i.Size - at, nil
 		}
-		if err := fn(foundFrame{h, at + int64(n)}); err != nil {
+		f := foundFrame{FrameHeader: h, at: at + int64(n)}
+		if f.torn, err = passFrame(b, f, n, whole); err != nil {
 			return 0, err
 		}
-		if _, err := b.Discard(int(next - at)); err != nil {
+		if err := fn(f); err != nil {
 			return 0, err
 		}
 		at = next
 	}
 	return 0, nil
+}
+
+// passFrame reads on behind a frame whose line has n octets, and judges the octets where whole says so.
+func passFrame(b *bufio.Reader, f foundFrame, n int, whole bool) (torn bool, err error) {
+	if !whole {
+		_, err = b.Discard(n + int(f.Octets) + 1)
+		return false, err
+	}
+	if _, err := b.Discard(n); err != nil {
+		return false, err
+	}
+	sum := sha256.New()
+	if _, err := io.CopyN(sum, b, f.Octets); err != nil {
+		return false, err
+	}
+	_, err = b.Discard(1)
+	return holdfast.Hash(sum.Sum(nil)) != f.SHA256, err
 }
 
 // begins returns the first batch of a segment; 0 where it has no whole frame's line.
@@ -210,7 +253,7 @@ func (v *Vault) openFrame(ctx context.Context, segment string, f foundFrame, key
 		return nil, err
 	}
 	if holdfast.HashOf(sealed) != f.SHA256 {
-		return nil, damaged(segment, f, "its octets do not have their hash", nil)
+		return nil, damaged(segment, f, "its octets do not have their hash", errOctets)
 	}
 	r, err := seal.Open(bytes.NewReader(sealed), maxPlain, key)
 	if err != nil {

@@ -45,6 +45,11 @@ func (r *repair) gaps(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, h := range reader.holes { // now every account has what was in them
+		if h.To = min(h.To, upto); h.From <= h.To {
+			r.head.Covered = append(r.head.Covered, h)
+		}
+	}
 	return r.say(ctx)
 }
 
@@ -176,5 +181,5 @@ func (r *repair) flush(ctx context.Context) error {
 	}
 	runs := slices.Clone(r.runs)
 	r.runs, r.plain = nil, 0
-	return r.write(ctx, runs, nil, nil)
+	return r.write(ctx, runs, nil, nil, nil)
 }

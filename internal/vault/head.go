@@ -31,6 +31,14 @@ type PackRef struct {
 	Tier        int           `json:"tier,omitempty"`     // how often its changes were compacted
 	Segments    []string      `json:"segments,omitempty"` // that it was sealed from
 	Replaces    []string      `json:"replaces,omitempty"` // packs that it was compacted from
+	Batches     []BatchRange  `json:"batches,omitempty"`  // whose changes it holds
+}
+
+// BatchRange is a part of a term's stream, both ends included. Batches are numbered without gaps, so that what is missing is known from the numbers alone.
+type BatchRange struct {
+	Term uint64 `json:"term"`
+	From uint64 `json:"from"`
+	To   uint64 `json:"to"`
 }
 
 // Other is another vault of the same store, as a head names it.
@@ -54,6 +62,7 @@ type Head struct {
 	Previous holdfast.Hash `json:"previous"` // SHA-256 of the head before
 	Accounts []AccountHead `json:"accounts"` // that changed since the head before
 	Packs    []PackRef     `json:"packs,omitempty"`
+	Covered  []BatchRange  `json:"covered,omitempty"`  // batches that no object names any more, and whose changes a repair has written again, by account
 	Released []string      `json:"released,omitempty"` // objects that are read no more: damaged ones of which others took the place
 	Vaults   []Other       `json:"vaults,omitempty"`
 	Filling  bool          `json:"filling,omitempty"` // the vault is to be filled anew, and is not whole before a later head
@@ -200,6 +209,7 @@ const maxHeadAccounts = 50_000
 // HeadInput is what a head says besides how far the accounts have come.
 type HeadInput struct {
 	Packs    []PackRef
+	Covered  []BatchRange
 	Released []string
 	Vaults   []Other
 	Filling  bool
@@ -223,7 +233,7 @@ func (v *Vault) writeHead(ctx context.Context, term Term, at holdfast.Position, 
 		return Head{}, err
 	}
 	h := Head{Format: Format, Number: last.Number + 1, Vault: v.meta.Vault, Store: term.Store, Term: term.Number, At: v.o.Clock.Now().UTC().Truncate(time.Millisecond), PlaceAt: now.UTC().Truncate(time.Millisecond),
-		Position: Position(at), Previous: v.heads.hash, Accounts: accounts, Packs: in.Packs, Released: in.Released, Vaults: in.Vaults, Filling: in.Filling}
+		Position: Position(at), Previous: v.heads.hash, Accounts: accounts, Packs: in.Packs, Covered: in.Covered, Released: in.Released, Vaults: in.Vaults, Filling: in.Filling}
 	b, err := seal.SignLine(ring.Signer, h)
 	if err != nil {
 		return Head{}, err

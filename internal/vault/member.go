@@ -88,6 +88,7 @@ type gather struct {
 	done  []*run
 	plain int64
 	upto  uint64 // the newest batch that was taken in
+	have  []BatchRange
 }
 
 func newGather(term uint64) *gather { return &gather{term: term, open: map[holdfast.ID]*run{}} }
@@ -96,6 +97,11 @@ func newGather(term uint64) *gather { return &gather{term: term, open: map[holdf
 func (g *gather) add(line journal.BatchLine, changes []holdfast.Change, skip func(holdfast.ID) bool) {
 	if line.Batch <= g.upto {
 		return
+	}
+	if n := len(g.have); n > 0 && g.upto+1 == line.Batch {
+		g.have[n-1].To = line.Batch
+	} else {
+		g.have = append(g.have, BatchRange{g.term, line.Batch, line.Batch})
 	}
 	g.upto = line.Batch
 	for i := range changes {

@@ -3,6 +3,7 @@ package vault
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -44,10 +45,8 @@ func (v *Vault) Seal(ctx context.Context, w *Writer) (SealReport, error) {
 		return rep, err
 	}
 	g := newGather(todo[0].term)
-	for _, s := range todo {
-		if err := v.gatherSegment(ctx, s, g, func(id holdfast.ID) bool { return erased[id] }); err != nil {
-			return rep, err
-		}
+	if err := v.gatherAll(ctx, todo, g, func(id holdfast.ID) bool { return erased[id] }); err != nil {
+		return rep, err
 	}
 	runs := g.runs()
 	ref, err := v.writePack(ctx, runs)
@@ -57,6 +56,7 @@ func (v *Vault) Seal(ctx context.Context, w *Writer) (SealReport, error) {
 	for _, s := range todo {
 		ref.Segments = append(ref.Segments, SegmentName(s.term, s.n))
 	}
+	ref.Batches = g.have
 	if err := v.verifyPack(ctx, ref); err != nil {
 		return rep, err
 	}
@@ -151,18 +151,48 @@ func (v *Vault) Packs(ctx context.Context) ([]PackRef, error) {
 	return out, nil
 }
 
-// gatherSegment reads a segment's lines into g.
-func (v *Vault) gatherSegment(ctx context.Context, s segmentRef, g *gather, skip func(holdfast.ID) bool) error {
-	name := SegmentName(s.term, s.n)
-	var frames []foundFrame
-	if _, err := v.walk(ctx, name, func(f foundFrame) error { frames = append(frames, f); return nil }); err != nil || len(frames) == 0 {
-		return err
+// gatherAll reads segments into g. A frame that a cut has torn is passed over where another one holds its batches; otherwise it is an error: its segment must stay. Batches that no frame names are not waited for: the pack says which it has.
+func (v *Vault) gatherAll(ctx context.Context, todo []segmentRef, g *gather, skip func(holdfast.ID) bool) error {
+	var torn error
+	for _, s := range todo {
+		var err error
+		if torn, err = v.gatherSegment(ctx, s, g, torn, skip); err != nil {
+			return err
+		}
 	}
-	key, err := v.segmentKey(ctx, s.term, s.n)
+	if torn == nil {
+		return nil
+	}
+	numbers, err := v.segments(ctx, g.term)
 	if err != nil {
 		return err
 	}
+	for _, n := range numbers {
+		if n <= todo[len(todo)-1].n {
+			continue
+		}
+		if first, err := v.begins(ctx, SegmentName(g.term, n)); err != nil || first > 0 && first <= g.upto+1 {
+			return err
+		}
+	}
+	return torn
+}
+
+// gatherSegment reads a segment's lines into g, and returns the error of a frame that it passed over.
+func (v *Vault) gatherSegment(ctx context.Context, s segmentRef, g *gather, torn error, skip func(holdfast.ID) bool) (error, error) {
+	name := SegmentName(s.term, s.n)
+	var frames []foundFrame
+	if _, err := v.walk(ctx, name, func(f foundFrame) error { frames = append(frames, f); return nil }); err != nil || len(frames) == 0 {
+		return torn, err
+	}
+	key, err := v.segmentKey(ctx, s.term, s.n)
+	if err != nil {
+		return torn, err
+	}
 	for _, f := range frames {
+		if torn != nil && f.First > g.upto+1 {
+			return torn, torn
+		}
 		err := v.batches(ctx, name, f, key, func(line journal.BatchLine, changes []holdfast.Change) error {
 			if err := chain(line, changes); err != nil {
 				return err
@@ -170,11 +200,16 @@ func (v *Vault) gatherSegment(ctx context.Context, s segmentRef, g *gather, skip
 			g.add(line, changes, skip)
 			return nil
 		})
-		if err != nil {
-			return err
+		if errors.Is(err, errOctets) {
+			torn = err
+			continue
 		}
+		if err != nil {
+			return torn, err
+		}
+		torn = nil
 	}
-	return nil
+	return torn, nil
 }
 
 // writePack seals runs into a pack and its index.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"container/heap"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -41,6 +42,7 @@ type Reader struct {
 	damage  []Damage
 	erased  map[holdfast.ID]bool
 	ends    []holdfast.Position // of the vaults, and of their heads
+	holes   []BatchRange
 	files   []*os.File
 }
 
@@ -110,7 +112,8 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 		r.erased[id] = true
 	}
 	rank := r.ranks(terms)
-	packs, sealed, err := r.takeHeads(ctx, v, terms, rank)
+	have := &coverage{named: map[uint64]uint64{}}
+	packs, sealed, err := r.takeHeads(ctx, v, terms, rank, have)
 	if err != nil {
 		return err
 	}
@@ -123,13 +126,18 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 		for _, s := range p.Segments {
 			sealed[s] = true
 		}
+		have.have, have.unknown = append(have.have, p.Batches...), have.unknown || p.untold()
 	}
 	if end, _, err := v.End(ctx); err != nil {
 		r.hurt(v, dirTail, err)
 	} else if end.Batch > 0 {
 		r.ends = append(r.ends, end)
 	}
-	return r.takeTail(ctx, v, sealed, rank)
+	if err := r.takeTail(ctx, v, sealed, rank, have); err != nil {
+		return err
+	}
+	r.tell(ctx, v, have, terms)
+	return nil
 }
 
 // readableTerms returns the terms that can be read and are believed. What is of another one is not: neither its heads nor its erasures.
@@ -193,7 +201,7 @@ func (r *Reader) ranks(terms map[uint64]Term) func(*Member) int {
 const claimsAtOnce = 200_000
 
 // takeHeads reads the heads: which packs there are, which objects were released, and how far the accounts had come.
-func (r *Reader) takeHeads(ctx context.Context, v *Vault, terms map[uint64]Term, rank func(*Member) int) (packs []PackRef, released map[string]bool, err error) {
+func (r *Reader) takeHeads(ctx context.Context, v *Vault, terms map[uint64]Term, rank func(*Member) int, have *coverage) (packs []PackRef, released map[string]bool, err error) {
 	released = map[string]bool{}
 	var claims []Member
 	flush := func() error {
@@ -223,6 +231,8 @@ func (r *Reader) takeHeads(ctx context.Context, v *Vault, terms map[uint64]Term,
 		if h.Position.Batch > 0 {
 			r.ends = append(r.ends, h.Position.Is())
 		}
+		have.have = append(have.have, h.Covered...)
+		have.named[h.Term] = max(have.named[h.Term], h.Position.Batch)
 		for _, a := range h.Accounts {
 			if r.wanted(a.Account) {
 				claims = append(claims, Member{Account: a.Account, Epoch: a.Epoch, From: a.Seq, To: a.Seq, Chain: a.Chain, Term: h.Term, BatchFrom: h.Position.Batch, BatchTo: h.Position.Batch, First: h.PlaceAt, Last: h.PlaceAt, Length: 1})
@@ -311,7 +321,7 @@ func (r *Reader) file() (*os.File, error) {
 }
 
 // takeTail sorts the segments of which no pack can be read, and puts them on shelves.
-func (r *Reader) takeTail(ctx context.Context, v *Vault, sealed map[string]bool, rank func(*Member) int) error {
+func (r *Reader) takeTail(ctx context.Context, v *Vault, sealed map[string]bool, rank func(*Member) int, have *coverage) error {
 	var g *gather
 	size := int64(0)
 	flush := func() error {
@@ -319,6 +329,7 @@ func (r *Reader) takeTail(ctx context.Context, v *Vault, sealed map[string]bool,
 			return nil
 		}
 		runs := g.runs()
+		have.have = append(have.have, g.have...)
 		g, size = nil, 0
 		return r.spoolRuns(v, runs, rank)
 	}
@@ -335,7 +346,7 @@ func (r *Reader) takeTail(ctx context.Context, v *Vault, sealed map[string]bool,
 			g = newGather(s.term)
 		}
 		size += s.size
-		return r.readSegment(ctx, v, s, g, rank)
+		return r.readSegment(ctx, v, s, g, rank, have)
 	})
 	if err != nil {
 		return err
@@ -347,7 +358,7 @@ func (r *Reader) takeTail(ctx context.Context, v *Vault, sealed map[string]bool,
 const maxGather = 16 << 20
 
 // readSegment gathers what can be read of a segment. What becomes too much for the memory goes onto a shelf.
-func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gather, rank func(*Member) int) error {
+func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gather, rank func(*Member) int, have *coverage) error {
 	name := SegmentName(s.term, s.n)
 	key, err := v.segmentKey(ctx, s.term, s.n)
 	if err != nil {
@@ -371,11 +382,15 @@ func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gat
 			}
 			return fault
 		})
-		if err != nil && fault == nil && ctx.Err() == nil {
+		switch {
+		case err == nil || fault != nil || ctx.Err() != nil:
+			return err
+		case errors.Is(err, errOctets):
+			have.torn = append(have.torn, tornFrame{BatchRange{s.term, f.First, f.Last}, name, err})
+		default:
 			r.hurt(v, name, err)
-			return nil
 		}
-		return err
+		return nil
 	})
 	if err != nil && fault == nil && ctx.Err() == nil {
 		r.hurt(v, name, err)

@@ -206,7 +206,7 @@ func (r *repair) headsLost() bool {
 
 // say writes the head.
 func (r *repair) say(ctx context.Context) error {
-	if len(r.head.Packs)+len(r.head.Released) == 0 {
+	if len(r.head.Packs)+len(r.head.Released)+len(r.head.Covered) == 0 {
 		return nil
 	}
 	in := r.head
@@ -214,14 +214,14 @@ func (r *repair) say(ctx context.Context) error {
 	return r.w.Head(ctx, in)
 }
 
-// write makes a pack of runs, reads it back, and has the next head name it.
-func (r *repair) write(ctx context.Context, runs []*run, replaces, segments []string) error {
+// write makes a pack of runs, the whole of some batches where batches says so, reads it back, and has the next head name it.
+func (r *repair) write(ctx context.Context, runs []*run, batches []BatchRange, replaces, segments []string) error {
 	slices.SortFunc(runs, func(a, b *run) int { return a.compare(&b.Member) })
 	ref, err := r.v.writePack(ctx, runs)
 	if err != nil {
 		return err
 	}
-	ref.Replaces, ref.Segments = replaces, segments
+	ref.Batches, ref.Replaces, ref.Segments = batches, replaces, segments
 	if err := r.v.verifyPack(ctx, ref); err != nil {
 		return err
 	}
@@ -259,7 +259,7 @@ func (r *repair) pack(ctx context.Context, p PackRef) error {
 		r.head.Released = append(r.head.Released, p.Name)
 		return nil
 	}
-	return r.write(ctx, runs, []string{p.Name}, nil)
+	return r.write(ctx, runs, nil, []string{p.Name}, nil)
 }
 
 // segment writes into a pack what can be read of a damaged segment, unless a sound pack has all of it.
@@ -280,7 +280,7 @@ func (r *repair) segment(ctx context.Context, x segmentRef, sealed bool) error {
 	if len(runs) == 0 {
 		return nil
 	}
-	return r.write(ctx, runs, nil, []string{name})
+	return r.write(ctx, runs, g.have, nil, []string{name})
 }
 
 // readable gathers the batches of a segment that can be read.

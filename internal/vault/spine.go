@@ -145,8 +145,8 @@ func (v *Vault) endOf(ctx context.Context, term Term, head Head, number uint64) 
 		return end, err
 	}
 	for _, n := range numbers {
-		if _, err := v.walk(ctx, SegmentName(number, n), func(f foundFrame) error {
-			if f.Last > end.Batch {
+		if _, err := v.walkWhole(ctx, SegmentName(number, n), func(f foundFrame) error {
+			if !f.torn && f.Last > end.Batch {
 				end = f.End()
 			}
 			return nil

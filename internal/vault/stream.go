@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -36,37 +37,73 @@ func (v *Vault) line(ctx context.Context) ([]span, error) {
 
 // End returns the newest position that is durable in the vault, and the term that has the right to write; a term of number 0 where there is none yet. It needs no key.
 func (v *Vault) End(ctx context.Context) (holdfast.Position, Term, error) {
-	term, err := v.lastTerm(ctx)
+	end, _, term, err := v.ends(ctx)
+	return end, term, err
+}
+
+// Torn returns the newest batch, as far as it is known, of what stands behind the vault's end and cannot be read; 0 where nothing does, or the mere beginning of a frame, as every interrupted append leaves it. A power cut may leave
+// such a frame too, but its batches the store has: it made them durable first. Where the store does not have them, they may have been acknowledged, and it must not go on as if they had never been.
+func (v *Vault) Torn(ctx context.Context) (uint64, error) {
+	_, torn, _, err := v.ends(ctx)
+	return torn, err
+}
+
+func (v *Vault) ends(ctx context.Context) (end holdfast.Position, torn uint64, term Term, err error) {
+	term, err = v.lastTerm(ctx)
 	if err != nil || term.Number == 0 {
-		return holdfast.Position{}, term, err
+		return end, 0, term, err
 	}
-	end := term.Base.Is()
+	end = term.Base.Is()
 	head, err := v.LastHead(ctx)
 	if err != nil {
-		return end, term, err
+		return end, 0, term, err
 	}
 	if head.Term == term.Number && head.Position.Batch > end.Batch {
 		end = head.Position.Is()
 	}
 	numbers, err := v.segments(ctx, term.Number)
 	if err != nil {
-		return end, term, err
+		return end, 0, term, err
 	}
 	for _, n := range slices.Backward(numbers) {
-		found := false
-		if _, err := v.walk(ctx, SegmentName(term.Number, n), func(f foundFrame) error {
-			if found = true; f.Last > end.Batch {
-				end = f.End()
-			}
-			return nil
-		}); err != nil {
-			return end, term, err
+		last, named, bad, err := v.lastIn(ctx, SegmentName(term.Number, n))
+		if err != nil {
+			return end, 0, term, err
 		}
-		if found {
+		if last.Batch > end.Batch {
+			end = last
+		}
+		if bad && named <= end.Batch {
+			named = end.Batch + 1
+		}
+		torn = max(torn, named)
+		if last.Batch > 0 {
 			break
 		}
 	}
-	return end, term, nil
+	if torn <= end.Batch {
+		torn = 0
+	}
+	return end, torn, term, nil
+}
+
+// lastIn returns the position after the last whole frame of a segment; which batch lines of torn frames behind it name, 0 if none; and whether the octets that are left are something else than the beginning of a frame.
+func (v *Vault) lastIn(ctx context.Context, segment string) (last holdfast.Position, torn uint64, bad bool, err error) {
+	next := int64(0)
+	rest, err := v.walkWhole(ctx, segment, func(f foundFrame) error {
+		next = f.at + f.Octets + 1
+		if f.torn {
+			torn = f.Last
+		} else {
+			last, torn = f.End(), 0
+		}
+		return nil
+	})
+	if err != nil || rest == 0 {
+		return last, torn, false, err
+	}
+	b, err := v.read(ctx, segment, next, maxFrameHeader)
+	return last, torn, !beginsFrame(b), err
 }
 
 // EndOf returns the newest position that is durable in the tail of one term, whether it is the newest term or not; zero where there is nothing. It needs no key.
@@ -194,6 +231,7 @@ func (v *Vault) lines(ctx context.Context, after uint64, fn func(journal.BatchLi
 		return err
 	}
 	at := after
+	var torn error // of a frame that was passed over: another one has to hold its batches
 	for _, s := range slices.Backward(spans) {
 		if s.upto <= at {
 			continue
@@ -203,14 +241,14 @@ func (v *Vault) lines(ctx context.Context, after uint64, fn func(journal.BatchLi
 			return err
 		}
 		for _, n := range numbers {
-			if at, err = v.framesIn(ctx, s, n, at, fn); err != nil {
+			if at, torn, err = v.framesIn(ctx, s, n, at, torn, fn); err != nil {
 				return err
 			}
 		}
 	}
 	end, _, err := v.End(ctx)
 	if err == nil && at < end.Batch {
-		err = v.missing(at)
+		err = v.missing(torn)
 	}
 	return err
 }
@@ -233,12 +271,16 @@ func (v *Vault) segmentsFrom(ctx context.Context, term, batch uint64) ([]uint64,
 	return numbers, nil
 }
 
-func (v *Vault) missing(at uint64) error {
+// missing says why the batches that follow cannot be handed out.
+func (v *Vault) missing(torn error) error {
+	if torn != nil {
+		return torn
+	}
 	return fail("Frames", holdfast.NotFound, v.p.String(), "the tail of the vault does not hold the batches that follow the one asked for; they are in its packs", nil)
 }
 
-// framesIn hands out the batches of one segment that follow at, and returns how far that went.
-func (v *Vault) framesIn(ctx context.Context, s span, n, at uint64, fn func(journal.BatchLine, []holdfast.Change) error) (uint64, error) {
+// framesIn hands out the batches of one segment that follow at, and returns how far that went, and the error of a frame that it passed over.
+func (v *Vault) framesIn(ctx context.Context, s span, n, at uint64, torn error, fn func(journal.BatchLine, []holdfast.Change) error) (uint64, error, error) {
 	name := SegmentName(s.term.Number, n)
 	var frames []foundFrame
 	if _, err := v.walk(ctx, name, func(f foundFrame) error {
@@ -247,18 +289,18 @@ func (v *Vault) framesIn(ctx context.Context, s span, n, at uint64, fn func(jour
 		}
 		return nil
 	}); err != nil || len(frames) == 0 {
-		return at, err
+		return at, torn, err
 	}
 	key, err := v.segmentKey(ctx, s.term.Number, n)
 	if err != nil {
-		return at, err
+		return at, torn, err
 	}
 	for _, f := range frames {
 		if f.Last <= at { // it stands here twice
 			continue
 		}
 		if f.First > at+1 {
-			return at, v.missing(at)
+			return at, torn, v.missing(torn)
 		}
 		err := v.batches(ctx, name, f, key, func(line journal.BatchLine, changes []holdfast.Change) error {
 			if line.Batch <= at || line.Batch > s.upto {
@@ -267,9 +309,13 @@ func (v *Vault) framesIn(ctx context.Context, s span, n, at uint64, fn func(jour
 			at = line.Batch
 			return fn(line, changes)
 		})
+		if errors.Is(err, errOctets) {
+			torn = err
+			continue
+		}
 		if err != nil {
-			return at, err
+			return at, torn, err
 		}
 	}
-	return at, nil
+	return at, torn, nil
 }

@@ -271,10 +271,15 @@ func (s *survey) lookAtSegments(ctx context.Context) error {
 			continue
 		}
 		last, torn, err := s.segment(ctx, name, x)
-		if err == nil && torn > 0 && i+1 < len(list) && list[i+1].term == x.term {
+		if (err == nil && torn > 0 || errors.Is(err, errOctets)) && i+1 < len(list) && list[i+1].term == x.term {
 			// A torn end is what an append that failed leaves; its batches stand again in the next segment.
 			next := list[i+1]
-			if first, ferr := s.v.begins(ctx, SegmentName(next.term, next.n)); ferr == nil && last > 0 && first > last+1 {
+			first, ferr := s.v.begins(ctx, SegmentName(next.term, next.n))
+			switch {
+			case ferr != nil || first == 0:
+			case first <= last+1:
+				err = nil
+			case err == nil && last > 0:
 				err = fail("Survey", holdfast.Corrupt, name, "its end cannot be read, and no other segment holds it", nil)
 			}
 		}
@@ -288,26 +293,34 @@ func (s *survey) lookAtSegments(ctx context.Context) error {
 	return nil
 }
 
-// segment reads one segment, and returns its last batch and how many octets at its end are no frame.
+// segment reads one segment, and returns its last batch before what is torn, and how many octets at its end are no frame.
 func (s *survey) segment(ctx context.Context, name string, x segmentRef) (last uint64, torn int64, err error) {
 	if x.size == 0 {
 		return 0, 0, nil
 	}
 	var frames []foundFrame
-	torn, err = s.v.walk(ctx, name, func(f foundFrame) error { frames = append(frames, f); last = f.Last; return nil })
+	torn, err = s.v.walk(ctx, name, func(f foundFrame) error { frames = append(frames, f); return nil })
 	if err != nil || len(frames) == 0 {
-		return last, torn, err
+		return 0, torn, err
 	}
+	last = frames[0].First - 1
 	key, err := s.v.segmentKey(ctx, x.term, x.n)
 	if err != nil {
 		return last, torn, err
 	}
+	var bad error
 	for _, f := range frames {
-		if err := s.v.batches(ctx, name, f, key, chain); err != nil {
+		err := s.v.batches(ctx, name, f, key, chain)
+		switch {
+		case errors.Is(err, errOctets):
+			bad = firstErr(bad, err)
+		case err != nil:
 			return last, torn, err
+		case bad == nil:
+			last = f.Last
 		}
 	}
-	return last, torn, nil
+	return last, torn, bad
 }
 
 // lookAtService looks whether what the store keeps of itself can be read.

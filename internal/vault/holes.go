@@ -1,0 +1,109 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"holdfast"
+)
+
+// Batches have numbers without gaps. So a reader knows what is missing of a vault from the numbers alone, also where no head and no later change of the same account would tell.
+
+// joinRanges sorts ranges, and makes one of those that touch.
+func joinRanges(list []BatchRange) (out []BatchRange) {
+	slices.SortFunc(list, func(a, b BatchRange) int {
+		return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To))
+	})
+	for _, x := range list {
+		if n := len(out); n > 0 && out[n-1].Term == x.Term && x.From <= out[n-1].To+1 {
+			out[n-1].To = max(out[n-1].To, x.To)
+			continue
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// coverage is which batches a reader found in one vault.
+type coverage struct {
+	have    []BatchRange
+	unknown bool              // a pack does not say which it has
+	named   map[uint64]uint64 // by term: up to which batch heads say that it came
+	torn    []tornFrame
+}
+
+// tornFrame is a frame whose octets do not have their hash.
+type tornFrame struct {
+	BatchRange
+	segment string
+	err     error
+}
+
+// holds tells whether all batches of a range were found.
+func (c *coverage) holds(x BatchRange) bool {
+	return slices.ContainsFunc(c.have, func(h BatchRange) bool { return h.Term == x.Term && h.From <= x.From && x.To <= h.To })
+}
+
+// untold tells whether a pack was made of segments before packs said which batches they hold.
+func (p PackRef) untold() bool { return len(p.Batches) == 0 && len(p.Segments) > 0 && p.Changes > 0 }
+
+// missing returns what lacks of the newest term's stream, as terms and heads name it, or as later batches do.
+func (c *coverage) missing(terms map[uint64]Term) (out []BatchRange) {
+	upto := uint64(math.MaxUint64)
+	for _, n := range slices.Backward(slices.Sorted(maps.Keys(terms))) {
+		t := terms[n]
+		out = append(out, c.missingIn(t, upto)...)
+		if t.Continues == FromNothing {
+			break
+		}
+		upto = min(upto, t.Base.Batch)
+	}
+	return out
+}
+
+// missingIn is missing of one term, of which what is above upto was given up.
+func (c *coverage) missingIn(t Term, upto uint64) (out []BatchRange) {
+	hole := func(from, to uint64) {
+		if to = min(to, upto); from <= to {
+			out = append(out, BatchRange{t.Number, from, to})
+		}
+	}
+	next := t.Base.Batch + 1
+	for _, h := range c.have {
+		if h.Term != t.Number {
+			continue
+		}
+		hole(next, h.From-1)
+		next = max(next, h.To+1)
+	}
+	end := c.named[t.Number]
+	if upto < math.MaxUint64 {
+		end = upto // the next term goes on from there
+	}
+	hole(next, end)
+	return out
+}
+
+// tell notes what is missing of a vault, and which frames are damaged: a torn one whose batches stand elsewhere is what a power cut left, and no damage.
+func (r *Reader) tell(ctx context.Context, v *Vault, c *coverage, terms map[uint64]Term) {
+	if !r.o.At.IsZero() || ctx.Err() != nil {
+		return // who asks for an earlier moment reads the newest as well
+	}
+	c.have = joinRanges(c.have)
+	for _, f := range c.torn {
+		if !c.holds(f.BatchRange) {
+			r.hurt(v, f.segment, f.err)
+		}
+	}
+	if c.unknown {
+		return
+	}
+	for _, h := range c.missing(terms) {
+		r.holes = append(r.holes, h)
+		r.hurt(v, dirTail, fail("Read", holdfast.Corrupt, v.p.String(), fmt.Sprintf("no object holds the batches %d to %d of term %d", h.From, h.To, h.Term), nil))
+	}
+}
