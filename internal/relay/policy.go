@@ -89,6 +89,17 @@ func (p Policy) Names() (names []string) {
 // Has tells whether the policy names a vault.
 func (p Policy) Has(name string) bool { return slices.Contains(p.Names(), name) }
 
+// without returns the policy as it is while some vaults count for nothing: what the others can keep of it.
+func (p Policy) without(out map[string]bool) (rest Policy) {
+	for _, n := range p.terms {
+		names := slices.DeleteFunc(slices.Clone(n.names), func(name string) bool { return out[name] })
+		if len(names) > 0 {
+			rest.terms = append(rest.terms, need{min(n.of, len(names)), names})
+		}
+	}
+	return rest
+}
+
 // mark is how far one vault has come, as a policy sees it.
 type mark struct {
 	counts bool // it is whole

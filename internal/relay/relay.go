@@ -67,8 +67,10 @@ type Relay struct {
 	workers map[string]*worker
 	order   []string
 	waiting map[*waiter]struct{}
-	met     bool // the policy can be met now
-	alone   bool // the engine alone is enough now
+	met     bool   // the policy can be met now
+	now     Policy // what is asked for now: the policy, without vaults that never were whole and are being filled
+	holds   bool   // that can be met
+	alone   bool   // the engine alone is enough now
 	running context.Context
 	all     sync.WaitGroup
 }
@@ -184,23 +186,28 @@ func (r *Relay) recount() {
 	defer r.mu.Unlock()
 	engine := r.o.Engine.Position().Batch
 	marks, alive := map[string]mark{}, map[string]mark{}
-	filling := false
+	filling := map[string]bool{}
 	for _, name := range r.o.Policy.Names() {
 		s := r.workers[name].look()
 		marks[name], alive[name] = mark{s.whole, s.pos.Batch}, mark{s.whole && s.up, s.pos.Batch}
-		filling = filling || s.filling()
+		filling[name] = s.filling()
 	}
-	_, met := r.o.Policy.acked(engine, alive)
-	alone := !met && (r.o.Degraded || filling) // where that was asked for and a vault is down, and while a vault that never was whole is being filled
-	batch, ok := r.o.Policy.acked(engine, marks)
+	now := r.o.Policy
+	_, met := now.acked(engine, alive)
+	if !met { // a vault that is being filled counts for nothing yet, neither for nor against: the others are needed as before it came
+		now = now.without(filling)
+	}
+	_, holds := now.acked(engine, alive)
+	alone := !met && (len(now.terms) == 0 || r.o.Degraded && !holds)
+	batch, ok := now.acked(engine, marks)
 	if alone {
 		batch, ok = engine, true
 	}
 	if ok && batch > r.acked.Load() {
 		r.acked.Store(batch)
 	}
-	all := met != r.met || alone != r.alone
-	r.met, r.alone = met, alone
+	all := met != r.met || alone != r.alone || holds != r.holds
+	r.met, r.now, r.holds, r.alone = met, now, holds, alone
 	for w := range r.waiting {
 		if all || w.batch <= r.acked.Load() {
 			select {
@@ -226,20 +233,20 @@ func (r *Relay) leave(w *waiter) {
 	r.mu.Unlock()
 }
 
-// state tells whether the engine alone is enough now, and whether the policy can be met.
-func (r *Relay) state() (alone, met bool) {
+// state tells whether the engine alone is enough now, and else what is asked for and whether that can be met.
+func (r *Relay) state() (alone, holds bool, now Policy) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.alone, r.met
+	return r.alone, r.holds, r.now
 }
 
 // Ready implements the core's Copies: why a change would be refused now; nil for none.
 func (r *Relay) Ready() error {
-	alone, met := r.state()
+	alone, holds, _ := r.state()
 	if alone {
 		return nil
 	}
-	if !met {
+	if !holds {
 		return r.refuse("a copy of the data that every change must reach cannot be written now; nothing was stored, try again later")
 	}
 	if engine, acked := r.o.Engine.Position().Batch, r.acked.Load(); engine > acked+r.o.MaxLag {
@@ -270,13 +277,13 @@ func (r *Relay) Wait(ctx context.Context, batch uint64) (copies []string, policy
 	w := r.await(batch)
 	defer r.leave(w)
 	for {
-		alone, met := r.state()
+		alone, holds, now := r.state()
 		switch {
-		case met && r.acked.Load() >= batch:
-			return r.copies(batch), r.o.Policy.String(), nil
+		case holds && r.acked.Load() >= batch:
+			return r.copies(batch), now.String(), nil
 		case alone:
 			return r.copies(batch), "engine", nil
-		case !met:
+		case !holds:
 			return nil, "", r.refuse("a copy of the data that every change must reach could not be written; the change is not acknowledged, try again later")
 		}
 		select {
@@ -310,7 +317,7 @@ func (r *Relay) Acked() uint64 {
 	if len(r.o.Policy.terms) == 0 {
 		return r.o.Engine.Position().Batch
 	}
-	if alone, _ := r.state(); alone {
+	if alone, _, _ := r.state(); alone {
 		return r.o.Engine.Position().Batch
 	}
 	return r.acked.Load()

@@ -58,6 +58,7 @@ type shipping struct {
 	up       bool // it takes batches now
 	known    bool // whether it was whole once is known
 	whole    bool // it was whole once
+	stalled  bool // it failed since it took something last
 	pos      holdfast.Position
 	lastShip time.Time
 	fault    error
@@ -65,7 +66,7 @@ type shipping struct {
 
 // filling tells whether the vault never was whole, and is on its way to be.
 func (s shipping) filling() bool {
-	return s.known && !s.whole && s.state != Unreachable && s.state != Fenced && s.state != Damaged
+	return s.known && !s.whole && !s.stalled
 }
 
 func newWorker(r *Relay, a Attached) *worker {
@@ -141,7 +142,7 @@ func (w *worker) failed(err error) {
 	if was.state != state || was.reason != text(err) {
 		w.r.o.Log.Error("a vault takes no changes", "vault", w.a.Name, "state", state, "err", err)
 	}
-	w.set(func(s *shipping) { s.up, s.state, s.reason, s.fault = false, state, text(err), err })
+	w.set(func(s *shipping) { s.up, s.stalled, s.state, s.reason, s.fault = false, true, state, text(err), err })
 }
 
 // text says an error to people.
@@ -265,7 +266,7 @@ func (w *worker) append(ctx context.Context, writer *vault.Writer, list []*holdf
 	if err := writer.Append(ctx, vault.PackBatches(list, now)); err != nil {
 		return err
 	}
-	w.set(func(s *shipping) { s.pos, s.lastShip = writer.Position(), now })
+	w.set(func(s *shipping) { s.pos, s.lastShip, s.stalled = writer.Position(), now, false })
 	return nil
 }
 
