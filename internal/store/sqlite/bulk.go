@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"holdfast/internal/vfs"
 )
@@ -42,7 +44,7 @@ func (e *Engine) EndBulk(ctx context.Context) error {
 	if err := e.w.Exec("PRAGMA synchronous=FULL"); err != nil {
 		return err
 	}
-	for _, name := range []string{e.o.log, e.o.Path} {
+	for _, name := range []string{e.o.log, strings.TrimSuffix(e.o.log, "-wal")} {
 		f, err := e.o.fs.OpenFile(name, vfs.O_RDWR, 0)
 		if err != nil {
 			return err
@@ -55,5 +57,5 @@ func (e *Engine) EndBulk(ctx context.Context) error {
 			return err
 		}
 	}
-	return e.o.fs.SyncDir(e.o.Dir)
+	return e.o.fs.SyncDir(filepath.Dir(e.o.log))
 }
