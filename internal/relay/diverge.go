@@ -23,6 +23,9 @@ func (r *Relay) diverged(ctx context.Context, name string, v *vault.Vault, end h
 	if err := r.eachAfter(ctx, common.Batch, func(b *holdfast.Batch) error { note(ours, b.Changes); return nil }); err != nil {
 		return err
 	}
+	if err := prefixes(ctx, v, common.Batch, ours); err != nil {
+		return err
+	}
 	theirs := map[holdfast.ID]span{}
 	x := newIndexer(r.o.Engine, r.o.Derive)
 	err = v.Frames(ctx, common.Batch, func(b *holdfast.Batch, _ time.Time) error {
@@ -49,6 +52,11 @@ func (r *Relay) diverged(ctx context.Context, name string, v *vault.Vault, end h
 		if !both || r.o.Conflict == nil {
 			continue
 		}
+		if at, err := (&origin{engine: r.o.Engine}).Chain(ctx, account, t.last); err == nil && at == t.chain {
+			continue // the store has all of it, and went on from there
+		} else if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+			return err
+		}
 		if err := r.o.Conflict(ctx, Conflict{Account: account, Vault: name, Common: min(o.first, t.first) - 1, Ours: o.last, Theirs: t.last}); err != nil {
 			return err
 		}
@@ -57,8 +65,24 @@ func (r *Relay) diverged(ctx context.Context, name string, v *vault.Vault, end h
 	return err
 }
 
+// prefixes takes out of ours the accounts of which the vault's branch has everything, and goes on: what another vault of the same branch, or a start that was cut, has brought here already is no branch of ours.
+func prefixes(ctx context.Context, v *vault.Vault, common uint64, ours map[holdfast.ID]span) error {
+	return v.Frames(ctx, common, func(b *holdfast.Batch, _ time.Time) error {
+		for i := range b.Changes {
+			c := &b.Changes[i]
+			if o, ok := ours[c.Account]; ok && o.last == c.Seq && o.chain == c.Chain {
+				delete(ours, c.Account)
+			}
+		}
+		return nil
+	})
+}
+
 // span is what a branch did to an account.
-type span struct{ first, last uint64 }
+type span struct {
+	first, last uint64
+	chain       holdfast.Hash // at last
+}
 
 func note(m map[holdfast.ID]span, changes []holdfast.Change) {
 	for i := range changes {
@@ -67,7 +91,7 @@ func note(m map[holdfast.ID]span, changes []holdfast.Change) {
 		if !ok {
 			s.first = c.Seq
 		}
-		s.last = c.Seq
+		s.last, s.chain = c.Seq, c.Chain
 		m[c.Account] = s
 	}
 }
