@@ -65,7 +65,7 @@ for about two weeks. A restore never brings it back. Its name is given to nobody
 				if a.json {
 					return a.printJSON("account.erase", x)
 				}
-				a.printf("%s is erased in %s, if nobody undoes it: holdfast account resume %s\n", x.Email, time.Duration(x.Wait-x.Waited)*time.Second, x.Email)
+				a.printf("%s signs in nowhere from now on, and is erased after %s, if nobody undoes it before: holdfast account resume %s\n", x.Email, day(x.Requested.Add(time.Duration((x.Wait-x.Waited)*float64(time.Second)))), x.Email)
 				return nil
 			})
 		},

@@ -282,8 +282,8 @@ func (k *keeper) rewrap(ctx context.Context, e registry.Entry, n int, fn func(co
 		}
 	})
 	if len(left) > 0 && n == 2 {
-		fn(control.KeyProgress{Vault: e.Name, Round: n, Waiting: fmt.Sprintf("%s there can still be opened with the old recovery key, as the vault did not let us remove them; `holdfast vault prune %s` does later",
-			count(int64(len(left)), "object"), e.Name)})
+		fn(control.KeyProgress{Vault: e.Name, Round: n, Waiting: fmt.Sprintf("%s there can still be opened with the old recovery key, as the vault did not let us remove them; when its server lets them go, `holdfast vault prune %s --credential prune.txt` removes them",
+			count(int64(len(left)), "object"), e.Location)})
 	}
 	return err
 }

@@ -51,7 +51,7 @@ func (k *keeper) fitForVault(dir string) error {
 	case err != nil:
 		return err
 	case inside(dir, data) || inside(data, dir):
-		return refused("the vault %s and the data directory %s must lie beside each other, not one in the other: choose another place with --first-vault, or none", dir, data)
+		return refused("the vault %s and the data directory %s must lie beside each other, not one in the other: choose another place for the vault (the first one: --first-vault DIR, or none)", dir, data)
 	case vfs.Volatile(dir) && !k.c.Volatile:
 		return refused("%s lies in memory (%s): a restart of the machine would empty the vault. Choose a disk, or say --volatile if you mean it", dir, vfs.Filesystem(dir))
 	}

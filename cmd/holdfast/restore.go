@@ -249,7 +249,7 @@ func beginRestore(dir string, f restoreFlags, o restore.Options) (restoring, err
 	}
 	for _, e := range list {
 		if !harmless(e.Name()) {
-			return s, refused("%s is not empty (it holds %s): a restore goes into a new place only", dir, e.Name())
+			return s, refused("%s is not empty (it holds %s): a restore goes into a new place only; choose another directory, or remove this one if it holds nothing that you need", dir, e.Name())
 		}
 	}
 	s = restoring{Format: 1, Store: holdfast.NewID(nil), Nonce: holdfast.NewID(nil), What: what}
@@ -333,7 +333,11 @@ func (a *app) told(rep *restore.Report, f restoreFlags, dir string) error {
 	if dir == "" {
 		verb = "Could be restored:"
 	}
-	a.printf("%s %s, %s, in %.1f s (%.0f/s); lost: %d.\n", verb, count(int64(len(rep.Accounts)), "account"), count(rep.Changes, "change"), rep.Seconds, rep.Rate, len(rep.Losses))
+	a.printf("%s %s, %s, in %.1f s (%.0f/s); lost: %s.\n", verb, count(int64(len(rep.Accounts)), "account"), count(rep.Changes, "change"), rep.Seconds, rep.Rate, lostOf(rep.Losses))
+	if len(rep.Losses) > 0 {
+		a.printf("Another vault may have what is lost here. Restore again into another directory before you adopt anything: name every vault that you have\n" +
+			"with a --from of its own, and take the newest recovery key. What a vault of this store has and this directory lacks is harder to reach once it is adopted.\n")
+	}
 	switch {
 	case dir == "":
 	case f.account != "":
@@ -342,6 +346,18 @@ func (a *app) told(rep *restore.Report, f restoreFlags, dir string) error {
 		a.printf("To go on with it, stop the old server for good, then:\n  holdfast adopt %s\n  holdfast serve --data %s\n", dir, dir)
 	}
 	return code
+}
+
+// lostOf counts the changes that losses name; one loss may stand for a row of them.
+func lostOf(losses []restore.Loss) string {
+	var n int64
+	for _, l := range losses {
+		n += int64(max(l.SeqTo, l.SeqFrom)-l.SeqFrom) + 1
+	}
+	if n == 0 {
+		return "0"
+	}
+	return count(n, "change")
 }
 
 // adoptCommand gives a restored store the right to write.

@@ -158,7 +158,7 @@ func (r *Registry) Add(e Entry) error {
 	}
 	for _, o := range r.Vaults {
 		if o.Name == e.Name {
-			return fail("Add", holdfast.Exists, e.Name, "there is a vault of this name already", nil)
+			return fail("Add", holdfast.Exists, e.Name, "there is a vault of this name already: choose another name, or take that one off the list first (holdfast vault retire)", nil)
 		}
 		if o.Kind == e.Kind && o.Location == e.Location {
 			return fail("Add", holdfast.Exists, e.Name, "the vault "+o.Name+" lies there already", nil)

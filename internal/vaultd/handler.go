@@ -80,7 +80,7 @@ func (h *Handler) guarded(need Right, fn func(http.ResponseWriter, *http.Request
 		case !ok:
 			err = refuse("Serve", holdfast.Unauthorized, "", "the credential is none of this server's")
 		case need != Read && need != have:
-			err = refuse("Serve", holdfast.Forbidden, r.PathValue("n"), "the %s credential may not do that", have)
+			err = refuse("Serve", holdfast.Forbidden, r.PathValue("n"), "the %s credential may not do that; it takes the %s credential, from %s.txt", have, need, need)
 		case r.PathValue("n") != "" && !place.IsName(r.PathValue("n")): // before any place sees it: such a path could lead elsewhere
 			err = refuse("Serve", holdfast.NotFound, "", "there is no such object")
 		default:

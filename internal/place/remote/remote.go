@@ -249,7 +249,11 @@ func (r *Remote) problem(c *call, resp *http.Response) error {
 	if kind, ok := kindOf(resp.Header.Get(ProblemHeader)); ok { // HEAD has no body
 		return place.Err(c.op, kind, c.ref, "", nil)
 	}
-	return place.Err(c.op, holdfast.Unavailable, c.ref, fmt.Sprintf("the vault's server answered %s", resp.Status), nil)
+	text := fmt.Sprintf("the vault's server answered %s", resp.Status)
+	if resp.StatusCode < 500 {
+		text += ", as no vault's server does: look at the address, which begins with https:// unless that server was told to speak plain HTTP"
+	}
+	return place.Err(c.op, holdfast.Unavailable, c.ref, text, nil)
 }
 
 // watched is an answer's body that ends as an error of a place, and is given up when nothing comes for too long.
