@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The long sizes, for a night: 200,000 power cuts, long random operations, 20,000 recurrence rules, a minute of fuzzing for each target, the benchmarks in full.
+# The long sizes, for a night: 200,000 power cuts, every octet of a vault changed, long random operations, 20,000 recurrence rules, a minute of fuzzing for each target, the benchmarks in full.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/need-go.sh
 scripts/need-tools.sh
 go test -timeout 4h -run 'TestPowerCut' ./internal/store/sqlite -v -args -cuts 200000
+go test -timeout 2h -run 'TestEveryOctet$' ./internal/vault -args -octets
 HOLDFAST_OPS=200000 go test -timeout 2h -run 'TestContract' ./internal/store/...
 HOLDFAST_RULES=20000 go test -timeout 3h ./internal/ical/recur
 go test -timeout 1h ./internal/vaultd -run TestThroughABadProxy -args -seeds 200

@@ -26,6 +26,11 @@ type Erasure struct {
 // holds lines of it, or still holds its key because the place does not let us remove it; once it is empty, the account is erased here. It can be called again. Errors: those of the place.
 func (v *Vault) Erase(ctx context.Context, w *Writer, account holdfast.ID) (left []string, err error) {
 	rec, err := v.erasure(ctx, account)
+	if holdfast.IsKind(err, holdfast.Corrupt) { // whoever calls knows that the account is erased, so that the record can be written again
+		if err = v.p.Remove(ctx, ErasedName(account)); err == nil {
+			rec, err = v.recordErasure(ctx, w, account)
+		}
+	}
 	if holdfast.IsKind(err, holdfast.NotFound) {
 		rec, err = v.recordErasure(ctx, w, account)
 	}
@@ -107,11 +112,13 @@ func (v *Vault) Erased(ctx context.Context) (map[holdfast.ID]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v.erasedBy(ctx, terms)
+	return v.erasedBy(ctx, terms, func(name string, err error) {
+		v.o.Log.Warn("the record of an erasure is not obeyed", "vault", v.meta.Name, "object", name, "err", err)
+	})
 }
 
-// erasedBy is Erased with the terms that are believed.
-func (v *Vault) erasedBy(ctx context.Context, terms map[uint64]Term) (map[holdfast.ID]bool, error) {
+// erasedBy is Erased with the terms that are believed; bad is told of the records that are not obeyed.
+func (v *Vault) erasedBy(ctx context.Context, terms map[uint64]Term, bad func(name string, err error)) (map[holdfast.ID]bool, error) {
 	out := map[holdfast.ID]bool{}
 	err := place.ReadEach(ctx, v.p, dirErased, "", maxSmall, func(name string, b []byte, err error) error {
 		id, perr := holdfast.ParseID(strings.TrimPrefix(name, dirErased))
@@ -125,7 +132,7 @@ func (v *Vault) erasedBy(ctx context.Context, terms map[uint64]Term) (map[holdfa
 			return err
 		}
 		if err != nil {
-			v.o.Log.Warn("the record of an erasure is not obeyed", "vault", v.meta.Name, "account", id, "err", err)
+			bad(name, err)
 			return nil
 		}
 		out[id] = true

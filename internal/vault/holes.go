@@ -94,10 +94,17 @@ func (r *Reader) tell(ctx context.Context, v *Vault, c *coverage, terms map[uint
 		return // who asks for an earlier moment reads the newest as well
 	}
 	c.have = joinRanges(c.have)
+	torn, err := v.Torn(ctx)
 	for _, f := range c.torn {
 		if !c.holds(f.BatchRange) {
 			r.hurt(v, f.segment, f.err)
 		}
+		if f.To == torn {
+			torn = 0 // it was told
+		}
+	}
+	if torn > 0 && err == nil {
+		r.hurt(v, dirTail, fail("Read", holdfast.Corrupt, v.p.String(), fmt.Sprintf("the tail ends with something that cannot be read and may have been batch %d", torn), nil))
 	}
 	if c.unknown {
 		return

@@ -104,7 +104,7 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 	if err != nil {
 		return err
 	}
-	erased, err := v.erasedBy(ctx, terms)
+	erased, err := v.erasedBy(ctx, terms, func(name string, err error) { r.hurt(v, name, err) })
 	if err != nil {
 		return err
 	}

@@ -89,8 +89,9 @@ func (v *Vault) spine(ctx context.Context) (*survey, error) {
 	if s.terms, err = v.termsByNumber(ctx); err != nil {
 		return nil, err
 	}
-	if s.erased, err = v.Erased(ctx); err != nil {
-		return nil, err
+	var bad error
+	if s.erased, err = v.erasedBy(ctx, s.terms, func(name string, err error) { bad = errors.Join(bad, s.note(name, err)) }); err != nil || bad != nil {
+		return nil, errors.Join(err, bad)
 	}
 	if err := s.lookAtHeads(ctx); err != nil {
 		return nil, err
