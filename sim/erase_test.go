@@ -48,6 +48,9 @@ func TestErase(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
+	if err := s.Run(t.Context(), &struct{}{}, "account", "resume", id); err == nil {
+		t.Fatal("an account was resumed whose keys are gone")
+	}
 	keys, err := filepath.Glob(filepath.Join(b.dir, "holdfast-vault", "keys", "*", id+"*"))
 	if err != nil || len(keys) != 0 {
 		t.Fatalf("its keys are still there: %q, %v", keys, err)

@@ -78,6 +78,16 @@ func (e *erasures) Request(ctx context.Context, id holdfast.ID) (control.Erasure
 	return e.show(e.all[i]), nil
 }
 
+// Undo implements [control.Erasures]. Whether an account is due is decided under the same lock: it is resumed before that, or not at all.
+func (e *erasures) Undo(_ context.Context, id holdfast.ID, fn func() error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if slices.ContainsFunc(e.all, func(x *erasure) bool { return x.Account == id && x.Due }) {
+		return keyTrouble(holdfast.Forbidden, "it is too late: the wait is over, and the account's keys are being destroyed")
+	}
+	return fn()
+}
+
 // List implements [control.Erasures].
 func (e *erasures) List(context.Context) ([]control.Erasure, error) {
 	e.mu.Lock()

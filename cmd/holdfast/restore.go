@@ -127,6 +127,9 @@ func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) err
 		defer v.Close()
 		o.Vaults = append(o.Vaults, v)
 	}
+	if err := fits(ctx, f.key, o.Vaults); err != nil {
+		return err
+	}
 	bar := a.progress("changes", 0)
 	defer bar.end()
 	o.Progress = func(p restore.Progress) { bar.at(int(p.Changes), p.Changes) }
@@ -149,6 +152,22 @@ func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) err
 		return err
 	}
 	return a.told(rep, f, f.into)
+}
+
+// fits refuses a recovery key that opens nothing in any of the vaults: what it would restore is a store without content.
+func fits(ctx context.Context, file string, vaults []*vault.Vault) error {
+	unfit := 0
+	for _, v := range vaults {
+		opened, n := v.Opens(ctx)
+		if opened > 0 {
+			return nil
+		}
+		unfit += n
+	}
+	if unfit == 0 {
+		return nil // there is nothing to judge by; what can be read is
+	}
+	return refused("the recovery key in %s opens nothing of what was named: it is another store's, or was replaced since (holdfast key rotate). Use the newest key; nothing was written", file)
 }
 
 func readRecovery(file string) (*seal.Recovery, error) {

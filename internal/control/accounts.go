@@ -112,7 +112,17 @@ func (h *handler) setState(r *http.Request) (any, error) {
 	if q.State != holdfast.Active && q.State != holdfast.Suspended {
 		return nil, fail(holdfast.Invalid, string(q.State), "an account is %q or %q", holdfast.Active, holdfast.Suspended)
 	}
-	return h.update(r, func(rec *holdfast.AccountRecord) { rec.State = q.State })
+	set := func() (any, error) { return h.update(r, func(rec *holdfast.AccountRecord) { rec.State = q.State }) }
+	if h.Erasures == nil {
+		return set()
+	}
+	a, err := h.Core.Account(r.Context(), r.PathValue("ref"))
+	if err != nil {
+		return nil, err
+	}
+	var out any
+	err = h.Erasures.Undo(r.Context(), a.ID, func() (err error) { out, err = set(); return err })
+	return out, err
 }
 
 func (h *handler) rename(r *http.Request) (any, error) {

@@ -12,6 +12,8 @@ import (
 type Erasures interface {
 	// Request begins an account's wait. Errors: NotFound.
 	Request(ctx context.Context, account holdfast.ID) (Erasure, error)
+	// Undo calls fn, which gives the account another state, unless it is too late for that; nothing is begun meanwhile. Errors: Forbidden (its keys are being destroyed), those of fn.
+	Undo(ctx context.Context, account holdfast.ID, fn func() error) error
 	// List returns all that are known, those that are over too.
 	List(ctx context.Context) ([]Erasure, error)
 }

@@ -57,3 +57,32 @@ func (v *Vault) newestSegmentKey(ctx context.Context) (*seal.Identity, error) {
 	}
 	return v.segmentKey(ctx, term.Number, numbers[len(numbers)-1])
 }
+
+// Opens counts what of a sample the keys open that the vault was opened with, and what they do not fit: what the store kept of itself, keys of accounts, the newest segment's. Damage and what cannot be read count for nothing. Where much does not fit
+// and nothing opens, they are another store's keys, or such as were replaced.
+func (v *Vault) Opens(ctx context.Context) (opened, unfit int) {
+	note := func(err error) {
+		switch {
+		case err == nil:
+			opened++
+		case holdfast.IsKind(err, holdfast.Unauthorized):
+			unfit++
+		}
+	}
+	var any struct{}
+	note(v.Service(ctx, &any))
+	w := &rewrapper{v: v}
+	names, err := w.page(ctx, dirKeys, "")
+	if err != nil {
+		return opened, unfit
+	}
+	for i := 0; i < len(names); i += max(1, len(names)/proofs) {
+		if k, ok := parseKeyName(names[i]); ok {
+			_, err := v.FindAccountKey(ctx, k.account)
+			note(err)
+		}
+	}
+	_, err = v.newestSegmentKey(ctx)
+	note(err)
+	return opened, unfit
+}
