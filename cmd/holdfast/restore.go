@@ -130,6 +130,9 @@ func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) err
 	if err := fits(ctx, f.key, o.Vaults); err != nil {
 		return err
 	}
+	if err := reaches(o.At, o.Vaults); err != nil {
+		return err
+	}
 	bar := a.progress("changes", 0)
 	defer bar.end()
 	o.Progress = func(p restore.Progress) { bar.at(int(p.Changes), p.Changes) }
@@ -152,6 +155,24 @@ func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) err
 		return err
 	}
 	return a.told(rep, f, f.into)
+}
+
+// reaches refuses a moment before any of the vaults was made: what it got when it was filled, it does not know for how long the store had had it.
+func reaches(at time.Time, vaults []*vault.Vault) error {
+	var oldest time.Time
+	for _, v := range vaults {
+		made := v.Meta().Created
+		if at.IsZero() || made.IsZero() || !at.Before(made) {
+			return nil
+		}
+		if oldest.IsZero() || made.Before(oldest) {
+			oldest = made
+		}
+	}
+	if oldest.IsZero() {
+		return nil
+	}
+	return refused("nothing of what was named goes back to %s: the oldest of these vaults was made at %s, and does not know what was before. Name an older vault, or a later moment", at.Format(time.RFC3339), oldest.Format(time.RFC3339))
 }
 
 // fits refuses a recovery key that opens nothing in any of the vaults: what it would restore is a store without content.

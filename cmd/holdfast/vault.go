@@ -196,6 +196,9 @@ func (a *app) showVaults(s control.VaultStatus) error {
 		if v.Reason != "" {
 			a.printf("             %s\n", v.Reason)
 		}
+		if n := len(v.Damaged); n > 0 {
+			a.printf("             damaged when it was last read: %s; holdfast vault repair %s writes anew what it can\n", count(int64(n), "object"), v.Name)
+		}
 	}
 	return nil
 }
