@@ -44,6 +44,11 @@ type erasure struct {
 func readErasures(dir string, wait time.Duration, c *core.Service, vaults func() []string, log *slog.Logger) (*erasures, error) {
 	e := &erasures{dir: dir, wait: wait, core: c, vaults: vaults, log: log}
 	_, err := readState(dir, erasuresName, &e.all)
+	for _, x := range e.all {
+		if x.Vaults == nil { // the file leaves out what is empty
+			x.Vaults = map[string][]string{}
+		}
+	}
 	return e, err
 }
 
@@ -196,7 +201,7 @@ func (e *erasures) inVault(ctx context.Context, name string, v *vault.Vault, w *
 	}
 	var due []*erasure
 	for _, x := range e.all {
-		if left, asked := x.Vaults[name]; x.Due && (!asked || len(left) > 0) {
+		if left, asked := x.Vaults[name]; x.Due && (!asked || len(left) > 0 || !told[x.Account]) { // its record may be damaged
 			due = append(due, x)
 		}
 	}

@@ -52,7 +52,7 @@ func (v *Vault) Erase(ctx context.Context, w *Writer, account holdfast.ID) (left
 		return nil, err
 	}
 	return left, v.eachSegment(ctx, func(s segmentRef) error {
-		if s.term < rec.Term || s.term == rec.Term && s.n <= rec.Segment {
+		if s.size > 0 && (s.term < rec.Term || s.term == rec.Term && s.n <= rec.Segment) { // one that was begun and cut holds nothing, and is never sealed
 			left = append(left, SegmentName(s.term, s.n))
 		}
 		return nil

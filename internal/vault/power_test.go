@@ -211,3 +211,16 @@ func TestAHoleIsKnownByItsNumbers(t *testing.T) {
 		}
 	}
 }
+
+// TestAnEmptySegmentKeepsNoErasureOpen: a process that was killed between making a segment and its first append leaves one that is never sealed, and holds no line of anybody.
+func TestAnEmptySegmentKeepsNoErasureOpen(t *testing.T) {
+	r, m := newRig(t, nil), newMaker(6, 2)
+	r.ship(m.batch(2))
+	r.w.Roll()
+	p := r.place.(*memory.Place)
+	p.Overwrite(SegmentName(1, 2), []byte{})
+	left, err := r.v.Erase(ctx, r.w, m.accounts[0])
+	if err != nil || !slices.Equal(left, []string{SegmentName(1, 1)}) {
+		t.Fatalf("what holds lines of the account is said to be %q, %v", left, err)
+	}
+}
