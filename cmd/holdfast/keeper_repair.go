@@ -122,7 +122,7 @@ func (a *app) repairVault(cmd *cobra.Command, name string, q control.VaultRepair
 			return err
 		}
 		if a.json {
-			err = a.printJSON("vault-repair", rep)
+			err = a.printJSON("vault.repair", rep)
 		} else {
 			a.showRepaired(&rep)
 		}

@@ -131,7 +131,7 @@ func (a *app) serveVault(ctx context.Context, c *config.Config, f vaultServeFlag
 	if err != nil {
 		return &exitError{exitBusy, fmt.Sprintf("cannot listen on %s (%v); choose another address with --listen", f.listen, oneLine(err))}
 	}
-	if f.plain && !c.HTTPWithoutTLS && !loopbackAddr(l.Addr()) {
+	if f.plain && !loopbackAddr(l.Addr()) {
 		s.log.Warn("plain HTTP beyond this machine: whoever is on the way can read the credentials, unless something in front encrypts", "listen", f.listen)
 	}
 	scheme := "https"

@@ -204,6 +204,24 @@ func TestClones(t *testing.T) {
 	}
 }
 
+// TestANewSignerIsTakenOnce lets a store begin with another signing key, because its server's operator says so, once.
+func TestANewSignerIsTakenOnce(t *testing.T) {
+	r := newRig(t)
+	g, err := vaultd.NewGuard(t.Context(), r.disk, r.index, vaultd.Options{Clock: r.clock, NewSigner: true})
+	fine(t, err)
+	term := func(n uint64) []byte {
+		by, err := seal.NewRing(false)
+		fine(t, err)
+		b, err := seal.SignLine(by.Signer, vault.Term{Number: n, Nonce: holdfast.ID{9}, Store: holdfast.ID{8}, Base: vault.Position(r.engine.Position()), Continues: vault.FromEnd, Signer: by.Signer.Public(), At: r.clock.Now()})
+		fine(t, err)
+		return b
+	}
+	fine(t, put(g, vault.TermName(2), term(2)))
+	if err := put(g, vault.TermName(3), term(3)); !holdfast.IsKind(err, holdfast.Forbidden) {
+		t.Errorf("a second new signer: %v", err)
+	}
+}
+
 // TestLettingGo tells what goes when, by the server's own counted time.
 func TestLettingGo(t *testing.T) {
 	r := newRig(t)

@@ -136,7 +136,7 @@ func (h *Handler) describe(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) list(w http.ResponseWriter, r *http.Request) error {
-	p := remote.Page{Objects: []remote.Object{}}
+	p := remote.Page{Schema: remote.PageSchema, Objects: []remote.Object{}}
 	prefix := r.FormValue("prefix")
 	if r.FormValue("last") == "true" {
 		if !strings.HasSuffix(prefix, "/") || !place.IsName(prefix+"x") {
@@ -327,7 +327,7 @@ func (h *Handler) remove(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) prune(w http.ResponseWriter, r *http.Request) error {
-	p := remote.Pruned{Objects: []string{}, DryRun: r.FormValue("dry-run") == "true"}
+	p := remote.Pruned{Schema: remote.PrunedSchema, Objects: []string{}, DryRun: r.FormValue("dry-run") == "true"}
 	if h.Prune != nil {
 		err := h.Prune(r.Context(), p.DryRun, func(name string, octets int64) {
 			if len(p.Objects) < maxPruned {

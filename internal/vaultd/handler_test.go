@@ -118,6 +118,28 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
+// TestAnotherServiceIsNoEmptyVault asks services that answer everything with success, and are no vault's server.
+func TestAnotherServiceIsNoEmptyVault(t *testing.T) {
+	for _, text := range []string{"{}", "[]", "null", "<html>", `{"objects":[],"more":false}`} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }))
+		r, err := remote.Open(remote.Options{URL: s.URL, Credential: "x", Prune: "x"})
+		fine(t, err)
+		listed := r.List(t.Context(), "", "", func(place.Info) error { return nil })
+		_, _, last := r.Last(t.Context(), "heads/")
+		_, now := r.Now(t.Context())
+		_, stat := r.Stat(t.Context(), "vault.json")
+		put := r.Put(t.Context(), "vault.json", strings.NewReader("x"))
+		append := r.Append(t.Context(), "tail/1.frames", 0, []byte("x"))
+		_, prune := r.Prune(t.Context(), true)
+		for what, err := range map[string]error{"list": listed, "last": last, "now": now, "stat": stat, "put": put, "append": append, "prune": prune} {
+			if !holdfast.IsKind(err, holdfast.Unavailable) {
+				t.Errorf("%s of %s: %v", what, text, err)
+			}
+		}
+		s.Close()
+	}
+}
+
 // TestNamesLeadNowhere asks for names that would lead out of a directory, or to the server's own files.
 func TestNamesLeadNowhere(t *testing.T) {
 	dir := t.TempDir()

@@ -170,7 +170,13 @@ func (r *Remote) page(ctx context.Context, q url.Values) (p Page, err error) {
 	if err != nil {
 		return p, err
 	}
-	return p, answer(resp, c, &p)
+	if err := answer(resp, c, &p); err != nil {
+		return p, err
+	}
+	if p.Schema != PageSchema {
+		return Page{}, place.Err("List", holdfast.Unavailable, r.base, "what answered is not a vault's server", nil)
+	}
+	return p, nil
 }
 
 // Remove implements [place.Place]. Without a prune credential it is Forbidden. It is not sent again by itself: what went then would be NotFound.
@@ -222,5 +228,12 @@ func (r *Remote) Prune(ctx context.Context, dry bool) (p Pruned, err error) {
 	if err != nil {
 		return p, err
 	}
-	return p, answer(resp, c, &p)
+	if err := answer(resp, c, &p); err != nil {
+		return p, err
+	}
+	if p.Schema != PrunedSchema {
+		return Pruned{}, place.Err("Prune", holdfast.Unavailable, r.base, "what answered is not a vault's server", nil)
+	}
+	p.Schema = ""
+	return p, nil
 }

@@ -56,9 +56,13 @@ type Object struct {
 
 // Page is a part of a listing.
 type Page struct {
+	Schema  string   `json:"schema"` // holdfast.vault-page/1: an answer that does not say so, such as another service's, is no empty vault
 	Objects []Object `json:"objects"`
 	More    bool     `json:"more"` // there are others behind the last one
 }
+
+// PageSchema is the value of Page.Schema.
+const PageSchema = "holdfast.vault-page/1"
 
 // Stored is what the server keeps of what it was sent.
 type Stored struct {
@@ -69,11 +73,15 @@ type Stored struct {
 
 // Pruned is what the server let go of, or would.
 type Pruned struct {
-	Objects []string `json:"objects"` // the first thousand of them
+	Schema  string   `json:"schema,omitempty"` // holdfast.vault-pruned/1, on the wire
+	Objects []string `json:"objects"`          // the first thousand of them
 	Count   int64    `json:"count"`
 	Octets  int64    `json:"octets"`
 	DryRun  bool     `json:"dry_run"`
 }
+
+// PrunedSchema is the value of Pruned.Schema.
+const PrunedSchema = "holdfast.vault-pruned/1"
 
 // Problem is an error on the wire.
 type Problem struct {
