@@ -78,12 +78,11 @@ func (v *Vault) unsealed(ctx context.Context, w *Writer) ([]segmentRef, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := SegmentName(w.Term().Number, w.Open())
+	closed := w.closedBelow() // asked before the listing: the writer goes on meanwhile, and a segment that it begins now is none of a pack's
 	var out []segmentRef
 	total := int64(0)
 	err = v.eachSegment(ctx, func(s segmentRef) error {
-		name := SegmentName(s.term, s.n)
-		if sealed[name] || name == open && w.Open() > 0 || len(out) > 0 && (out[0].term != s.term || total+s.size > maxSealOctets) {
+		if sealed[SegmentName(s.term, s.n)] || s.term == w.Term().Number && s.n >= closed || len(out) > 0 && (out[0].term != s.term || total+s.size > maxSealOctets) {
 			return nil
 		}
 		if s.size == 0 {

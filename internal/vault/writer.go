@@ -233,6 +233,16 @@ func (w *Writer) Open() uint64 {
 	return w.next - 1
 }
 
+// closedBelow returns the number below which nobody appends to a segment of the term any more.
+func (w *Writer) closedBelow() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seg == nil {
+		return w.next
+	}
+	return w.next - 1
+}
+
 // Close gives the lease back. What was appended is durable already.
 func (w *Writer) Close() error {
 	w.mu.Lock()
