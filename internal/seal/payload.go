@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"filippo.io/age"
@@ -184,25 +185,32 @@ func OpenAll(sealed []byte, limit int64, with ...*Identity) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// Wrap encrypts a key to others' keys: age of the line that ParseIdentity reads, uncompressed, so that `age -d` yields a key file.
-func Wrap(id *Identity, to ...*Recipient) ([]byte, error) {
-	return Encrypt([]byte(id.Secret()+"\n"), to...)
+// Wrap encrypts a key to others' keys: age of a comment that says of what it is the key, and of the line that ParseIdentity reads, uncompressed, so that `age -d` yields a key file. Nobody who lacks the others' keys can have it say something else.
+func Wrap(id *Identity, of string, to ...*Recipient) ([]byte, error) {
+	text := id.Secret() + "\n"
+	if of != "" {
+		text = "# " + of + "\n" + text
+	}
+	return Encrypt([]byte(text), to...)
 }
 
-// Unwrap opens what Wrap made. Errors: Unauthorized (none of the identities opens it), Corrupt.
-func Unwrap(wrapped []byte, with ...*Identity) (*Identity, error) {
+// Unwrap opens what Wrap made, and returns of what it is the key; empty where that was not said. Errors: Unauthorized (none of the identities opens it), Corrupt.
+func Unwrap(wrapped []byte, with ...*Identity) (id *Identity, of string, err error) {
 	src := &source{r: bytes.NewReader(wrapped)}
 	r, err := decrypt("Unwrap", src, with)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	line, err := io.ReadAll(io.LimitReader(r, 4096))
+	text, err := io.ReadAll(io.LimitReader(r, 4096))
 	if err != nil {
-		return nil, src.explain("Unwrap", err)
+		return nil, "", src.explain("Unwrap", err)
 	}
-	id, err := ParseIdentity(string(line))
-	if err != nil {
-		return nil, fail("Unwrap", holdfast.Corrupt, "what was wrapped is no key", fmt.Errorf("%d octets", len(line)))
+	line := string(text)
+	if rest, ok := strings.CutPrefix(line, "# "); ok {
+		of, line, _ = strings.Cut(rest, "\n")
 	}
-	return id, nil
+	if id, err = ParseIdentity(line); err != nil {
+		return nil, "", fail("Unwrap", holdfast.Corrupt, "what was wrapped is no key", fmt.Errorf("%d octets", len(text)))
+	}
+	return id, of, nil
 }

@@ -113,15 +113,18 @@ func (e errReader) Read([]byte) (int, error) { return 0, e.err }
 
 func TestWrap(t *testing.T) {
 	account, server := must(NewIdentity(false))(t), must(NewIdentity(false))(t)
-	w := must(Wrap(account, server.Recipient()))(t)
-	if got := must(Unwrap(w, server))(t); got.Secret() != account.Secret() {
-		t.Fatal("another key came back")
+	for _, of := range []string{"", "account abc 1"} {
+		w := must(Wrap(account, of, server.Recipient()))(t)
+		if got, is, err := Unwrap(w, server); err != nil || got.Secret() != account.Secret() || is != of {
+			t.Fatalf("%q came back as %q, %v", of, is, err)
+		}
 	}
-	if _, err := Unwrap(w, account); !holdfast.IsKind(err, holdfast.Unauthorized) {
+	w := must(Wrap(account, "account abc 1", server.Recipient()))(t)
+	if _, _, err := Unwrap(w, account); !holdfast.IsKind(err, holdfast.Unauthorized) {
 		t.Fatal(err)
 	}
 	w[len(w)-1] ^= 1
-	if _, err := Unwrap(w, server); !holdfast.IsKind(err, holdfast.Corrupt) {
+	if _, _, err := Unwrap(w, server); !holdfast.IsKind(err, holdfast.Corrupt) {
 		t.Fatal(err)
 	}
 }
@@ -250,7 +253,7 @@ func TestOrdinaryTools(t *testing.T) {
 	}
 	account := must(NewIdentity(false))(t)
 	write("recovery.txt", r.File())
-	write("key", must(Wrap(account, r.Recipient()))(t))
+	write("key", must(Wrap(account, "account abc 1", r.Recipient()))(t))
 	write("sealed", must(Encrypt(PackTight(plain), account.Recipient()))(t))
 	cmd := exec.Command("sh", "-ec", "age -d -i recovery.txt key > account.txt; age -d -i account.txt sealed | zstd -dq")
 	cmd.Dir, cmd.Stderr = dir, os.Stderr

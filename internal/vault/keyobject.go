@@ -26,7 +26,7 @@ type KeyObject struct {
 // wrapKey makes a key object for the ring's recipients.
 func wrapKey(ring *seal.Ring, of, name string, version uint64, id *seal.Identity) ([]byte, error) {
 	to := ring.Recipients()
-	wrapped, err := seal.Wrap(id, to...)
+	wrapped, err := seal.Wrap(id, keyOf(of, name, version), to...)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,10 @@ func wrapKey(ring *seal.Ring, of, name string, version uint64, id *seal.Identity
 	return append(b, '\n'), nil
 }
 
-// readKey reads a key object and opens it. Errors: NotFound, Corrupt, Unauthorized (none of our keys opens it).
+// keyOf is what a wrapped key says of itself. The rest of its object is not sealed: whoever holds the vault could give it another name.
+func keyOf(of, name string, version uint64) string { return fmt.Sprintf("%s %s %d", of, name, version) }
+
+// readKey reads a key object and opens it. One that says inside that it is another one's is damaged; older ones say nothing there. Errors: NotFound, Corrupt, Unauthorized (none of our keys opens it).
 func (v *Vault) readKey(ctx context.Context, object, of, name string) (KeyObject, *seal.Identity, error) {
 	var k KeyObject
 	b, err := place.ReadAll(ctx, v.p, object, maxSmall)
@@ -51,9 +54,12 @@ func (v *Vault) readKey(ctx context.Context, object, of, name string) (KeyObject
 	if err := json.Unmarshal(b, &k); err != nil || k.Of != of || k.Name != name {
 		return k, nil, fail("Key", holdfast.Corrupt, object, "the key object is damaged", nil)
 	}
-	id, err := seal.Unwrap(k.Wrapped, v.with()...)
+	id, is, err := seal.Unwrap(k.Wrapped, v.with()...)
 	if err != nil {
 		return k, nil, fail("Key", holdfast.KindOf(err), object, "the key object cannot be opened", err)
+	}
+	if is != "" && is != keyOf(of, name, ParseName(object).Version) {
+		return k, nil, fail("Key", holdfast.Corrupt, object, "it holds the key of another object ("+is+")", nil)
 	}
 	return k, id, nil
 }
