@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // RecordEpochPrefix begins the names of the records of epochs in an account's root collection; see EpochName.
@@ -22,6 +23,9 @@ type EpochRecord struct {
 	Hash   Hash   `json:"hash"`   // the chain there
 	Nonce  ID     `json:"nonce"`  // two restores from one vault begin two epochs
 	Why    string `json:"why"`    // for people: "restored from attic as of 2026-11-26T10:00:00Z"
+
+	// AsOf is the moment that a restore went back to: what was changed later was left out on purpose. Zero: nothing was.
+	AsOf time.Time `json:"as_of,omitzero"`
 }
 
 // Encode returns the record's canonical JSON.

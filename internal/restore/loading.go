@@ -139,7 +139,7 @@ func (a *loading) begin(why string) (out []holdfast.Change) {
 		a.epoch = 1
 		return a.found()
 	}
-	rec := holdfast.EpochRecord{Epoch: a.epoch + 1, Parent: a.epoch, Fork: a.seq, Hash: a.chain, Nonce: a.own(), Why: why}
+	rec := holdfast.EpochRecord{Epoch: a.epoch + 1, Parent: a.epoch, Fork: a.seq, Hash: a.chain, Nonce: a.own(), Why: why, AsOf: a.r.o.At.UTC()}
 	a.epoch = rec.Epoch
 	return []holdfast.Change{a.renumbered(a.change(a.entry(holdfast.KindEpoch, a.id, holdfast.EpochName(rec.Epoch), rec.Encode())))}
 }

@@ -17,7 +17,7 @@ func TestOneThatIsRefusedKeepsNoOtherBack(t *testing.T) {
 	at, err := s.core.Locate(t.Context(), holdfast.Principal{Account: a}, a, []string{"addressbooks", "default", "x.vcf"})
 	fine(t, err)
 	refused := map[string]bool{}
-	m := &mending{rep: &RepairReport{}, id: a, o: &RepairOptions{Core: core.New(core.Options{Engine: s.engine, Judges: judges, Clock: s.clock}), Found: func(x Mended) {
+	m := &mending{told: map[itemKey]bool{}, rep: &RepairReport{}, id: a, o: &RepairOptions{Core: core.New(core.Options{Engine: s.engine, Judges: judges, Clock: s.clock}), Found: func(x Mended) {
 		if !x.Done {
 			refused[x.Name] = true
 		}

@@ -25,6 +25,7 @@ type RepairOptions struct {
 	Account    holdfast.ID // zero: all
 	Collection string      // path, of that account; empty: all
 	DryRun     bool
+	Newest     bool // nothing of histories that were given up: what a restore would bring
 	Log        *slog.Logger
 	Found      func(Mended) // called with each thing that was wrong; nil: nobody
 }
@@ -53,7 +54,7 @@ type RepairReport struct {
 	Damage   []vault.Damage `json:"damage"`
 }
 
-// Repair brings into a living store what it lacks: items that it never had, as after a restore with losses, and those whose octets in it are damaged. What somebody has changed or deleted stays as it is: the store's journal knows the item. All of it are
+// Repair brings into a living store what it lacks: items that it never had, as after a restore with losses, and those whose octets in it are damaged. What somebody has changed or deleted stays as it is: the store's journal knows the item. Histories that were given up count too, see docs/design/0026. All of it are
 // ordinary changes, and no epoch begins. An account that is missing as a whole is applied as it was. It can be run again.
 //
 // Memory grows with the number of items of the largest account, not with their octets. Errors: NotFound (no such account, or collection), Unavailable, Full.
@@ -93,16 +94,19 @@ type mending struct {
 	id    holdfast.ID
 	email string
 
+	erased  bool               // on purpose: nothing of it comes back
 	newest  map[itemKey]newest // as the vaults have it
 	tree    map[holdfast.ID]*holdfast.Collection
-	damaged map[itemKey]damaged // in the engine
-	want    map[uint64]wanted   // by the seq that the vaults have it at
-	queue   []waiting           // for the next group
-	queued  int                 // octets of it
+	damaged map[itemKey]damaged    // in the engine
+	want    map[holdfast.ID]wanted // by the entry that is to be put
+	told    map[itemKey]bool       // what was found missing already
+	left    []span                 // what was left out on purpose
+	queue   []waiting              // for the next group
+	queued  int                    // octets of it
 }
 
 type newest struct {
-	seq  uint64
+	id   holdfast.ID // of the entry
 	etag holdfast.Hash
 	live bool
 }
@@ -126,22 +130,36 @@ type wanted struct {
 var errEnough = errors.New("enough")
 
 func (m *mending) run(ctx context.Context) error {
-	m.newest, m.tree, m.damaged, m.want = map[itemKey]newest{}, map[holdfast.ID]*holdfast.Collection{}, map[itemKey]damaged{}, map[uint64]wanted{}
+	m.newest, m.tree, m.damaged, m.want = map[itemKey]newest{}, map[holdfast.ID]*holdfast.Collection{}, map[itemKey]damaged{}, map[holdfast.ID]wanted{}
+	m.told = map[itemKey]bool{}
 	there, err := m.known(ctx)
-	if err != nil {
+	if err != nil || m.erased {
 		return err
 	}
 	if there {
 		if err := m.examine(ctx); err != nil {
 			return err
 		}
+		if m.left, err = m.leftOut(ctx); err != nil {
+			return err
+		}
 	}
 	if err := m.h.Changes(ctx, m.learn); err != nil {
 		return err
 	}
-	if !there {
-		return m.whole(ctx)
+	if there {
+		err = m.newestOf(ctx)
+	} else {
+		there, err = m.whole(ctx)
 	}
+	if err != nil || !there {
+		return err
+	}
+	return m.former(ctx)
+}
+
+// newestOf brings in what the newest history has.
+func (m *mending) newestOf(ctx context.Context) error {
 	if err := m.compare(ctx); err != nil {
 		return err
 	}
@@ -150,28 +168,36 @@ func (m *mending) run(ctx context.Context) error {
 			m.tell(key, d.kind, d.etag, "damaged", errors.New("no vault that was given has this version"))
 		}
 	}
+	return m.bring(ctx, m.h.Changes)
+}
+
+// bring puts what is wanted, out of what each hands over: collections first.
+func (m *mending) bring(ctx context.Context, each func(context.Context, func([]vault.Loaded) error) error) error {
 	if len(m.want) == 0 {
 		return nil
 	}
-	if err := m.collections(ctx); err != nil {
+	if err := m.collections(ctx, each); err != nil {
 		return err
 	}
 	if err := m.flush(ctx); err != nil {
 		return err
 	}
-	if err := m.h.Changes(ctx, func(list []vault.Loaded) error { return m.put(ctx, list) }); err != nil {
+	if err := each(ctx, func(list []vault.Loaded) error { return m.put(ctx, list) }); err != nil {
 		return err
 	}
 	return m.flush(ctx)
 }
 
-// known tells whether the engine has the account.
+// known tells whether the engine has the account; one that was erased, and that an old vault has still, it does not want back.
 func (m *mending) known(ctx context.Context) (bool, error) {
 	snap, err := m.o.Engine.Snapshot(ctx)
 	if err != nil {
 		return false, err
 	}
 	defer snap.Close()
+	if m.erased, err = snap.Erased(m.id); err != nil || m.erased {
+		return false, err
+	}
 	a, err := snap.Account(m.id)
 	if holdfast.IsKind(err, holdfast.NotFound) {
 		return false, nil
@@ -224,29 +250,37 @@ func (m *mending) learn(list []vault.Loaded) error {
 	for i := range list {
 		c := &list[i]
 		key := itemKey{c.Collection, c.Name}
-		m.newest[key] = newest{c.Seq, c.ETag, c.Op == holdfast.OpPut && c.Kind != holdfast.KindEpoch}
+		if !m.leftOutOnPurpose(c) {
+			m.newest[key] = newest{c.ID, c.ETag, c.Op == holdfast.OpPut && c.Kind != holdfast.KindEpoch}
+		}
 		if d, ok := m.damaged[key]; ok && c.Op == holdfast.OpPut && c.ETag == d.etag {
 			d.found = true
 			m.damaged[key] = d
-			m.want[c.Seq] = wanted{key, d.seq, "damaged"}
-			for seq, w := range m.want { // one version is enough
-				if w.key == key && seq != c.Seq {
-					delete(m.want, seq)
+			m.want[c.ID] = wanted{key, d.seq, "damaged"}
+			for id, w := range m.want { // one version is enough
+				if w.key == key && id != c.ID {
+					delete(m.want, id)
 				}
 			}
 		}
 		if r, err := holdfast.DecodeAccount(c.Body); err == nil && c.Kind == holdfast.KindAccount && m.email == "" {
 			m.email = r.Email
 		}
-		if old := m.tree[c.Collection]; c.Kind == holdfast.KindCollection && (old == nil || old.Seq == 0) { // the engine knows better
-			k := &holdfast.Collection{ID: c.Collection, Account: m.id, Gone: c.Op != holdfast.OpPut}
-			if r, err := holdfast.DecodeCollection(c.Body); err == nil && !k.Gone {
-				k.CollectionRecord, k.Properties = r, c.Properties
-			}
-			m.tree[c.Collection] = k
-		}
+		m.learnCollection(c)
 	}
 	return nil
+}
+
+// learnCollection notes where a collection lies, and what it is, unless the engine knows it.
+func (m *mending) learnCollection(c *vault.Loaded) {
+	if old := m.tree[c.Collection]; c.Kind != holdfast.KindCollection || old != nil && old.Seq > 0 { // the engine knows better
+		return
+	}
+	k := &holdfast.Collection{ID: c.Collection, Account: m.id, Gone: c.Op != holdfast.OpPut}
+	if r, err := holdfast.DecodeCollection(c.Body); err == nil && !k.Gone {
+		k.CollectionRecord, k.Properties = r, c.Properties
+	}
+	m.tree[c.Collection] = k
 }
 
 // compare finds what the vaults have and the engine never had.
@@ -269,7 +303,7 @@ func (m *mending) compare(ctx context.Context) error {
 					return err
 				}
 				if !had {
-					m.want[m.newest[key].seq] = wanted{key: key, what: "missing"}
+					m.want[m.newest[key].id] = wanted{key: key, what: "missing"}
 				}
 			}
 			return nil
@@ -282,15 +316,11 @@ func (m *mending) compare(ctx context.Context) error {
 
 // standIns finds what an earlier restore made in the place of records that it could not read, and the vaults can: those of the account, its key for tokens, and collections.
 func (m *mending) standIns(ctx context.Context) error {
-	var keys []itemKey
-	if m.email == standInLogin(m.id) {
-		keys = append(keys, itemKey{m.id, holdfast.RecordAccount}, itemKey{m.id, holdfast.RecordTokenKey})
+	keys := []itemKey{{m.id, holdfast.RecordAccount}, {m.id, holdfast.RecordTokenKey}}
+	for id := range m.tree {
+		keys = append(keys, itemKey{id, ""})
 	}
-	for id, c := range m.tree {
-		if !c.Gone && c.Seq > 0 && c.Name == standInName(id) {
-			keys = append(keys, itemKey{id, ""})
-		}
-	}
+	keys = slices.DeleteFunc(keys, func(key itemKey) bool { return !m.isStandIn(key) })
 	return m.look(ctx, func(snap store.Snapshot) error {
 		for _, key := range keys {
 			n, ok := m.newest[key]
@@ -302,11 +332,20 @@ func (m *mending) standIns(ctx context.Context) error {
 				return err
 			}
 			if r.ETag != n.etag {
-				m.want[n.seq] = wanted{key, r.Seq, "missing"}
+				m.want[n.id] = wanted{key, r.Seq, "missing"}
 			}
 		}
 		return nil
 	})
+}
+
+// isStandIn tells whether a record is one that a restore made in the place of a lost one.
+func (m *mending) isStandIn(key itemKey) bool {
+	if key.name != "" {
+		return m.email == standInLogin(m.id) && key.collection == m.id && (key.name == holdfast.RecordAccount || key.name == holdfast.RecordTokenKey)
+	}
+	c := m.tree[key.collection]
+	return c != nil && !c.Gone && c.Seq > 0 && c.Name == standInName(key.collection)
 }
 
 // hadOnce tells whether the engine's journal knows an item.
@@ -338,12 +377,13 @@ func (m *mending) inside(id holdfast.ID) bool {
 }
 
 // collections puts the records of collections that are missing, parents first.
-func (m *mending) collections(ctx context.Context) error {
+func (m *mending) collections(ctx context.Context, each func(context.Context, func([]vault.Loaded) error) error) error {
 	var list []*vault.Loaded
-	if err := m.h.Changes(ctx, func(part []vault.Loaded) error {
+	found := map[holdfast.ID]bool{}
+	if err := each(ctx, func(part []vault.Loaded) error {
 		for i := range part {
-			if c := &part[i]; c.Kind == holdfast.KindCollection && m.want[c.Seq].key == (itemKey{c.Collection, c.Name}) {
-				list = append(list, c)
+			if c := &part[i]; c.Kind == holdfast.KindCollection && !found[c.ID] && m.want[c.ID].key == (itemKey{c.Collection, c.Name}) {
+				list, found[c.ID] = append(list, c), true
 			}
 		}
 		return nil
@@ -358,7 +398,7 @@ func (m *mending) collections(ctx context.Context) error {
 	}
 	slices.SortStableFunc(list, func(a, b *vault.Loaded) int { return depth(a.Collection) - depth(b.Collection) })
 	for _, c := range list {
-		if err := m.mend(ctx, &c.Entry, m.want[c.Seq]); err != nil {
+		if err := m.mend(ctx, &c.Entry, m.want[c.ID]); err != nil {
 			return err
 		}
 	}
@@ -369,10 +409,11 @@ func (m *mending) collections(ctx context.Context) error {
 func (m *mending) put(ctx context.Context, list []vault.Loaded) error {
 	for i := range list {
 		c := &list[i]
-		w, ok := m.want[c.Seq]
+		w, ok := m.want[c.ID]
 		if !ok || c.Kind == holdfast.KindCollection || w.key != (itemKey{c.Collection, c.Name}) {
 			continue
 		}
+		delete(m.want, c.ID)
 		if k := m.tree[c.Collection]; k != nil && m.o.Derive != nil && c.Blob == nil {
 			if x, ok := m.o.Derive(k, &holdfast.Resource{Account: m.id, Collection: c.Collection, Name: c.Name, Kind: c.Kind, ContentType: c.ContentType, Body: c.Body}); ok {
 				c.Index = x
@@ -387,6 +428,7 @@ func (m *mending) put(ctx context.Context, list []vault.Loaded) error {
 
 // tell reports one thing that was wrong; err is why it was not mended.
 func (m *mending) tell(key itemKey, kind holdfast.Kind, etag holdfast.Hash, what string, err error) {
+	m.told[key] = true
 	if what == "damaged" {
 		m.rep.Damaged++
 	} else {
@@ -420,19 +462,19 @@ func (m *mending) pathOf(id holdfast.ID) string {
 	return strings.Join(names, "/")
 }
 
-// whole applies an account of which the engine has nothing, as it was.
-func (m *mending) whole(ctx context.Context) error {
+// whole applies an account of which the engine has nothing, as it was. ok tells that it is there now.
+func (m *mending) whole(ctx context.Context) (ok bool, err error) {
 	m.rep.Items += int64(len(m.newest))
 	key := itemKey{m.id, ""}
 	if losses := m.h.Losses(); len(losses) > 0 || m.o.Collection != "" {
 		m.tell(key, holdfast.KindAccount, holdfast.Hash{}, "missing", errors.New("the whole account is missing, and cannot be brought in as it was; restore it into another directory, and take it out of there"))
-		return nil
+		return false, nil
 	}
 	if m.o.DryRun {
 		m.tell(key, holdfast.KindAccount, holdfast.Hash{}, "missing", nil)
-		return nil
+		return false, nil
 	}
-	err := m.h.Changes(ctx, func(list []vault.Loaded) error {
+	err = m.h.Changes(ctx, func(list []vault.Loaded) error {
 		b := &holdfast.Batch{}
 		for i := range list {
 			c := list[i].Change
@@ -446,8 +488,8 @@ func (m *mending) whole(ctx context.Context) error {
 		return m.o.Engine.Apply(ctx, b)
 	})
 	if err != nil {
-		return err
+		return false, err
 	}
 	m.tell(key, holdfast.KindAccount, holdfast.Hash{}, "missing", nil)
-	return nil
+	return true, nil
 }

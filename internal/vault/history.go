@@ -18,6 +18,7 @@ type candidate struct {
 	rank   int
 	bad    error // why it is not, or not beyond To
 	gone   bool  // nothing of it can be used
+	told   bool  // it was named as damage
 }
 
 // Loaded is a change as it was read: verified, chained, with the batch that it was in.
@@ -313,6 +314,39 @@ func (w *walker) end() error {
 	if len(w.held) > 0 {
 		first, last := w.held[0].Seq, w.held[0].GroupEnd()
 		w.h.losses = append(w.h.losses, Loss{Account: w.h.Account, From: first, To: last, Time: w.held[0].Stored, Reason: "only a part of the group is there"})
+	}
+	return nil
+}
+
+// Held calls fn with all that the vaults hold of the account, of whichever history: the newest, and those that were given up. It comes in parts, each verified in itself, those of earlier terms first; what stands in several places may come several times.
+// newest leaves out what was given up. want tells whether a part is to be read, by its last seq and the chain there. What cannot be read is remembered as damage.
+func (h *History) Held(ctx context.Context, newest bool, want func(to uint64, chain holdfast.Hash) (bool, error), fn func([]Loaded) error) error {
+	list := slices.DeleteFunc(slices.Clone(h.all), func(c *candidate) bool { return c.shelf.claims || newest && c.rank == 0 })
+	slices.SortStableFunc(list, func(a, b *candidate) int {
+		return cmp.Or(cmp.Compare(a.full.Term, b.full.Term), cmp.Compare(a.full.Epoch, b.full.Epoch), cmp.Compare(a.full.From, b.full.From), cmp.Compare(a.full.To, b.full.To))
+	})
+	for _, c := range list {
+		ok, err := want(c.full.To, c.full.Chain)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		lines, err := c.shelf.open(ctx, &c.full)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil && !c.told {
+			c.told = true
+			h.r.hurt(c.shelf.vault, c.shelf.name, err)
+		}
+		if len(lines) == 0 {
+			continue
+		}
+		if err := fn(lines); err != nil {
+			return err
+		}
 	}
 	return nil
 }
