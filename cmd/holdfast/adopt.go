@@ -2,14 +2,132 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
 
 	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/config"
+	"holdfast/internal/core"
 	"holdfast/internal/registry"
+	"holdfast/internal/restore"
 	"holdfast/internal/seal"
+	"holdfast/internal/store/sqlite"
 	"holdfast/internal/vault"
+	"holdfast/internal/vfs"
+
+	"github.com/spf13/cobra"
 )
+
+// adoptCommand gives a restored store the right to write.
+func (a *app) adoptCommand() *cobra.Command {
+	var without []string
+	var acceptLoss bool
+	c := &cobra.Command{
+		Use:   "adopt DIR",
+		Short: "Give a restored store the right to write into its vaults",
+		Long: `Give the store in DIR, which was restored, the right to write into its vaults: from then on no other store that had
+it can. Stop the old server for good first; where it still runs on this machine, that is refused.
+
+Every vault of the store must be there. One that was lost too is taken off the list with --without.
+
+It is refused where another store has written into a vault since this one was restored from it: restore again then. And where it was
+restored with losses, or out of a damaged vault, and another vault of the store has what it lacks: restore again from both, or say
+--accept-loss. It can be run again after it was cut short.`,
+		Example: `  holdfast adopt ./holdfast-data
+  holdfast adopt ./holdfast-data --without local`,
+		Args: args(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			cfg, err := a.load(cmd)
+			if err != nil {
+				return err
+			}
+			return a.adopt(cmd.Context(), cfg, list[0], without, acceptLoss)
+		},
+	}
+	c.Flags().BoolVar(&acceptLoss, "accept-loss", false, "go on also where a vault of the store has what was lost")
+	c.Flags().StringArrayVar(&without, "without", nil, "take the vault `NAME` off the list: it is lost for good; may be said several times")
+	return c
+}
+
+func (a *app) adopt(ctx context.Context, c *config.Config, dir string, without []string, acceptLoss bool) error {
+	var r restored
+	ok, err := readState(dir, restoredName, &r)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return refused("%s was not restored: a store that was made here has the right to write", dir)
+	case r.Partial != "":
+		return refused("%s holds a part of a store (%s): it cannot go on in the place of the whole", dir, r.Partial)
+	}
+	if err := mayOpen(dir, toUse); err != nil {
+		return err
+	}
+	lease, err := vfs.AcquireLease(vfs.OS, filepath.Join(dir, leaseName))
+	if err != nil {
+		return &holdfast.Error{Op: "adopt", Kind: holdfast.Busy, Ref: dir, Text: "another process works on this directory", Err: err}
+	}
+	defer lease.Release()
+	log := a.logger(c)
+	id, err := readIdentity(dir)
+	if err != nil {
+		return err
+	}
+	reg, _, err := registry.Read(vfs.OS, dir)
+	if err != nil {
+		return err
+	}
+	ring, err := registry.ReadKeys(vfs.OS, dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range without {
+		if err := reg.Remove(name); err != nil && r.Adopted == nil {
+			return &exitError{exitUsage, fmt.Sprintf("--without %s: the store has no vault of this name", name)}
+		}
+	}
+	if r.Adopted == nil && !acceptLoss && mayLack(dir, &r) {
+		x := &adopting{c, dir, id.Store, reg, ring, &r, log}
+		if err := x.compare(ctx); err != nil {
+			return err
+		}
+	}
+	var names []string
+	for _, e := range reg.Vaults {
+		if err := adoptVault(ctx, e, ring, id.Store, &r, log); err != nil {
+			return unreached(err, e.Name, dir)
+		}
+		names = append(names, e.Name)
+	}
+	if len(without) > 0 {
+		if err := reg.Write(vfs.OS, dir); err != nil {
+			return err
+		}
+	}
+	now := clock.System.Now().UTC().Truncate(time.Second)
+	r.Adopted = &now
+	if err := writeState(dir, restoredName, r); err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON("adopt", map[string]any{"store": id.Store, "vaults": names})
+	}
+	if len(names) == 0 {
+		a.say("The store has no vault: add one (holdfast vault add --data %s ...).\n", dir)
+	}
+	a.printf("%s has the right to write now, into: %s. Start it: holdfast serve --data %s\n", dir, strings.Join(names, ", "), dir)
+	if len(without) > 0 { // a policy that waits for less than before is nothing to find out later
+		a.printf("Unless policy.ack says otherwise, a change is acknowledged once it is in %s.\n", policyOf(reg))
+	}
+	return nil
+}
 
 // adoptVault makes the next term of a vault this store's, once. A vault that the store was restored from goes on from there; any other is filled anew.
 //
@@ -60,4 +178,114 @@ func wroteSince(ctx context.Context, v *vault.Vault, name string, from restoredO
 	}
 	return refused("another store has written into the vault %s since this one was restored from it (up to batch %d, not %d): what it acknowledged would be given up. Stop that store for good, restore again into a new place, and adopt that",
 		name, end.Batch, from.End.Batch)
+}
+
+// lacking is a vault that has what a restored store lacks.
+type lacking struct {
+	vault string
+	items int64
+	first string // one of them
+}
+
+// adopting is what is compared before a restored store takes the right to write.
+type adopting struct {
+	c    *config.Config
+	dir  string
+	id   holdfast.ID
+	reg  *registry.Registry
+	ring *seal.Ring
+	r    *restored
+	log  *slog.Logger
+}
+
+// mayLack tells whether a restored store may lack what one of its vaults has: something was lost, or damaged where it came from.
+func mayLack(dir string, r *restored) bool {
+	_, err := os.Stat(filepath.Join(dir, lossesName))
+	return r.Lossy || !errors.Is(err, fs.ErrNotExist)
+}
+
+// compare looks whether a vault of the list has what the store lacks, before any term is made: once it is adopted the vault gives that up, and a restore does not find it any more.
+func (x *adopting) compare(ctx context.Context) error {
+	e, err := sqlite.Open(ctx, sqlite.Options{Dir: x.dir, Store: x.id, Log: x.log, Ballast: -1})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	c := core.New(core.Options{Engine: e, Judges: judges(x.c), Log: x.log})
+	defer c.Close(ctx)
+	spool := filepath.Join(x.dir, repairSpoolName)
+	defer os.RemoveAll(spool)
+	var all []lacking
+	for _, entry := range x.reg.Vaults {
+		if err := os.RemoveAll(spool); err != nil { // of one that was cut
+			return err
+		}
+		found, err := x.lacks(ctx, restore.RepairOptions{Core: c, Engine: e, Spool: spool, DryRun: true, Newest: true, Log: x.log}, entry)
+		if err != nil {
+			return unreached(err, entry.Name, x.dir)
+		}
+		if found.items > 0 {
+			all = append(all, found)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	var what []string
+	for _, l := range all {
+		what = append(what, fmt.Sprintf("the vault %s has %s that %s lacks (%s)", l.vault, count(l.items, "item"), x.dir, l.first))
+	}
+	return refused("%s. Once it is adopted no restore finds them any more. Restore again from all of them, and adopt that:\n  holdfast restore%s --key RECOVERY-KEY-FILE --into NEW-DIR\nTo go on without them: holdfast adopt %s --accept-loss",
+		strings.Join(what, "; "), x.restoreFrom(all), x.dir)
+}
+
+// lacks compares the store with one vault.
+func (x *adopting) lacks(ctx context.Context, o restore.RepairOptions, e registry.Entry) (lacking, error) {
+	out := lacking{vault: e.Name}
+	v, err := openVault(ctx, e, vault.Options{Ring: x.ring, Log: x.log})
+	if err != nil {
+		return out, err
+	}
+	defer v.Close()
+	o.Vaults = []*vault.Vault{v}
+	o.Found = func(m restore.Mended) {
+		if out.first == "" && m.What == "missing" {
+			where := strings.Trim(m.Collection+"/"+m.Name, "/")
+			out.first = inTable(strings.TrimSpace(m.Account + " " + where))
+		}
+	}
+	rep, err := restore.Repair(ctx, o)
+	if holdfast.IsKind(err, holdfast.NotFound) { // it has no account that could be read
+		err = nil
+	}
+	out.items = rep.Missing
+	return out, err
+}
+
+// restoreFrom returns the arguments that name the vaults that the store came from, and those that have what it lacks.
+func (x *adopting) restoreFrom(all []lacking) (out string) {
+	for _, e := range x.reg.Vaults {
+		wanted := false
+		for _, l := range all {
+			wanted = wanted || l.vault == e.Name
+		}
+		for _, from := range x.r.From {
+			wanted = wanted || from.Vault == e.Vault
+		}
+		if !wanted {
+			continue
+		}
+		if out += " --from " + e.Location; e.Kind == kindRemote {
+			out += " --credential READ-CREDENTIAL-FILE"
+		}
+	}
+	return out
+}
+
+// unreached says of a vault that cannot be reached how a store is adopted without it.
+func unreached(err error, name, dir string) error {
+	if k := holdfast.KindOf(err); k == holdfast.Unavailable || k == holdfast.NotFound {
+		return &exitError{exitBusy, fmt.Sprintf("the vault %s cannot be reached: %s. If it is lost for good: holdfast adopt %s --without %s", name, sentence(err), dir, name)}
+	}
+	return err
 }

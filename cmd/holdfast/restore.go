@@ -376,7 +376,7 @@ func (a *app) told(rep *restore.Report, f restoreFlags, dir string) error {
 	a.printf("%s %s, %s, in %.1f s (%.0f/s); lost: %s.\n", verb, count(int64(len(rep.Accounts)), "account"), count(rep.Changes, "change"), rep.Seconds, rep.Rate, lostOf(rep.Losses))
 	if len(rep.Losses) > 0 {
 		a.printf("Another vault may have what is lost here. Restore again into another directory before you adopt anything: name every vault that you have\n" +
-			"with a --from of its own, and take the newest recovery key. What a vault of this store has and this directory lacks is harder to reach once it is adopted.\n")
+			"with a --from of its own, and take the newest recovery key. `holdfast adopt` compares it with every vault of this store first, and refuses where one has what this directory lacks.\n")
 	}
 	switch {
 	case dir == "":
@@ -398,103 +398,4 @@ func lostOf(losses []restore.Loss) string {
 		return "0"
 	}
 	return count(n, "change")
-}
-
-// adoptCommand gives a restored store the right to write.
-func (a *app) adoptCommand() *cobra.Command {
-	var without []string
-	c := &cobra.Command{
-		Use:   "adopt DIR",
-		Short: "Give a restored store the right to write into its vaults",
-		Long: `Give the store in DIR, which was restored, the right to write into its vaults: from then on no other store that had
-it can. Stop the old server for good first; where it still runs on this machine, that is refused.
-
-Every vault of the store must be there. One that was lost too is taken off the list with --without.
-
-It is refused where another store has written into a vault since this one was restored from it: restore again then. It can be run
-again after it was cut short.`,
-		Example: `  holdfast adopt ./holdfast-data
-  holdfast adopt ./holdfast-data --without local`,
-		Args: args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, list []string) error {
-			cfg, err := a.load(cmd)
-			if err != nil {
-				return err
-			}
-			return a.adopt(cmd.Context(), cfg, list[0], without)
-		},
-	}
-	c.Flags().StringArrayVar(&without, "without", nil, "take the vault `NAME` off the list: it is lost for good; may be said several times")
-	return c
-}
-
-func (a *app) adopt(ctx context.Context, c *config.Config, dir string, without []string) error {
-	var r restored
-	ok, err := readState(dir, restoredName, &r)
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return refused("%s was not restored: a store that was made here has the right to write", dir)
-	case r.Partial != "":
-		return refused("%s holds a part of a store (%s): it cannot go on in the place of the whole", dir, r.Partial)
-	}
-	if err := mayOpen(dir, toUse); err != nil {
-		return err
-	}
-	lease, err := vfs.AcquireLease(vfs.OS, filepath.Join(dir, leaseName))
-	if err != nil {
-		return &holdfast.Error{Op: "adopt", Kind: holdfast.Busy, Ref: dir, Text: "another process works on this directory", Err: err}
-	}
-	defer lease.Release()
-	log := a.logger(c)
-	id, err := readIdentity(dir)
-	if err != nil {
-		return err
-	}
-	reg, _, err := registry.Read(vfs.OS, dir)
-	if err != nil {
-		return err
-	}
-	ring, err := registry.ReadKeys(vfs.OS, dir)
-	if err != nil {
-		return err
-	}
-	for _, name := range without {
-		if err := reg.Remove(name); err != nil && r.Adopted == nil {
-			return &exitError{exitUsage, fmt.Sprintf("--without %s: the store has no vault of this name", name)}
-		}
-	}
-	var names []string
-	for _, e := range reg.Vaults {
-		err := adoptVault(ctx, e, ring, id.Store, &r, log)
-		if k := holdfast.KindOf(err); err != nil && (k == holdfast.Unavailable || k == holdfast.NotFound) {
-			return &exitError{exitBusy, fmt.Sprintf("the vault %s cannot be reached: %s. If it is lost for good: holdfast adopt %s --without %s", e.Name, sentence(err), dir, e.Name)}
-		}
-		if err != nil {
-			return err
-		}
-		names = append(names, e.Name)
-	}
-	if len(without) > 0 {
-		if err := reg.Write(vfs.OS, dir); err != nil {
-			return err
-		}
-	}
-	now := clock.System.Now().UTC().Truncate(time.Second)
-	r.Adopted = &now
-	if err := writeState(dir, restoredName, r); err != nil {
-		return err
-	}
-	if a.json {
-		return a.printJSON("adopt", map[string]any{"store": id.Store, "vaults": names})
-	}
-	if len(names) == 0 {
-		a.say("The store has no vault: add one (holdfast vault add --data %s ...).\n", dir)
-	}
-	a.printf("%s has the right to write now, into: %s. Start it: holdfast serve --data %s\n", dir, strings.Join(names, ", "), dir)
-	if len(without) > 0 { // a policy that waits for less than before is nothing to find out later
-		a.printf("Unless policy.ack says otherwise, a change is acknowledged once it is in %s.\n", policyOf(reg))
-	}
-	return nil
 }
