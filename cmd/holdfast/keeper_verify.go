@@ -30,7 +30,7 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 			return rep, keyTrouble(holdfast.Unavailable, "the vault %s is being filled; wait until `holdfast vault status` says that it is whole", name)
 		}
 	}
-	v, err := k.open(ctx, *e)
+	v, err := k.openDamaged(ctx, *e)
 	if err != nil {
 		return rep, err
 	}

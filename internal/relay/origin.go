@@ -207,3 +207,21 @@ func (o *origin) holds(ctx context.Context, at holdfast.Position) (bool, error) 
 	hash, ok, err := o.engine.HashAt(ctx, at.Batch)
 	return ok && hash == at.Hash, err
 }
+
+// erased tells whether the store has erased an account, and has nothing of it any more.
+func (o *origin) erased(ctx context.Context, id holdfast.ID) (bool, error) {
+	snap, err := o.engine.Snapshot(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer snap.Close()
+	gone, err := snap.Erased(id)
+	if err != nil || !gone {
+		return false, err
+	}
+	_, err = snap.Account(id)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return true, nil
+	}
+	return false, err
+}

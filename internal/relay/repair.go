@@ -52,7 +52,7 @@ func (r *Relay) RepairVault(ctx context.Context, name string, o RepairOptions) (
 				return err
 			}
 		}
-		rep, err = v.Repair(ctx, writer, from, vault.RepairOptions{Spool: o.Spool, Done: o.Done})
+		rep, err = v.Repair(ctx, writer, from, vault.RepairOptions{Spool: o.Spool, Done: o.Done, Erased: from.erased})
 		return err
 	})
 	rep.Damaged = slices.Compact(slices.Sorted(slices.Values(append(rep.Damaged, spine.Damaged...))))

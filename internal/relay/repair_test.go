@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -160,4 +161,31 @@ func TestWhatTheStoreLacksComesFromAnotherVault(t *testing.T) {
 			t.Errorf("with %d other vaults: %v of 2 to %d", len(others), got, head.Seq)
 		}
 	}
+}
+
+// TestADamagedErasureIsWrittenAgain has two records of erasures that nobody can read: of an account that the store has erased, and of one that it has. The first is written again; the other erases nobody, and is told.
+func TestADamagedErasureIsWrittenAgain(t *testing.T) {
+	g := newRig(t, "engine+local", false, "local")
+	defer func() { g.stop() }()
+	_, _, err := g.wait(g.put(g.a, "1.vcf"))
+	fine(t, err)
+	_, _, err = g.wait(g.put(g.b, "1.vcf"))
+	fine(t, err)
+	fine(t, g.engine.Erase(t.Context(), g.b.ID))
+	p := g.places["local"]
+	for _, id := range []holdfast.ID{g.a.ID, g.b.ID} {
+		fine(t, p.Put(t.Context(), vault.ErasedName(id), strings.NewReader("rubbish")))
+	}
+	rep, _, err := g.r.RepairVault(t.Context(), "local", RepairOptions{Open: g.opened("local", holdfast.ID{}), Spool: t.TempDir()})
+	if err != nil || len(rep.Damaged) != 2 {
+		t.Fatalf("%v, %+v", err, rep)
+	}
+	v, err := vault.Open(t.Context(), vault.Options{Place: p, Ring: g.ring})
+	fine(t, err)
+	told, err := v.Erased(t.Context())
+	if err != nil || !told[g.b.ID] || told[g.a.ID] {
+		t.Fatalf("%v, %v", told, err)
+	}
+	_, _, err = g.wait(g.put(g.a, "2.vcf"))
+	fine(t, err)
 }

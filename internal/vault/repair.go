@@ -30,6 +30,8 @@ type RepairOptions struct {
 	Spool string // a directory for what is sorted on the way; in the clear
 	// Done is told of each object that is read no more, and of each account of which something was written again; nil: nobody.
 	Done func(what, name string, changes uint64)
+	// Erased tells whether the store has erased an account, so that the record of that is written again; nil: nobody knows.
+	Erased func(context.Context, holdfast.ID) (bool, error)
 }
 
 // RepairReport tells what a repair did.
@@ -49,7 +51,7 @@ func (v *Vault) Repair(ctx context.Context, w *Writer, from Origin, o RepairOpti
 		o.Done = func(string, string, uint64) {}
 	}
 	r := &repair{v: v, w: w, from: from, o: o}
-	for _, step := range []func(context.Context) error{r.spine, r.keys, r.objects, r.gaps} {
+	for _, step := range []func(context.Context) error{r.spine, r.erasures, r.keys, r.objects, r.gaps} {
 		if err := step(ctx); err != nil {
 			return r.report(), err
 		}
@@ -87,6 +89,28 @@ func (r *repair) spine(ctx context.Context) (err error) {
 		return err
 	}
 	r.head.Released = spineOf(r.s)
+	return nil
+}
+
+// erasures writes the damaged records of erasures again, of accounts that the store has erased. Others erase nobody, and stay: who puts one there must not have an account erased.
+func (r *repair) erasures(ctx context.Context) error {
+	for _, name := range slices.Sorted(maps.Keys(r.s.wrong)) {
+		id, err := holdfast.ParseID(strings.TrimPrefix(name, dirErased))
+		if err != nil || !strings.HasPrefix(name, dirErased) || r.o.Erased == nil {
+			continue
+		}
+		gone, err := r.o.Erased(ctx, id)
+		if err == nil && gone {
+			_, err = r.v.Erase(ctx, r.w, id)
+		}
+		if err != nil {
+			return err
+		}
+		if gone {
+			r.s.erased[id] = true
+			r.o.Done("erasure", name, 0)
+		}
+	}
 	return nil
 }
 

@@ -44,7 +44,7 @@ func OpenDamaged(ctx context.Context, o Options, m Meta) (*Vault, error) {
 	return v, nil
 }
 
-// mendMeta writes HOLDFAST.txt and vault.json again. What they say is known, so that they are removed first: they have one name for ever.
+// mendMeta writes HOLDFAST.txt and vault.json again. What they say is known, so that they are removed first: they have one name for ever. Who may remove nothing may still put the octets that were there; a remote vault's server knows their hash.
 func (v *Vault) mendMeta(ctx context.Context, s *survey, m Meta) error {
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
@@ -55,13 +55,11 @@ func (v *Vault) mendMeta(ctx context.Context, s *survey, m Meta) error {
 			continue
 		}
 		err := v.p.Remove(ctx, name)
-		if holdfast.IsKind(err, holdfast.Forbidden) {
-			continue
-		}
-		if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+		kept := holdfast.IsKind(err, holdfast.Forbidden)
+		if err != nil && !kept && !holdfast.IsKind(err, holdfast.NotFound) {
 			return err
 		}
-		if err := v.p.Put(ctx, name, bytes.NewReader(text)); err != nil {
+		if err := v.p.Put(ctx, name, bytes.NewReader(text)); err != nil && !(kept && holdfast.IsKind(err, holdfast.Exists)) {
 			return err
 		}
 	}

@@ -2,7 +2,7 @@
 //
 // # Who may do what
 //
-// There are three credentials. Read reads. Append reads and adds: it can neither remove nor overwrite anything. Prune reads and removes, but only what the server's own rules let go. The server has no key: it sees names, sizes and
+// There are three credentials. Read reads. Append reads and adds: it can neither remove nor overwrite anything that is sound. Prune reads and removes, but only what the server's own rules let go. The server has no key: it sees names, sizes and
 // times, and octets that are encrypted.
 //
 // # What the guard takes
@@ -10,6 +10,8 @@
 // A [Guard] is a place over another place, and takes only what a right writer could write next: the next term, signed by who it names; heads in order, signed, each holding the hash of the one before, of the newest term, at
 // a position that the tail has reached, with accounts that do not go back, naming packs that are there with the hashes that it says; frames that are whole, have their hashes and go on exactly where the stream ends. So a store that was put back from an old image,
 // a clone of it that runs beside it, and one that lost the right to write are refused, whatever they believe of themselves.
+//
+// What is damaged here may be written again with the octets that came first; see docs/design/0019.
 //
 // # What the guard lets go
 //

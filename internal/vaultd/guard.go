@@ -247,9 +247,9 @@ func (g *Guard) Put(ctx context.Context, name string, r io.Reader) error {
 	if err := g.ready(ctx); err != nil {
 		return err
 	}
-	_, err = g.Place.Stat(ctx, name)
-	if err == nil { // taken: only the same octets are told that all is well
-		return g.Place.Put(ctx, name, bytes.NewReader(b))
+	was, err := g.Place.Stat(ctx, name)
+	if err == nil {
+		return g.again(ctx, was, n, b)
 	}
 	if !holdfast.IsKind(err, holdfast.NotFound) {
 		return err

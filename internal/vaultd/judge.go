@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"holdfast"
-	"holdfast/internal/seal"
 	"holdfast/internal/vault"
 )
 
@@ -41,11 +40,7 @@ func (g *Guard) judge(ctx context.Context, name string, n vault.Name, b []byte) 
 		}
 		return nil, nil
 	case vault.ErasureObject:
-		var signers []seal.PublicKey
-		for _, t := range g.terms {
-			signers = append(signers, t.Signer)
-		}
-		_, err := vault.ParseErasure(name, b, signers)
+		_, err := vault.ParseErasure(name, b, g.signers())
 		return nil, asInvalid(name, err)
 	}
 	return nil, refuse("Put", holdfast.Invalid, name, "no vault has such an object")
