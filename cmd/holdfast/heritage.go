@@ -93,7 +93,10 @@ func lossesText(rep *restore.Report) []byte {
 	for _, l := range rep.Losses {
 		b.WriteString(describeLoss(&l) + "\n")
 	}
-	if len(rep.Losses) == 0 {
+	for _, why := range rep.Unsure {
+		fmt.Fprintf(&b, "More may be lost, and nothing here can say whose it was: %s\n", inTable(why))
+	}
+	if rep.Whole() {
 		b.WriteString("Nothing is lost: what is damaged in one place was found in another.\n")
 	}
 	for _, d := range rep.Damage {

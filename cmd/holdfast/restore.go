@@ -316,13 +316,13 @@ func (a *app) endRestore(ctx context.Context, dir string, f restoreFlags, o rest
 	if told != "" {
 		a.say("%s\n", told)
 	}
-	r := restored{Format: 1, At: now, Batch: rep.Base.Batch, Hash: rep.Base.Hash, Lossy: len(rep.Losses) > 0}
+	r := restored{Format: 1, At: now, Batch: rep.Base.Batch, Hash: rep.Base.Hash, Lossy: !rep.Whole()}
 	if f.account != "" {
 		r.Partial = strings.TrimSuffix("account "+f.account+" "+f.collection, " ")
 	}
 	for _, v := range o.Vaults {
 		from := ends[v.Meta().Vault]
-		from.Vault, from.Whole = v.Meta().Vault, len(o.Vaults) == 1 && len(rep.Losses) == 0
+		from.Vault, from.Whole = v.Meta().Vault, len(o.Vaults) == 1 && rep.Whole()
 		r.From = append(r.From, from)
 	}
 	if len(rep.Losses)+len(rep.Damage) > 0 {
@@ -352,9 +352,8 @@ func absolute(path string) string {
 
 // told says what a restore did.
 func (a *app) told(rep *restore.Report, f restoreFlags, dir string) error {
-	lossy := len(rep.Losses) > 0
 	var code error
-	if lossy {
+	if !rep.Whole() {
 		code = &exitError{code: exitNegative}
 	}
 	if a.json {
@@ -374,7 +373,10 @@ func (a *app) told(rep *restore.Report, f restoreFlags, dir string) error {
 		verb = "Could be restored:"
 	}
 	a.printf("%s %s, %s, in %.1f s (%.0f/s); lost: %s.\n", verb, count(int64(len(rep.Accounts)), "account"), count(rep.Changes, "change"), rep.Seconds, rep.Rate, lostOf(rep.Losses))
-	if len(rep.Losses) > 0 {
+	for _, why := range rep.Unsure {
+		a.printf("More may be lost, and nothing here can say whose it was: %s.\n", why)
+	}
+	if !rep.Whole() {
 		a.printf("Another vault may have what is lost here. Restore again into another directory before you adopt anything: name every vault that you have\n" +
 			"with a --from of its own, and take the newest recovery key. `holdfast adopt` compares it with every vault of this store first, and refuses where one has what this directory lacks.\n")
 	}

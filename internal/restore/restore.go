@@ -76,11 +76,15 @@ type Report struct {
 	Accounts []Account         `json:"accounts"`
 	Losses   []Loss            `json:"losses"`
 	Damage   []vault.Damage    `json:"damage"`
+	Unsure   []string          `json:"unsure,omitempty"` // why losses may not name all that is missing: whose it was, nothing that can be read says
 	Changes  int64             `json:"changes"`
 	Base     holdfast.Position `json:"-"` // where the stream stood before the restore's own changes
 	Seconds  float64           `json:"duration_s"`
 	Rate     float64           `json:"changes_per_s"`
 }
+
+// Whole tells whether nothing is missing, as far as anything that was read can tell.
+func (r *Report) Whole() bool { return len(r.Losses) == 0 && len(r.Unsure) == 0 }
 
 // Run restores. Errors: NotFound (no such account, or nothing in the vaults), Full, Invalid (the directory holds something else).
 func Run(ctx context.Context, o Options) (*Report, error) {
@@ -122,7 +126,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := r.all(ctx); err != nil {
 		return rep, err
 	}
-	rep.Damage = append(rep.Damage, newest.Damage()...)
+	rep.Damage, rep.Unsure = append(rep.Damage, newest.Damage()...), newest.Unsure()
 	rep.Seconds = o.Clock.Now().Sub(began).Seconds()
 	if rep.Seconds > 0 {
 		rep.Rate = float64(rep.Changes) / rep.Seconds

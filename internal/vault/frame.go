@@ -1,11 +1,8 @@
 package vault
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -121,77 +118,6 @@ func (p *Packed) frame(by *seal.Sealer) ([]byte, error) {
 	return append(append(b, sealed...), '\n'), nil
 }
 
-// foundFrame is a frame in a segment.
-type foundFrame struct {
-	FrameHeader
-	at   int64 // of its sealed octets
-	torn bool  // they do not have their hash; looked at by walkWhole alone
-}
-
-// errOctets is inside of the error about a frame whose octets do not have their hash: they rotted, or it is what a power cut left, and its batches stand again in the next segment.
-var errOctets = errors.New("the hash differs")
-
-// walk calls fn with the frames of a segment, as their lines name them: it passes over the octets, in one reading. It returns how many octets at the end belong to none: what a power cut or an
-// error left, which was never acknowledged, or damage.
-func (v *Vault) walk(ctx context.Context, segment string, fn func(foundFrame) error) (torn int64, err error) {
-	return v.walkAs(ctx, segment, false, fn)
-}
-
-// walkWhole is walk that hashes the octets as well: a power cut may leave a frame's line and end, and between them nothing.
-func (v *Vault) walkWhole(ctx context.Context, segment string, fn func(foundFrame) error) (torn int64, err error) {
-	return v.walkAs(ctx, segment, true, fn)
-}
-
-func (v *Vault) walkAs(ctx context.Context, segment string, whole bool, fn func(foundFrame) error) (torn int64, err error) {
-	i, err := v.p.Stat(ctx, segment)
-	if err != nil {
-		return 0, err
-	}
-	r, err := v.p.Get(ctx, segment, 0, i.Size)
-	if err != nil {
-		return 0, err
-	}
-	defer r.Close()
-	b := bufio.NewReaderSize(r, 64<<10)
-	for at := int64(0); at < i.Size; {
-		line, err := b.Peek(maxFrameHeader)
-		if err != nil && err != io.EOF {
-			return 0, err
-		}
-		h, n, ok := ParseFrameHeader(line)
-		next := at + int64(n) + h.Octets + 1
-		if !ok || next > i.Size {
-			return i.Size - at, nil
-		}
-		f := foundFrame{FrameHeader: h, at: at + int64(n)}
-		if f.torn, err = passFrame(b, f, n, whole); err != nil {
-			return 0, err
-		}
-		if err := fn(f); err != nil {
-			return 0, err
-		}
-		at = next
-	}
-	return 0, nil
-}
-
-// passFrame reads on behind a frame whose line has n octets, and judges the octets where whole says so.
-func passFrame(b *bufio.Reader, f foundFrame, n int, whole bool) (torn bool, err error) {
-	if !whole {
-		_, err = b.Discard(n + int(f.Octets) + 1)
-		return false, err
-	}
-	if _, err := b.Discard(n); err != nil {
-		return false, err
-	}
-	sum := sha256.New()
-	if _, err := io.CopyN(sum, b, f.Octets); err != nil {
-		return false, err
-	}
-	_, err = b.Discard(1)
-	return holdfast.Hash(sum.Sum(nil)) != f.SHA256, err
-}
-
 // begins returns the first batch of a segment; 0 where it has no whole frame's line.
 func (v *Vault) begins(ctx context.Context, segment string) (uint64, error) {
 	line, err := v.read(ctx, segment, 0, maxFrameHeader)
@@ -215,64 +141,78 @@ func (v *Vault) read(ctx context.Context, name string, at, n int64) ([]byte, err
 	return io.ReadAll(r)
 }
 
-// batches opens a frame and calls fn with its batches, whose chains are zero.
+// batches opens a frame and calls fn with its batches, whose chains are zero. Where its line is wrong, and they can be read all the same, they are handed on, and the error is errLine.
 func (v *Vault) batches(ctx context.Context, segment string, f foundFrame, key *seal.Identity, fn func(journal.BatchLine, []holdfast.Change) error) error {
-	r, err := v.openFrame(ctx, segment, f, key)
+	r, sound, err := v.openFrame(ctx, segment, f, key)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	lines := journal.NewReader(r)
-	want := holdfast.Position{Batch: f.First - 1, Hash: f.Prev}
-	for {
+	var want holdfast.Position
+	for n := 0; ; n++ {
 		line, changes, err := lines.Next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return at(segment, f, err)
+			return at(segment, f, sound, err)
+		}
+		if n == 0 {
+			want = holdfast.Position{Batch: line.Batch - 1, Hash: line.Prev}
+			sound = sound && want == holdfast.Position{Batch: f.First - 1, Hash: f.Prev}
 		}
 		if line.Batch != want.Batch+1 || line.Prev != want.Hash || line.Sum() != line.Hash {
-			return damaged(segment, f, "its batches are not those that its line names", nil)
+			return damaged(segment, f, "its batches do not follow each other", nil)
 		}
 		want = line.Position
 		if err := fn(line, changes); err != nil {
 			return err
 		}
 	}
-	if want != f.End() {
-		return damaged(segment, f, "its batches are not those that its line names", nil)
+	if !sound || want != f.End() {
+		return fail("Frames", holdfast.Corrupt, segment, fmt.Sprintf("the line of a frame, before octet %d, is damaged; its batches up to %d could be read all the same", f.at, want.Batch), errLine)
 	}
 	return nil
 }
 
-// openFrame reads a frame's octets, checks their hash and opens them.
-func (v *Vault) openFrame(ctx context.Context, segment string, f foundFrame, key *seal.Identity) (io.ReadCloser, error) {
+// openFrame reads a frame's octets and opens them. sound tells whether they have the hash that the line says.
+func (v *Vault) openFrame(ctx context.Context, segment string, f foundFrame, key *seal.Identity) (r io.ReadCloser, sound bool, err error) {
 	sealed, err := v.read(ctx, segment, f.at, f.Octets)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if holdfast.HashOf(sealed) != f.SHA256 {
-		return nil, damaged(segment, f, "its octets do not have their hash", errOctets)
+	if f.rotted {
+		sealed = afterLine(sealed)
+	} else {
+		sound = holdfast.HashOf(sealed) == f.SHA256
 	}
-	r, err := seal.Open(bytes.NewReader(sealed), maxPlain, key)
-	if err != nil {
-		return nil, at(segment, f, err)
+	if r, err = seal.Open(bytes.NewReader(sealed), maxPlain, key); err != nil {
+		return nil, sound, at(segment, f, sound, err)
 	}
-	return r, nil
+	return r, sound, nil
+}
+
+// at says where an error came up. sound tells whether the octets have the hash that the frame's line says.
+func at(segment string, f foundFrame, sound bool, err error) error {
+	switch holdfast.KindOf(err) {
+	case holdfast.Corrupt, holdfast.TooLarge, holdfast.Unauthorized:
+	default:
+		return err
+	}
+	if sound {
+		return damaged(segment, f, "it cannot be read", err)
+	}
+	return damaged(segment, f, "its octets do not have their hash", errOctets)
 }
 
 func damaged(segment string, f foundFrame, text string, err error) error {
-	return fail("Frames", holdfast.Corrupt, segment, fmt.Sprintf("the frame of the batches %d to %d is damaged: %s", f.First, f.Last, text), err)
-}
-
-// at says where an error came up.
-func at(segment string, f foundFrame, err error) error {
-	switch holdfast.KindOf(err) {
-	case holdfast.Corrupt, holdfast.TooLarge:
-		return damaged(segment, f, "it cannot be read", err)
+	if f.rotted {
+		text = fmt.Sprintf("the %d octets from %d on are no frame, and cannot be read as one", f.Octets, f.at)
+	} else {
+		text = fmt.Sprintf("the frame of the batches %d to %d is damaged: %s", f.First, f.Last, text)
 	}
-	return err
+	return fail("Frames", holdfast.Corrupt, segment, text, err)
 }
 
 // nextSegment returns a number that neither a segment of the term has nor a key that was made for one before a cut.

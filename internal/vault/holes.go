@@ -3,7 +3,6 @@ package vault
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -32,8 +31,13 @@ func joinRanges(list []BatchRange) (out []BatchRange) {
 type coverage struct {
 	have    []BatchRange
 	unknown bool              // a pack does not say which it has
-	named   map[uint64]uint64 // by term: up to which batch heads say that it came
+	named   map[uint64]uint64 // by term: up to which batch heads say that it came, or lines of frames that cannot be opened
 	torn    []tornFrame
+
+	badTerms []Damage // that cannot be read or believed, and were not released
+	badHead  bool     // the newest cannot be read
+	blind    []string // objects that could not be read to their ends
+	hurt     bool     // something is damaged
 }
 
 // tornFrame is a frame whose octets do not have their hash.
@@ -42,6 +46,9 @@ type tornFrame struct {
 	segment string
 	err     error
 }
+
+// names notes a frame that is there and cannot be opened.
+func (c *coverage) names(term uint64, f foundFrame) { c.named[term] = max(c.named[term], f.Last) }
 
 // holds tells whether all batches of a range were found.
 func (c *coverage) holds(x BatchRange) bool {
@@ -94,7 +101,14 @@ func (r *Reader) tell(ctx context.Context, v *Vault, c *coverage, terms map[uint
 		return // who asks for an earlier moment reads the newest as well
 	}
 	c.have = joinRanges(c.have)
+	s := r.stand(v, c, terms)
 	torn, err := v.Torn(ctx)
+	if err != nil || c.holds(BatchRange{s.term, torn, torn}) {
+		torn = 0
+	}
+	if torn > 0 {
+		s.doubt(BatchRange{From: torn}, "the tail ends with something that cannot be read and may have been batch %d", torn)
+	}
 	for _, f := range c.torn {
 		if !c.holds(f.BatchRange) {
 			r.hurt(v, f.segment, f.err)
@@ -103,14 +117,15 @@ func (r *Reader) tell(ctx context.Context, v *Vault, c *coverage, terms map[uint
 			torn = 0 // it was told
 		}
 	}
-	if torn > 0 && err == nil {
-		r.hurt(v, dirTail, fail("Read", holdfast.Corrupt, v.p.String(), fmt.Sprintf("the tail ends with something that cannot be read and may have been batch %d", torn), nil))
+	if torn > 0 {
+		r.hurt(v, dirTail, fail("Read", holdfast.Corrupt, v.p.String(), s.doubts[len(s.doubts)-1].what, nil))
 	}
 	if c.unknown {
 		return
 	}
 	for _, h := range c.missing(terms) {
+		s.doubt(h, "no object holds the batches %d to %d of term %d", h.From, h.To, h.Term)
 		r.holes = append(r.holes, h)
-		r.hurt(v, dirTail, fail("Read", holdfast.Corrupt, v.p.String(), fmt.Sprintf("no object holds the batches %d to %d of term %d", h.From, h.To, h.Term), nil))
+		r.hurt(v, dirTail, fail("Read", holdfast.Corrupt, v.p.String(), s.doubts[len(s.doubts)-1].what, nil))
 	}
 }

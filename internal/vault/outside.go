@@ -164,9 +164,15 @@ func SplitFrames(b []byte) ([]FrameHeader, error) {
 	return out, nil
 }
 
-// ReadFrames calls fn with the frames of a segment and whether each has its hash; wrong ones do not end it. torn is how many octets at the end belong to none. Where hashes is false octets are passed over.
+// ReadFrames calls fn with the frames of a segment and whether each has its hash; wrong ones do not end it. Of octets between frames that are none the header says how many they are, and no batch. torn is how many octets at the end belong to none. Where hashes is false octets are passed over.
 func (v *Vault) ReadFrames(ctx context.Context, segment string, hashes bool, fn func(h FrameHeader, sound bool) error) (torn int64, err error) {
 	return v.walk(ctx, segment, func(f foundFrame) error {
+		if f.rotted {
+			if f.end {
+				return nil
+			}
+			return fn(f.FrameHeader, false)
+		}
 		sound := true
 		if hashes {
 			r, err := v.p.Get(ctx, segment, f.at, f.Octets+1)

@@ -152,14 +152,14 @@ func (v *Vault) Packs(ctx context.Context) ([]PackRef, error) {
 
 // gatherAll reads segments into g. A frame that a cut has torn is passed over where another one holds its batches; otherwise it is an error: its segment must stay. Batches that no frame names are not waited for: the pack says which it has.
 func (v *Vault) gatherAll(ctx context.Context, todo []segmentRef, g *gather, skip func(holdfast.ID) bool) error {
-	var torn error
+	var torn gap
 	for _, s := range todo {
 		var err error
 		if torn, err = v.gatherSegment(ctx, s, g, torn, skip); err != nil {
 			return err
 		}
 	}
-	if torn == nil {
+	if torn.err == nil {
 		return nil
 	}
 	numbers, err := v.segments(ctx, g.term)
@@ -170,15 +170,26 @@ func (v *Vault) gatherAll(ctx context.Context, todo []segmentRef, g *gather, ski
 		if n <= todo[len(todo)-1].n {
 			continue
 		}
-		if first, err := v.begins(ctx, SegmentName(g.term, n)); err != nil || first > 0 && first <= g.upto+1 {
+		if first, err := v.begins(ctx, SegmentName(g.term, n)); err != nil || first > 0 && torn.filledBy(first, g) {
 			return err
 		}
 	}
-	return torn
+	return torn.err
 }
 
-// gatherSegment reads a segment's lines into g, and returns the error of a frame that it passed over.
-func (v *Vault) gatherSegment(ctx context.Context, s segmentRef, g *gather, torn error, skip func(holdfast.ID) bool) (error, error) {
+// gap is a frame that was passed over while segments are gathered.
+type gap struct {
+	err  error  // about it; nil: there is none
+	from uint64 // its first batch, where nothing was gathered before it; 0: not known
+}
+
+// filledBy tells whether batches that begin with one leave nothing of the gap open.
+func (x gap) filledBy(first uint64, g *gather) bool {
+	return x.err == nil || first <= max(g.upto+1, x.from)
+}
+
+// gatherSegment reads a segment's lines into g, and returns the frame that it passed over, if none that followed held its batches.
+func (v *Vault) gatherSegment(ctx context.Context, s segmentRef, g *gather, torn gap, skip func(holdfast.ID) bool) (gap, error) {
 	name := SegmentName(s.term, s.n)
 	var frames []foundFrame
 	if _, err := v.walk(ctx, name, func(f foundFrame) error { frames = append(frames, f); return nil }); err != nil || len(frames) == 0 {
@@ -189,24 +200,26 @@ func (v *Vault) gatherSegment(ctx context.Context, s segmentRef, g *gather, torn
 		return torn, err
 	}
 	for _, f := range frames {
-		if torn != nil && f.First > g.upto+1 {
-			return torn, torn
-		}
 		err := v.batches(ctx, name, f, key, func(line journal.BatchLine, changes []holdfast.Change) error {
+			if !torn.filledBy(line.Batch, g) {
+				return torn.err
+			}
 			if err := chain(line, changes); err != nil {
 				return err
 			}
 			g.add(line, changes, skip)
+			torn = gap{}
 			return nil
 		})
-		if errors.Is(err, errOctets) {
-			torn = err
-			continue
+		if unread(err) && !f.broken && torn.err == nil {
+			torn = gap{err: err}
+			if g.upto == 0 {
+				torn.from = f.First
+			}
 		}
-		if err != nil {
+		if err != nil && !unread(err) && !errors.Is(err, errLine) {
 			return torn, err
 		}
-		torn = nil
 	}
 	return torn, nil
 }

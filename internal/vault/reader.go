@@ -43,6 +43,7 @@ type Reader struct {
 	erased  map[holdfast.ID]bool
 	ends    []holdfast.Position // of the vaults, and of their heads
 	holes   []BatchRange
+	stands  []*standing
 	files   []*os.File
 }
 
@@ -104,6 +105,7 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 	if err != nil {
 		return err
 	}
+	badTerms := slices.Clone(r.damage[before:])
 	erased, err := v.erasedBy(ctx, terms, func(name string, err error) { r.hurt(v, name, err) })
 	if err != nil {
 		return err
@@ -117,7 +119,9 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 	if err != nil {
 		return err
 	}
+	have.badHead = r.newestIsBad(ctx, v, before)
 	r.damage = append(r.damage[:before], slices.DeleteFunc(r.damage[before:], func(d Damage) bool { return sealed[d.Object] })...)
+	have.badTerms = slices.DeleteFunc(badTerms, func(d Damage) bool { return sealed[d.Object] })
 	for _, p := range packs {
 		if err := r.takePack(ctx, v, p, rank); err != nil {
 			r.hurt(v, p.Name, err)
@@ -136,6 +140,7 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 	if err := r.takeTail(ctx, v, sealed, rank, have); err != nil {
 		return err
 	}
+	have.hurt = len(r.damage) > before
 	r.tell(ctx, v, have, terms)
 	return nil
 }
@@ -365,10 +370,14 @@ func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gat
 		if s.size > 0 {
 			r.hurt(v, SegmentKeyName(s.term, s.n), err)
 		}
-		return nil
+		if _, err := v.walk(ctx, name, func(f foundFrame) error { have.names(s.term, f); return nil }); err != nil {
+			have.blind = append(have.blind, name)
+		}
+		return context.Cause(ctx)
 	}
 	var fault error // of this machine, not of the vault
 	_, err = v.walk(ctx, name, func(f foundFrame) error {
+		upto := g.upto
 		err := v.batches(ctx, name, f, key, func(line journal.BatchLine, changes []holdfast.Change) error {
 			if err := chain(line, changes); err != nil {
 				return err
@@ -385,15 +394,24 @@ func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gat
 		switch {
 		case err == nil || fault != nil || ctx.Err() != nil:
 			return err
-		case errors.Is(err, errOctets):
+		case errors.Is(err, errLine) && g.upto == upto: // all of it stands elsewhere as well: it is what a cut left
+		case unread(err) && f.end: // what stands at an end is judged by the numbers
+		case unread(err) && f.rotted:
+			r.hurt(v, name, err)
+		case unread(err):
 			have.torn = append(have.torn, tornFrame{BatchRange{s.term, f.First, f.Last}, name, err})
 		default:
 			r.hurt(v, name, err)
+			if !errors.Is(err, errLine) { // whole, and not opened by its key: it may be another segment's
+				have.names(s.term, f)
+				have.blind = append(have.blind, name)
+			}
 		}
 		return nil
 	})
 	if err != nil && fault == nil && ctx.Err() == nil {
 		r.hurt(v, name, err)
+		have.blind = append(have.blind, name)
 		return nil
 	}
 	return err

@@ -28,6 +28,13 @@ type restored struct {
 // readAll reads vaults with the recovery key alone.
 func readAll(t testing.TB, recovery *seal.Recovery, o ReadOptions, places ...place.Place) (map[holdfast.ID]*restored, []Damage) {
 	t.Helper()
+	got, damage, _ := readSure(t, recovery, o, places...)
+	return got, damage
+}
+
+// readSure is readAll that also returns why the losses may not be all.
+func readSure(t testing.TB, recovery *seal.Recovery, o ReadOptions, places ...place.Place) (map[holdfast.ID]*restored, []Damage, []string) {
+	t.Helper()
 	var vaults []*Vault
 	var damaged []Damage
 	for _, p := range places {
@@ -72,7 +79,7 @@ func readAll(t testing.TB, recovery *seal.Recovery, o ReadOptions, places ...pla
 	if left, _ = os.ReadDir(o.Spool); len(left) > 0 {
 		t.Fatalf("%d files are left in the spool", len(left))
 	}
-	return out, append(damaged, r.Damage()...)
+	return out, append(damaged, r.Damage()...), r.Unsure()
 }
 
 // truth is what the maker made, as of a moment.

@@ -143,13 +143,12 @@ func (v *Vault) endOf(ctx context.Context, term Term, head Head, number uint64) 
 		return end, err
 	}
 	for _, n := range numbers {
-		if _, err := v.walkWhole(ctx, SegmentName(number, n), func(f foundFrame) error {
-			if !f.torn && f.Last > end.Batch {
-				end = f.End()
-			}
-			return nil
-		}); err != nil {
+		last, _, _, err := v.lastIn(ctx, SegmentName(number, n))
+		if err != nil {
 			return end, err
+		}
+		if last.Batch > end.Batch {
+			end = last
 		}
 	}
 	return end, nil

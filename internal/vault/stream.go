@@ -89,21 +89,38 @@ func (v *Vault) ends(ctx context.Context) (end holdfast.Position, torn uint64, t
 
 // lastIn returns the position after the last whole frame of a segment; which batch lines of torn frames behind it name, 0 if none; and whether the octets that are left are something else than the beginning of a frame.
 func (v *Vault) lastIn(ctx context.Context, segment string) (last holdfast.Position, torn uint64, bad bool, err error) {
-	next := int64(0)
-	rest, err := v.walkWhole(ctx, segment, func(f foundFrame) error {
-		next = f.at + f.Octets + 1
-		if f.torn {
+	var newest foundFrame
+	var before holdfast.Position
+	_, err = v.walkWhole(ctx, segment, func(f foundFrame) error {
+		switch {
+		case f.rotted:
+			bad = f.end && !f.broken
+		case f.torn:
 			torn = f.Last
-		} else {
-			last, torn = f.End(), 0
+		default:
+			newest, before, last, torn = f, last, f.End(), 0
 		}
 		return nil
 	})
-	if err != nil || rest == 0 {
-		return last, torn, false, err
+	if err == nil && last.Batch > 0 && v.lies(ctx, segment, newest) {
+		last, bad = before, true // as if it was not there: its batches are written again
 	}
-	b, err := v.read(ctx, segment, next, maxFrameHeader)
-	return last, torn, !beginsFrame(b), err
+	return last, torn, bad, err
+}
+
+// lies tells whether a frame's line says another end than its batches do. Without a key that cannot be told, and it is believed.
+func (v *Vault) lies(ctx context.Context, segment string, f foundFrame) bool {
+	n := parseTailName(segment)
+	if len(v.with()) == 0 {
+		return false
+	}
+	key, err := v.segmentKey(ctx, n.Term, n.Number)
+	if err != nil {
+		return false
+	}
+	var end holdfast.Position
+	err = v.batches(ctx, segment, f, key, func(b journal.BatchLine, _ []holdfast.Change) error { end = b.Position; return nil })
+	return errors.Is(err, errLine) && end != f.End()
 }
 
 // EndOf returns the newest position that is durable in the tail of one term, whether it is the newest term or not; zero where there is nothing. It needs no key.
@@ -284,7 +301,7 @@ func (v *Vault) framesIn(ctx context.Context, s span, n, at uint64, torn error, 
 	name := SegmentName(s.term.Number, n)
 	var frames []foundFrame
 	if _, err := v.walk(ctx, name, func(f foundFrame) error {
-		if f.Last > at && f.First <= s.upto {
+		if f.rotted || f.Last > at && f.First <= s.upto {
 			frames = append(frames, f)
 		}
 		return nil
@@ -296,24 +313,26 @@ func (v *Vault) framesIn(ctx context.Context, s span, n, at uint64, torn error, 
 		return at, torn, err
 	}
 	for _, f := range frames {
-		if f.Last <= at { // it stands here twice
+		if !f.rotted && f.Last <= at { // it stands here twice
 			continue
 		}
 		if f.First > at+1 {
 			return at, torn, v.missing(torn)
 		}
 		err := v.batches(ctx, name, f, key, func(line journal.BatchLine, changes []holdfast.Change) error {
-			if line.Batch <= at || line.Batch > s.upto {
+			switch {
+			case line.Batch <= at || line.Batch > s.upto:
 				return nil
+			case line.Batch > at+1:
+				return v.missing(torn)
 			}
 			at = line.Batch
 			return fn(line, changes)
 		})
-		if errors.Is(err, errOctets) {
+		if unread(err) && !f.broken {
 			torn = err
-			continue
 		}
-		if err != nil {
+		if err != nil && !unread(err) && !errors.Is(err, errLine) {
 			return at, torn, err
 		}
 	}

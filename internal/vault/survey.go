@@ -272,7 +272,7 @@ func (s *survey) lookAtSegments(ctx context.Context) error {
 			continue
 		}
 		last, torn, err := s.segment(ctx, name, x)
-		if (err == nil && torn > 0 || errors.Is(err, errOctets)) && i+1 < len(list) && list[i+1].term == x.term {
+		if (err == nil && torn > 0 || unread(err)) && i+1 < len(list) && list[i+1].term == x.term {
 			// A torn end is what an append that failed leaves; its batches stand again in the next segment.
 			next := list[i+1]
 			first, ferr := s.v.begins(ctx, SegmentName(next.term, next.n))
@@ -304,7 +304,9 @@ func (s *survey) segment(ctx context.Context, name string, x segmentRef) (last u
 	if err != nil || len(frames) == 0 {
 		return 0, torn, err
 	}
-	last = frames[0].First - 1
+	if first := frames[0].First; first > 0 {
+		last = first - 1
+	}
 	key, err := s.v.segmentKey(ctx, x.term, x.n)
 	if err != nil {
 		return last, torn, err
@@ -313,7 +315,8 @@ func (s *survey) segment(ctx context.Context, name string, x segmentRef) (last u
 	for _, f := range frames {
 		err := s.v.batches(ctx, name, f, key, chain)
 		switch {
-		case errors.Is(err, errOctets):
+		case unread(err) && f.broken: // an append that was interrupted
+		case unread(err), errors.Is(err, errLine):
 			bad = firstErr(bad, err)
 		case err != nil:
 			return last, torn, err

@@ -183,6 +183,9 @@ func (g *Guard) reopen(ctx context.Context) error {
 	for i, name := range slices.Backward(names) {
 		found := false
 		torn, err := g.v.ReadFrames(ctx, name, false, func(h vault.FrameHeader, _ bool) error {
+			if h.First == 0 { // octets that are no frame
+				return nil
+			}
 			if found = true; h.Last >= g.end.Batch {
 				g.end = h.End()
 			}

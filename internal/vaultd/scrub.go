@@ -209,7 +209,11 @@ func (x *scrub) segment(ctx context.Context, i place.Info) error {
 	var last uint64
 	v := x.g.v
 	_, err := v.ReadFrames(ctx, i.Name, true, func(h vault.FrameHeader, sound bool) error {
-		if !sound {
+		switch {
+		case h.First == 0:
+			x.found(i.Name, "%d octets between frames are none", h.Octets)
+			return x.pace.took(ctx, h.Octets)
+		case !sound:
 			x.found(i.Name, "the frame of the batches %d to %d does not have its hash", h.First, h.Last)
 		}
 		last = h.Last
