@@ -20,6 +20,7 @@ var (
 	killsFlag       = flag.Int("sim.kills", 20, "how often the server is killed under load")
 	burnsFlag       = flag.Int("sim.burns", 9, "how often the server's data is taken away under load")
 	remoteBurnsFlag = flag.Int("sim.remoteburns", 2, "how often all that the store has on its machine is taken away under load")
+	dutiesFlag      = flag.Int("sim.duties", 4, "how often the server is killed in each duty around its vault: sealing, rotating, erasing, restoring")
 )
 
 // place is where the program is built, once for all tests, and where they keep their data. It is removed at the end.
