@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"container/heap"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"holdfast"
@@ -43,6 +45,7 @@ type Reader struct {
 	holes   []BatchRange
 	stands  []*standing
 	files   []*os.File
+	fault   error // of this machine, not of a vault: it ends the reading, as what is not sorted would be missing
 }
 
 // shelf is a sorted row of members: a pack, or a part of a tail that was sorted.
@@ -122,6 +125,9 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 	have.badTerms = slices.DeleteFunc(badTerms, func(d Damage) bool { return sealed[d.Object] })
 	for _, p := range packs {
 		if err := r.takePack(ctx, v, p, rank); err != nil {
+			if r.fault != nil {
+				return r.fault
+			}
 			r.hurt(v, p.Name, err)
 			continue // its segments may still be there
 		}
@@ -274,10 +280,7 @@ func (r *Reader) takePack(ctx context.Context, v *Vault, p PackRef, rank func(*M
 	if err != nil {
 		return err
 	}
-	if _, err := f.Write(index); err != nil {
-		return err
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+	if err := r.put(f, index); err != nil {
 		return err
 	}
 	s := &shelf{vault: v, name: p.Name, list: newMembers(f), rank: rank}
@@ -312,15 +315,40 @@ func (s *shelf) forward(r *Reader) (err error) {
 	}
 }
 
+// file makes one for what is sorted on the way.
 func (r *Reader) file() (*os.File, error) {
+	name := filepath.Join(r.o.Spool, fmt.Sprintf("spool-%d", len(r.files)))
 	if err := os.MkdirAll(r.o.Spool, 0o700); err != nil {
-		return nil, err
+		return nil, r.unsorted(name, err)
 	}
-	f, err := os.OpenFile(filepath.Join(r.o.Spool, fmt.Sprintf("spool-%d", len(r.files))), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, r.unsorted(name, err)
+	}
+	r.files = append(r.files, f)
+	return f, nil
+}
+
+// put writes octets into a file of what is sorted, and goes back to its beginning.
+func (r *Reader) put(f *os.File, b []byte) error {
+	_, err := f.Write(b)
 	if err == nil {
-		r.files = append(r.files, f)
+		_, err = f.Seek(0, io.SeekStart)
 	}
-	return f, err
+	return r.unsorted(f.Name(), err)
+}
+
+// unsorted notes that this machine could not write down what is sorted on the way: nothing is wrong with the vault then.
+func (r *Reader) unsorted(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		r.fault = fail("Spool", holdfast.Full, name, "there is no room for what is sorted on the way; make room there, and run it again", err)
+	} else {
+		r.fault = fail("Spool", holdfast.Unavailable, name, "what is sorted on the way cannot be written down", err)
+	}
+	return r.fault
 }
 
 // spoolRuns writes sorted runs down in the clear, and puts them on a shelf.
@@ -336,7 +364,7 @@ func (r *Reader) spoolRuns(v *Vault, runs []*run, rank func(*Member) int) error 
 	at := int64(0)
 	for i, x := range runs {
 		if _, err := f.Write(x.lines); err != nil {
-			return err
+			return r.unsorted(f.Name(), err)
 		}
 		list[i] = x.Member
 		list[i].Offset, list[i].Length = at, int64(len(x.lines))
@@ -355,10 +383,7 @@ func (r *Reader) spool(v *Vault, list []Member, lines *os.File, rank func(*Membe
 	if err != nil {
 		return err
 	}
-	if _, err := f.Write(index); err != nil {
-		return err
-	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
+	if err := r.put(f, index); err != nil {
 		return err
 	}
 	s := &shelf{vault: v, name: dirTail, list: newMembers(f), rank: rank, claims: claims}
