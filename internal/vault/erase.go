@@ -80,7 +80,7 @@ func (v *Vault) recordErasure(ctx context.Context, w *Writer, account holdfast.I
 	return rec, v.p.Put(ctx, ErasedName(account), bytes.NewReader(b))
 }
 
-// erasure reads the record of an account. One whose signature fits none of the terms' signers is no record of ours: who holds the vault must not erase anybody by making one.
+// erasure reads the record of an account. One whose signature is neither our own nor that of a term's signer is no record of ours: who holds the vault must not erase anybody by making one.
 func (v *Vault) erasure(ctx context.Context, account holdfast.ID) (Erasure, error) {
 	var rec Erasure
 	b, err := place.ReadAll(ctx, v.p, ErasedName(account), maxSmall)
@@ -91,14 +91,23 @@ func (v *Vault) erasure(ctx context.Context, account holdfast.ID) (Erasure, erro
 	if err != nil {
 		return rec, err
 	}
-	return parseErasure(account, b, terms)
+	return v.parseErasure(account, b, terms)
 }
 
-func parseErasure(account holdfast.ID, b []byte, terms map[uint64]Term) (rec Erasure, err error) {
+func (v *Vault) parseErasure(account holdfast.ID, b []byte, terms map[uint64]Term) (rec Erasure, err error) {
+	var signers []seal.PublicKey
+	if v.o.Ring != nil {
+		signers = append(signers, v.o.Ring.Signer.Public())
+	}
+	for _, t := range terms {
+		if !t.foreign {
+			signers = append(signers, t.Signer)
+		}
+	}
 	line, sig, err := seal.SplitLine(b)
 	if err == nil {
-		for _, t := range terms {
-			if !t.foreign && seal.Verify(t.Signer, line, sig) && json.Unmarshal(line, &rec) == nil && rec.Account == account {
+		for _, s := range signers {
+			if seal.Verify(s, line, sig) && json.Unmarshal(line, &rec) == nil && rec.Account == account {
 				return rec, nil
 			}
 		}
@@ -126,7 +135,7 @@ func (v *Vault) erasedBy(ctx context.Context, terms map[uint64]Term, bad func(na
 			return nil
 		}
 		if err == nil {
-			_, err = parseErasure(id, b, terms)
+			_, err = v.parseErasure(id, b, terms)
 		}
 		if err != nil && !holdfast.IsKind(err, holdfast.Corrupt) && !holdfast.IsKind(err, holdfast.TooLarge) {
 			return err

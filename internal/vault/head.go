@@ -66,6 +66,7 @@ type Head struct {
 	Released []string      `json:"released,omitempty"` // objects that are read no more: damaged ones of which others took the place
 	Vaults   []Other       `json:"vaults,omitempty"`
 	Filling  bool          `json:"filling,omitempty"` // the vault is to be filled anew, and is not whole before a later head
+	OfTerm
 }
 
 // ParseHead reads a head, whose signature must be signer's. Errors: Corrupt.
@@ -73,6 +74,9 @@ func ParseHead(name string, b []byte, signer seal.PublicKey) (Head, error) {
 	var h Head
 	if err := seal.OpenLine(b, signer, &h); err != nil {
 		return h, fail("ParseHead", holdfast.Corrupt, name, "the head cannot be read", err)
+	}
+	if len(h.Signer) > 0 && !h.Signer.Equal(signer) {
+		return h, fail("ParseHead", holdfast.Corrupt, name, "it names another signer than its own", nil)
 	}
 	return h, h.check(name)
 }
@@ -101,26 +105,13 @@ type headCache struct {
 	head   Head
 }
 
-// readHead reads a head and judges it by the signer of its term.
+// readHead reads a head and judges it.
 func (v *Vault) readHead(ctx context.Context, name string, terms map[uint64]Term) (Head, holdfast.Hash, error) {
 	b, err := place.ReadAll(ctx, v.p, name, maxHead)
 	if err != nil {
 		return Head{}, holdfast.Hash{}, err
 	}
-	return judgeHead(name, b, terms)
-}
-
-// judgeHead reads the octets of a head and judges them by the signer of its term.
-func judgeHead(name string, b []byte, terms map[uint64]Term) (Head, holdfast.Hash, error) {
-	n, ok := TermOfHead(b)
-	if !ok || terms[n].Number != n {
-		return Head{}, holdfast.HashOf(b), fail("ParseHead", holdfast.Corrupt, name, "the head cannot be read, or its term is missing", nil)
-	}
-	if terms[n].foreign {
-		return Head{}, holdfast.HashOf(b), fail("ParseHead", holdfast.Corrupt, name, "the head was signed by a stranger", nil)
-	}
-	h, err := ParseHead(name, b, terms[n].Signer)
-	return h, holdfast.HashOf(b), err
+	return v.judge(terms).judge(ctx, name, b)
 }
 
 // LastHead returns the newest head; its number is 0 where there is none.
@@ -174,11 +165,11 @@ func (v *Vault) Heads(ctx context.Context, after uint64, fn func(name string, h 
 	if err != nil {
 		return err
 	}
-	return v.headsOf(ctx, terms, after, fn)
+	return v.headsOf(ctx, v.judge(terms), after, fn)
 }
 
-// headsOf is Heads with the terms that are believed.
-func (v *Vault) headsOf(ctx context.Context, terms map[uint64]Term, after uint64, fn func(name string, h Head, sum holdfast.Hash, err error) error) error {
+// headsOf is Heads as somebody judges them.
+func (v *Vault) headsOf(ctx context.Context, j *headJudge, after uint64, fn func(name string, h Head, sum holdfast.Hash, err error) error) error {
 	start := ""
 	if after > 0 {
 		start = HeadName(after)
@@ -198,7 +189,7 @@ func (v *Vault) headsOf(ctx context.Context, terms map[uint64]Term, after uint64
 		if err != nil {
 			return fn(name, Head{}, holdfast.Hash{}, err)
 		}
-		h, sum, err := judgeHead(name, b, terms)
+		h, sum, err := j.judge(ctx, name, b)
 		return fn(name, h, sum, err)
 	})
 }
@@ -232,8 +223,12 @@ func (v *Vault) writeHead(ctx context.Context, term Term, at holdfast.Position, 
 	if err != nil {
 		return Head{}, err
 	}
-	h := Head{Format: Format, Number: last.Number + 1, Vault: v.meta.Vault, Store: term.Store, Term: term.Number, At: v.o.Clock.Now().UTC().Truncate(time.Millisecond), PlaceAt: now.UTC().Truncate(time.Millisecond),
-		Position: Position(at), Previous: v.heads.hash, Accounts: accounts, Packs: in.Packs, Covered: in.Covered, Released: in.Released, Vaults: in.Vaults, Filling: in.Filling}
+	id := v.meta.Vault
+	if !last.Vault.IsZero() {
+		id = last.Vault // as it was: vault.json is signed by nobody
+	}
+	h := Head{Format: Format, Number: last.Number + 1, Vault: id, Store: term.Store, Term: term.Number, At: v.o.Clock.Now().UTC().Truncate(time.Millisecond), PlaceAt: now.UTC().Truncate(time.Millisecond),
+		Position: Position(at), Previous: v.heads.hash, Accounts: accounts, Packs: in.Packs, Covered: in.Covered, Released: in.Released, Vaults: in.Vaults, Filling: in.Filling, OfTerm: ofTerm(term, ring)}
 	b, err := seal.SignLine(ring.Signer, h)
 	if err != nil {
 		return Head{}, err

@@ -34,7 +34,10 @@ type coverage struct {
 	named   map[uint64]uint64 // by term: up to which batch heads say that it came, or lines of frames that cannot be opened
 	torn    []tornFrame
 
-	badTerms []Damage // that cannot be read or believed, and were not released
+	newest Head   // that can be read
+	end    uint64 // what stands behind the vault's end and cannot be read, see Torn
+
+	badTerms []string // that cannot be read or believed, for which no head stands in, and that were not released
 	badHead  bool     // the newest cannot be read
 	blind    []string // objects that could not be read to their ends
 	hurt     bool     // something is damaged
@@ -58,16 +61,34 @@ func (c *coverage) holds(x BatchRange) bool {
 // untold tells whether a pack was made of segments before packs said which batches they hold.
 func (p PackRef) untold() bool { return len(p.Batches) == 0 && len(p.Segments) > 0 && p.Changes > 0 }
 
-// missing returns what lacks of the newest term's stream, as terms and heads name it, or as later batches do.
-func (c *coverage) missing(terms map[uint64]Term) (out []BatchRange) {
+// missing returns what lacks of the newest term's stream, as terms and heads name it, or as later batches do. Where a term lies between of which nothing is known, that is what heads say.
+func (c *coverage) missing(terms map[uint64]Term, unknown []uint64) (out []BatchRange) {
 	upto := uint64(math.MaxUint64)
 	for _, n := range slices.Backward(slices.Sorted(maps.Keys(terms))) {
 		t := terms[n]
+		if slices.Contains(unknown, n+1) {
+			upto = math.MaxUint64
+		}
 		out = append(out, c.missingIn(t, upto)...)
 		if t.Continues == FromNothing {
 			break
 		}
 		upto = min(upto, t.Base.Batch)
+	}
+	return out
+}
+
+// missingWithin returns what lacks inside of terms of which nothing is known, where no later one goes on from nothing.
+func (c *coverage) missingWithin(terms map[uint64]Term, unknown []uint64) (out []BatchRange) {
+	for _, n := range unknown {
+		i := slices.IndexFunc(c.have, func(h BatchRange) bool { return h.Term == n })
+		over := false
+		for m, t := range terms {
+			over = over || m > n && t.Continues == FromNothing
+		}
+		if i >= 0 && !over {
+			out = append(out, c.missingIn(Term{Number: n, Base: Position{Batch: c.have[i].From - 1}}, math.MaxUint64)...)
+		}
 	}
 	return out
 }
@@ -96,14 +117,14 @@ func (c *coverage) missingIn(t Term, upto uint64) (out []BatchRange) {
 }
 
 // tell notes what is missing of a vault, and which frames are damaged: a torn one whose batches stand elsewhere is what a power cut left, and no damage.
-func (r *Reader) tell(ctx context.Context, v *Vault, c *coverage, terms map[uint64]Term) {
+func (r *Reader) tell(ctx context.Context, v *Vault, c *coverage, terms map[uint64]Term, unknown []uint64) {
 	if !r.o.At.IsZero() || ctx.Err() != nil {
 		return // who asks for an earlier moment reads the newest as well
 	}
 	c.have = joinRanges(c.have)
 	s := r.stand(v, c, terms)
-	torn, err := v.Torn(ctx)
-	if err != nil || c.holds(BatchRange{s.term, torn, torn}) {
+	torn := c.end
+	if c.holds(BatchRange{s.term, torn, torn}) {
 		torn = 0
 	}
 	if torn > 0 {
@@ -123,7 +144,7 @@ func (r *Reader) tell(ctx context.Context, v *Vault, c *coverage, terms map[uint
 	if c.unknown {
 		return
 	}
-	for _, h := range c.missing(terms) {
+	for _, h := range append(c.missing(terms, unknown), c.missingWithin(terms, unknown)...) {
 		s.doubt(h, "no object holds the batches %d to %d of term %d", h.From, h.To, h.Term)
 		r.holes = append(r.holes, h)
 		r.hurt(v, dirTail, fail("Read", holdfast.Corrupt, v.p.String(), s.doubts[len(s.doubts)-1].what, nil))

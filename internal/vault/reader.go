@@ -102,11 +102,10 @@ func (r *Reader) hurt(v *Vault, object string, err error) {
 // take takes a vault in.
 func (r *Reader) take(ctx context.Context, v *Vault) error {
 	before := len(r.damage)
-	terms, err := v.readableTerms(ctx, r)
+	terms, unknown, err := r.believed(ctx, v)
 	if err != nil {
 		return err
 	}
-	badTerms := slices.Clone(r.damage[before:])
 	erased, err := v.erasedBy(ctx, terms, func(name string, err error) { r.hurt(v, name, err) })
 	if err != nil {
 		return err
@@ -114,7 +113,7 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 	for id := range erased {
 		r.erased[id] = true
 	}
-	rank := r.ranks(terms)
+	rank := r.ranks(terms, unknown)
 	have := &coverage{named: map[uint64]uint64{}}
 	packs, sealed, err := r.takeHeads(ctx, v, terms, rank, have)
 	if err != nil {
@@ -122,7 +121,11 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 	}
 	have.badHead = r.newestIsBad(ctx, v, before)
 	r.damage = append(r.damage[:before], slices.DeleteFunc(r.damage[before:], func(d Damage) bool { return sealed[d.Object] })...)
-	have.badTerms = slices.DeleteFunc(badTerms, func(d Damage) bool { return sealed[d.Object] })
+	for _, n := range unknown {
+		if name := TermName(n); !sealed[name] {
+			have.badTerms = append(have.badTerms, name)
+		}
+	}
 	for _, p := range packs {
 		if err := r.takePack(ctx, v, p, rank); err != nil {
 			if r.fault != nil {
@@ -136,71 +139,70 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 		}
 		have.have, have.unknown = append(have.have, p.Batches...), have.unknown || p.untold()
 	}
-	if end, _, err := v.End(ctx); err != nil {
+	if err := r.takeEnd(ctx, v, have, terms, unknown); err != nil {
 		r.hurt(v, dirTail, err)
-	} else if end.Batch > 0 {
-		r.ends = append(r.ends, end)
 	}
 	if err := r.takeTail(ctx, v, sealed, rank, have); err != nil {
 		return err
 	}
 	have.hurt = len(r.damage) > before
-	r.tell(ctx, v, have, terms)
+	r.tell(ctx, v, have, terms, unknown)
 	return nil
 }
 
-// readableTerms returns the terms that can be read and are believed. What is of another one is not: neither its heads nor its erasures.
-func (v *Vault) readableTerms(ctx context.Context, r *Reader) (map[uint64]Term, error) {
-	all, err := v.termsByNumber(ctx)
-	if err != nil {
-		return nil, err
+// takeEnd finds where a vault ends: by its newest term, or by what heads repeat of that.
+func (r *Reader) takeEnd(ctx context.Context, v *Vault, have *coverage, terms map[uint64]Term, unknown []uint64) (err error) {
+	newest := uint64(0)
+	for n := range terms {
+		newest = max(newest, n)
 	}
-	later := v.laterCertificates(ctx)
-	out := map[uint64]Term{}
-	return out, v.p.List(ctx, dirTerms, "", func(i place.Info) error {
-		n, _ := numberOf(i.Name, dirTerms, "")
-		t, ok := all[n]
-		switch {
-		case !ok:
-			r.hurt(v, i.Name, fail("Term", holdfast.Corrupt, i.Name, "the term cannot be read", nil))
-		case t.foreign, r.o.Trust != nil && !r.o.Trust.Trusts(t.Signer, append(t.Certificates, later...)):
-			r.hurt(v, i.Name, fail("Term", holdfast.Corrupt, i.Name, "its signer is not one that the recovery key knows", nil))
-		default:
-			out[n] = t
-		}
-		return nil
-	})
+	var end holdfast.Position
+	if newest == 0 || len(unknown) > 0 && unknown[len(unknown)-1] > newest {
+		end, have.end, _, err = v.ends(ctx)
+	} else {
+		end, have.end, err = v.endsIn(ctx, terms[newest], have.newest)
+	}
+	if err == nil && end.Batch > 0 {
+		r.ends = append(r.ends, end)
+	}
+	return err
 }
 
-// laterCertificates returns what recovery keys say of signers that were made after the terms were: the store keeps it with what it was like. They are MACs, so that it does not matter who wrote them there.
-func (v *Vault) laterCertificates(ctx context.Context) []seal.Certificate {
-	var kept struct {
-		Certificates []seal.Certificate `json:"certificates"`
-	}
-	if err := v.Service(ctx, &kept); err != nil {
-		return nil // then the terms speak for themselves
-	}
-	return kept.Certificates
-}
+// newestRank is that of the newest term's stream, in whichever vault it is.
+const newestRank = 1 << 20
 
-// ranks returns what tells the newest term's stream, 1, from histories that were given up, 0.
-func (r *Reader) ranks(terms map[uint64]Term) func(*Member) int {
-	upto := map[uint64]uint64{}
-	limit := uint64(math.MaxUint64)
+// ranks returns what tells the newest term's stream, newestRank, from histories that were given up, 0. What a term of which nothing is known went on from is not known either: what is older ranks below it, and nothing of that was given up for all that is known.
+func (r *Reader) ranks(terms map[uint64]Term, unknown []uint64) func(*Member) int {
+	type part struct {
+		upto uint64
+		rank int
+	}
+	parts := map[uint64]part{}
+	limit, rank := uint64(math.MaxUint64), newestRank
 	for _, n := range slices.Backward(slices.Sorted(maps.Keys(terms))) {
+		for len(unknown) > 0 && unknown[len(unknown)-1] > n {
+			last := len(unknown) - 1
+			parts[unknown[last]], rank = part{limit, rank}, rank-1
+			unknown = unknown[:last]
+		}
 		t := terms[n]
 		if !r.o.At.IsZero() && t.At.After(r.o.At) {
 			continue // it was not there at the moment that is asked for
 		}
-		upto[t.Number] = limit
+		parts[n] = part{limit, rank}
 		if t.Continues == FromNothing {
+			unknown = nil
 			break
 		}
 		limit = min(limit, t.Base.Batch)
 	}
+	for _, n := range slices.Backward(unknown) {
+		parts[n] = part{limit, rank}
+		rank--
+	}
 	return func(m *Member) int {
-		if limit, ok := upto[m.Term]; ok && m.BatchTo <= limit {
-			return 1
+		if p, ok := parts[m.Term]; ok && m.BatchTo <= p.upto {
+			return p.rank
 		}
 		return 0
 	}
@@ -222,11 +224,16 @@ func (r *Reader) takeHeads(ctx context.Context, v *Vault, terms map[uint64]Term,
 		claims = claims[:0]
 		return err
 	}
-	err = v.headsOf(ctx, terms, 0, func(name string, h Head, _ holdfast.Hash, err error) error {
+	j, link := v.judge(terms), links{}
+	err = v.headsOf(ctx, j, 0, func(name string, h Head, sum holdfast.Hash, err error) error {
+		if loose := link.follows(name, h, sum, err); loose != nil {
+			r.hurt(v, name, loose)
+		}
 		if err != nil {
 			r.hurt(v, name, err)
 			return nil
 		}
+		have.newest = h
 		for _, x := range h.Released {
 			released[x] = true
 		}
@@ -254,6 +261,9 @@ func (r *Reader) takeHeads(ctx context.Context, v *Vault, terms map[uint64]Term,
 	})
 	if err == nil {
 		err = flush()
+	}
+	if meta := j.meta(); meta != nil {
+		r.hurt(v, nameMeta, meta)
 	}
 	return slices.DeleteFunc(packs, func(p PackRef) bool { return released[p.Name] }), released, err
 }

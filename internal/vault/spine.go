@@ -15,10 +15,10 @@ import (
 	"holdfast/internal/seal"
 )
 
-// spineOf returns the heads and terms that cannot be read, to be released.
+// spineOf returns the heads and terms that cannot be read, to be released. A head that does not follow the one before stays: what it names is read.
 func spineOf(s *survey) (out []string) {
 	for _, name := range slices.Sorted(maps.Keys(s.wrong)) {
-		if strings.HasPrefix(name, dirHeads) || strings.HasPrefix(name, dirTerms) {
+		if strings.HasPrefix(name, dirHeads) && !s.loose[name] || strings.HasPrefix(name, dirTerms) {
 			out = append(out, name)
 		}
 	}
@@ -46,6 +46,9 @@ func OpenDamaged(ctx context.Context, o Options, m Meta) (*Vault, error) {
 
 // mendMeta writes HOLDFAST.txt and vault.json again. What they say is known, so that they are removed first: they have one name for ever. Who may remove nothing may still put the octets that were there; a remote vault's server knows their hash.
 func (v *Vault) mendMeta(ctx context.Context, s *survey, m Meta) error {
+	if !s.id.IsZero() {
+		m.Vault = s.id
+	}
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err
@@ -175,7 +178,7 @@ func (v *Vault) headOver(ctx context.Context, s *survey, term Term, end holdfast
 		return nil
 	}
 	v.heads.mu.Lock()
-	v.heads.number, v.heads.head, v.heads.hash = s.top, Head{Number: s.top}, holdfast.Hash{}
+	v.heads.number, v.heads.head, v.heads.hash = s.top, Head{Number: s.top, Vault: s.id}, holdfast.Hash{}
 	if b, err := place.ReadAll(ctx, v.p, HeadName(s.top), maxHead); err == nil {
 		v.heads.hash = holdfast.HashOf(b)
 	}

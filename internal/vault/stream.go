@@ -53,22 +53,28 @@ func (v *Vault) ends(ctx context.Context) (end holdfast.Position, torn uint64, t
 	if err != nil || term.Number == 0 {
 		return end, 0, term, err
 	}
-	end = term.Base.Is()
 	head, err := v.LastHead(ctx)
 	if err != nil {
-		return end, 0, term, err
+		return term.Base.Is(), 0, term, err
 	}
+	end, torn, err = v.endsIn(ctx, term, head)
+	return end, torn, term, err
+}
+
+// endsIn is ends of a term, with the newest head.
+func (v *Vault) endsIn(ctx context.Context, term Term, head Head) (end holdfast.Position, torn uint64, err error) {
+	end = term.Base.Is()
 	if head.Term == term.Number && head.Position.Batch > end.Batch {
 		end = head.Position.Is()
 	}
 	numbers, err := v.segments(ctx, term.Number)
 	if err != nil {
-		return end, 0, term, err
+		return end, 0, err
 	}
 	for _, n := range slices.Backward(numbers) {
 		last, named, bad, err := v.lastIn(ctx, SegmentName(term.Number, n))
 		if err != nil {
-			return end, 0, term, err
+			return end, 0, err
 		}
 		if last.Batch > end.Batch {
 			end = last
@@ -84,7 +90,7 @@ func (v *Vault) ends(ctx context.Context) (end holdfast.Position, torn uint64, t
 	if torn <= end.Batch {
 		torn = 0
 	}
-	return end, torn, term, nil
+	return end, torn, nil
 }
 
 // lastIn returns the position after the last whole frame of a segment; which batch lines of torn frames behind it name, 0 if none; and whether the octets that are left are something else than the beginning of a frame.

@@ -26,6 +26,8 @@ type survey struct {
 	top      uint64            // the highest number of a head, readable or not
 	topTerm  uint64            // the highest number of a term that anything names
 	erased   map[holdfast.ID]bool
+	loose    map[string]bool // heads that do not follow the one before: they are read all the same
+	id       holdfast.ID     // of the vault, as its heads say
 
 	badPacks    []PackRef
 	badSegments []segmentRef
@@ -84,7 +86,7 @@ func (v *Vault) survey(ctx context.Context) (*survey, error) {
 
 // spine looks at what all else hangs on: the readme, vault.json, the terms and the heads.
 func (v *Vault) spine(ctx context.Context) (*survey, error) {
-	s := &survey{v: v, released: map[string]bool{}, wrong: map[string]string{}, known: map[string]bool{}, sealed: map[string]bool{}}
+	s := &survey{v: v, released: map[string]bool{}, wrong: map[string]string{}, loose: map[string]bool{}, known: map[string]bool{}, sealed: map[string]bool{}}
 	var err error
 	if s.terms, err = v.termsByNumber(ctx); err != nil {
 		return nil, err
@@ -121,8 +123,12 @@ func (s *survey) meta(ctx context.Context) error {
 // lookAtHeads reads the heads twice: what a later one releases is known before an earlier one is judged.
 func (s *survey) lookAtHeads(ctx context.Context) error {
 	bad := map[string]error{}
-	err := s.v.Heads(ctx, 0, func(name string, h Head, _ holdfast.Hash, err error) error {
+	j, link := s.v.judge(s.terms), links{}
+	err := s.v.headsOf(ctx, j, 0, func(name string, h Head, sum holdfast.Hash, err error) error {
 		s.top, _ = numberOf(name, dirHeads, "")
+		if loose := link.follows(name, h, sum, err); loose != nil {
+			s.loose[name], bad[name] = true, loose
+		}
 		if err != nil {
 			bad[name] = err
 			return nil
@@ -139,6 +145,10 @@ func (s *survey) lookAtHeads(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	s.id = j.id
+	if err := s.note(nameMeta, j.meta()); err != nil {
 		return err
 	}
 	for name, err := range bad {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"holdfast"
@@ -112,6 +114,12 @@ func (v *Vault) termsByNumber(ctx context.Context) (map[uint64]Term, error) {
 		}
 		return nil
 	})
+	if err == nil && v.o.Ring != nil && len(out) > 0 && uint64(len(out)) < slices.Max(slices.Collect(maps.Keys(out))) {
+		var first uint64 // our own may be the one that cannot be read
+		if first, err = v.firstOwn(ctx); err == nil {
+			own = min(own, first)
+		}
+	}
 	for n, t := range out {
 		if t.foreign = n > own && !t.Signer.Equal(v.o.Ring.Signer.Public()); t.foreign {
 			out[n] = t

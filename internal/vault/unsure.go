@@ -47,7 +47,7 @@ func (r *Reader) stand(v *Vault, c *coverage, terms map[uint64]Term) *standing {
 		}
 	}
 	if len(c.badTerms) > 0 {
-		s.doubt(BatchRange{}, "%s cannot be read or believed, and what was sealed and which histories were given up hangs on it", c.badTerms[0].Object)
+		s.doubt(BatchRange{}, "%s cannot be read or believed, and what was sealed and which histories were given up hangs on it", c.badTerms[0])
 	}
 	if c.badHead {
 		s.doubt(BatchRange{}, "the newest head cannot be read, which says how far accounts had come")

@@ -82,6 +82,7 @@ type Vault struct {
 	making sync.Mutex // held while an account's key is made
 	heads  headCache
 	ledger ledger
+	own    uint64 // the first term that our own heads name; 0: not looked for yet
 }
 
 func fail(op string, kind holdfast.ErrorKind, ref, text string, err error) error {
