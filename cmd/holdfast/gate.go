@@ -69,15 +69,19 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // copies tells whether every promise is kept as the policy says, and how safe the data are.
-func (s *server) copies() (ok bool, text string) {
+func (s *server) copies() (safe, works bool, text string) {
 	if err := s.gate.why(); err != nil {
-		return false, sentence(err)
+		return false, false, sentence(err)
 	}
 	v, err := s.store.keeper.Status(context.Background())
 	if err != nil {
-		return false, sentence(err)
+		return false, false, sentence(err)
 	}
-	return s.store.relay.Met(), v.Why
+	works, text = s.store.relay.Met(), v.Why
+	if v.Verdict != relay.VerdictOK {
+		text = v.Verdict + ": " + text
+	}
+	return works && v.Verdict == relay.VerdictOK, works, text
 }
 
 // copyCards says on the pages where the data lie.

@@ -27,15 +27,16 @@ func (h *health) look() (ready bool, checks []control.Check) {
 	defer h.mu.Unlock()
 	i := h.s.store.engine.Info()
 	ready = true
-	note := func(name string, ok bool, detail string) {
+	judge := func(name string, ok, works bool, detail string) {
 		c, known := h.checks[name]
 		if !known || c.OK != ok {
 			c = control.Check{Name: name, OK: ok, Since: clock.System.Now().UTC().Truncate(time.Second)}
 		}
-		c.Detail = detail
+		c.Warning, c.Detail = !ok && works, detail
 		h.checks[name] = c
-		checks, ready = append(checks, c), ready && ok
+		checks, ready = append(checks, c), ready && works
 	}
+	note := func(name string, ok bool, detail string) { judge(name, ok, ok, detail) }
 	if i.Failed != nil {
 		note("engine", false, "stopped: "+oneLine(i.Failed))
 	} else {
@@ -46,8 +47,8 @@ func (h *health) look() (ready bool, checks []control.Check) {
 	} else {
 		note("disk", true, octets(i.Octets)+" used by the database")
 	}
-	vaults, text := h.s.copies()
-	note("copies", vaults, text)
+	safe, works, text := h.s.copies()
+	judge("copies", safe, works, text)
 	if nag := h.s.store.keeper.nag(); nag != "" {
 		note("recovery key", true, nag)
 	} else {

@@ -113,7 +113,8 @@ func (k *keeper) finish(ctx context.Context, e registry.Entry) error {
 
 // attached describes a vault to the relay.
 func (k *keeper) attached(e registry.Entry) relay.Attached {
-	return relay.Attached{Name: e.Name, Kind: e.Kind, Location: e.Location, Domain: e.Domain, SameDisk: k.sameDisk(e), Open: func(ctx context.Context) (*vault.Vault, error) {
+	same, why := k.sameDisk(e)
+	return relay.Attached{Name: e.Name, Kind: e.Kind, Location: e.Location, Domain: e.Domain, SameDisk: same, WhySame: why, Open: func(ctx context.Context) (*vault.Vault, error) {
 		now := k.vaults().Find(e.Name)
 		if now == nil {
 			return nil, keyTrouble(holdfast.NotFound, "the vault %s was retired", e.Name)
@@ -126,17 +127,22 @@ func (k *keeper) attached(e registry.Entry) relay.Attached {
 }
 
 // sameDisk tells whether a vault ends with the disk of the data; what is not known counts as the same.
-func (k *keeper) sameDisk(e registry.Entry) bool {
+func (k *keeper) sameDisk(e registry.Entry) (same bool, why string) {
 	if e.Kind == kindDir {
-		same, _ := vfs.ShareDisk(k.c.Data, e.Location)
-		return same
+		if same, why = vfs.ShareDisk(k.c.Data, e.Location); !same {
+			why = ""
+		}
+		return same, why
 	}
 	u, err := url.Parse(e.Location)
 	if err != nil {
-		return true
+		return true, "it is not known where its server runs"
 	}
 	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	if u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+		return true, "its server runs on this machine"
+	}
+	return false, ""
 }
 
 // newRelay wires the vaults to an engine.
@@ -188,7 +194,7 @@ func (k *keeper) Status(context.Context) (control.VaultStatus, error) {
 	s := k.relay.Status()
 	out := control.VaultStatus{Vaults: []control.VaultState{}, Policy: control.PolicyState(s.Policy), Verdict: s.Verdict, Copies: s.Copies, Domains: s.Domains}
 	for _, v := range s.Vaults {
-		x := control.VaultState{Name: v.Name, Kind: v.Kind, Location: v.Location, Domain: v.Domain, SameDomainAs: v.SameDomain, Mode: v.Mode, State: string(v.State), Reason: v.Reason, Since: &v.Since,
+		x := control.VaultState{Name: v.Name, Kind: v.Kind, Location: v.Location, Domain: v.Domain, SameDomainAs: v.SameDomain, WhySame: v.WhySame, Mode: v.Mode, State: string(v.State), Reason: v.Reason, Since: &v.Since,
 			LagChanges: v.LagChanges, LagBytes: v.LagBytes, LagSeconds: v.LagSeconds, LastShip: v.LastShip, LastScrub: v.LastScrub, Objects: v.Objects, Octets: v.Octets, Damaged: v.Damaged}
 		if last, ok := k.scrubs.of(v.Name); ok {
 			x.LastScrub, x.Objects, x.Octets, x.Damaged = &last.At, last.Objects, last.Octets, append([]string{}, last.Damaged...)

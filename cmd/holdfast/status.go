@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"holdfast/internal/control"
+	"holdfast/internal/relay"
 
 	"github.com/spf13/cobra"
 )
@@ -15,7 +16,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Long: `Tell how the service fares.
 
 The exit status is 0 if the service runs and is ready, 1 if it runs and is not ready, and 4 if it does not run; what is
-known of its data is printed all the same.`,
+known of its data is printed all the same. A check that says WARN keeps nothing from working: as where one accident would take all copies.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, toLook, func(ctx context.Context, cl *control.Client) error {
@@ -49,7 +50,11 @@ func (a *app) showStatus(s control.Status) {
 		a.printf("Holdfast does not run; `holdfast serve` starts it\n")
 	}
 	a.printf("  store         %s, %s, %s, %s\n", s.Store, s.Engine, octets(s.Octets), count(s.Accounts, "account"))
-	a.printf("  copies        %s\n", s.Why)
+	verdict := ""
+	if s.Verdict != "" && s.Verdict != relay.VerdictOK {
+		verdict = s.Verdict + ": "
+	}
+	a.printf("  copies        %s%s\n", verdict, s.Why)
 	if s.KeyNag != "" {
 		a.printf("  recovery key  %s\n", s.KeyNag)
 	}
@@ -60,6 +65,9 @@ func (a *app) showStatus(s control.Status) {
 		word := "ok  "
 		if !c.OK {
 			word = "FAIL"
+		}
+		if c.Warning {
+			word = "WARN"
 		}
 		a.printf("  %s  %-12s %s (since %s)\n", word, c.Name, c.Detail, day(c.Since))
 	}

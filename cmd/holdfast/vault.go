@@ -62,8 +62,8 @@ The vault is filled with everything that the store has, and counts for nothing u
 					return a.printJSON("vault.add", s)
 				}
 				a.printf("The vault %s was added at %s and is being filled; `holdfast vault status` tells when it is whole.\n", s.Name, s.Location)
-				for _, other := range s.SameDomainAs {
-					a.printf("It lies on the same disk as %s, or that is not known: one disk's end may take both.\n", other)
+				if len(s.SameDomainAs) > 0 {
+					a.printf("It counts as one failure domain with %s: %s. One accident may take both.\n", strings.Join(s.SameDomainAs, ", "), s.WhySame)
 				}
 				return nil
 			})
@@ -195,6 +195,9 @@ func (a *app) showVaults(s control.VaultStatus) error {
 		a.printf("  %-10s %-11s %s, %s, %s\n", v.Name, v.State, v.Mode, lag, v.Location)
 		if v.Reason != "" {
 			a.printf("             %s\n", v.Reason)
+		}
+		if len(v.SameDomainAs) > 0 {
+			a.printf("             one failure domain with %s: %s\n", strings.Join(v.SameDomainAs, ", "), v.WhySame)
 		}
 		if n := len(v.Damaged); n > 0 {
 			a.printf("             damaged when it was last read: %s; holdfast vault repair %s writes anew what it can\n", count(int64(n), "object"), v.Name)

@@ -84,10 +84,12 @@ type Status struct {
 
 // Check is one line of /readyz?verbose.
 type Check struct {
-	Name   string    `json:"name"`
-	OK     bool      `json:"ok"`
-	Since  time.Time `json:"since"` // when it became so
-	Detail string    `json:"detail"`
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	// Warning tells that the service does all of its work though this is not as it should be.
+	Warning bool      `json:"warning,omitempty"`
+	Since   time.Time `json:"since"` // when it became so
+	Detail  string    `json:"detail"`
 }
 
 // ImportRequest says where what is in one file goes.

@@ -47,8 +47,9 @@ type VaultState struct {
 	Location     string      `json:"location"`
 	Domain       string      `json:"domain"`
 	SameDomainAs []string    `json:"same_domain_as"` // other copies that would end with it: vaults, and "engine"
-	Mode         string      `json:"mode"`           // sync, async
-	State        string      `json:"state"`          // filling, whole, behind, unreachable, fenced, damaged, full
+	WhySame      string      `json:"same_domain_why,omitempty"`
+	Mode         string      `json:"mode"`  // sync, async
+	State        string      `json:"state"` // filling, whole, behind, unreachable, fenced, damaged, full
 	Reason       string      `json:"reason,omitempty"`
 	Since        *time.Time  `json:"since"`
 	LagChanges   int64       `json:"lag_changes"`

@@ -29,7 +29,7 @@ func (d *doctor) store(ctx context.Context) Check {
 	s := d.status
 	var bad []string
 	for _, c := range s.Checks {
-		if !c.OK {
+		if !c.OK && !c.Warning { // copies have a check of their own
 			bad = append(bad, c.Name+": "+c.Detail)
 		}
 	}

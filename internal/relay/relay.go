@@ -17,7 +17,8 @@ import (
 // Attached is a vault of the store.
 type Attached struct {
 	Name, Kind, Location, Domain string
-	SameDisk                     bool // it lies on the disk that the store lies on, or that is not known
+	SameDisk                     bool   // it lies on the disk that the store lies on, or that is not known
+	WhySame                      string // why that is thought
 	// Open opens it anew, after each failure too.
 	Open func(context.Context) (*vault.Vault, error)
 }

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"holdfast/internal/clock"
@@ -15,6 +16,7 @@ type VaultStatus struct {
 	Location   string     `json:"location"`
 	Domain     string     `json:"domain"`
 	SameDomain []string   `json:"same_domain_as"`
+	WhySame    string     `json:"same_domain_why,omitempty"`
 	Mode       string     `json:"mode"` // sync, async
 	State      State      `json:"state"`
 	Since      time.Time  `json:"since"`
@@ -103,9 +105,12 @@ func (r *Relay) status() Status {
 			x.LastShip = &at
 		}
 		if w.a.SameDisk {
-			x.SameDomain = append(x.SameDomain, "engine")
+			x.SameDomain, x.WhySame = append(x.SameDomain, "engine"), w.a.WhySame
 		}
 		for _, other := range out.Vaults {
+			if other.Domain == x.Domain && x.WhySame == "" {
+				x.WhySame = fmt.Sprintf("%s has the same label, %q", other.Name, x.Domain)
+			}
 			if other.Domain == x.Domain || len(other.SameDomain) > 0 && other.SameDomain[0] == "engine" && w.a.SameDisk {
 				x.SameDomain = append(x.SameDomain, other.Name)
 			}
