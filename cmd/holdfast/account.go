@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +57,7 @@ for about two weeks. A restore never brings it back. Its name is given to nobody
 					if err != nil {
 						return err
 					}
-					return a.showErasures(all)
+					return a.showErasures(ctx, cl, all)
 				}
 				x, err := cl.EraseAccount(ctx, names[0])
 				if err != nil {
@@ -74,7 +75,7 @@ for about two weeks. A restore never brings it back. Its name is given to nobody
 	return c
 }
 
-func (a *app) showErasures(all []control.Erasure) error {
+func (a *app) showErasures(ctx context.Context, cl *control.Client, all []control.Erasure) error {
 	if a.json {
 		return a.printJSON("account.erase.list", map[string]any{"erasures": all})
 	}
@@ -90,7 +91,27 @@ func (a *app) showErasures(all []control.Erasure) error {
 		}
 		rows = append(rows, []string{name, x.State, day(x.Requested), strings.Join(x.Left, ", ")})
 	}
-	return a.table("ACCOUNT STATE REQUESTED LEFT", rows)
+	if err := a.table("ACCOUNT STATE REQUESTED LEFT", rows); err != nil {
+		return err
+	}
+	return a.sayPrune(ctx, cl, all)
+}
+
+// sayPrune says of remote vaults that still hold something of an erased account who has it removed: the store's own credential cannot.
+func (a *app) sayPrune(ctx context.Context, cl *control.Client, all []control.Erasure) error {
+	s, err := cl.VaultStatus(ctx)
+	if err != nil {
+		return err
+	}
+	for _, v := range s.Vaults {
+		held := slices.ContainsFunc(all, func(x control.Erasure) bool {
+			return slices.ContainsFunc(x.Left, func(left string) bool { return strings.HasPrefix(left, "vault "+v.Name+":") })
+		})
+		if held && v.Kind == kindRemote {
+			a.printf("The vault %s removes nothing by the store's word. Once its server's own wait is over, with the credential that it wrote for that:\n  holdfast vault prune %s --credential prune.txt\n", v.Name, inShell(v.Location))
+		}
+	}
+	return nil
 }
 
 func (a *app) accountAdd() *cobra.Command {

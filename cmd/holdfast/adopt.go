@@ -275,7 +275,7 @@ func (x *adopting) restoreFrom(all []lacking) (out string) {
 		if !wanted {
 			continue
 		}
-		if out += " --from " + e.Location; e.Kind == kindRemote {
+		if out += " --from " + inShell(e.Location); e.Kind == kindRemote {
 			out += " --credential READ-CREDENTIAL-FILE"
 		}
 	}

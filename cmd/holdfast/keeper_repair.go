@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -107,12 +108,13 @@ The exit status is 0 if nothing is wrong with the vault afterwards, and 1 if som
 
 func (a *app) repairVault(cmd *cobra.Command, name string, q control.VaultRepair) error {
 	return a.with(cmd, toLook, func(ctx context.Context, cl *control.Client) error {
-		bar := a.progress("objects", 0)
+		bar := a.progress("objects", noOctets)
 		defer bar.end()
 		done, changes := 0, uint64(0)
 		rep, err := cl.RepairVault(ctx, name, q, func(d control.VaultMended) {
 			done, changes = done+1, changes+d.Changes
-			bar.at(done, int64(changes))
+			bar.where = fmt.Sprintf(", with %s", count(int64(changes), "change"))
+			bar.at(done, int64(done))
 		})
 		bar.end()
 		if errors.Is(err, context.Canceled) {

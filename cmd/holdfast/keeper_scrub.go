@@ -73,10 +73,14 @@ func (s *scrubs) put(name string, x scrub) error {
 
 // scrubWhole reads each vault whose last reading is older than the configuration says, one after the other, until ctx ends. A remote vault is read by its own server, which is asked what it found.
 func (k *keeper) scrubWhole(ctx context.Context) {
-	for pause := min(k.c.Vault.Scrub, firstAsk); clock.Sleep(ctx, clock.System, pause) == nil; pause = min(k.c.Vault.Scrub, time.Hour) {
+	for pause := min(k.c.Vault.Scrub, firstAsk); clock.Sleep(ctx, clock.System, pause) == nil; {
+		pause = min(k.c.Vault.Scrub, time.Hour)
 		for _, v := range k.relay.Status().Vaults {
 			e := k.vaults().Find(v.Name)
 			if e == nil || v.State != relay.Whole {
+				if _, asked := k.scrubs.of(v.Name); e != nil && !asked && e.Kind == kindRemote { // it is being filled, or cannot be reached
+					pause = min(k.c.Vault.Scrub, askAgain)
+				}
 				continue
 			}
 			s, far, err := askServer(ctx, *e, k.log)
@@ -92,19 +96,31 @@ func (k *keeper) scrubWhole(ctx context.Context) {
 	}
 }
 
-// firstAsk is when remote vaults are asked first.
-const firstAsk = 5 * time.Second
+// firstAsk is when remote vaults are asked first, and askAgain when one is that could not be asked then.
+const (
+	firstAsk = 5 * time.Second
+	askAgain = time.Minute
+)
 
-// noteServer remembers what a remote vault's server says that it found.
+// noteServer remembers what a remote vault's server says that it has, and what it found when it last read that; a zero time where it did not yet.
 func (k *keeper) noteServer(name string, s remote.Server) {
 	last, ok := k.scrubs.of(name)
-	if s.Scrubbed == nil || ok && last.At.Equal(*s.Scrubbed) && slices.Equal(last.Damaged, s.Damaged) {
+	now := scrub{Objects: s.Objects, Octets: s.Octets, Damaged: s.Damaged[:min(len(s.Damaged), maxDamaged)], Findings: int64(len(s.Damaged))}
+	if s.Scrubbed != nil {
+		now.At = *s.Scrubbed
+	}
+	if now.At.Before(last.At) { // it was read from here since
+		now.At, now.Damaged, now.Findings = last.At, last.Damaged, last.Findings
+	}
+	if ok && last.At.Equal(now.At) && slices.Equal(last.Damaged, now.Damaged) && last.Objects == now.Objects && last.Octets == now.Octets {
 		return
 	}
-	for _, d := range s.Damaged {
-		k.log.Error("a remote vault's server found something that is damaged, or missing", "vault", name, "what", d)
+	for _, d := range now.Damaged {
+		if !slices.Contains(last.Damaged, d) {
+			k.log.Error("a remote vault's server found something that is damaged, or missing", "vault", name, "what", d)
+		}
 	}
-	if err := k.scrubs.put(name, scrub{*s.Scrubbed, s.Objects, s.Octets, s.Damaged[:min(len(s.Damaged), maxDamaged)], int64(len(s.Damaged))}); err != nil {
+	if err := k.scrubs.put(name, now); err != nil {
 		k.log.Warn("what a vault's server found could not be written down", "vault", name, "err", err)
 	}
 }

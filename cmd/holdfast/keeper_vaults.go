@@ -197,7 +197,10 @@ func (k *keeper) Status(context.Context) (control.VaultStatus, error) {
 		x := control.VaultState{Name: v.Name, Kind: v.Kind, Location: v.Location, Domain: v.Domain, SameDomainAs: v.SameDomain, WhySame: v.WhySame, Mode: v.Mode, State: string(v.State), Reason: v.Reason, Since: &v.Since,
 			LagChanges: v.LagChanges, LagBytes: v.LagBytes, LagSeconds: v.LagSeconds, LastShip: v.LastShip, LastScrub: v.LastScrub, Objects: v.Objects, Octets: v.Octets, Damaged: v.Damaged}
 		if last, ok := k.scrubs.of(v.Name); ok {
-			x.LastScrub, x.Objects, x.Octets, x.Damaged = &last.At, last.Objects, last.Octets, append([]string{}, last.Damaged...)
+			x.Objects, x.Octets, x.Damaged = last.Objects, last.Octets, append([]string{}, last.Damaged...)
+			if !last.At.IsZero() {
+				x.LastScrub = &last.At
+			}
 		}
 		if e := k.vaults().Find(v.Name); e != nil {
 			x.Vault = e.Vault

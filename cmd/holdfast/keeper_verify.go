@@ -107,6 +107,9 @@ func (x *verifier) account(ctx context.Context, h *vault.History) error {
 	}
 	for _, l := range h.Losses() {
 		f := control.VaultFinding{Account: l.Account.String(), Name: l.Name, Seq: l.From, What: "missing: " + l.Reason}
+		if l.To > l.From {
+			f.SeqTo = l.To
+		}
 		if !l.Collection.IsZero() {
 			f.Collection = l.Collection.String()
 		}

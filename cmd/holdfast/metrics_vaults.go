@@ -46,7 +46,7 @@ func (m *vaultMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(m.lagSeconds, v.LagSeconds, v.Name)
 		gauge(m.lagChanges, float64(v.LagChanges), v.Name)
 		scrub := 0.0
-		if last, ok := m.keeper.scrubs.of(v.Name); ok {
+		if last, ok := m.keeper.scrubs.of(v.Name); ok && !last.At.IsZero() {
 			scrub = float64(last.At.Unix())
 		}
 		gauge(m.scrub, scrub, v.Name)

@@ -14,6 +14,7 @@ type progress struct {
 	a     *app
 	noun  string
 	where string // said behind the number
+	bare  bool   // only items are counted, no octets
 	bar   *progressbar.ProgressBar
 	began time.Time
 	next  time.Time
@@ -22,15 +23,18 @@ type progress struct {
 // lineEvery is how often a plain line says how far the work has come.
 const lineEvery = 10 * time.Second
 
-// progress begins. octets is how many there are in all, 0 where that is not known.
+// noOctets is for work of which only items are counted.
+const noOctets = -1
+
+// progress begins. octets is how many there are in all, 0 where that is not known, and less where none are counted.
 func (a *app) progress(noun string, octets int64) *progress {
 	now := clock.System.Now()
-	p := &progress{a: a, noun: noun, began: now, next: now.Add(lineEvery)}
+	p := &progress{a: a, noun: noun, bare: octets < 0, began: now, next: now.Add(lineEvery)}
 	if terminal(a.stderr) {
-		if octets == 0 {
+		if octets <= 0 {
 			octets = -1 // a spinner
 		}
-		p.bar = progressbar.NewOptions64(octets, progressbar.OptionSetWriter(a.stderr), progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish(),
+		p.bar = progressbar.NewOptions64(octets, progressbar.OptionSetWriter(a.stderr), progressbar.OptionShowBytes(!p.bare), progressbar.OptionClearOnFinish(),
 			progressbar.OptionSetDescription(noun), progressbar.OptionSetPredictTime(octets > 0), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(30))
 	}
 	return p
@@ -48,7 +52,11 @@ func (p *progress) at(items int, octetsDone int64) {
 		return
 	}
 	p.next = now.Add(lineEvery)
-	p.a.say("%d %s so far%s, %s, %.0f/s\n", items, p.noun, p.where, octets(octetsDone), float64(items)/now.Sub(p.began).Seconds())
+	size := ""
+	if !p.bare {
+		size = ", " + octets(octetsDone)
+	}
+	p.a.say("%d %s so far%s%s, %.0f/s\n", items, p.noun, p.where, size, float64(items)/now.Sub(p.began).Seconds())
 }
 
 // wait tells that the work waits for somebody else.

@@ -61,14 +61,19 @@ func (a *app) repair(cmd *cobra.Command, q control.RepairRequest) error {
 	}
 	return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
 		found := []control.Repaired{}
+		shown, stuck := lines{a: a}, lines{a: a}
 		rep, err := cl.Repair(ctx, q, func(x control.Repaired) {
-			if a.json && len(found) < maxShown {
+			switch {
+			case a.json:
 				found = append(found, x)
-			}
-			if !a.json {
-				a.printf("%s\n", describeRepaired(x))
+			case x.Why != "": // what is left is not hidden behind what is well
+				stuck.print(describeRepaired(x))
+			default:
+				shown.print(describeRepaired(x))
 			}
 		})
+		shown.end("more like these")
+		stuck.end("more that could not be mended")
 		if errors.Is(err, context.Canceled) {
 			return interrupted(q.DryRun, "mended")
 		}
@@ -91,6 +96,28 @@ func (a *app) repair(cmd *cobra.Command, q control.RepairRequest) error {
 		}
 		return err
 	})
+}
+
+// maxLines bounds the lines of one kind that a command prints.
+const maxLines = 50
+
+// lines prints lines up to a bound, and counts the rest.
+type lines struct {
+	a *app
+	n int64
+}
+
+func (l *lines) print(text string) {
+	if l.n++; l.n <= maxLines {
+		l.a.printf("%s\n", text)
+	}
+}
+
+// end says how many there were beside those that were printed.
+func (l *lines) end(what string) {
+	if l.n > maxLines {
+		l.a.printf("... and %d %s; --json names all of them\n", l.n-maxLines, what)
+	}
 }
 
 func describeRepaired(x control.Repaired) string {

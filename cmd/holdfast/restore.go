@@ -133,8 +133,11 @@ func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) err
 	if err := reaches(o.At, o.Vaults); err != nil {
 		return err
 	}
-	bar := a.progress("changes", 0)
+	bar := a.progress("changes", noOctets)
 	defer bar.end()
+	if n := len(o.Vaults); n > 1 {
+		bar.where = fmt.Sprintf(" out of %d vaults", n)
+	}
 	o.Progress = func(p restore.Progress) { bar.at(int(p.Changes), p.Changes) }
 	if f.dryRun {
 		if o.Spool, err = os.MkdirTemp("", "holdfast-restore-"); err != nil {
@@ -217,7 +220,7 @@ func (a *app) restoreInto(ctx context.Context, c *config.Config, f restoreFlags,
 		return nil, &holdfast.Error{Op: "restore", Kind: holdfast.Busy, Ref: dir, Text: "another process works on this directory", Err: err}
 	}
 	defer lease.Release()
-	state, err := beginRestore(dir, f, o)
+	state, resumed, err := beginRestore(dir, f, o)
 	if err != nil {
 		return nil, err
 	}
@@ -238,9 +241,13 @@ func (a *app) restoreInto(ctx context.Context, c *config.Config, f restoreFlags,
 	rep, err := restore.Run(ctx, o)
 	_ = os.RemoveAll(spool)
 	if err != nil {
+		useless := !resumed && (e.Position().Batch == 0 || holdfast.IsKind(err, holdfast.NotFound) || holdfast.IsKind(err, holdfast.Invalid))
 		_ = e.Close()
 		if ctx.Err() != nil {
 			return nil, &exitError{exitBusy, "interrupted; run the same command again, it goes on where it was"}
+		}
+		if useless {
+			forgetRestore(dir)
 		}
 		return nil, err
 	}
@@ -265,35 +272,77 @@ func endsOf(ctx context.Context, vaults []*vault.Vault) map[holdfast.ID]restored
 	return out
 }
 
-// beginRestore marks the directory as being restored.
-func beginRestore(dir string, f restoreFlags, o restore.Options) (restoring, error) {
+// forgetRestore removes what a restore has made that nothing can be done with, so that the corrected command finds the directory as it was.
+func forgetRestore(dir string) {
+	list, _ := os.ReadDir(dir)
+	for _, e := range list {
+		if name := e.Name(); name != restoringName && !harmless(name) {
+			_ = os.RemoveAll(filepath.Join(dir, name)) // what stays is said by the next run
+		}
+	}
+	_ = removeState(dir, restoringName)
+}
+
+// command returns the command line that asks for the same.
+func (f *restoreFlags) command() string {
+	out := "holdfast restore"
+	for _, from := range f.from {
+		out += " --from " + inShell(from)
+	}
+	for _, c := range f.credential {
+		out += " --credential " + inShell(c)
+	}
+	for _, x := range []struct{ flag, value string }{{"key", f.key}, {"into", f.into}, {"at", f.at}, {"account", f.account}, {"collection", f.collection}} {
+		if x.value != "" {
+			out += " --" + x.flag + " " + inShell(x.value)
+		}
+	}
+	if f.seq > 0 {
+		out += fmt.Sprintf(" --seq %d", f.seq)
+	}
+	return out
+}
+
+// inShell quotes an argument where a shell would take it apart.
+func inShell(arg string) string {
+	if arg != "" && !strings.ContainsAny(arg, " \t\n'\"\\$`!*?[](){}<>|&;#~") {
+		return arg
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}
+
+// beginRestore marks the directory as being restored; resumed tells that an earlier run did.
+func beginRestore(dir string, f restoreFlags, o restore.Options) (s restoring, resumed bool, err error) {
 	var ids []string
 	for _, v := range o.Vaults {
 		ids = append(ids, v.Meta().Vault.String())
 	}
 	what := fmt.Sprintf("from=%s at=%s account=%s seq=%d collection=%s", strings.Join(ids, ","), f.at, f.account, f.seq, f.collection)
-	var s restoring
 	ok, err := readState(dir, restoringName, &s)
 	if err != nil {
-		return s, err
+		return s, false, err
 	}
 	if ok && s.What != what {
-		return s, refused("%s was begun to be restored otherwise (%s); run that again, or choose another directory", dir, s.What)
+		began := "with other arguments"
+		if s.Command != "" {
+			began = "by this command: " + s.Command
+		}
+		return s, true, refused("%s holds a restore that was begun %s\nRun that again, it goes on; or choose another directory", dir, began)
 	}
 	if ok {
-		return s, nil
+		return s, true, nil
 	}
 	list, err := os.ReadDir(dir)
 	if err != nil {
-		return s, err
+		return s, false, err
 	}
 	for _, e := range list {
 		if !harmless(e.Name()) {
-			return s, refused("%s is not empty (it holds %s): a restore goes into a new place only; choose another directory, or remove this one if it holds nothing that you need", dir, e.Name())
+			return s, false, refused("%s is not empty (it holds %s): a restore goes into a new place only; choose another directory, or remove this one if it holds nothing that you need", dir, e.Name())
 		}
 	}
-	s = restoring{Format: 1, Store: holdfast.NewID(nil), Nonce: holdfast.NewID(nil), What: what}
-	return s, writeState(dir, restoringName, s)
+	s = restoring{Format: 1, Store: holdfast.NewID(nil), Nonce: holdfast.NewID(nil), What: what, Command: f.command()}
+	return s, false, writeState(dir, restoringName, s)
 }
 
 // endRestore writes what a store has beside its database: its marker, its keys, its list of vaults, its policy, and that it was restored. The directory is a store once the first file is gone.

@@ -29,6 +29,8 @@ type restoring struct {
 	Store  holdfast.ID `json:"store"` // the identity of the new store
 	Nonce  holdfast.ID `json:"nonce"`
 	What   string      `json:"what"` // the arguments that matter
+	// Command is the command line that began it, for people.
+	Command string `json:"command,omitempty"`
 	// Batch and Hash are where the new store's stream stood once all that the vaults have was in it; zero: not yet.
 	Batch uint64        `json:"batch,omitempty"`
 	Hash  holdfast.Hash `json:"hash"`

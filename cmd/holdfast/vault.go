@@ -224,14 +224,15 @@ func (a *app) verifyCommand(name, short, long string, engine bool) *cobra.Comman
 		RunE: func(cmd *cobra.Command, list []string) error {
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
 				findings := []control.VaultFinding{}
+				shown := lines{a: a}
 				rep, err := cl.VerifyVault(ctx, list[0], engine, func(f control.VaultFinding) {
-					if len(findings) < maxShown {
+					if a.json {
 						findings = append(findings, f)
-					}
-					if !a.json {
-						a.printf("%s\n", describeFinding(f))
+					} else {
+						shown.print(describeFinding(f))
 					}
 				})
+				shown.end("more")
 				if err != nil {
 					return err
 				}
@@ -252,9 +253,6 @@ func (a *app) verifyCommand(name, short, long string, engine bool) *cobra.Comman
 	}
 }
 
-// maxShown bounds the findings that --json gathers.
-const maxShown = 10_000
-
 func describeFinding(f control.VaultFinding) string {
 	var at []string
 	for _, s := range []string{f.Object, f.Account, f.Collection, f.Name} {
@@ -262,7 +260,9 @@ func describeFinding(f control.VaultFinding) string {
 			at = append(at, s)
 		}
 	}
-	if f.Seq > 0 {
+	if f.SeqTo > 0 {
+		at = append(at, fmt.Sprintf("changes %d to %d", f.Seq, f.SeqTo))
+	} else if f.Seq > 0 {
 		at = append(at, fmt.Sprintf("change %d", f.Seq))
 	}
 	return strings.Join(append(at, f.What), ": ")

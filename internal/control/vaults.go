@@ -81,6 +81,7 @@ type VaultFinding struct {
 	Collection string `json:"collection,omitempty"`
 	Name       string `json:"name,omitempty"`
 	Seq        uint64 `json:"seq,omitempty"`
+	SeqTo      uint64 `json:"seq_to,omitempty"` // the last one, where a row of changes is meant
 	What       string `json:"what"`
 }
 
