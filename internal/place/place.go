@@ -23,7 +23,7 @@ type Place interface {
 	// Put makes an object whose name does not end in ".frames", whole or not at all. Where the name is taken by the same octets it succeeds, by others it is Exists. It reads r to its end; an error of r's is returned, and nothing is made.
 	Put(ctx context.Context, name string, r io.Reader) error
 	// Append adds octets to an object at offset at, which must be where it ends; at 0 makes the object, which must not be there. p must not be empty nor end in a zero octet. After any error
-	// but PreconditionFailed, Exists, Invalid and Fenced what stands behind at is not known, and nobody appends to that object again.
+	// but PreconditionFailed, Exists, Invalid and Fenced what stands behind at is not known, and nobody appends to that object again. Once it has returned nil p is the caller's again.
 	Append(ctx context.Context, name string, at int64, p []byte) error
 	// Get reads n octets of an object from an offset, fewer where it ends; n < 0: to its end. Where the offset is beyond its end there is nothing to read, which is no error.
 	Get(ctx context.Context, name string, at, n int64) (io.ReadCloser, error)

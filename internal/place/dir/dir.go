@@ -1,6 +1,7 @@
 package dir
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -201,16 +202,29 @@ func (d *Dir) Get(ctx context.Context, name string, at, n int64) (io.ReadCloser,
 	if err != nil {
 		return nil, d.fail("Get", name, err)
 	}
-	size, err := d.size(name, f)
+	left, err := d.left(name, f, at, n)
 	if err != nil {
 		f.Close()
 		return nil, d.fail("Get", name, err)
 	}
+	return &reader{SectionReader: io.NewSectionReader(f, at, left), d: d, f: f, name: name}, nil
+}
+
+// left returns how many of n octets (all, where n is negative) an object has from an offset on. Where a growing one ends need not be looked for if the last of them is not zero: frames are read one by one, and behind the last
+// one there may be much that was extended ahead.
+func (d *Dir) left(name string, f vfs.File, at, n int64) (int64, error) {
+	if n > 0 && strings.HasSuffix(name, place.Grows) && d.openEnd(name) == 0 {
+		var last [1]byte
+		if _, err := f.ReadAt(last[:], at+n-1); err == nil && last[0] != 0 {
+			return n, nil
+		}
+	}
+	size, err := d.size(name, f)
 	left := max(0, size-at)
 	if n >= 0 {
 		left = min(left, n)
 	}
-	return &reader{SectionReader: io.NewSectionReader(f, at, left), d: d, f: f, name: name}, nil
+	return left, err
 }
 
 type reader struct {
@@ -242,15 +256,20 @@ func (d *Dir) size(name string, f vfs.File) (int64, error) {
 	if !strings.HasSuffix(name, place.Grows) {
 		return st.Size(), nil
 	}
-	d.mu.Lock()
-	t := d.tails[name]
-	d.mu.Unlock()
-	if t != nil {
-		if end := t.end.Load(); end > 0 {
-			return end, nil
-		}
+	if end := d.openEnd(name); end > 0 {
+		return end, nil
 	}
 	return logicalEnd(f, st.Size())
+}
+
+// openEnd is where the durable octets of a growing object end that is open; 0: it is not, or has none.
+func (d *Dir) openEnd(name string) int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if t := d.tails[name]; t != nil {
+		return t.end.Load()
+	}
+	return 0
 }
 
 // logicalEnd finds the end of a growing object: behind its last octet that is not zero. Only what was extended ahead is zeros, so that little is read.
@@ -261,10 +280,8 @@ func logicalEnd(f io.ReaderAt, size int64) (int64, error) {
 		if _, err := f.ReadAt(buf[:n], size-n); err != nil && err != io.EOF {
 			return 0, err
 		}
-		for i := n; i > 0; i-- {
-			if buf[i-1] != 0 {
-				return size - n + i, nil
-			}
+		if i := int64(len(bytes.TrimRight(buf[:n], "\x00"))); i > 0 {
+			return size - n + i, nil
 		}
 		size -= n
 	}
