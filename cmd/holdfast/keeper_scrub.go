@@ -71,10 +71,15 @@ func (s *scrubs) put(name string, x scrub) error {
 	return vfs.WriteFileAtomic(vfs.OS, filepath.Join(s.dir, scrubsName), append(b, '\n'), 0o600)
 }
 
-// scrubWhole reads each vault whose last reading is older than the configuration says, one after the other, until ctx ends. A remote vault is read by its own server, which is asked what it found.
+// scrubWhole reads each vault whose last reading is older than the configuration says, one after the other, until ctx ends. A remote vault is read by its own server, which is asked what it found. For
+// some minutes servers alone are asked: right after a start, when phones come back and a new store is filled, a reading would take a part of the processor from them.
 func (k *keeper) scrubWhole(ctx context.Context) {
+	began := clock.System.Now()
 	for pause := min(k.c.Vault.Scrub, firstAsk); clock.Sleep(ctx, clock.System, pause) == nil; {
-		pause = min(k.c.Vault.Scrub, time.Hour)
+		read := readDue(clock.System.Now().Sub(began), k.c.Vault.Scrub)
+		if pause = min(k.c.Vault.Scrub, time.Hour); !read {
+			pause = min(pause, firstRead)
+		}
 		for _, v := range k.relay.Status().Vaults {
 			e := k.vaults().Find(v.Name)
 			if e == nil || v.State != relay.Whole {
@@ -89,18 +94,22 @@ func (k *keeper) scrubWhole(ctx context.Context) {
 				k.log.Warn("a vault's server could not be asked what it found; that is tried again", "vault", v.Name, "err", err)
 			case far:
 				k.noteServer(v.Name, s)
-			default:
+			case read:
 				k.scrubOne(ctx, v.Name)
 			}
 		}
 	}
 }
 
-// firstAsk is when remote vaults are asked first, and askAgain when one is that could not be asked then.
+// firstAsk is when remote vaults are asked first, and askAgain when one is that could not be asked then; firstRead is when others are read first.
 const (
-	firstAsk = 5 * time.Second
-	askAgain = time.Minute
+	firstAsk  = 5 * time.Second
+	askAgain  = time.Minute
+	firstRead = 10 * time.Minute
 )
+
+// readDue tells whether vaults are read, so long after the start.
+func readDue(since, every time.Duration) bool { return since >= min(every, firstRead) }
 
 // noteServer remembers what a remote vault's server says that it has, and what it found when it last read that; a zero time where it did not yet.
 func (k *keeper) noteServer(name string, s remote.Server) {
