@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 
@@ -31,10 +33,11 @@ func newPackers(level zstd.EncoderLevel, window int) *packers {
 	}}}
 }
 
-func (p *packers) pack(plain []byte) []byte {
+// pack compresses, and adds what comes out to dst.
+func (p *packers) pack(dst, plain []byte) []byte {
 	e := p.pool.Get().(*zstd.Encoder)
 	defer p.pool.Put(e)
-	return e.EncodeAll(plain, make([]byte, 0, 64+len(plain)/2))
+	return e.EncodeAll(plain, slices.Grow(dst, 64+len(plain)/2))
 }
 
 // The two ways of packing: what is appended while somebody waits, and what is kept for years.
@@ -44,10 +47,13 @@ var (
 )
 
 // Pack compresses quickly.
-func Pack(plain []byte) []byte { return fast.pack(plain) }
+func Pack(plain []byte) []byte { return fast.pack(nil, plain) }
+
+// AppendPack is Pack that adds to dst what comes out.
+func AppendPack(dst, plain []byte) []byte { return fast.pack(dst, plain) }
 
 // PackTight compresses well: for what is kept.
-func PackTight(plain []byte) []byte { return tight.pack(plain) }
+func PackTight(plain []byte) []byte { return tight.pack(nil, plain) }
 
 // Encrypt encrypts what was packed. All recipients are hybrid, or none is (age mixes them in no file).
 func Encrypt(packed []byte, to ...*Recipient) ([]byte, error) {
@@ -86,12 +92,22 @@ func Open(sealed io.Reader, limit int64, with ...*Identity) (io.ReadCloser, erro
 	if _, err := first.Peek(1); err != nil { // zstd takes nothing at all for a stream that is empty; Pack always writes something
 		return nil, src.explain("Open", err)
 	}
-	d, err := zstd.NewReader(first, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
-	if err != nil {
+	d := unpackers.Get().(*zstd.Decoder)
+	if err := d.Reset(first); err != nil {
+		unpackers.Put(d)
 		return nil, src.explain("Open", err)
 	}
 	return &opened{d: d, src: src, left: limit}, nil
 }
+
+// unpackers hands out decoders: each has a window of some MiB, which would be garbage after every object.
+var unpackers = sync.Pool{New: func() any {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		panic("seal: the decoder's options do not fit: " + err.Error()) // they are constants
+	}
+	return d
+}}
 
 // decrypt begins to read an age file.
 func decrypt(op string, src *source, with []*Identity) (io.Reader, error) {
@@ -142,7 +158,7 @@ func (s *source) explain(op string, err error) error {
 
 // opened is a sealed object that is being read.
 type opened struct {
-	d    *zstd.Decoder
+	d    *zstd.Decoder // nil once it is closed
 	src  *source
 	left int64
 }
@@ -150,6 +166,9 @@ type opened struct {
 func (o *opened) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
+	}
+	if o.d == nil {
+		return 0, fs.ErrClosed
 	}
 	if o.left <= 0 {
 		var one [1]byte
@@ -171,8 +190,13 @@ func (o *opened) ended(err error) error {
 }
 
 func (o *opened) Close() error {
-	o.d.Close()
-	return nil
+	if o.d == nil {
+		return nil
+	}
+	err := o.d.Reset(nil) // it lets go of what it read
+	unpackers.Put(o.d)
+	o.d = nil
+	return err
 }
 
 // OpenAll is Open of octets in memory.

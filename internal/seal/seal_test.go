@@ -301,3 +301,30 @@ func BenchmarkSealBatch(b *testing.B) {
 		}
 	}
 }
+
+// TestOpenedAtOnce: what is open has a decoder of its own, and whoever closes it twice gives back one.
+func TestOpenedAtOnce(t *testing.T) {
+	id := must(NewIdentity(false))(t)
+	var plain, sealed [3][]byte
+	for i := range plain {
+		plain[i] = bytes.Repeat([]byte{byte('a' + i)}, 300_000)
+		sealed[i] = must(Seal(plain[i], id.Recipient()))(t)
+	}
+	first := must(Open(bytes.NewReader(sealed[0]), 1<<20, id))(t)
+	first.Close()
+	first.Close()
+	if n, err := first.Read(make([]byte, 10)); n > 0 || err == nil || err == io.EOF {
+		t.Fatalf("%d octets of what is closed, %v", n, err)
+	}
+	a, b := must(Open(bytes.NewReader(sealed[1]), 1<<20, id))(t), must(Open(bytes.NewReader(sealed[2]), 1<<20, id))(t)
+	half := make([]byte, 150_000)
+	if _, err := io.ReadFull(a, half); err != nil {
+		t.Fatal(err)
+	}
+	if got := must(io.ReadAll(b))(t); !bytes.Equal(got, plain[2]) {
+		t.Error("the second came back otherwise")
+	}
+	if got := append(half, must(io.ReadAll(a))(t)...); !bytes.Equal(got, plain[1]) {
+		t.Error("the first came back otherwise")
+	}
+}
