@@ -43,6 +43,7 @@ type worker struct {
 
 	hold sync.Mutex // held while the vault is open to be shipped to, or while somebody works on it alone
 	jobs chan *job
+	pack vault.Packed // what is appended; its memory is used again
 
 	mu      sync.Mutex
 	at      shipping
@@ -263,7 +264,8 @@ func size(b *holdfast.Batch) (n int) {
 
 func (w *worker) append(ctx context.Context, writer *vault.Writer, list []*holdfast.Batch) error {
 	now := w.r.o.Clock.Now()
-	if err := writer.Append(ctx, vault.PackBatches(list, now)); err != nil {
+	w.pack.Pack(list, now)
+	if err := writer.Append(ctx, &w.pack); err != nil {
 		return err
 	}
 	w.set(func(s *shipping) { s.pos, s.lastShip, s.stalled = writer.Position(), now, false })

@@ -3,8 +3,11 @@ package vault
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,7 +44,12 @@ type FrameHeader struct {
 func (h FrameHeader) End() holdfast.Position { return holdfast.Position{Batch: h.Last, Hash: h.Hash} }
 
 func (h FrameHeader) append(b []byte) []byte {
-	return fmt.Appendf(b, "%s %d %d %s %s %d %s\n", frameMagic, h.First, h.Last, h.Prev, h.Hash, h.Octets, h.SHA256)
+	b = strconv.AppendUint(append(b, frameMagic+" "...), h.First, 10)
+	b = strconv.AppendUint(append(b, ' '), h.Last, 10)
+	b = hex.AppendEncode(append(b, ' '), h.Prev[:])
+	b = hex.AppendEncode(append(b, ' '), h.Hash[:])
+	b = strconv.AppendInt(append(b, ' '), h.Octets, 10)
+	return append(hex.AppendEncode(append(b, ' '), h.SHA256[:]), '\n')
 }
 
 // ParseFrameHeader reads a frame's line, with its newline, from the beginning of b. n is its length; ok is false where there is none: it is cut short, or something else.
@@ -78,7 +86,7 @@ func beginsFrame(b []byte) bool {
 	return len(b) < maxFrameHeader && string(b[:n]) == magic[:n] && len(bytes.Trim(b[n:], "0123456789abcdef ")) == 0
 }
 
-// Packed is one or more batches, ready to be sealed into a frame: what all vaults share.
+// Packed is one or more batches, ready to be sealed into a frame. One that is packed again reuses its memory.
 type Packed struct {
 	First, Last uint64
 	Prev, Hash  holdfast.Hash
@@ -87,15 +95,25 @@ type Packed struct {
 	Plain       int64  // octets of the lines
 	Stored      time.Time
 	heads       []AccountHead // how far the accounts in it have come, in order
+	lines       []byte
 }
+
+// maxKept bounds the memory that is kept to be used again: that of a usual frame, not that of the largest.
+const maxKept = 1 << 20
 
 // PackBatches writes batches down and compresses them. They follow each other.
 func PackBatches(batches []*holdfast.Batch, stored time.Time) *Packed {
+	p := &Packed{}
+	p.Pack(batches, stored)
+	return p
+}
+
+// Pack is PackBatches into p, whose earlier batches nobody needs any more: they were appended, or are to be packed again.
+func (p *Packed) Pack(batches []*holdfast.Batch, stored time.Time) {
 	first, last := batches[0], batches[len(batches)-1]
-	p := &Packed{First: first.Batch, Last: last.Batch, Prev: first.Prev, Hash: last.Hash, Stored: stored}
-	var lines []byte
+	*p = Packed{First: first.Batch, Last: last.Batch, Prev: first.Prev, Hash: last.Hash, Stored: stored, Octets: kept(p.Octets), heads: p.heads[:0], lines: kept(p.lines)}
 	for _, b := range batches {
-		lines = journal.AppendBatch(lines, b, stored)
+		p.lines = journal.AppendBatch(p.lines, b, stored)
 		p.Changes += len(b.Changes)
 		for i := range b.Changes {
 			if c := &b.Changes[i]; c.More == 0 {
@@ -103,19 +121,27 @@ func PackBatches(batches []*holdfast.Batch, stored time.Time) *Packed {
 			}
 		}
 	}
-	p.Plain, p.Octets = int64(len(lines)), seal.Pack(lines)
-	return p
+	p.Plain, p.Octets = int64(len(p.lines)), seal.AppendPack(p.Octets, p.lines)
 }
 
-// frame seals it for a segment.
-func (p *Packed) frame(by *seal.Sealer) ([]byte, error) {
-	sealed, err := by.Append(make([]byte, 0, by.Size(len(p.Octets))), p.Octets)
+// kept returns memory to be used again.
+func kept(b []byte) []byte {
+	if cap(b) > maxKept {
+		return nil
+	}
+	return b[:0]
+}
+
+// frame seals it for a segment, and adds the frame to dst. The line comes first and says what the sealed octets are like, so room is left for it, and they are moved where it turns out shorter.
+func (p *Packed) frame(dst []byte, by *seal.Sealer) ([]byte, error) {
+	at := len(dst)
+	dst = slices.Grow(dst, maxFrameHeader+by.Size(len(p.Octets))+1)
+	sealed, err := by.Append(dst[at+maxFrameHeader:at+maxFrameHeader], p.Octets)
 	if err != nil {
-		return nil, err
+		return dst, err
 	}
 	h := FrameHeader{p.First, p.Last, p.Prev, p.Hash, int64(len(sealed)), holdfast.HashOf(sealed)}
-	b := h.append(make([]byte, 0, maxFrameHeader+len(sealed)+1))
-	return append(append(b, sealed...), '\n'), nil
+	return append(append(h.append(dst), sealed...), '\n'), nil
 }
 
 // begins returns the first batch of a segment; 0 where it has no whole frame's line.

@@ -101,7 +101,7 @@ func TestATornEndIsPassedOver(t *testing.T) {
 		name := SegmentName(1, 1)
 		all := must2(place.ReadAll(ctx, r.place, name, 1<<20))
 		frame := PackBatches([]*holdfast.Batch{m.batch(2)}, start)
-		torn := must2(frame.frame(r.w.seg.by))
+		torn := must2(frame.frame(nil, r.w.seg.by))
 		r.place.(*memory.Place).Overwrite(name, append(all, torn[:len(torn)*cut/40]...))
 		r.open()
 		last := m.batches[len(m.batches)-1]

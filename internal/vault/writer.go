@@ -28,6 +28,7 @@ type Writer struct {
 	next    uint64   // the number of the segment that is begun next
 	seg     *segment // nil: none is open
 	fence   time.Time
+	buf     []byte                      // of the newest append, to be used again
 	changed map[holdfast.ID]AccountHead // since the last head
 	closed  bool
 }
@@ -111,7 +112,6 @@ func (w *Writer) Append(ctx context.Context, list ...*Packed) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	pos := w.pos
-	var octets []byte
 	for _, p := range list {
 		if p.First != pos.Batch+1 || p.Prev != pos.Hash {
 			return fail("Append", holdfast.PreconditionFailed, w.v.p.String(), "the batches do not follow what the vault has", nil)
@@ -121,15 +121,16 @@ func (w *Writer) Append(ctx context.Context, list ...*Packed) error {
 	if err := w.ready(ctx); err != nil {
 		return err
 	}
+	octets := kept(w.buf)
 	for _, p := range list {
-		f, err := p.frame(w.seg.by)
-		if err != nil {
+		var err error
+		if octets, err = p.frame(octets, w.seg.by); err != nil {
 			return err
 		}
-		octets = append(octets, f...)
 	}
+	w.buf = octets
 	if err := w.v.p.Append(ctx, w.seg.name, w.seg.size, octets); err != nil {
-		w.seg = nil // what it ends with is not known: nobody appends to it again
+		w.seg, w.buf = nil, nil // what it ends with is not known: nobody appends to it again; nor whether somebody still reads the octets
 		return err
 	}
 	w.seg.size += int64(len(octets))
