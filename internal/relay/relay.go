@@ -68,6 +68,7 @@ type Relay struct {
 	workers map[string]*worker
 	order   []string
 	waiting map[*waiter]struct{}
+	held    []*held
 	met     bool   // the policy can be met now
 	now     Policy // what is asked for now: the policy, without vaults that never were whole and are being filled
 	holds   bool   // that can be met
@@ -129,6 +130,11 @@ func (r *Relay) Run(ctx context.Context) {
 		r.start(r.workers[name])
 	}
 	r.mu.Unlock()
+	if h := r.holder(); h != nil {
+		h.Hold(r.keep)
+		defer r.recount() // who is still kept asleep is woken
+		defer h.Hold(nil)
+	}
 	<-ctx.Done()
 	r.all.Wait()
 }
@@ -182,7 +188,10 @@ func (r *Relay) Detach(name string) error {
 }
 
 // recount finds out for what the policy holds, after a watermark or a state changed, and wakes who waited for that.
-func (r *Relay) recount() {
+func (r *Relay) recount() { wakeAll(r.count()) }
+
+// count is recount without waking those who sleep in the engine: it returns them.
+func (r *Relay) count() []*held {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	engine := r.o.Engine.Position().Batch
@@ -217,6 +226,7 @@ func (r *Relay) recount() {
 			}
 		}
 	}
+	return r.free()
 }
 
 // await adds somebody who waits for a batch; leave takes him away. What he waits for is to be looked at after await, so that nothing is missed.
@@ -272,6 +282,9 @@ func (r *Relay) refuse(text string) error {
 func (r *Relay) Wait(ctx context.Context, batch uint64) (copies []string, policy string, err error) {
 	if len(r.o.Policy.terms) == 0 {
 		return r.copies(batch), r.o.Policy.String(), nil
+	}
+	if alone, holds, now := r.state(); holds && !alone && r.acked.Load() >= batch { // the common case, where callers are kept asleep until then
+		return r.copies(batch), now.String(), nil
 	}
 	late := r.o.Clock.NewTimer(r.o.Patience)
 	defer late.Stop()

@@ -62,6 +62,13 @@ type Engine interface {
 	Close() error
 }
 
+// Holder is an engine that lets somebody else decide when those are woken whose groups are durable in it: who waits for a vault too is then woken once instead of twice. An engine need not be one.
+type Holder interface {
+	// Hold has fn called after each commit, by the engine's writer: what Commit returns is known, and wake lets the callers have it. fn does not block, and sees to it that wake is called once, soon, whatever happens to the vaults.
+	// Where fn is nil callers are woken at once. It replaces what was set before.
+	Hold(fn func(batch uint64, wake func()))
+}
+
 // MaxSnapshot is how long a snapshot may live. A longer one would keep a write-ahead log from being reset.
 const MaxSnapshot = 5 * time.Second
 

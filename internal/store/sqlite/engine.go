@@ -113,10 +113,14 @@ type Engine struct {
 	batch    atomic.Pointer[store.Position]
 	failed   atomic.Pointer[error]
 	feeds    feeds
+	hold     atomic.Pointer[func(uint64, func())] // who wakes the callers of Commit; nil: the writer
 	full     fullDisk
 }
 
-var _ store.Engine = (*Engine)(nil)
+var (
+	_ store.Engine = (*Engine)(nil)
+	_ store.Holder = (*Engine)(nil)
+)
 
 //go:embed schema*.sql
 var schemas embed.FS

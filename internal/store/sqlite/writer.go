@@ -22,6 +22,7 @@ type waiting struct {
 	g       *holdfast.Group
 	receipt holdfast.Receipt
 	err     error
+	known   bool // receipt and err are what Commit returns
 	done    chan struct{}
 }
 
@@ -49,9 +50,7 @@ func (e *Engine) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receip
 	select {
 	case <-w.done:
 	case <-e.drained:
-		select {
-		case <-w.done:
-		default:
+		if !w.known {
 			return holdfast.Receipt{}, closing("Commit") // it came too late and was never taken
 		}
 	}
@@ -75,15 +74,42 @@ func (e *Engine) writeLoop() {
 		case w := <-e.queue:
 			batch = e.gather(append(batch[:0], w))
 			e.commitBatch(batch)
-			for _, w := range batch {
-				close(w.done)
-			}
+			e.wake(batch)
 			clear(batch)
 		case <-e.quit:
 			close(e.drained) // who still waits in the queue was not taken
 			return
 		}
 	}
+}
+
+// wake lets the callers of a batch have what came of their groups: those who were refused at once, the others when who holds them says so.
+func (e *Engine) wake(batch []*waiting) {
+	hold := e.hold.Load()
+	var held []*waiting
+	for _, w := range batch {
+		if w.known = true; hold != nil && w.err == nil {
+			held = append(held, w)
+		} else {
+			close(w.done)
+		}
+	}
+	if len(held) > 0 {
+		(*hold)(e.Position().Batch, func() {
+			for _, w := range held {
+				close(w.done)
+			}
+		})
+	}
+}
+
+// Hold implements [store.Holder].
+func (e *Engine) Hold(fn func(batch uint64, wake func())) {
+	if fn == nil {
+		e.hold.Store(nil)
+		return
+	}
+	e.hold.Store(&fn)
 }
 
 func (e *Engine) gather(batch []*waiting) []*waiting {
