@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,11 +11,8 @@ import (
 	"holdfast"
 	"holdfast/internal/clock"
 	"holdfast/internal/config"
-	"holdfast/internal/core"
 	"holdfast/internal/registry"
-	"holdfast/internal/restore"
 	"holdfast/internal/seal"
-	"holdfast/internal/store/sqlite"
 	"holdfast/internal/vault"
 	"holdfast/internal/vfs"
 
@@ -178,114 +172,4 @@ func wroteSince(ctx context.Context, v *vault.Vault, name string, from restoredO
 	}
 	return refused("another store has written into the vault %s since this one was restored from it (up to batch %d, not %d): what it acknowledged would be given up. Stop that store for good, restore again into a new place, and adopt that",
 		name, end.Batch, from.End.Batch)
-}
-
-// lacking is a vault that has what a restored store lacks.
-type lacking struct {
-	vault string
-	items int64
-	first string // one of them
-}
-
-// adopting is what is compared before a restored store takes the right to write.
-type adopting struct {
-	c    *config.Config
-	dir  string
-	id   holdfast.ID
-	reg  *registry.Registry
-	ring *seal.Ring
-	r    *restored
-	log  *slog.Logger
-}
-
-// mayLack tells whether a restored store may lack what one of its vaults has: something was lost, or damaged where it came from.
-func mayLack(dir string, r *restored) bool {
-	_, err := os.Stat(filepath.Join(dir, lossesName))
-	return r.Lossy || !errors.Is(err, fs.ErrNotExist)
-}
-
-// compare looks whether a vault of the list has what the store lacks, before any term is made: once it is adopted the vault gives that up, and a restore does not find it any more.
-func (x *adopting) compare(ctx context.Context) error {
-	e, err := sqlite.Open(ctx, sqlite.Options{Dir: x.dir, Store: x.id, Log: x.log, Ballast: -1})
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-	c := core.New(core.Options{Engine: e, Judges: judges(x.c), Log: x.log})
-	defer c.Close(ctx)
-	spool := filepath.Join(x.dir, repairSpoolName)
-	defer os.RemoveAll(spool)
-	var all []lacking
-	for _, entry := range x.reg.Vaults {
-		if err := os.RemoveAll(spool); err != nil { // of one that was cut
-			return err
-		}
-		found, err := x.lacks(ctx, restore.RepairOptions{Core: c, Engine: e, Spool: spool, DryRun: true, Newest: true, Log: x.log}, entry)
-		if err != nil {
-			return unreached(err, entry.Name, x.dir)
-		}
-		if found.items > 0 {
-			all = append(all, found)
-		}
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	var what []string
-	for _, l := range all {
-		what = append(what, fmt.Sprintf("the vault %s has %s that %s lacks (%s)", l.vault, count(l.items, "item"), x.dir, l.first))
-	}
-	return refused("%s. Once it is adopted no restore finds them any more. Restore again from all of them, and adopt that:\n  holdfast restore%s --key RECOVERY-KEY-FILE --into NEW-DIR\nTo go on without them: holdfast adopt %s --accept-loss",
-		strings.Join(what, "; "), x.restoreFrom(all), x.dir)
-}
-
-// lacks compares the store with one vault.
-func (x *adopting) lacks(ctx context.Context, o restore.RepairOptions, e registry.Entry) (lacking, error) {
-	out := lacking{vault: e.Name}
-	v, err := openVault(ctx, e, vault.Options{Ring: x.ring, Log: x.log})
-	if err != nil {
-		return out, err
-	}
-	defer v.Close()
-	o.Vaults = []*vault.Vault{v}
-	o.Found = func(m restore.Mended) {
-		if out.first == "" && m.What == "missing" {
-			where := strings.Trim(m.Collection+"/"+m.Name, "/")
-			out.first = inTable(strings.TrimSpace(m.Account + " " + where))
-		}
-	}
-	rep, err := restore.Repair(ctx, o)
-	if holdfast.IsKind(err, holdfast.NotFound) { // it has no account that could be read
-		err = nil
-	}
-	out.items = rep.Missing
-	return out, err
-}
-
-// restoreFrom returns the arguments that name the vaults that the store came from, and those that have what it lacks.
-func (x *adopting) restoreFrom(all []lacking) (out string) {
-	for _, e := range x.reg.Vaults {
-		wanted := false
-		for _, l := range all {
-			wanted = wanted || l.vault == e.Name
-		}
-		for _, from := range x.r.From {
-			wanted = wanted || from.Vault == e.Vault
-		}
-		if !wanted {
-			continue
-		}
-		if out += " --from " + inShell(e.Location); e.Kind == kindRemote {
-			out += " --credential READ-CREDENTIAL-FILE"
-		}
-	}
-	return out
-}
-
-// unreached says of a vault that cannot be reached how a store is adopted without it.
-func unreached(err error, name, dir string) error {
-	if k := holdfast.KindOf(err); k == holdfast.Unavailable || k == holdfast.NotFound {
-		return &exitError{exitBusy, fmt.Sprintf("the vault %s cannot be reached: %s. If it is lost for good: holdfast adopt %s --without %s", name, sentence(err), dir, name)}
-	}
-	return err
 }
