@@ -19,6 +19,13 @@ type candidate struct {
 	bad    error // why it is not, or not beyond To
 	gone   bool  // nothing of it can be used
 	told   bool  // it was named as damage
+	whole  kept  // of one that was given up from a batch on: what was not
+}
+
+// kept is the part of a member up to a batch, behind which it was given up.
+type kept struct {
+	rank int
+	upto uint64
 }
 
 // Loaded is a change as it was read: verified, chained, with the batch that it was in.
@@ -154,6 +161,9 @@ func (h *History) maxTries() int { return 2*len(h.all) + 2 }
 // to the chain that its member says.
 func (h *History) Changes(ctx context.Context, fn func([]Loaded) error) error {
 	h.losses, h.named = nil, nil
+	if err := h.part(ctx); err != nil {
+		return err
+	}
 	if !h.r.o.At.IsZero() {
 		if err := h.cut(ctx); err != nil {
 			return err
@@ -170,6 +180,25 @@ func (h *History) Changes(ctx context.Context, fn func([]Loaded) error) error {
 		}
 	}
 	return fail("History", holdfast.Corrupt, h.Account.String(), "the vaults contradict each other on this account", nil)
+}
+
+// part takes of members that were given up from a batch on what was not.
+func (h *History) part(ctx context.Context) error {
+	for _, c := range h.all {
+		if c.whole.rank == 0 {
+			continue
+		}
+		x := *c
+		upto := c.whole.upto
+		x.rank, x.whole, c.whole = c.whole.rank, kept{}, kept{}
+		lines, err := c.shelf.open(ctx, &c.full)
+		if err != nil && ctx.Err() != nil {
+			return err
+		}
+		x.shrink(lines, func(l *Loaded) bool { return l.Batch <= upto })
+		h.all = append(h.all, &x)
+	}
+	return nil
 }
 
 // cut leaves out what came after the moment that is asked for.

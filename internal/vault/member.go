@@ -89,15 +89,23 @@ type gather struct {
 	plain int64
 	upto  uint64 // the newest batch that was taken in
 	have  []BatchRange
+	forks // of it
 }
 
-func newGather(term uint64) *gather { return &gather{term: term, open: map[holdfast.ID]*run{}} }
+func newGather(term uint64) *gather {
+	return &gather{term: term, open: map[holdfast.ID]*run{}, forks: newForks()}
+}
 
 // add takes a batch in, whose changes are chained. skip leaves accounts out.
 func (g *gather) add(line journal.BatchLine, changes []holdfast.Change, skip func(holdfast.ID) bool) {
-	if line.Batch <= g.upto {
-		return
+	if to := g.lineOf(line); to != nil {
+		to.push(line, changes, skip)
 	}
+}
+
+// push takes in a batch of this line.
+func (g *gather) push(line journal.BatchLine, changes []holdfast.Change, skip func(holdfast.ID) bool) {
+	g.note(line.Position)
 	if n := len(g.have); n > 0 && g.upto+1 == line.Batch {
 		g.have[n-1].To = line.Batch
 	} else {

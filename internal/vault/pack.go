@@ -159,6 +159,9 @@ func (v *Vault) gatherAll(ctx context.Context, todo []segmentRef, g *gather, ski
 			return err
 		}
 	}
+	if err := g.fork(); err != nil {
+		return err
+	}
 	if torn.err == nil {
 		return nil
 	}
@@ -199,6 +202,7 @@ func (v *Vault) gatherSegment(ctx context.Context, s segmentRef, g *gather, torn
 	if err != nil {
 		return torn, err
 	}
+	g.segment = name
 	for _, f := range frames {
 		err := v.batches(ctx, name, f, key, func(line journal.BatchLine, changes []holdfast.Change) error {
 			if !torn.filledBy(line.Batch, g) {

@@ -56,7 +56,7 @@ type shelf struct {
 	closer io.Closer
 	now    Member
 	claims bool // it says how far accounts have come, and holds nothing
-	rank   func(*Member) int
+	rank   ranker
 	open   func(context.Context, *Member) ([]Loaded, error)
 }
 
@@ -168,11 +168,14 @@ func (r *Reader) takeEnd(ctx context.Context, v *Vault, have *coverage, terms ma
 	return err
 }
 
+// ranker tells how new the stream is that a member is of, and up to which batch that holds: what is above was given up.
+type ranker func(*Member) (rank int, upto uint64)
+
 // newestRank is that of the newest term's stream, in whichever vault it is.
 const newestRank = 1 << 20
 
 // ranks returns what tells the newest term's stream, newestRank, from histories that were given up, 0. What a term of which nothing is known went on from is not known either: what is older ranks below it, and nothing of that was given up for all that is known.
-func (r *Reader) ranks(terms map[uint64]Term, unknown []uint64) func(*Member) int {
+func (r *Reader) ranks(terms map[uint64]Term, unknown []uint64) ranker {
 	type part struct {
 		upto uint64
 		rank int
@@ -200,11 +203,9 @@ func (r *Reader) ranks(terms map[uint64]Term, unknown []uint64) func(*Member) in
 		parts[n] = part{limit, rank}
 		rank--
 	}
-	return func(m *Member) int {
-		if p, ok := parts[m.Term]; ok && m.BatchTo <= p.upto {
-			return p.rank
-		}
-		return 0
+	return func(m *Member) (int, uint64) {
+		p := parts[m.Term]
+		return p.rank, p.upto
 	}
 }
 
@@ -212,7 +213,7 @@ func (r *Reader) ranks(terms map[uint64]Term, unknown []uint64) func(*Member) in
 const claimsAtOnce = 200_000
 
 // takeHeads reads the heads: which packs there are, which objects were released, and how far the accounts had come.
-func (r *Reader) takeHeads(ctx context.Context, v *Vault, terms map[uint64]Term, rank func(*Member) int, have *coverage) (packs []PackRef, released map[string]bool, err error) {
+func (r *Reader) takeHeads(ctx context.Context, v *Vault, terms map[uint64]Term, rank ranker, have *coverage) (packs []PackRef, released map[string]bool, err error) {
 	released = map[string]bool{}
 	var claims []Member
 	flush := func() error {
@@ -273,7 +274,7 @@ func (r *Reader) wanted(id holdfast.ID) bool {
 }
 
 // takePack puts a pack on a shelf.
-func (r *Reader) takePack(ctx context.Context, v *Vault, p PackRef, rank func(*Member) int) error {
+func (r *Reader) takePack(ctx context.Context, v *Vault, p PackRef, rank ranker) error {
 	index, err := place.ReadAll(ctx, v.p, p.Name+indexSuffix, p.IndexSize)
 	if err == nil && holdfast.HashOf(index) != p.IndexSHA256 {
 		err = fail("Pack", holdfast.Corrupt, p.Name+indexSuffix, "the index does not have its hash", nil)
@@ -362,7 +363,7 @@ func (r *Reader) unsorted(name string, err error) error {
 }
 
 // spoolRuns writes sorted runs down in the clear, and puts them on a shelf.
-func (r *Reader) spoolRuns(v *Vault, runs []*run, rank func(*Member) int) error {
+func (r *Reader) spoolRuns(v *Vault, runs []*run, rank ranker) error {
 	if len(runs) == 0 {
 		return nil
 	}
@@ -384,7 +385,7 @@ func (r *Reader) spoolRuns(v *Vault, runs []*run, rank func(*Member) int) error 
 }
 
 // spool writes an index down, and puts what it names on a shelf.
-func (r *Reader) spool(v *Vault, list []Member, lines *os.File, rank func(*Member) int, claims bool) error {
+func (r *Reader) spool(v *Vault, list []Member, lines *os.File, rank ranker, claims bool) error {
 	index, err := indexOf(list)
 	if err != nil {
 		return err
@@ -432,7 +433,13 @@ func (r *Reader) Accounts(ctx context.Context, fn func(*History) error) error {
 		x := &History{r: r, Account: h[0].now.Account}
 		for len(h) > 0 && h[0].now.Account == x.Account {
 			s := h[0]
-			x.all = append(x.all, &candidate{Member: s.now, full: s.now, shelf: s, rank: s.rank(&s.now)})
+			c := &candidate{Member: s.now, full: s.now, shelf: s}
+			if rank, upto := s.rank(&s.now); c.BatchTo <= upto {
+				c.rank = rank
+			} else if c.BatchFrom <= upto && !s.claims {
+				c.whole = kept{rank, upto}
+			}
+			x.all = append(x.all, c)
 			err := s.forward(r)
 			switch {
 			case err == io.EOF:

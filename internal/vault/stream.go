@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -213,10 +214,15 @@ func (v *Vault) hashIn(ctx context.Context, term, batch uint64) (hash holdfast.H
 
 // Frames calls fn with the batches of the newest term's stream above one, in order, as they lie in the tail. Errors: NotFound (the tail begins later: the batches are in packs alone), Corrupt.
 func (v *Vault) Frames(ctx context.Context, after uint64, fn func(b *holdfast.Batch, stored time.Time) error) error {
+	var before holdfast.Position
 	return v.lines(ctx, after, func(line journal.BatchLine, changes []holdfast.Change) error {
 		if err := chain(line, changes); err != nil {
 			return err
 		}
+		if before.Batch > 0 && line.Prev != before.Hash {
+			return fail("Frames", holdfast.Corrupt, v.p.String(), fmt.Sprintf("batch %d does not follow the one before it: two wrote into this vault at the same time, or one that was put back", line.Batch), nil)
+		}
+		before = line.Position
 		return fn(&holdfast.Batch{Position: line.Position, Prev: line.Prev, Changes: changes, Redacted: line.Redacted}, line.Stored)
 	})
 }

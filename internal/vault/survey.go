@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"holdfast"
+	"holdfast/internal/journal"
 	"holdfast/internal/place"
 )
 
@@ -28,6 +29,7 @@ type survey struct {
 	erased   map[holdfast.ID]bool
 	loose    map[string]bool // heads that do not follow the one before: they are read all the same
 	id       holdfast.ID     // of the vault, as its heads say
+	tail     *gather         // the numbers of a term's batches
 
 	badPacks    []PackRef
 	badSegments []segmentRef
@@ -281,6 +283,10 @@ func (s *survey) lookAtSegments(ctx context.Context) error {
 		if s.released[name] {
 			continue
 		}
+		if s.tail == nil || s.tail.term != x.term {
+			s.tail = newGather(x.term)
+		}
+		s.tail.segment = name
 		last, torn, err := s.segment(ctx, name, x)
 		if (err == nil && torn > 0 || unread(err)) && i+1 < len(list) && list[i+1].term == x.term {
 			// A torn end is what an append that failed leaves; its batches stand again in the next segment.
@@ -299,6 +305,11 @@ func (s *survey) lookAtSegments(ctx context.Context) error {
 		}
 		if err := s.note(name, err); err != nil {
 			return err
+		}
+		for _, side := range s.tail.sides { // nothing is written anew of it: which of the two is right only a restore beside shows
+			if err := s.note(side.segment, s.tail.forked(side, nil)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -323,7 +334,13 @@ func (s *survey) segment(ctx context.Context, name string, x segmentRef) (last u
 	}
 	var bad error
 	for _, f := range frames {
-		err := s.v.batches(ctx, name, f, key, chain)
+		err := s.v.batches(ctx, name, f, key, func(line journal.BatchLine, changes []holdfast.Change) error {
+			if err := chain(line, changes); err != nil {
+				return err
+			}
+			s.tail.add(line, nil, nil)
+			return nil
+		})
 		switch {
 		case unread(err) && f.broken: // an append that was interrupted
 		case unread(err), errors.Is(err, errLine):

@@ -9,17 +9,25 @@ import (
 )
 
 // takeTail sorts the segments of which no pack can be read, and puts them on shelves.
-func (r *Reader) takeTail(ctx context.Context, v *Vault, sealed map[string]bool, rank func(*Member) int, have *coverage) error {
+func (r *Reader) takeTail(ctx context.Context, v *Vault, sealed map[string]bool, rank ranker, have *coverage) error {
 	var g *gather
 	size := int64(0)
 	flush := func() error {
 		if g == nil {
 			return nil
 		}
-		runs := g.runs()
-		have.have = append(have.have, g.have...)
-		g, size = nil, 0
-		return r.spoolRuns(v, runs, rank)
+		size = 0
+		return r.spoolGathered(v, g, rank)
+	}
+	settle := func() {
+		if g != nil {
+			best := g.settle(func(segment string, err error) { r.hurt(v, segment, err) })
+			have.have = append(have.have, g.have...)
+			if best != g {
+				have.have = append(have.have, best.have...)
+			}
+		}
+		g = nil
 	}
 	err := v.eachSegment(ctx, func(s segmentRef) error {
 		if sealed[SegmentName(s.term, s.n)] {
@@ -29,6 +37,9 @@ func (r *Reader) takeTail(ctx context.Context, v *Vault, sealed map[string]bool,
 			if err := flush(); err != nil {
 				return err
 			}
+			if g.term != s.term {
+				settle()
+			}
 		}
 		if g == nil {
 			g = newGather(s.term)
@@ -36,17 +47,33 @@ func (r *Reader) takeTail(ctx context.Context, v *Vault, sealed map[string]bool,
 		size += s.size
 		return r.readSegment(ctx, v, s, g, rank, have)
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = flush()
 	}
-	return flush()
+	settle()
+	return err
+}
+
+// spoolGathered puts what was gathered on shelves, each line of a fork on its own.
+func (r *Reader) spoolGathered(v *Vault, g *gather, rank ranker) error {
+	for _, x := range append([]*gather{g}, g.sides...) {
+		err := r.spoolRuns(v, x.runs(), func(m *Member) (int, uint64) {
+			n, upto := rank(m)
+			return n, min(upto, x.limit)
+		})
+		x.done, x.plain = nil, 0
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxGather bounds the plain octets that are sorted in memory.
 const maxGather = 16 << 20
 
 // readSegment gathers what can be read of a segment. What becomes too much for the memory goes onto a shelf.
-func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gather, rank func(*Member) int, have *coverage) error {
+func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gather, rank ranker, have *coverage) error {
 	name := SegmentName(s.term, s.n)
 	key, err := v.segmentKey(ctx, s.term, s.n)
 	if err != nil {
@@ -58,6 +85,7 @@ func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gat
 		}
 		return context.Cause(ctx)
 	}
+	g.segment = name
 	var fault error // of this machine, not of the vault
 	_, err = v.walk(ctx, name, func(f foundFrame) error {
 		upto := g.upto
@@ -68,9 +96,8 @@ func (r *Reader) readSegment(ctx context.Context, v *Vault, s segmentRef, g *gat
 			if r.o.At.IsZero() || !line.Stored.After(r.o.At) {
 				g.add(line, changes, func(id holdfast.ID) bool { return !r.wanted(id) })
 			}
-			if g.plain > maxGather {
-				fault = r.spoolRuns(v, g.runs(), rank)
-				g.done, g.plain = nil, 0
+			if g.octets() > maxGather {
+				fault = r.spoolGathered(v, g, rank)
 			}
 			return fault
 		})
