@@ -7,7 +7,7 @@ for command in "${!package[@]}"; do
 	command -v "$command" >/dev/null 2>&1 || missing+=("${package[$command]}")
 done
 # Modules of Debian's own Python, whatever other Python is in the PATH.
-declare -A module=([caldav]=python3-caldav [dateutil]=python3-dateutil [icalendar]=python3-icalendar [recurring_ical_events]=python3-recurring-ical-events [httplib2]=python3-httplib2)
+declare -A module=([caldav]=python3-caldav [dateutil]=python3-dateutil [icalendar]=python3-icalendar [recurring_ical_events]=python3-recurring-ical-events [httplib2]=python3-httplib2 [aiosmtpd]=python3-aiosmtpd)
 for name in "${!module[@]}"; do
 	/usr/bin/python3 -c "import $name" 2>/dev/null || missing+=("${module[$name]}")
 done
