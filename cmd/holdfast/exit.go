@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"syscall"
 
 	"holdfast"
 )
@@ -29,7 +30,7 @@ func (e *exitError) Error() string { return e.text }
 // exitCodes is the one table from kinds of errors to the exit status; what is not in it is a negative finding.
 var exitCodes = map[holdfast.ErrorKind]int{
 	holdfast.Invalid: exitUsage, holdfast.Forbidden: exitRefused, holdfast.Fenced: exitRefused, holdfast.Unavailable: exitBusy,
-	holdfast.Busy: exitBusy, holdfast.InDoubt: exitInconclusive,
+	holdfast.Busy: exitBusy, holdfast.Full: exitBusy, holdfast.InDoubt: exitInconclusive,
 }
 
 func exitCode(err error) int {
@@ -38,6 +39,9 @@ func exitCode(err error) int {
 		return x.code
 	}
 	if errors.Is(err, context.Canceled) {
+		return exitBusy
+	}
+	if errors.Is(err, syscall.ENOSPC) { // whichever file it was: with room the same is run again
 		return exitBusy
 	}
 	var e *holdfast.Error

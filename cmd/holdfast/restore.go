@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"holdfast"
@@ -213,9 +214,15 @@ func (a *app) restoreInto(ctx context.Context, c *config.Config, f restoreFlags,
 		return nil, refused("%s lies in memory (%s): a restart of the machine would empty it. Choose a disk, or say --volatile if you mean it", dir, vfs.Filesystem(dir))
 	}
 	if err := vfs.MkdirDurable(vfs.OS, dir, 0o700); err != nil {
+		if errors.Is(err, syscall.ENOSPC) {
+			return nil, err
+		}
 		return nil, refused("the directory cannot be made: %v", err)
 	}
 	lease, err := vfs.AcquireLease(vfs.OS, filepath.Join(dir, leaseName))
+	if errors.Is(err, syscall.ENOSPC) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, &holdfast.Error{Op: "restore", Kind: holdfast.Busy, Ref: dir, Text: "another process works on this directory", Err: err}
 	}

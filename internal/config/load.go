@@ -30,15 +30,18 @@ func (k Key) Env() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
 }
 
-// AddDataFlags adds the flags that every command takes: --data and --config.
+// everywhere tells whether every command takes a setting's flag: where the data are, and that they may lie in memory, which any command that opens a directory may ask for.
+func everywhere(k Key) bool { return k.Flag == "data" || k.Flag == "volatile" }
+
+// AddDataFlags adds the flags that every command takes: --data, --volatile and --config.
 func AddDataFlags(fs *pflag.FlagSet) {
 	fs.String("config", "", "read settings from `FILE` (default DATA/"+FileName+", if it is there)")
-	addFlags(fs, func(k Key) bool { return k.Flag == "data" })
+	addFlags(fs, everywhere)
 }
 
 // AddServeFlags adds the flags of serve.
 func AddServeFlags(fs *pflag.FlagSet) {
-	addFlags(fs, func(k Key) bool { return k.Flag != "data" })
+	addFlags(fs, func(k Key) bool { return !everywhere(k) })
 }
 
 func addFlags(fs *pflag.FlagSet, want func(Key) bool) {

@@ -33,6 +33,10 @@ func (e *Engine) beginBulk() error {
 func (e *Engine) EndBulk(ctx context.Context) error {
 	e.writer.Lock()
 	defer e.writer.Unlock()
+	return e.roomless("EndBulk", e.endBulk(ctx))
+}
+
+func (e *Engine) endBulk(ctx context.Context) error {
 	for _, sql := range bulkIndexes {
 		if err := e.w.Exec(sql); err != nil {
 			return fmt.Errorf("sqlite: the indexes of a restored store: %w", err)

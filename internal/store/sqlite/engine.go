@@ -172,7 +172,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	if err != nil {
 		e.closeConns()
-		return nil, fmt.Errorf("sqlite: %w", err)
+		return nil, e.roomless("Open", fmt.Errorf("sqlite: %w", err))
 	}
 	e.full.init(o.Dir, o.Ballast, o.Clock, o.Log)
 	if !o.inline {

@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"holdfast"
@@ -56,6 +58,25 @@ func (f *fullDisk) set(cause error) error {
 	}
 	f.full, f.checked = true, f.clock.Now()
 	return f.answer(cause)
+}
+
+// tight is how little room is none: what SQLite makes beside the database takes pages of 32 KiB, and it says "I/O error" where there is not enough for one.
+const tight = 256 << 10
+
+// roomless names a full disk that another step than a commit met.
+func (e *Engine) roomless(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	full := e.o.Driver.IsFull(err) || errors.Is(err, syscall.ENOSPC)
+	if !full && e.o.Driver.IsBroken(err) && e.o.Dir != "" {
+		room, serr := vfs.FreeSpace(e.o.Dir)
+		full = serr == nil && room.Free < tight
+	}
+	if !full {
+		return err
+	}
+	return &holdfast.Error{Op: "store." + op, Kind: holdfast.Full, Ref: e.o.Path, Text: "the disk of " + e.o.Path + " is full; make room there, and do the same again", Err: err}
 }
 
 func (f *fullDisk) answer(cause error) error {
