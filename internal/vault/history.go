@@ -19,11 +19,11 @@ type candidate struct {
 	bad    error // why it is not, or not beyond To
 	gone   bool  // nothing of it can be used
 	told   bool  // it was named as damage
-	whole  kept  // of one that was given up from a batch on: what was not
+	whole  partOf  // of one that was given up from a batch on: what was not
 }
 
-// kept is the part of a member up to a batch, behind which it was given up.
-type kept struct {
+// partOf is the part of a member up to a batch, behind which it was given up.
+type partOf struct {
 	rank int
 	upto uint64
 }
@@ -190,7 +190,7 @@ func (h *History) part(ctx context.Context) error {
 		}
 		x := *c
 		upto := c.whole.upto
-		x.rank, x.whole, c.whole = c.whole.rank, kept{}, kept{}
+		x.rank, x.whole, c.whole = c.whole.rank, partOf{}, partOf{}
 		lines, err := c.shelf.open(ctx, &c.full)
 		if err != nil && ctx.Err() != nil {
 			return err

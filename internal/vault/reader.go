@@ -437,7 +437,7 @@ func (r *Reader) Accounts(ctx context.Context, fn func(*History) error) error {
 			if rank, upto := s.rank(&s.now); c.BatchTo <= upto {
 				c.rank = rank
 			} else if c.BatchFrom <= upto && !s.claims {
-				c.whole = kept{rank, upto}
+				c.whole = partOf{rank, upto}
 			}
 			x.all = append(x.all, c)
 			err := s.forward(r)
