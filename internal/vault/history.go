@@ -16,10 +16,10 @@ type candidate struct {
 	full   Member // as its index has it
 	shelf  *shelf
 	rank   int
-	bad    error // why it is not, or not beyond To
-	gone   bool  // nothing of it can be used
-	told   bool  // it was named as damage
-	whole  partOf  // of one that was given up from a batch on: what was not
+	bad    error  // why it is not, or not beyond To
+	gone   bool   // nothing of it can be used
+	told   bool   // it was named as damage
+	whole  partOf // of one that was given up from a batch on: what was not
 }
 
 // partOf is the part of a member up to a batch, behind which it was given up.
