@@ -111,7 +111,7 @@ func PackBatches(batches []*holdfast.Batch, stored time.Time) *Packed {
 // Pack is PackBatches into p, whose earlier batches nobody needs any more: they were appended, or are to be packed again.
 func (p *Packed) Pack(batches []*holdfast.Batch, stored time.Time) {
 	first, last := batches[0], batches[len(batches)-1]
-	*p = Packed{First: first.Batch, Last: last.Batch, Prev: first.Prev, Hash: last.Hash, Stored: stored, Octets: kept(p.Octets), heads: p.heads[:0], lines: kept(p.lines)}
+	*p = Packed{First: first.Batch, Last: last.Batch, Prev: first.Prev, Hash: last.Hash, Stored: stored, Octets: reusable(p.Octets), heads: p.heads[:0], lines: reusable(p.lines)}
 	for _, b := range batches {
 		p.lines = journal.AppendBatch(p.lines, b, stored)
 		p.Changes += len(b.Changes)
@@ -124,8 +124,8 @@ func (p *Packed) Pack(batches []*holdfast.Batch, stored time.Time) {
 	p.Plain, p.Octets = int64(len(p.lines)), seal.AppendPack(p.Octets, p.lines)
 }
 
-// kept returns memory to be used again.
-func kept(b []byte) []byte {
+// reusable returns memory to be used again.
+func reusable(b []byte) []byte {
 	if cap(b) > maxKept {
 		return nil
 	}

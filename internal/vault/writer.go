@@ -121,7 +121,7 @@ func (w *Writer) Append(ctx context.Context, list ...*Packed) error {
 	if err := w.ready(ctx); err != nil {
 		return err
 	}
-	octets := kept(w.buf)
+	octets := reusable(w.buf)
 	for _, p := range list {
 		var err error
 		if octets, err = p.frame(octets, w.seg.by); err != nil {
