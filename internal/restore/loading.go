@@ -59,8 +59,8 @@ func (a *loading) read(ctx context.Context) error {
 		a.lose(l)
 	}
 	a.loaded = a.seq
-	if a.seq == 0 {
-		return a.send(ctx, nil, true) // nothing of it could be read
+	if a.seq == 0 || a.r.o.Bare { // nothing of it could be read, or nothing is to be added
+		return a.send(ctx, nil, true)
 	}
 	if err := a.credentials(ctx); err != nil {
 		return err

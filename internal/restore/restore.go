@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -30,6 +31,12 @@ type Options struct {
 	Seq        uint64    // of that account; 0: the newest
 	Collection string    // path, of that account; empty: all
 
+	// Bare restores what the vaults have and nothing else: no epoch of the restore's own, no credentials that are newer than the rest. That is what a drill compares.
+	Bare bool
+	Only func(holdfast.ID) bool      // which accounts; nil: all, or the one that Account names
+	Load int                         // changes that are applied at once, at most; 0: 5,000
+	Pace func(context.Context) error // called before each load is applied: it may wait, so that others get on. nil: nobody waits
+
 	// Based is told where the engine's stream stands once everything that the vaults have is in it, before the restore's own changes. Where that was so in a run before, Base says it.
 	Based func(holdfast.Position) error
 	Base  holdfast.Position
@@ -54,6 +61,7 @@ type Account struct {
 	Seq      uint64        `json:"seq"`
 	Changes  int64         `json:"changes"`
 	Digest   holdfast.Hash `json:"digest"` // state part, of what was restored
+	Chain    holdfast.Hash `json:"-"`      // at Seq, of a bare restore
 	Complete bool          `json:"complete"`
 }
 
@@ -106,7 +114,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return rep, err
 	}
-	newest, err := vault.NewReader(ctx, o.Vaults, vault.ReadOptions{Spool: o.Spool + "-newest", Account: only, Trust: o.Recovery})
+	newest, err := vault.NewReader(ctx, o.Vaults, vault.ReadOptions{Spool: o.Spool + "-newest", Account: only, Only: o.Only, Trust: o.Recovery})
 	if err != nil {
 		return rep, err
 	}
@@ -294,7 +302,7 @@ type load struct {
 	ends    []*piece
 }
 
-func (l *load) full() bool { return len(l.changes) >= maxApplyChanges || l.octets >= maxApplyOctets }
+func (l *load) full(most int) bool { return len(l.changes) >= most || l.octets >= maxApplyOctets }
 
 // gather makes loads of what comes, beside the engine: while it applies one the readers fill the next.
 func (r *run) gather(ctx context.Context, loads chan<- *load) {
@@ -313,7 +321,7 @@ func (r *run) gather(ctx context.Context, loads chan<- *load) {
 		} else {
 			l.changes, l.octets = append(l.changes, p.changes...), l.octets+p.octets
 		}
-		if l.full() {
+		if l.full(cmp.Or(r.o.Load, maxApplyChanges)) {
 			give()
 		}
 	}
@@ -348,6 +356,11 @@ func (r *run) apply(ctx context.Context) error {
 
 // applyOne applies a load, and notes which accounts are whole with it.
 func (r *run) applyOne(ctx context.Context, l *load) error {
+	if r.o.Pace != nil {
+		if err := r.o.Pace(ctx); err != nil {
+			return err
+		}
+	}
 	if r.o.Engine != nil && len(l.changes) > 0 {
 		if err := r.o.Engine.Apply(ctx, &holdfast.Batch{Changes: l.changes}); err != nil {
 			return fmt.Errorf("restore: %w", err)
@@ -384,7 +397,7 @@ func (r *run) base(ctx context.Context) error {
 
 // end notes what became of an account.
 func (r *run) end(ctx context.Context, a *loading) error {
-	out := Account{Email: a.email, ID: a.id, Epoch: a.epoch, Seq: a.seq, Changes: int64(a.count), Complete: len(a.losses) == 0}
+	out := Account{Email: a.email, ID: a.id, Epoch: a.epoch, Seq: a.seq, Chain: a.chain, Changes: int64(a.count), Complete: len(a.losses) == 0}
 	if r.o.Engine != nil {
 		snap, err := r.o.Engine.Snapshot(ctx)
 		if err != nil {

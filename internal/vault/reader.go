@@ -22,10 +22,11 @@ import (
 
 // ReadOptions say what is read out of vaults.
 type ReadOptions struct {
-	Spool   string         // a directory for what is sorted on the way; it holds changes in the clear while the reader is open
-	At      time.Time      // as of a moment, by the vaults' time; zero: the newest
-	Account holdfast.ID    // one alone; zero: all
-	Trust   *seal.Recovery // who says which signers are the store's own; nil: not asked
+	Spool   string                 // a directory for what is sorted on the way; it holds changes in the clear while the reader is open
+	At      time.Time              // as of a moment, by the vaults' time; zero: the newest
+	Account holdfast.ID            // one alone; zero: all
+	Only    func(holdfast.ID) bool // which accounts; nil: all
+	Trust   *seal.Recovery         // who says which signers are the store's own; nil: not asked
 }
 
 // Damage is something in a vault that could not be read.
@@ -270,7 +271,7 @@ func (r *Reader) takeHeads(ctx context.Context, v *Vault, terms map[uint64]Term,
 }
 
 func (r *Reader) wanted(id holdfast.ID) bool {
-	return (r.o.Account.IsZero() || r.o.Account == id) && !r.erased[id]
+	return (r.o.Account.IsZero() || r.o.Account == id) && (r.o.Only == nil || r.o.Only(id)) && !r.erased[id]
 }
 
 // takePack puts a pack on a shelf.

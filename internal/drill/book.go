@@ -1,0 +1,232 @@
+package drill
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"holdfast"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// Book keeps the results of drills, and when each account was last proven. It is an SQLite file, so that memory does not grow with accounts. What it holds can be lost: then nothing is proven until it is proven again.
+type Book struct {
+	mu   sync.Mutex
+	conn *sqlite.Conn
+	keep int
+}
+
+const bookSchema = `
+CREATE TABLE IF NOT EXISTS drill (id TEXT PRIMARY KEY, started INTEGER NOT NULL, vault TEXT NOT NULL, result TEXT NOT NULL, sha256 BLOB NOT NULL, json BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS drill_started ON drill (started);
+CREATE TABLE IF NOT EXISTS proof (account BLOB NOT NULL, vault TEXT NOT NULL, at INTEGER NOT NULL, drill TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL, state BLOB NOT NULL, PRIMARY KEY (account, vault)) WITHOUT ROWID;
+`
+
+// OpenBook opens the book in a file; makes it where it is not there or cannot be read, and says so. keep is how many results it holds, those of the newest drills. What was running when its process ended is inconclusive.
+func OpenBook(file string, keep int, now time.Time) (b *Book, lost bool, err error) {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, false, fmt.Errorf("drill.OpenBook: %w", err)
+	}
+	c, err := openBook(file)
+	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultNotADB || sqlite.ErrCode(err).ToPrimary() == sqlite.ResultCorrupt {
+		lost = true
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			if err := os.Remove(file + suffix); err != nil && !os.IsNotExist(err) {
+				return nil, lost, fmt.Errorf("drill.OpenBook: %w", err)
+			}
+		}
+		c, err = openBook(file)
+	}
+	if err != nil {
+		return nil, lost, fmt.Errorf("drill.OpenBook: %w", err)
+	}
+	b = &Book{conn: c, keep: keep}
+	if err := b.settle(now); err != nil {
+		c.Close()
+		return nil, lost, err
+	}
+	return b, lost, nil
+}
+
+func openBook(file string) (*sqlite.Conn, error) {
+	c, err := sqlite.OpenConn(file, sqlite.OpenReadWrite|sqlite.OpenCreate|sqlite.OpenWAL)
+	if err != nil {
+		return nil, err
+	}
+	for _, sql := range []string{"PRAGMA synchronous=FULL", "PRAGMA cache_size=-2048", "PRAGMA trusted_schema=OFF"} {
+		if err := sqlitex.ExecuteTransient(c, sql, nil); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	if err := sqlitex.ExecuteScript(c, bookSchema, nil); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close closes the file.
+func (b *Book) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.conn.Close()
+}
+
+func (b *Book) exec(sql string, result func(*sqlite.Stmt) error, args ...any) error {
+	if err := sqlitex.Execute(b.conn, sql, &sqlitex.ExecOptions{Args: args, ResultFunc: result}); err != nil {
+		kind := holdfast.Unavailable
+		if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultFull {
+			kind = holdfast.Full
+		}
+		return fail("Book", kind, "", "the book of drills cannot be used", err)
+	}
+	return nil
+}
+
+// settle ends what a process that is gone left running.
+func (b *Book) settle(now time.Time) error {
+	var left []Result
+	err := b.exec("SELECT json FROM drill WHERE result = ?", func(s *sqlite.Stmt) error {
+		r, err := decode(s, 0)
+		left = append(left, r)
+		return err
+	}, string(Running))
+	for i := range left {
+		r := &left[i]
+		r.unsure("the process that ran it ended before it did")
+		r.Ended = now.UTC().Truncate(time.Second)
+		if err == nil {
+			err = b.write(r)
+		}
+	}
+	return err
+}
+
+func decode(s *sqlite.Stmt, col int) (r Result, err error) {
+	text := make([]byte, s.ColumnLen(col))
+	s.ColumnBytes(col, text)
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fail("Book", holdfast.Corrupt, "", "a result in the book of drills cannot be read", err)
+	}
+	return r, nil
+}
+
+// Begin notes a drill that is about to run.
+func (b *Book) Begin(r Result) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r.Result = Running
+	return b.write(&r)
+}
+
+func (b *Book) write(r *Result) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("drill.Book: %w", err)
+	}
+	sum := holdfast.HashOf(text)
+	return b.exec("INSERT OR REPLACE INTO drill (id, started, vault, result, sha256, json) VALUES (?, ?, ?, ?, ?, ?)", nil, r.ID, r.Started.Unix(), r.Vault, string(r.Result), sum[:], text)
+}
+
+// End notes what came of a drill, what it proved, and lets the oldest results go. It is all or nothing. It returns the SHA-256 of the result as it is kept.
+func (b *Book) End(r *Result, proofs []Proof) (sum holdfast.Hash, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	done := sqlitex.Save(b.conn)
+	defer done(&err)
+	if err := b.write(r); err != nil {
+		return sum, err
+	}
+	for i := range proofs {
+		p := &proofs[i]
+		if err := b.exec("INSERT OR REPLACE INTO proof (account, vault, at, drill, epoch, seq, chain, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", nil, p.Account[:], r.Vault, r.Ended.Unix(), r.ID, int64(p.Epoch), int64(p.Seq), p.Chain[:], p.State[:]); err != nil {
+			return sum, err
+		}
+	}
+	// The last pass of each vault is kept however old it is.
+	if err := b.exec("DELETE FROM drill WHERE id NOT IN (SELECT id FROM drill ORDER BY started DESC, id DESC LIMIT ?) AND id NOT IN (SELECT id FROM (SELECT id, max(started) FROM drill WHERE result = 'pass' GROUP BY vault))", nil, b.keep); err != nil {
+		return sum, err
+	}
+	text, err := json.Marshal(r)
+	return holdfast.HashOf(text), err
+}
+
+// List returns up to limit results, newest first.
+func (b *Book) List(limit int) (out []Result, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err = b.exec("SELECT json FROM drill ORDER BY started DESC, id DESC LIMIT ?", func(s *sqlite.Stmt) error {
+		r, err := decode(s, 0)
+		out = append(out, r)
+		return err
+	}, limit)
+	return out, err
+}
+
+// Show returns one result. Errors: NotFound.
+func (b *Book) Show(id string) (r Result, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	found := false
+	err = b.exec("SELECT json FROM drill WHERE id = ?", func(s *sqlite.Stmt) (err error) { r, err = decode(s, 0); found = true; return err }, id)
+	if err == nil && !found {
+		err = fail("Show", holdfast.NotFound, id, "there is no drill of this id; `holdfast drill list` shows which are", nil)
+	}
+	return r, err
+}
+
+// Last returns the newest result of a vault, and the newest that passed; ok tells whether there is one.
+func (b *Book) Last(vault string) (last, passed Result, ok bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err = b.exec("SELECT json FROM drill WHERE vault = ? AND result <> 'running' ORDER BY started DESC, id DESC LIMIT 1", func(s *sqlite.Stmt) (err error) { last, err = decode(s, 0); ok = true; return err }, vault)
+	if err == nil {
+		err = b.exec("SELECT json FROM drill WHERE vault = ? AND result = 'pass' ORDER BY started DESC, id DESC LIMIT 1", func(s *sqlite.Stmt) (err error) { passed, err = decode(s, 0); return err }, vault)
+	}
+	return last, passed, ok, err
+}
+
+// Proven is the newest proof of an account.
+type Proven struct {
+	Proof
+	Vault string
+	Drill string
+	At    time.Time
+}
+
+// ProvenIn returns the proof of an account in one vault; a zero time where there is none.
+func (b *Book) ProvenIn(vault string, account holdfast.ID) (Proven, error) {
+	return b.proof("SELECT vault, drill, at, epoch, seq, chain, state FROM proof WHERE account = ? AND vault = ?", account, vault)
+}
+
+// Proven returns the newest proof of an account, in whichever vault.
+func (b *Book) Proven(account holdfast.ID) (Proven, error) {
+	return b.proof("SELECT vault, drill, at, epoch, seq, chain, state FROM proof WHERE account = ? AND ? = '' ORDER BY at DESC LIMIT 1", account, "")
+}
+
+func (b *Book) proof(sql string, account holdfast.ID, vault string) (p Proven, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p.Account = account
+	err = b.exec(sql, func(s *sqlite.Stmt) error {
+		p.Vault, p.Drill, p.At = s.ColumnText(0), s.ColumnText(1), time.Unix(s.ColumnInt64(2), 0).UTC()
+		p.Epoch, p.Seq = uint64(s.ColumnInt64(3)), uint64(s.ColumnInt64(4))
+		s.ColumnBytes(5, p.Chain[:])
+		s.ColumnBytes(6, p.State[:])
+		return nil
+	}, account[:], vault)
+	return p, err
+}
+
+// Forget removes what is known of an account that was erased.
+func (b *Book) Forget(account holdfast.ID) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.exec("DELETE FROM proof WHERE account = ?", nil, account[:])
+}

@@ -1,0 +1,137 @@
+package drill
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"holdfast"
+)
+
+// Outcome is what came of a drill.
+type Outcome string
+
+// The outcomes. Running is what a book says of a drill that has not ended, and of one whose process did.
+const (
+	Pass         Outcome = "pass"
+	Fail         Outcome = "fail"
+	Inconclusive Outcome = "inconclusive"
+	Running      Outcome = "running"
+)
+
+// The keys with which a vault is read.
+const (
+	ServerKey   = "server"
+	RecoveryKey = "recovery"
+)
+
+// Result tells what a drill did. It is the object `drill` of the command line.
+type Result struct {
+	ID       string    `json:"id"`
+	Started  time.Time `json:"started"`
+	Ended    time.Time `json:"ended"`
+	Result   Outcome   `json:"result"`
+	Vault    string    `json:"vault"`
+	At       time.Time `json:"at"`    // as of when: everything that the vault had confirmed by then had to be there
+	Batch    uint64    `json:"batch"` // the same as a position in the store's stream
+	KeyUsed  string    `json:"key_used"`
+	Accounts int       `json:"accounts"` // that were compared
+	Changes  Changes   `json:"changes"`
+	Blobs    Blobs     `json:"blobs"`
+	Digests  Digests   `json:"digests"`
+	Reasons  []string  `json:"reasons"` // why it is not a pass; the first of them
+	Sample   Sample    `json:"sample"`
+	Seconds  float64   `json:"duration_s"`
+	Rate     float64   `json:"changes_per_s"`
+}
+
+// Changes counts what had to come and what came.
+type Changes struct {
+	Expected int64 `json:"expected"`
+	Restored int64 `json:"restored"`
+}
+
+// Blobs counts bodies whose octets were hashed again, in the restored and in the living store.
+type Blobs struct {
+	Rehashed int64 `json:"rehashed"`
+	Octets   int64 `json:"octets"`
+}
+
+// Digests tells which accounts are equal.
+type Digests struct {
+	Equal     int      `json:"equal"`
+	Different []string `json:"different"` // ids of accounts; the first of them
+}
+
+// Sample tells how many of a store's accounts were chosen.
+type Sample struct {
+	Of     int  `json:"of"`     // accounts that the store had
+	Random int  `json:"random"` // of those chosen, how many were drawn by lot, the others having waited longest
+	Whole  bool `json:"whole"`  // all were
+	// AtMost bounds, with a confidence of 95 %, the share of accounts that would not pass, if all that were drawn did: 0 where all were tried, 1 where none was.
+	AtMost float64 `json:"at_most"`
+}
+
+// confidence fills in AtMost: if more than that share of accounts were bad, so many drawn by lot would show none with a probability of less than 5 %.
+func (s *Sample) confidence() {
+	switch {
+	case s.Whole:
+		s.AtMost = 0
+	case s.Random == 0:
+		s.AtMost = 1
+	default:
+		s.AtMost = 1 - math.Pow(0.05, 1/float64(s.Random))
+	}
+}
+
+// String says what the sample shows, for people.
+func (s Sample) String() string {
+	if s.Whole {
+		return fmt.Sprintf("all %d accounts", s.Of)
+	}
+	if s.Random == 0 {
+		return fmt.Sprintf("chosen of %d accounts; it says nothing of the others", s.Of)
+	}
+	return fmt.Sprintf("of %d accounts, %d drawn by lot: with 95 %% confidence at most %.1f %% of all would not pass", s.Of, s.Random, 100*s.AtMost)
+}
+
+// Proof is what a passed drill proves of one account.
+type Proof struct {
+	Account holdfast.ID
+	Epoch   uint64
+	Seq     uint64
+	Chain   holdfast.Hash
+	State   holdfast.Hash
+}
+
+// Bounds of what a result names.
+const (
+	maxReasons   = 50
+	maxDifferent = 100
+)
+
+// failed notes why it cannot pass.
+func (r *Result) failed(format string, args ...any) { r.Result = Fail; r.because(format, args...) }
+
+// unsure notes why nothing is proven, unless it failed already.
+func (r *Result) unsure(format string, args ...any) {
+	if r.Result != Fail {
+		r.Result = Inconclusive
+	}
+	r.because(format, args...)
+}
+
+func (r *Result) because(format string, args ...any) {
+	switch n := len(r.Reasons); {
+	case n < maxReasons:
+		r.Reasons = append(r.Reasons, fmt.Sprintf(format, args...))
+	case n == maxReasons:
+		r.Reasons = append(r.Reasons, "and more")
+	}
+}
+
+func (r *Result) different(id holdfast.ID) {
+	if len(r.Digests.Different) < maxDifferent {
+		r.Digests.Different = append(r.Digests.Different, id.String())
+	}
+}
