@@ -51,6 +51,7 @@ type History struct {
 	Account holdfast.ID
 	r       *Reader
 	all     []*candidate
+	spared  []*shelf // for which others stand in already
 	losses  []Loss
 	named   []Loss
 }
@@ -170,7 +171,7 @@ func (h *History) Changes(ctx context.Context, fn func([]Loaded) error) error {
 		}
 	}
 	w := walker{h: h, fn: fn}
-	for range h.maxTries() {
+	for n := 0; n < h.maxTries(); n++ {
 		again, err := w.run(ctx, h.plan())
 		if err != nil {
 			return err
@@ -197,13 +198,38 @@ func (h *History) part(ctx context.Context) error {
 		}
 		x.shrink(lines, func(l *Loaded) bool { return l.Batch <= upto })
 		h.all = append(h.all, &x)
+		if err != nil {
+			if err := h.standIns(ctx, c.shelf); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
+// standIns takes in what stands in for a pack that is damaged, once.
+func (h *History) standIns(ctx context.Context, s *shelf) error {
+	if slices.Contains(h.spared, s) {
+		return nil
+	}
+	h.spared = append(h.spared, s)
+	list, err := h.r.spare(ctx, s, h.Account)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	before := len(h.all)
+	h.all = append(h.all, list...)
+	if err := h.part(ctx); err != nil || h.r.o.At.IsZero() {
+		return err
+	}
+	return h.cutFrom(ctx, before)
+}
+
 // cut leaves out what came after the moment that is asked for.
-func (h *History) cut(ctx context.Context) error {
-	for _, c := range h.all {
+func (h *History) cut(ctx context.Context) error { return h.cutFrom(ctx, 0) }
+
+func (h *History) cutFrom(ctx context.Context, first int) error {
+	for _, c := range h.all[first:] {
 		at := h.r.o.At
 		switch {
 		case c.First.After(at):
@@ -214,6 +240,11 @@ func (h *History) cut(ctx context.Context) error {
 				return err
 			}
 			c.shrink(lines, func(l *Loaded) bool { return !l.Stored.After(at) })
+			if err != nil {
+				if err := h.standIns(ctx, c.shelf); err != nil {
+					return err
+				}
+			}
 		}
 	}
 	return nil
@@ -278,7 +309,7 @@ func (w *walker) step(ctx context.Context, s step) (again bool, err error) {
 		}
 		s.c.bad = err
 		s.c.shrink(lines, func(*Loaded) bool { return true })
-		return true, nil
+		return true, w.h.standIns(ctx, s.c.shelf)
 	}
 	from, to := 0, 0 // of the lines, which are in order: those that are wanted
 	fresh := w.seq == 0 || len(w.gaps) > 0 && w.gaps[len(w.gaps)-1].To == w.seq

@@ -37,10 +37,11 @@ type coverage struct {
 	newest Head   // that can be read
 	end    uint64 // what stands behind the vault's end and cannot be read, see Torn
 
-	badTerms []string // that cannot be read or believed, for which no head stands in, and that were not released
-	badHead  bool     // the newest cannot be read
-	blind    []string // objects that could not be read to their ends
-	hurt     bool     // something is damaged
+	badTerms []string  // that cannot be read or believed, for which no head stands in, and that were not released
+	replaced []PackRef // that later ones took the place of
+	badHead  bool      // the newest cannot be read
+	blind    []string  // objects that could not be read to their ends
+	hurt     bool      // something is damaged
 }
 
 // tornFrame is a frame whose octets do not have their hash.

@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bytes"
 	"container/heap"
 	"context"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -44,6 +44,8 @@ type Reader struct {
 	erased  map[holdfast.ID]bool
 	ends    []holdfast.Position // of the vaults, and of their heads
 	holes   []BatchRange
+	mu      sync.Mutex // of damage and spares: histories are read by several at a time
+	spares  map[*shelf]*spares
 	stands  []*standing
 	files   []*os.File
 	fault   error // of this machine, not of a vault: it ends the reading, as what is not sorted would be missing
@@ -59,6 +61,8 @@ type shelf struct {
 	claims bool // it says how far accounts have come, and holds nothing
 	rank   ranker
 	open   func(context.Context, *Member) ([]Loaded, error)
+	pack   PackRef   // that it is
+	before []PackRef // packs of the vault that others took the place of
 }
 
 // NewReader opens vaults for reading. What cannot be read is remembered as damage, and passed over. It must be closed. Errors: those that keep it from reading anything.
@@ -88,7 +92,11 @@ func (r *Reader) Close() {
 }
 
 // Damage returns what could not be read so far.
-func (r *Reader) Damage() []Damage { return r.damage }
+func (r *Reader) Damage() []Damage {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.damage)
+}
 
 // Erased returns the accounts that were erased on purpose: they are not read.
 func (r *Reader) Erased() map[holdfast.ID]bool { return r.erased }
@@ -97,6 +105,8 @@ func (r *Reader) Erased() map[holdfast.ID]bool { return r.erased }
 func (r *Reader) Positions() []holdfast.Position { return r.ends }
 
 func (r *Reader) hurt(v *Vault, object string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.damage = append(r.damage, Damage{v.meta.Name, object, err.Error()})
 }
 
@@ -128,7 +138,7 @@ func (r *Reader) take(ctx context.Context, v *Vault) error {
 		}
 	}
 	for _, p := range packs {
-		if err := r.takePack(ctx, v, p, rank); err != nil {
+		if err := r.takePack(ctx, v, p, have.replaced, rank); err != nil {
 			if r.fault != nil {
 				return r.fault
 			}
@@ -240,7 +250,13 @@ func (r *Reader) takeHeads(ctx context.Context, v *Vault, terms map[uint64]Term,
 			released[x] = true
 		}
 		for _, p := range h.Packs {
-			packs = slices.DeleteFunc(packs, func(o PackRef) bool { return slices.Contains(p.Replaces, o.Name) })
+			packs = slices.DeleteFunc(packs, func(o PackRef) bool {
+				gone := slices.Contains(p.Replaces, o.Name)
+				if gone {
+					have.replaced = append(have.replaced, o)
+				}
+				return gone
+			})
 			packs = append(packs, p)
 		}
 		if !r.o.At.IsZero() && h.PlaceAt.After(r.o.At) {
@@ -275,7 +291,7 @@ func (r *Reader) wanted(id holdfast.ID) bool {
 }
 
 // takePack puts a pack on a shelf.
-func (r *Reader) takePack(ctx context.Context, v *Vault, p PackRef, rank ranker) error {
+func (r *Reader) takePack(ctx context.Context, v *Vault, p PackRef, before []PackRef, rank ranker) error {
 	index, err := place.ReadAll(ctx, v.p, p.Name+indexSuffix, p.IndexSize)
 	if err == nil && holdfast.HashOf(index) != p.IndexSHA256 {
 		err = fail("Pack", holdfast.Corrupt, p.Name+indexSuffix, "the index does not have its hash", nil)
@@ -295,15 +311,7 @@ func (r *Reader) takePack(ctx context.Context, v *Vault, p PackRef, rank ranker)
 	if err := r.put(f, index); err != nil {
 		return err
 	}
-	s := &shelf{vault: v, name: p.Name, list: newMembers(f), rank: rank}
-	s.open = func(ctx context.Context, m *Member) ([]Loaded, error) {
-		sealed, err := v.read(ctx, p.Name+packSuffix, m.Offset, m.Length)
-		if err != nil {
-			return nil, err
-		}
-		return v.openMember(ctx, *m, sealed)
-	}
-	return r.place(s)
+	return r.place(&shelf{vault: v, name: p.Name, list: newMembers(f), rank: rank, open: v.opener(p.Name), pack: p, before: before})
 }
 
 // place puts a shelf where it is read.
@@ -402,13 +410,7 @@ func (r *Reader) spool(v *Vault, list []Member, lines *os.File, rank ranker, cla
 	if claims {
 		s.name = dirHeads
 	}
-	s.open = func(_ context.Context, m *Member) ([]Loaded, error) {
-		b := make([]byte, m.Length)
-		if _, err := lines.ReadAt(b, m.Offset); err != nil {
-			return nil, err
-		}
-		return m.unfold(bytes.NewReader(b))
-	}
+	s.open = unfolder(lines)
 	return r.place(s)
 }
 
@@ -426,6 +428,17 @@ func (h *row) Pop() any {
 	return x
 }
 
+// candidate makes one of a member on a shelf.
+func (s *shelf) candidate(m Member) *candidate {
+	c := &candidate{Member: m, full: m, shelf: s}
+	if rank, upto := s.rank(&m); c.BatchTo <= upto {
+		c.rank = rank
+	} else if c.BatchFrom <= upto && !s.claims {
+		c.whole = partOf{rank, upto}
+	}
+	return c
+}
+
 // Accounts calls fn with each account's history, by ascending id. It can be called once. A history can be read after fn returned, until the reader is closed.
 func (r *Reader) Accounts(ctx context.Context, fn func(*History) error) error {
 	h := row(slices.Clone(r.shelves))
@@ -434,13 +447,7 @@ func (r *Reader) Accounts(ctx context.Context, fn func(*History) error) error {
 		x := &History{r: r, Account: h[0].now.Account}
 		for len(h) > 0 && h[0].now.Account == x.Account {
 			s := h[0]
-			c := &candidate{Member: s.now, full: s.now, shelf: s}
-			if rank, upto := s.rank(&s.now); c.BatchTo <= upto {
-				c.rank = rank
-			} else if c.BatchFrom <= upto && !s.claims {
-				c.whole = partOf{rank, upto}
-			}
-			x.all = append(x.all, c)
+			x.all = append(x.all, s.candidate(s.now))
 			err := s.forward(r)
 			switch {
 			case err == io.EOF:

@@ -295,7 +295,7 @@ func (r *repair) segment(ctx context.Context, x segmentRef, sealed bool) error {
 		if r.w.Term().Number == x.term && r.w.Open() == x.n {
 			r.w.Roll() // what comes from now on stands in another segment
 		}
-		if err := r.readable(ctx, x, g); err != nil {
+		if err := r.v.readable(ctx, x, g, func(id holdfast.ID) bool { return r.s.erased[id] }); err != nil {
 			return err
 		}
 	}
@@ -305,32 +305,6 @@ func (r *repair) segment(ctx context.Context, x segmentRef, sealed bool) error {
 		return nil
 	}
 	return r.write(ctx, runs, g.have, nil, []string{name})
-}
-
-// readable gathers the batches of a segment that can be read.
-func (r *repair) readable(ctx context.Context, x segmentRef, g *gather) error {
-	name := SegmentName(x.term, x.n)
-	key, err := r.v.segmentKey(ctx, x.term, x.n)
-	if err != nil {
-		if damaging(err) {
-			return nil
-		}
-		return err
-	}
-	_, err = r.v.walk(ctx, name, func(f foundFrame) error {
-		err := r.v.batches(ctx, name, f, key, func(line journal.BatchLine, changes []holdfast.Change) error {
-			if err := chain(line, changes); err != nil {
-				return err
-			}
-			g.add(line, changes, func(id holdfast.ID) bool { return r.s.erased[id] })
-			return nil
-		})
-		if err != nil && damaging(err) {
-			return nil
-		}
-		return err
-	})
-	return err
 }
 
 // adoptOrphans names packs that lie there, can be read to their ends, and that no head names: one that cannot be read any more may have.

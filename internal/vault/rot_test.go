@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast"
 	"holdfast/internal/place"
@@ -196,5 +197,57 @@ func TestASegmentOfATornFrameAlone(t *testing.T) {
 	got, damage := readAll(t, r.recovery, ReadOptions{}, p)
 	if n := same(t, "sealed", got, m.truth(len(m.batches))); n != 0 || len(damage) != 0 {
 		t.Fatalf("%d are missing, %+v", n, damage)
+	}
+}
+
+// TestWhatAPackWasMadeOfStandsIn: while segments and joined packs are still there, a damaged pack loses nothing, whoever reads, as of whichever moment; that it is damaged is said.
+func TestWhatAPackWasMadeOfStandsIn(t *testing.T) {
+	r, m := newRig(t, nil), newMaker(43, 3)
+	pack := func() {
+		for range 3 {
+			r.clock.Advance(time.Minute)
+			r.ship(m.batch(2))
+		}
+		r.w.Roll()
+		must2(r.v.Seal(ctx, r.w))
+	}
+	for range packsOfATier {
+		pack()
+	}
+	p := r.place.(*memory.Place)
+	sealed := p.Clone()
+	for _, name := range names(t, p) { // what the packs were made of goes first
+		if strings.HasPrefix(name, dirTail) {
+			p.Overwrite(name, nil)
+		}
+	}
+	if rep := must2(r.v.Compact(ctx, r.w)); rep.Packs != packsOfATier {
+		t.Fatalf("%d packs were joined", rep.Packs)
+	}
+	newest := func(p place.Place) string {
+		last := ""
+		for _, name := range names(t, p) {
+			if strings.HasSuffix(name, packSuffix) {
+				last = name
+			}
+		}
+		return last
+	}
+	for where, p := range map[string]*memory.Place{"segments": sealed, "joined packs": p} {
+		name := newest(p)
+		b := slices.Clone(must2(place.ReadAll(ctx, p, name, 1<<20)))
+		for i := 50; i < len(b); i += 200 { // every member
+			b[i] ^= 1
+		}
+		p.Overwrite(name, b)
+		got, damage, unsure := readSure(t, r.recovery, ReadOptions{}, p)
+		if n := same(t, where, got, m.truth(len(m.batches))); n != 0 || len(unsure) > 0 || !slices.ContainsFunc(damage, func(d Damage) bool { return d.Object == name }) {
+			t.Errorf("%s: %d changes are missing; unsure: %q; damage: %+v", where, n, unsure, damage)
+		}
+		at := len(m.batches) - 2
+		got, _ = readAll(t, r.recovery, ReadOptions{At: start.Add(time.Duration(at) * time.Minute)}, p)
+		if n := same(t, where, got, m.truth(at)); n != 0 {
+			t.Errorf("%s, as of a moment: %d changes are missing", where, n)
+		}
 	}
 }
