@@ -21,6 +21,7 @@ import (
 	"holdfast/internal/dav"
 	"holdfast/internal/dav/caldav"
 	"holdfast/internal/dav/carddav"
+	"holdfast/internal/doctor"
 	"holdfast/internal/web"
 )
 
@@ -76,7 +77,11 @@ func (s *server) face() (http.Handler, error) {
 	mux := http.NewServeMux()
 	pages.Routes(mux)
 	slow := s.bounded(mux)
+	echo := doctor.Echo(func(r *http.Request) (string, bool) { c := s.proxy.Client(r); return c.Addr.String(), c.HTTPS })
 	return s.front(func(r *http.Request) (http.Handler, string) {
+		if doctor.Probes(r, s.probe) {
+			return echo, "probe"
+		}
 		if s.gate.why() != nil {
 			return &s.gate, "gate"
 		}

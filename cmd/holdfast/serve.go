@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -68,6 +69,8 @@ type server struct {
 	public, admin, control net.Listener
 	url                    string
 	since                  time.Time
+	sinceBoot              time.Duration // at since; zero: not known
+	probe                  string        // see [doctor.Echo]
 
 	servers []*http.Server
 	failed  chan error // what ends the service before it is told to
@@ -79,7 +82,8 @@ func (a *app) serve(ctx context.Context, c *config.Config) error {
 		return refused("%s can be reached from other machines, and without TLS every password could be read on the way: give --tls-cert and --tls-key, or --acme DOMAIN, "+
 			"or listen on 127.0.0.1 behind a proxy; --http-without-tls allows it all the same", c.Listen)
 	}
-	s := &server{a: a, c: c, log: a.logger(c), failed: make(chan error, 8), since: clock.System.Now().UTC()}
+	s := &server{a: a, c: c, log: a.logger(c), failed: make(chan error, 8), since: clock.System.Now().UTC(), probe: rand.Text()}
+	s.sinceBoot, _ = clock.SinceBoot()
 	if err := s.open(ctx); err != nil {
 		s.stop()
 		return err
@@ -362,5 +366,6 @@ func (s *server) watch(ctx context.Context) {
 // status adds what the server knows of itself.
 func (s *server) status(out *control.Status) {
 	out.Version, out.PID, out.URL, out.Since = version().Version, os.Getpid(), s.url, &s.since
+	out.SinceBoot, out.Probe = s.sinceBoot.Seconds(), s.probe
 	out.Ready, out.Checks = s.health.look()
 }

@@ -159,6 +159,9 @@ func (h *handler) status(r *http.Request) (any, error) {
 	s := h.Core.Stats()
 	out := Status{Engine: s.Engine.Engine, Store: s.Engine.Store, Accounts: s.Accounts, Octets: s.Engine.Octets, Acknowledged: s.Acknowledged,
 		InDoubt: s.AccountsInDoubt, Ready: s.Engine.Failed == nil, Checks: []Check{}}
+	if newest, err := h.Core.Newest(r.Context()); err == nil && !newest.IsZero() { // how the service fares does not hang on it
+		out.Newest = &newest
+	}
 	if h.Vaults != nil {
 		v, err := h.Vaults.Status(r.Context())
 		if err != nil {

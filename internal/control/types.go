@@ -80,6 +80,9 @@ type Status struct {
 	Verdict      string      `json:"verdict"`  // as in "vault status"; empty: nobody looks after vaults
 	Why          string      `json:"why"`      // what it rests on
 	KeyNag       string      `json:"key_nag,omitempty"`
+	Newest       *time.Time  `json:"newest,omitempty"`       // when the newest stored change was made, by the clock of then
+	SinceBoot    float64     `json:"since_boot_s,omitempty"` // of the machine, at the moment that Since names; 0: not known
+	Probe        string      `json:"probe,omitempty"`        // with this in a request's Holdfast-Probe the server says what of the request arrived, and does nothing else
 }
 
 // Check is one line of /readyz?verbose.

@@ -166,6 +166,23 @@ func (s *Service) Stats() Stats {
 	return Stats{Acknowledged: s.acked.Load(), InDoubt: requests, AccountsInDoubt: accounts, Accounts: i.Accounts, Engine: i}
 }
 
+// Newest returns when the newest change was made, by the clock of then; zero where there is none.
+func (s *Service) Newest(ctx context.Context) (at time.Time, err error) {
+	last := s.engine.Position().Batch
+	if last == 0 {
+		return at, nil
+	}
+	err = s.engine.After(ctx, last-1, 1, func(b *holdfast.Batch) error {
+		for _, c := range b.Changes {
+			if c.At.After(at) {
+				at = c.At
+			}
+		}
+		return nil
+	})
+	return at, err
+}
+
 // Check verifies the whole store, see [store.Engine]. If octets is set, every live resource is judged once more and compared with what the index says of it.
 func (s *Service) Check(ctx context.Context, octets bool, report func(store.Finding)) error {
 	return s.engine.Check(ctx, octets, s.derive, report)

@@ -58,21 +58,6 @@ func (d *doctor) fileSystem(context.Context) Check {
 	return ok("the data directory lies on " + kind)
 }
 
-func (d *doctor) space(context.Context) Check {
-	s, err := vfs.FreeSpace(d.c.Data)
-	if err != nil {
-		return unknown("the free space cannot be read: "+err.Error(), "Look with df.")
-	}
-	detail := fmt.Sprintf("%d MiB of %d MiB are free", s.Free>>20, s.Total>>20)
-	switch {
-	case s.Free < d.c.Doctor.FreeFail:
-		return failed(detail, "Soon nothing can be stored any more; phones then keep their changes to themselves.", "Make room on this disk, or move the data to a larger one.")
-	case s.Free < d.c.Doctor.FreeWarn:
-		return warn(detail, "The disk may be full before long.", "Make room on this disk.")
-	}
-	return ok(detail)
-}
-
 // blockSize is what is written before each fsync: about what a small commit writes.
 const blockSize = 4096
 

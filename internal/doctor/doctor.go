@@ -6,6 +6,8 @@ package doctor
 
 import (
 	"context"
+	"crypto/x509"
+	"net/netip"
 	"time"
 
 	"holdfast/internal/clock"
@@ -38,6 +40,22 @@ type Check struct {
 type Store interface {
 	Status(ctx context.Context) (control.Status, error)
 	Check(ctx context.Context, octets bool, fn func(control.Finding)) error
+	VaultStatus(ctx context.Context) (control.VaultStatus, error)
+	Keys(ctx context.Context) (control.KeyState, error)
+	Accounts(ctx context.Context) ([]control.Account, error)
+}
+
+// VaultClock is what the server of a remote vault says of the time.
+type VaultClock struct {
+	Vault string
+	Now   time.Time
+	Err   error // why it could not be asked
+}
+
+// Drill is the last proof that a restore works.
+type Drill struct {
+	Result string // pass, fail, inconclusive; empty: there was none yet
+	Ended  time.Time
 }
 
 // Options say what to look at.
@@ -49,21 +67,44 @@ type Options struct {
 	Octets   bool      // hash every stored body too
 	Clock    clock.Clock
 	Progress func(name string) // is told which check begins; nil: nobody
+
+	Resolver    string                                      // HOST:PORT of the name server that is asked; empty: as the system does it
+	Roots       *x509.CertPool                              // who may vouch for the public name; nil: the system's
+	VaultClocks func(context.Context) ([]VaultClock, error) // nil: not asked
+	LastDrill   func(context.Context) (Drill, error)        // nil: this version has none
+	SinceBoot   func() (time.Duration, bool)                // nil: clock.SinceBoot
+	NTP         func() (synced, known bool)                 // nil: what the kernel says
+	FileTime    func(dir string) (t time.Time, err error)   // when a file was written that is written now; nil: it is tried
+}
+
+// defaults fills in what was left out.
+func (o *Options) defaults() {
+	if o.Clock == nil {
+		o.Clock = clock.System
+	}
+	if o.SinceBoot == nil {
+		o.SinceBoot = clock.SinceBoot
+	}
+	if o.NTP == nil {
+		o.NTP = synchronised
+	}
+	if o.FileTime == nil {
+		o.FileTime = fileTime
+	}
 }
 
 // Run makes every check, in order. It goes on after a failure.
 func Run(ctx context.Context, o Options) []Check {
-	if o.Clock == nil {
-		o.Clock = clock.System
-	}
-	d := &doctor{o: o, c: o.Config}
+	o.defaults()
+	d := &doctor{o: o, c: o.Config, lookup: lookupBy(o.Resolver)}
 	for _, step := range []struct {
 		name string
 		fn   func(context.Context) Check
 	}{
 		{"data directory", d.directory}, {"permissions", d.permissions}, {"file system", d.fileSystem}, {"free space", d.space}, {"fsync", d.fsync},
-		{"store", d.store}, {"integrity", d.integrity}, {"clock", d.clock}, {"listening", d.listening}, {"certificate", d.certificate}, {"name", d.name},
-		{"discovery", d.discovery}, {"copies", d.copies}, {"recovery key", d.recoveryKey},
+		{"store", d.store}, {"integrity", d.integrity}, {"clock", d.clock}, {"vault clocks", d.vaultClocks}, {"listening", d.listening}, {"certificate", d.certificate},
+		{"name", d.name}, {"service records", d.records}, {"reach", d.reach}, {"public TLS", d.publicTLS}, {"way through", d.wayThrough}, {"discovery", d.discovery},
+		{"copies", d.copies}, {"vault space", d.vaultSpace}, {"last drill", d.lastDrill}, {"recovery key", d.recoveryKey},
 	} {
 		if o.Progress != nil {
 			o.Progress(step.name)
@@ -105,6 +146,11 @@ type doctor struct {
 	done    func()
 	err     error
 	status  control.Status
+	vaults  control.VaultStatus
+
+	lookup lookup
+	addrs  []netip.Addr     // of the public name
+	at     []netip.AddrPort // those that answer there, in the order of addrs
 }
 
 func ok(detail string) Check { return Check{Result: OK, Detail: detail} }

@@ -21,6 +21,20 @@ type patient struct {
 	findings []control.Finding
 	err      error
 	octets   bool
+	vaults   control.VaultStatus
+	keys     control.KeyState
+	accounts []string
+}
+
+func (p *patient) VaultStatus(context.Context) (control.VaultStatus, error) { return p.vaults, nil }
+
+func (p *patient) Keys(context.Context) (control.KeyState, error) { return p.keys, nil }
+
+func (p *patient) Accounts(context.Context) (out []control.Account, err error) {
+	for _, email := range p.accounts {
+		out = append(out, control.Account{Email: email})
+	}
+	return out, nil
 }
 
 func (p *patient) Status(context.Context) (control.Status, error) { return p.status, nil }
@@ -61,6 +75,7 @@ func look(t *testing.T, fn func(*Options, *patient)) map[string]Check {
 	p := &patient{status: control.Status{Ready: true, Running: true, Engine: "sqlite", Copies: 1, Domains: 1, Verdict: "at-risk", Why: "1 copy, 1 failure domain"}}
 	closed := 0
 	o := Options{Config: c, Clock: &slowClock{now: noon, step: time.Millisecond},
+		NTP: func() (bool, bool) { return true, true }, FileTime: func(string) (time.Time, error) { return noon, nil },
 		Marker:  func() (bool, error) { return true, nil },
 		Connect: func(context.Context) (Store, func(), error) { return p, func() { closed++ }, nil }}
 	if fn != nil {
@@ -108,7 +123,14 @@ func TestFindings(t *testing.T) {
 			p.status.Verdict, p.status.Domains, p.status.Why = "late", 2, "attic is unreachable"
 		}},
 		{"an older server", "copies", Unknown, "does not say", func(_ *Options, p *patient) { p.status.Verdict = "" }},
-		{"a recovery key", "recovery key", OK, "there is one", nil},
+		{"a key that was checked", "recovery key", OK, "was checked on 2026-05-02 12:00 UTC, 3 days ago", func(_ *Options, p *patient) {
+			at := noon.Add(-72 * time.Hour)
+			p.keys.Recovery = []control.RecoveryState{{Made: noon.Add(-1000 * time.Hour), Checked: &at}}
+		}},
+		{"a key that was never checked", "recovery key", Warn, "never checked", func(_ *Options, p *patient) {
+			p.keys.Recovery = []control.RecoveryState{{Made: noon.Add(-30 * time.Hour)}}
+		}},
+		{"an old server", "recovery key", Unknown, "does not say", nil},
 		{"no recovery key", "recovery key", Warn, "there is no recovery key", func(_ *Options, p *patient) {
 			p.status.KeyNag = "there is no recovery key. Make one: holdfast key init"
 		}},
@@ -153,7 +175,7 @@ func TestFindings(t *testing.T) {
 		{"no certificate", "certificate", Fail, "nowhere.pem", func(o *Options, _ *patient) { o.Config.TLS = config.TLS{Cert: "nowhere.pem", Key: "nowhere.pem"} }},
 		{"no name", "name", Fail, "holdfast.invalid", func(o *Options, _ *patient) { o.Config.PublicURL = "https://holdfast.invalid" }},
 		{"its own name", "name", Warn, "localhost", func(o *Options, _ *patient) { o.Config.PublicURL = "https://localhost" }},
-		{"closed", "discovery", Fail, "refused", func(o *Options, _ *patient) { o.Config.PublicURL = "http://127.0.0.1:1" }},
+		{"closed", "reach", Fail, "refused", func(o *Options, _ *patient) { o.Config.PublicURL = "http://127.0.0.1:1" }},
 	} {
 		t.Run(tt.what+" "+tt.check, func(t *testing.T) {
 			c := look(t, tt.fn)[tt.check]

@@ -3,29 +3,10 @@ package doctor
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
-	"net"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
 )
-
-func (d *doctor) clock(context.Context) Check {
-	now := d.o.Clock.Now()
-	if !d.o.Built.IsZero() && now.Before(d.o.Built.Add(-24*time.Hour)) {
-		return failed(fmt.Sprintf("the clock says %s, and this program was built on %s", now.UTC().Format(time.RFC3339), d.o.Built.UTC().Format(time.DateOnly)),
-			"Times in the history are wrong, and certificates are refused.", "Set the clock, and let it be kept by NTP (timedatectl set-ntp true).")
-	}
-	switch synced, known := synchronised(); {
-	case !known:
-		return unknown("the clock says "+now.UTC().Format(time.RFC3339)+"; whether it is kept by NTP cannot be read here", "Look with timedatectl.")
-	case !synced:
-		return warn("the clock says "+now.UTC().Format(time.RFC3339)+", and is not synchronised", "It drifts: times in the history will be wrong, and certificates refused in the end.",
-			"Let it be kept by NTP (timedatectl set-ntp true).")
-	}
-	return ok("the clock says " + now.UTC().Format(time.RFC3339) + " and is synchronised")
-}
 
 func (d *doctor) listening(context.Context) Check {
 	out := d.publicListener()
@@ -55,9 +36,6 @@ func (d *doctor) publicListener() Check {
 	return ok("it listens on " + c.Listen)
 }
 
-// soon is when an ending certificate is worth a warning.
-const soon = 14 * 24 * time.Hour
-
 func (d *doctor) certificate(context.Context) Check {
 	c := d.c
 	if len(c.ACME.Domains) > 0 {
@@ -78,7 +56,7 @@ func (d *doctor) certificate(context.Context) Check {
 		return failed(detail, "Phones refuse to connect.", "Renew it; the running service takes the new file by itself.")
 	case host != "" && pair.Leaf.VerifyHostname(host) != nil:
 		return failed(detail+"; not for "+host, "Phones refuse to connect.", "Get a certificate for "+host+".")
-	case left < soon:
+	case left < d.c.Doctor.CertSoon:
 		return warn(detail, "After that phones refuse to connect.", "Renew it; the running service takes the new file by itself.")
 	}
 	return ok(detail)
@@ -90,70 +68,4 @@ func hostOf(raw string) string {
 		return ""
 	}
 	return u.Hostname()
-}
-
-// host is the name that phones use; empty where none is set.
-func (d *doctor) host() string {
-	if h := hostOf(d.c.PublicURL); h != "" {
-		return h
-	}
-	if len(d.c.ACME.Domains) > 0 {
-		return d.c.ACME.Domains[0]
-	}
-	return ""
-}
-
-func (d *doctor) name(ctx context.Context) Check {
-	host := d.host()
-	if host == "" {
-		return skipped("there is no public name (--public-url, --acme)", "Name it if phones are to reach this server.")
-	}
-	if net.ParseIP(host) != nil {
-		return ok(host + " is an address")
-	}
-	ctx, cancel := context.WithTimeout(ctx, d.c.Doctor.Lookup)
-	defer cancel()
-	addrs, err := net.DefaultResolver.LookupHost(ctx, host)
-	if err != nil {
-		return failed(err.Error(), "Phones do not find the server.", "Make a DNS record (A, AAAA) for "+host+" that points to this server.")
-	}
-	detail := host + " is " + strings.Join(addrs, ", ")
-	for _, a := range addrs {
-		if ip := net.ParseIP(a); ip != nil && !ip.IsLoopback() {
-			return ok(detail)
-		}
-	}
-	return warn(detail, "That is each machine's name for itself: from others the server is not found.", "Make a DNS record for "+host+" that points to this server.")
-}
-
-// discovery asks as a phone asks (RFC 6764).
-func (d *doctor) discovery(ctx context.Context) Check {
-	base := d.c.PublicURL
-	if base == "" {
-		return skipped("there is no --public-url", "Name it if this server is behind a proxy.")
-	}
-	if d.err != nil {
-		return unknown("not looked at: whether a server runs is not known", "See the store above.")
-	}
-	if !d.status.Running {
-		return skipped("no server runs", "Run it again while the server runs.")
-	}
-	ctx, cancel := context.WithTimeout(ctx, d.c.Doctor.Lookup)
-	defer cancel()
-	at := base + "/.well-known/carddav"
-	req, err := http.NewRequestWithContext(ctx, "PROPFIND", at, nil)
-	if err != nil {
-		return unknown(err.Error(), "Look at --public-url.")
-	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Do(req)
-	if err != nil {
-		return failed(err.Error(), "From here the server is not reached under its public name.", "Look at DNS, the proxy, the firewall and the certificate. If only this machine cannot reach it, try from a phone.")
-	}
-	resp.Body.Close()
-	where, _ := resp.Location()
-	if resp.StatusCode/100 == 3 && where != nil && where.Path == "/dav/" {
-		return ok(at + " leads to " + where.String())
-	}
-	return failed(fmt.Sprintf("%s answers %s", at, resp.Status), "Phones that know only the host name do not find their address books.", "Let the proxy pass /.well-known/ with every method, PROPFIND too.")
 }

@@ -15,6 +15,9 @@ func (d *doctor) connect(ctx context.Context) error {
 		if d.opened, d.done, d.err = d.o.Connect(ctx); d.err == nil {
 			d.status, d.err = d.opened.Status(ctx)
 		}
+		if d.err == nil {
+			d.vaults, d.err = d.opened.VaultStatus(ctx)
+		}
 	}
 	return d.err
 }
@@ -101,40 +104,4 @@ func describe(f control.Finding) string {
 		return f.What
 	}
 	return strings.Join(at, ", ") + ": " + f.What
-}
-
-// copies says how far one accident reaches.
-func (d *doctor) copies(ctx context.Context) Check {
-	if !d.there {
-		return d.noStore()
-	}
-	if err := d.connect(ctx); err != nil {
-		return unknown("the store cannot be asked", "See above.")
-	}
-	switch s := d.status; {
-	case s.Verdict == "":
-		return unknown("the server does not say", "Ask a server of this version.")
-	case s.Verdict == "ok":
-		return ok(s.Why)
-	case s.Verdict == "late":
-		return warn(s.Why, "What was changed lately may be lost with this disk.", "Look at `holdfast vault status`, and have the vault reached again.")
-	case s.Domains < 2:
-		return warn(s.Why, "If this disk or this house is lost, everything is lost with it.", "Add a vault elsewhere: holdfast vault add NAME KIND LOCATION --domain LABEL")
-	}
-	return unknown(d.status.Why, "Run it again in a moment.")
-}
-
-// recoveryKey says whether somebody could read the vaults without this machine.
-func (d *doctor) recoveryKey(ctx context.Context) Check {
-	if !d.there {
-		return d.noStore()
-	}
-	if err := d.connect(ctx); err != nil {
-		return unknown("the store cannot be asked", "See above.")
-	}
-	if nag := d.status.KeyNag; nag != "" {
-		what, fix, _ := strings.Cut(nag, ". ")
-		return warn(what, "Without that key nobody can read the vaults once this disk is lost.", fix)
-	}
-	return ok("there is one, and it was made or checked not long ago")
 }
