@@ -23,6 +23,7 @@ type erasures struct {
 	wait   time.Duration
 	core   *core.Service
 	vaults func() []string // the names of all
+	clock  clock.Clock
 	log    *slog.Logger
 
 	mu  sync.Mutex
@@ -41,8 +42,8 @@ type erasure struct {
 	Done      time.Time           `json:"done,omitzero"`
 }
 
-func readErasures(dir string, wait time.Duration, c *core.Service, vaults func() []string, log *slog.Logger) (*erasures, error) {
-	e := &erasures{dir: dir, wait: wait, core: c, vaults: vaults, log: log}
+func readErasures(dir string, wait time.Duration, c *core.Service, vaults func() []string, clk clock.Clock, log *slog.Logger) (*erasures, error) {
+	e := &erasures{dir: dir, wait: wait, core: c, vaults: vaults, clock: clk, log: log}
 	_, err := readState(dir, erasuresName, &e.all)
 	for _, x := range e.all {
 		if x.Vaults == nil { // the file leaves out what is empty
@@ -63,7 +64,7 @@ func (e *erasures) Request(ctx context.Context, id holdfast.ID) (control.Erasure
 	if err != nil {
 		return control.Erasure{}, err
 	}
-	now := clock.System.Now().UTC().Truncate(time.Second)
+	now := e.clock.Now().UTC().Truncate(time.Second)
 	i := slices.IndexFunc(e.all, func(x *erasure) bool { return x.Account == id })
 	if i < 0 {
 		x := &erasure{Account: id, Email: a.Email, Requested: now}
@@ -134,7 +135,7 @@ func (e *erasures) tick(ctx context.Context) error {
 	if len(e.all) == 0 {
 		return nil
 	}
-	now := clock.System.Now()
+	now := e.clock.Now()
 	kept := e.all[:0:0]
 	for _, x := range e.all {
 		if !x.Due && !e.wanted(ctx, x) {
@@ -196,7 +197,7 @@ func (e *erasures) inVault(ctx context.Context, name string, v *vault.Vault, w *
 	e.mu.Lock()
 	for id := range told { // also of a store that was put back from a time before it
 		if !slices.ContainsFunc(e.all, func(x *erasure) bool { return x.Account == id }) {
-			e.all = append(e.all, &erasure{Account: id, Requested: clock.System.Now().UTC().Truncate(time.Second), Due: true, Vaults: map[string][]string{}})
+			e.all = append(e.all, &erasure{Account: id, Requested: e.clock.Now().UTC().Truncate(time.Second), Due: true, Vaults: map[string][]string{}})
 		}
 	}
 	var due []*erasure
@@ -228,7 +229,7 @@ func (e *erasures) run(ctx context.Context, every time.Duration) {
 		if err := e.tick(ctx); err != nil && ctx.Err() == nil {
 			e.log.Error("how far the erasure of accounts is could not be written down", "err", err)
 		}
-		if clock.Sleep(ctx, clock.System, every) != nil {
+		if clock.Sleep(ctx, e.clock, every) != nil {
 			return
 		}
 	}

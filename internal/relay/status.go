@@ -94,11 +94,11 @@ func (r *Relay) status() Status {
 		}
 		if engine > s.pos.Batch {
 			x.LagChanges = int64(engine - s.pos.Batch) // each batch has at least one
-			if !s.lastShip.IsZero() {
-				x.LagSeconds = now.Sub(s.lastShip).Seconds()
-			} else {
-				x.LagSeconds = now.Sub(s.since).Seconds()
+			last := s.lastShip
+			if last.IsZero() {
+				last = s.since
 			}
+			x.LagSeconds = max(0, now.Sub(last).Seconds()) // the clock may have been put back
 		}
 		if !s.lastShip.IsZero() {
 			at := s.lastShip.UTC().Truncate(time.Millisecond)

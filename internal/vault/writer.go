@@ -159,8 +159,10 @@ func (w *Writer) ready(ctx context.Context) error {
 		}
 		w.fence = now
 	}
-	if w.seg != nil && (w.seg.size >= w.v.o.SegmentOctets || now.Sub(w.seg.began) >= w.v.o.SegmentAge) {
-		w.seg = nil
+	if w.seg != nil {
+		if age := now.Sub(w.seg.began); w.seg.size >= w.v.o.SegmentOctets || age >= w.v.o.SegmentAge || age < 0 { // a clock that was put back must not keep it open for years
+			w.seg = nil
+		}
 	}
 	if w.seg != nil {
 		return nil
