@@ -30,7 +30,7 @@ func forked(t *testing.T, first, second int) (r *rig, a, b *maker) {
 	r.w.Roll()
 	r.w.pos = b.pos // as a machine that was put back: it knows nothing of what it wrote
 	for range second {
-		r.ship(b.batch(2))
+		r.ship(b.batch(8)) // more of each account than the other way has, also where that leads on further
 	}
 	r.w.Roll()
 	return r, a, b

@@ -2,10 +2,12 @@ package vault
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
 	"holdfast"
+	"holdfast/internal/place/memory"
 	"holdfast/internal/seal"
 )
 
@@ -67,5 +69,23 @@ func TestAStrangerIsNotBelieved(t *testing.T) {
 	}
 	if _, err := back.Packs(ctx); !holdfast.IsKind(err, holdfast.Corrupt) {
 		t.Errorf("the store believes the head: %v", err)
+	}
+}
+
+// TestANumberThatNobodyCountsTo lies in a name that a stranger made. A survey and a reader name it, and come to an end.
+func TestANumberThatNobodyCountsTo(t *testing.T) {
+	r, m := newRig(t, nil), newMaker(5, 2)
+	r.ship(m.batch(3))
+	p := r.place.(*memory.Place)
+	far := uint64(999_999_999_999)
+	p.Overwrite(SegmentName(far, 1), []byte("nothing"))
+	got, damage := readAll(t, r.recovery, ReadOptions{}, p)
+	if lacks := same(t, "far", got, m.truth(len(m.batches))); lacks != 0 {
+		t.Errorf("%d are missing", lacks)
+	}
+	for _, list := range [][]Damage{damage, must2(r.v.Survey(ctx))} {
+		if !slices.ContainsFunc(list, func(d Damage) bool { return d.Object == TermName(far) }) {
+			t.Errorf("the term is not named: %+v", list)
+		}
 	}
 }

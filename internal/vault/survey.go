@@ -170,6 +170,7 @@ func (s *survey) lookAtHeads(ctx context.Context) error {
 // lookAtTerms finds terms that are damaged or missing.
 func (s *survey) lookAtTerms(ctx context.Context) error {
 	there := map[uint64]bool{}
+	var wanted []uint64
 	err := s.v.p.List(ctx, "", "", func(i place.Info) error {
 		n := uint64(0)
 		if strings.HasPrefix(i.Name, dirTerms) {
@@ -177,6 +178,7 @@ func (s *survey) lookAtTerms(ctx context.Context) error {
 			there[n] = true
 		} else if rest, ok := strings.CutPrefix(i.Name, dirTail); ok && len(rest) > 12 {
 			n, _ = numberOf(rest[:12], "", "")
+			there[n] = there[n] // named, if nothing else
 		}
 		s.topTerm = max(s.topTerm, n)
 		return nil
@@ -184,7 +186,15 @@ func (s *survey) lookAtTerms(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for n := uint64(1); n <= s.topTerm; n++ {
+	for n := range there { // anybody can write any number into a name
+		if n > maxTerms {
+			wanted = append(wanted, n)
+		}
+	}
+	for n := uint64(1); n <= min(s.topTerm, maxTerms); n++ {
+		wanted = append(wanted, n)
+	}
+	for _, n := range wanted {
 		what := "the term is missing"
 		if there[n] {
 			what = "the term cannot be read"
