@@ -272,16 +272,21 @@ func (d *Dir) openEnd(name string) int64 {
 	return 0
 }
 
-// logicalEnd finds the end of a growing object: behind its last octet that is not zero. Only what was extended ahead is zeros, so that little is read.
+// logicalEnd finds the end of a growing object: behind its last octet that is not zero. Only what was extended ahead is zeros, so that little is read; it is compared in pieces, as there is a MiB of it behind many a segment.
 func logicalEnd(f io.ReaderAt, size int64) (int64, error) {
 	var buf [64 << 10]byte
+	var zero [4 << 10]byte
 	for size > 0 {
 		n := min(size, int64(len(buf)))
 		if _, err := f.ReadAt(buf[:n], size-n); err != nil && err != io.EOF {
 			return 0, err
 		}
-		if i := int64(len(bytes.TrimRight(buf[:n], "\x00"))); i > 0 {
-			return size - n + i, nil
+		b := buf[:n]
+		for len(b) >= len(zero) && bytes.Equal(b[len(b)-len(zero):], zero[:]) {
+			b = b[:len(b)-len(zero)]
+		}
+		if b = bytes.TrimRight(b, "\x00"); len(b) > 0 {
+			return size - n + int64(len(b)), nil
 		}
 		size -= n
 	}
