@@ -91,10 +91,13 @@ when. The exit status is 1 then. The store goes on with its list of vaults and i
 }
 
 // restoreCache is the engine's page cache while it is filled, in KiB: one batch and a little. More would only be touched once, and each touch of a fresh page costs more than its row.
-const restoreCache = 16 << 10
+const restoreCache = 8 << 10
 
-// restoreGarbage lets the heap of a restore grow to four times what is in use, which is little, before it is collected: changes come by in millions, and none is kept.
-const restoreGarbage = 300
+// restoreGarbage is how much the heap of a restore may grow before it is collected, in percent of what is in use. What is in use is bounded, whatever the size of the store (design 0024), and collecting it is cheap: a few percent of the processor.
+const restoreGarbage = 50
+
+// remoteWorkers is how many accounts are read at a time where a vault is remote: its answers are waited for.
+const remoteWorkers = 4
 
 // restore restores, or reads everything and writes nothing.
 func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) error {
@@ -120,6 +123,9 @@ func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) err
 				cred.fingerprint = f.print
 			}
 			remotes++
+		}
+		if isURL(from) {
+			o.Workers = remoteWorkers
 		}
 		v, err := openToRead(ctx, from, cred, a.logger(c), o.Recovery.Identity)
 		if err != nil {

@@ -68,10 +68,16 @@ func (a *loading) read(ctx context.Context) error {
 	return a.finish(ctx)
 }
 
-// take passes whole groups on, those that were asked for.
+// take passes whole groups on, those that were asked for, in pieces of a bounded size: what waits for the engine is in memory beside the list.
 func (a *loading) take(ctx context.Context, list []vault.Loaded) error {
-	out := make([]holdfast.Change, 0, len(list))
+	out := make([]holdfast.Change, 0, min(len(list), maxPieceChanges))
 	for i := 0; i < len(list) && !a.ended; {
+		if len(out) >= maxPieceChanges {
+			if err := a.send(ctx, out, false); err != nil {
+				return err
+			}
+			out = make([]holdfast.Change, 0, min(len(list)-i, maxPieceChanges))
+		}
 		end := i
 		for list[end].More > 0 && end+1 < len(list) {
 			end++

@@ -41,7 +41,7 @@ type Options struct {
 	Based func(holdfast.Position) error
 	Base  holdfast.Position
 
-	Workers  int // default: 4
+	Workers  int // how many accounts are read at a time; each needs some 10 MiB at most, unless one group is larger. Default: 2
 	Clock    clock.Clock
 	Log      *slog.Logger
 	Progress func(Progress) // called now and then, by one goroutine at a time
@@ -103,7 +103,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Workers <= 0 {
-		o.Workers = 4
+		o.Workers = 2
 	}
 	began := o.Clock.Now()
 	rep := &Report{Accounts: []Account{}, Losses: []Loss{}, Damage: []vault.Damage{}}
@@ -119,7 +119,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return rep, err
 	}
 	defer newest.Close()
-	r := &run{o: o, rep: rep, out: make(chan *piece, 4), newest: newest}
+	r := &run{o: o, rep: rep, out: make(chan *piece, 2), newest: newest}
 	if r.later, err = newLater(o.Spool + "-later"); err != nil {
 		return rep, err
 	}
@@ -289,9 +289,10 @@ func (r *run) accounts(ctx context.Context, work chan<- *loading) error {
 	return firstErr(err, <-ended)
 }
 
-// maxApply bounds what is applied at once. Two of them are in memory: one that is being applied, and the next, which gathers.
+// maxApply bounds what is applied at once, maxPiece what a reader hands over. Two of the former are in memory: one that is being applied, and the next, which gathers; of the latter what waits in the channel.
 const (
-	maxApplyChanges = 5000
+	maxApplyChanges = 2500
+	maxPieceChanges = 500
 	maxApplyOctets  = 16 << 20
 )
 

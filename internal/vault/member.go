@@ -48,7 +48,7 @@ type members struct {
 
 func newMembers(r io.Reader) *members {
 	s := bufio.NewScanner(r)
-	s.Buffer(make([]byte, 0, 16<<10), maxIndexLine)
+	s.Buffer(make([]byte, 0, maxIndexLine), maxIndexLine) // small: a reader has one for each pack
 	return &members{lines: s}
 }
 

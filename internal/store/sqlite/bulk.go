@@ -37,6 +37,9 @@ func (e *Engine) EndBulk(ctx context.Context) error {
 }
 
 func (e *Engine) endBulk(ctx context.Context) error {
+	if err := e.sortOnDisk(); err != nil {
+		return err
+	}
 	for _, sql := range bulkIndexes {
 		if err := e.w.Exec(sql); err != nil {
 			return fmt.Errorf("sqlite: the indexes of a restored store: %w", err)
@@ -62,4 +65,21 @@ func (e *Engine) endBulk(ctx context.Context) error {
 		}
 	}
 	return e.o.fs.SyncDir(filepath.Dir(e.o.log))
+}
+
+// sortCache is the page cache while indexes are made, in KiB, and so how much is sorted in memory at once.
+const sortCache = 4 << 10
+
+// sortOnDisk has what is sorted for an index written into files beside the database, which have no name as soon as they are open: in memory it would be as large as the index. Only the directory is the whole process's, and nothing else in it
+// writes such files.
+func (e *Engine) sortOnDisk() error {
+	if e.o.Dir == "" {
+		return nil
+	}
+	for _, sql := range []string{fmt.Sprintf("cache_size=-%d", sortCache), "shrink_memory", "temp_store_directory='" + strings.ReplaceAll(e.o.Dir, "'", "''") + "'", "temp_store=FILE"} {
+		if err := e.w.Exec("PRAGMA " + sql); err != nil {
+			return err
+		}
+	}
+	return nil
 }
