@@ -91,39 +91,45 @@ func (a *app) showable(cmd *cobra.Command, out string) error {
 	return nil
 }
 
-// keyOfNewStore makes a store's identity and its keys, and nothing else. First the key is durable where its owner wants it, then the server takes its public half: a key that the server knows and nobody has would be worse
-// than one that nobody uses.
+// keyOfNewStore makes a store's identity and its keys, and nothing else.
 func (a *app) keyOfNewStore(c *config.Config, out string) error {
-	lease, err := claim(c, toServe)
+	key, err := a.makeStore(c, out)
 	if err != nil {
 		return err
+	}
+	return a.keyMade(key, out, "the store")
+}
+
+// makeStore makes a store's identity and its keys, and hands out the recovery key. First that key is durable where its owner wants it, then the server takes its public half: a key that the server knows and nobody has
+// would be worse than one that nobody uses.
+func (a *app) makeStore(c *config.Config, out string) (*seal.Recovery, error) {
+	lease, err := claim(c, toServe)
+	if err != nil {
+		return nil, err
 	}
 	defer lease.Release()
 	if found, err := survey(c.Data); err != nil || found == ours {
-		return errors.Join(err, refused("%s has become a store meanwhile; run it again", c.Data))
+		return nil, errors.Join(err, refused("%s has become a store meanwhile; run it again", c.Data))
 	}
 	ring, err := seal.NewRing(c.Keyring.Hybrid)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	id := newIdentity()
 	key, err := seal.NewRecovery(id.Store, clock.System.Now(), c.Keyring.Hybrid)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := ring.Add(key); err != nil {
-		return err
+		return nil, err
 	}
 	if err := a.handOut(key, out); err != nil {
-		return err
+		return nil, err
 	}
 	if err := id.write(c.Data); err != nil {
-		return err
+		return nil, err
 	}
-	if err := registry.WriteKeys(vfs.OS, c.Data, ring); err != nil {
-		return err
-	}
-	return a.keyMade(key, out, "the store")
+	return key, registry.WriteKeys(vfs.OS, c.Data, ring)
 }
 
 // handOut gives a new recovery key to its owner: durably into a file, or onto standard output.
@@ -170,20 +176,37 @@ func (a *app) withKeys(cmd *cobra.Command, fn func(context.Context, *control.Cli
 	})
 }
 
-// newKey makes a recovery key for a store that is there, hands it out, and has everything wrapped for it.
+// newKey makes a recovery key for a store that is there, hands it out, has everything wrapped for it, and says so.
 func (a *app) newKey(ctx context.Context, cl *control.Client, s control.KeyState, out string, rotate bool) error {
-	key, err := seal.NewRecovery(s.Store, clock.System.Now(), s.Hybrid)
+	key, err := a.addKey(ctx, cl, s, out, rotate)
 	if err != nil {
 		return err
 	}
-	if err := a.handOut(key, out); err != nil {
-		return err
-	}
-	return a.install(ctx, cl, s, key, out, rotate)
+	return a.keyMade(key, out, "store "+s.Store.String())
 }
 
-// install has everything wrapped for a recovery key that its owner has.
+// addKey is newKey without a word.
+func (a *app) addKey(ctx context.Context, cl *control.Client, s control.KeyState, out string, rotate bool) (*seal.Recovery, error) {
+	key, err := seal.NewRecovery(s.Store, clock.System.Now(), s.Hybrid)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.handOut(key, out); err != nil {
+		return nil, err
+	}
+	return key, a.wrapFor(ctx, cl, s, key, rotate)
+}
+
+// install has everything wrapped for a recovery key that its owner has, and says so.
 func (a *app) install(ctx context.Context, cl *control.Client, s control.KeyState, key *seal.Recovery, out string, rotate bool) error {
+	if err := a.wrapFor(ctx, cl, s, key, rotate); err != nil {
+		return err
+	}
+	return a.keyMade(key, out, "store "+s.Store.String())
+}
+
+// wrapFor has everything wrapped for a recovery key.
+func (a *app) wrapFor(ctx context.Context, cl *control.Client, s control.KeyState, key *seal.Recovery, rotate bool) error {
 	n := control.NewRecovery{Recipient: key.Recipient().String(), Made: key.Made, MAC: key.Certify(s.Signer).MAC}
 	next := clock.System.Now().Add(lineEvery)
 	_, err := cl.AddRecovery(ctx, n, rotate, func(x control.KeyProgress) {
@@ -194,10 +217,7 @@ func (a *app) install(ctx context.Context, cl *control.Client, s control.KeyStat
 			a.say("%s: %d of %s wrapped, round %d\n", x.Vault, x.Done, count(x.Of, "key"), x.Round)
 		}
 	})
-	if err != nil {
-		return err
-	}
-	return a.keyMade(key, out, "store "+s.Store.String())
+	return err
 }
 
 func (a *app) keyShow() *cobra.Command {

@@ -94,7 +94,7 @@ func mayOpen(dir string, why purpose) error {
 	}
 	var r restored
 	ok, err := readState(dir, restoredName, &r)
-	if err != nil || !ok || r.Adopted != nil || why != toServe {
+	if err != nil || !ok || r.Adopted != nil || !why.keeps() {
 		return err
 	}
 	if r.Partial != "" {

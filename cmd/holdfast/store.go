@@ -44,8 +44,12 @@ const (
 	toUse   purpose = iota // it must be there
 	toLook                 // likewise, and its vaults need not be reached
 	toMake                 // an empty directory may become one
-	toServe                // likewise, and memory is no place for it; its first vault is made
+	toSetUp                // likewise, and memory is no place for it; its first vault is made
+	toServe                // likewise, and its vaults are compared later: a server says first that it is there
 )
+
+// keeps tells whether a store is opened to stay.
+func (p purpose) keeps() bool { return p == toSetUp || p == toServe }
 
 // openStore takes the lease of the data directory and opens the store in it. It never makes a store over something that is there.
 func openStore(ctx context.Context, c *config.Config, why purpose, log *slog.Logger) (*opened, error) {
@@ -116,7 +120,7 @@ func claim(c *config.Config, why purpose) (*vfs.Lease, error) {
 	if owner, foreign := foreignOwner(filepath.Join(c.Data, identityName)); foreign {
 		return nil, refused("%s belongs to the user %s, who could not open what the superuser writes there; run this as that user: sudo -u %s holdfast ...", c.Data, owner, owner)
 	}
-	if (found != ours || why == toServe) && vfs.Volatile(c.Data) && !c.Volatile {
+	if (found != ours || why.keeps()) && vfs.Volatile(c.Data) && !c.Volatile {
 		return nil, refused("%s lies in memory (%s): a restart of the machine would empty it. Choose a disk with --data, or say --volatile if you mean it",
 			c.Data, vfs.Filesystem(c.Data))
 	}
@@ -200,7 +204,7 @@ func (o *opened) openVaults(ctx context.Context, c *config.Config, why purpose, 
 		return err
 	}
 	o.keeper.apart = was && r.Adopted == nil
-	if why == toServe {
+	if why.keeps() {
 		if err := o.keeper.makeFirst(ctx); err != nil {
 			return err
 		}
