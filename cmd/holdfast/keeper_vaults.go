@@ -152,7 +152,7 @@ func (k *keeper) newRelay(e store.Engine, conflict func(context.Context, relay.C
 		return nil, &exitError{exitUsage, "policy.ack: " + sentence(err)}
 	}
 	o := relay.Options{Engine: e, Store: k.store, Policy: policy, Degraded: k.c.Policy.OnFailure == "degraded", Derive: core.DeriveBy(judges(k.c)), Log: k.log, Retry: k.c.Policy.RetryAfter,
-		Patience: k.c.Policy.Lag, MaxLag: uint64(k.c.Policy.LagChanges), HeadEvery: k.c.Vault.Head, UpkeepEvery: k.c.Vault.Seal, Upkeep: k.upkeep,
+		Patience: k.c.Policy.Lag, MaxLag: uint64(k.c.Policy.LagChanges), HeadEvery: k.c.Vault.Head, Late: k.c.Vault.Late, UpkeepEvery: k.c.Vault.Seal, Upkeep: k.upkeep,
 		Service: func() any { return k.record() }, Conflict: conflict}
 	for _, v := range k.vaults().Vaults {
 		if !k.apart {

@@ -146,6 +146,7 @@ type Vault struct {
 	Scrub      time.Duration // between two readings of all that it holds
 	Keep       time.Duration // of what was replaced
 	KeepTail   time.Duration // of what was sealed
+	Late       time.Duration // how far one may be behind
 }
 
 // Keyring says how keys are made, and when their absence is nagged about.
@@ -222,6 +223,7 @@ func (c *Config) Keys() []Key {
 		{Name: "vault.scrub", Default: "168h", Value: &c.Vault.Scrub, Help: "between two readings of everything that a vault holds"},
 		{Name: "vault.keep", Default: "168h", Value: &c.Vault.Keep, Help: "how long what was replaced is kept"},
 		{Name: "vault.keep_tail", Default: "312h", Value: &c.Vault.KeepTail, Help: "how long what was sealed is kept in the tail too"},
+		{Name: "vault.late", Default: "1m", Value: &c.Vault.Late, Help: "how far a vault may be behind before it is called late; what it stored is read back four times in that time"},
 
 		{Name: "erase.wait", Default: "720h", Value: &c.Erase.Wait, Help: "how long an account waits to be erased, and that can be undone"},
 		{Name: "erase.every", Default: "1h", Value: &c.Erase.Every, Help: "between two looks at what is to be erased"},

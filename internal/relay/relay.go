@@ -39,6 +39,7 @@ type Options struct {
 	MaxLag    uint64        // batches above acked from which on changes are refused; default 1024
 	HeadEvery time.Duration // default 10 min
 	Backoff   time.Duration // the longest pause before a vault is opened again; default 30 s
+	Late      time.Duration // how far a vault may be behind before it is called late; what it stored is read back four times in that time; default 1 min
 
 	// Upkeep is done now and then over each vault that is whole: sealing, compaction. nil: nothing.
 	Upkeep func(context.Context, *vault.Vault, *vault.Writer) error
@@ -75,6 +76,7 @@ type Relay struct {
 	alone   bool   // the engine alone is enough now
 	running context.Context
 	all     sync.WaitGroup
+	seen    []moment // when the engine was seen to be how far
 }
 
 // waiter is somebody who waits until the policy holds for a batch. It is woken then, and whenever what the policy can do has changed; not for each batch of others.
@@ -97,6 +99,7 @@ func New(o Options) (*Relay, error) {
 	def(&o.HeadEvery, 10*time.Minute)
 	def(&o.Backoff, 30*time.Second)
 	def(&o.UpkeepEvery, time.Hour)
+	def(&o.Late, time.Minute)
 	r := &Relay{o: o, workers: map[string]*worker{}, waiting: map[*waiter]struct{}{}}
 	for _, a := range o.Vaults {
 		r.order = append(r.order, a.Name)

@@ -132,8 +132,10 @@ func (g *rig) start(policy string, degraded bool) {
 }
 
 // run is start without waiting for the vaults, whatever they are like. It returns what the comparison says.
-func (g *rig) run(policy string, degraded bool) error {
-	r, err := New(g.options(policy, degraded))
+func (g *rig) run(policy string, degraded bool) error { return g.runWith(g.options(policy, degraded)) }
+
+func (g *rig) runWith(o Options) error {
+	r, err := New(o)
 	fine(g.t, err)
 	err = r.Reconcile(g.t.Context())
 	ctx, cancel := context.WithCancel(g.t.Context())

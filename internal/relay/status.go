@@ -53,9 +53,6 @@ const (
 	VerdictUnknown = "unknown" // that is not known yet
 )
 
-// lateAfter is how far a vault may lag before it is called late.
-const lateAfter = time.Minute
-
 // Status returns how the copies fare. How much a vault is behind is read from the store; where that cannot be read, it is at least the batches.
 func (r *Relay) Status() Status {
 	out := r.status()
@@ -82,6 +79,7 @@ func (r *Relay) status() Status {
 		out.Policy.OnFailure = "degraded"
 	}
 	engine, now := r.o.Engine.Position().Batch, r.o.Clock.Now()
+	r.see(now, engine)
 	domains := map[string]bool{"engine": true}
 	out.Copies, out.Vaults = 1, []VaultStatus{}
 	late, unknown := false, false
@@ -94,11 +92,7 @@ func (r *Relay) status() Status {
 		}
 		if engine > s.pos.Batch {
 			x.LagChanges = int64(engine - s.pos.Batch) // each batch has at least one
-			last := s.lastShip
-			if last.IsZero() {
-				last = s.since
-			}
-			x.LagSeconds = max(0, now.Sub(last).Seconds()) // the clock may have been put back
+			x.LagSeconds = max(0, now.Sub(r.waitsSince(s)).Seconds()) // the clock may have been put back
 		}
 		if !s.lastShip.IsZero() {
 			at := s.lastShip.UTC().Truncate(time.Millisecond)
@@ -121,7 +115,7 @@ func (r *Relay) status() Status {
 				domains[x.Domain] = true
 			}
 		}
-		late = late || !s.up || x.LagSeconds > lateAfter.Seconds()
+		late = late || !s.up || x.LagSeconds > r.o.Late.Seconds()
 		unknown = unknown || s.state == Opening
 		out.Vaults = append(out.Vaults, x)
 	}

@@ -41,6 +41,8 @@ type worker struct {
 	stop  context.CancelFunc
 	ended chan struct{}
 
+	doubted bool // it said that it stored what it did not store: until it was seen to, each append is read back before it counts. The worker's own
+
 	hold sync.Mutex // held while the vault is open to be shipped to, or while somebody works on it alone
 	jobs chan *job
 	pack vault.Packed // what is appended; its memory is used again
@@ -61,6 +63,7 @@ type shipping struct {
 	whole    bool // it was whole once
 	stalled  bool // it failed since it took something last
 	pos      holdfast.Position
+	proven   holdfast.Position // the newest that was read back
 	lastShip time.Time
 	fault    error
 }
@@ -175,6 +178,7 @@ func (w *worker) serve(ctx context.Context) (shipped bool, err error) {
 	}
 	whole := head.Number > 0 && !head.Filling && (head.Term == writer.Term().Number || writer.Term().Continues != vault.FromNothing)
 	w.set(func(s *shipping) {
+		s.proven = writer.Position() // it was read
 		s.up, s.known, s.whole, s.pos, s.fault, s.reason, s.state = true, true, whole, writer.Position(), nil, "", Behind
 		if !whole {
 			s.state = Filling
@@ -196,6 +200,8 @@ func (w *worker) ship(ctx context.Context, v *vault.Vault, writer *vault.Writer,
 	beside, cancel := context.WithCancel(ctx)
 	var upkeep sync.WaitGroup
 	upkeep.Go(func() { w.upkeep(beside, v, writer) })
+	lost := make(chan error, 1)
+	upkeep.Go(func() { w.readBackNowAndThen(beside, writer, lost) })
 	defer upkeep.Wait()
 	defer cancel()
 	heads := w.r.o.Clock.NewTicker(w.r.o.HeadEvery)
@@ -211,6 +217,9 @@ func (w *worker) ship(ctx context.Context, v *vault.Vault, writer *vault.Writer,
 			if err := writer.Head(ctx, vault.HeadInput{Vaults: w.r.others()}); err != nil {
 				return shipped, err
 			}
+		case err := <-lost:
+			w.distrust()
+			return shipped, err
 		case <-ctx.Done():
 			return shipped, w.end(writer)
 		}
@@ -267,6 +276,12 @@ func (w *worker) append(ctx context.Context, writer *vault.Writer, list []*holdf
 	w.pack.Pack(list, now)
 	if err := writer.Append(ctx, &w.pack); err != nil {
 		return err
+	}
+	if w.doubted {
+		if err := w.readBack(ctx, writer); err != nil {
+			return err
+		}
+		w.doubted = false
 	}
 	w.set(func(s *shipping) { s.pos, s.lastShip, s.stalled = writer.Position(), now, false })
 	return nil

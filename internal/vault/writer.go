@@ -30,6 +30,7 @@ type Writer struct {
 	fence   time.Time
 	buf     []byte                      // of the newest append, to be used again
 	changed map[holdfast.ID]AccountHead // since the last head
+	ending  Ending                      // of the newest append
 	closed  bool
 }
 
@@ -135,6 +136,7 @@ func (w *Writer) Append(ctx context.Context, list ...*Packed) error {
 	}
 	w.seg.size += int64(len(octets))
 	w.pos = pos
+	w.ending = Ending{pos, w.seg.name, w.seg.size, bytes.Clone(octets[max(0, len(octets)-endingOctets):]), w.v.o.Clock.Now()}
 	for _, p := range list {
 		for _, h := range p.heads {
 			w.changed[h.Account] = h
