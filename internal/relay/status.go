@@ -91,7 +91,7 @@ func (r *Relay) status() Status {
 			x.Mode = "sync"
 		}
 		if engine > s.pos.Batch {
-			x.LagChanges = int64(engine - s.pos.Batch) // each batch has at least one
+			x.LagChanges = int64(engine - s.pos.Batch)                // each batch has at least one
 			x.LagSeconds = max(0, now.Sub(r.waitsSince(s)).Seconds()) // the clock may have been put back
 		}
 		if !s.lastShip.IsZero() {
