@@ -21,6 +21,23 @@ type KeyObject struct {
 	Version    uint64   `json:"version"`
 	Recipients []string `json:"recipients"` // fingerprints
 	Wrapped    []byte   `json:"wrapped"`
+	Signature  []byte   `json:"signature,omitempty"` // of the rest, by the store's signer; the first ones of format 0 have none
+}
+
+// signed is what a key object's signature is of.
+func (k KeyObject) signed() ([]byte, error) {
+	k.Signature = nil
+	b, err := json.Marshal(k)
+	if err != nil {
+		return nil, fmt.Errorf("vault.KeyObject: %w", err)
+	}
+	return append([]byte("holdfast key 1\n"), b...), nil
+}
+
+// signedBy tells whether one of the signers has signed a key object. A vault's server cannot open it, and must know that it is the store's: a later version lets earlier ones go.
+func (k KeyObject) signedBy(signers []seal.PublicKey) bool {
+	b, err := k.signed()
+	return err == nil && slices.ContainsFunc(signers, func(s seal.PublicKey) bool { return seal.Verify(s, b, k.Signature) })
 }
 
 // wrapKey makes a key object for the ring's recipients.
@@ -34,6 +51,11 @@ func wrapKey(ring *seal.Ring, of, name string, version uint64, id *seal.Identity
 	for _, r := range to {
 		k.Recipients = append(k.Recipients, r.Fingerprint())
 	}
+	signed, err := k.signed()
+	if err != nil {
+		return nil, err
+	}
+	k.Signature = ring.Signer.Sign(signed)
 	b, err := json.Marshal(k)
 	if err != nil {
 		return nil, fmt.Errorf("vault.wrapKey: %w", err)
@@ -98,19 +120,10 @@ func (v *Vault) versions(ctx context.Context, first, prefix string) ([]string, e
 	return out, err
 }
 
-// newestKey returns the name and version of an account's newest key object; version 0 where it has none.
-func (v *Vault) newestKey(ctx context.Context, account holdfast.ID) (name string, version uint64, err error) {
-	prefix := keysOf(account)
-	err = v.p.List(ctx, prefix, "", func(i place.Info) error {
-		if n, ok := numberOf(i.Name, prefix, ""); ok {
-			name, version = i.Name, n
-		}
-		return nil
-	})
-	return name, version, err
-}
+// maxKeyBack bounds how many of an account's key objects are tried that cannot be opened.
+const maxKeyBack = 20
 
-// FindAccountKey returns the key to which an account's lines are encrypted. Errors: NotFound (it has none, or was erased), Corrupt, Unauthorized.
+// FindAccountKey returns the key to which an account's lines are encrypted. All versions hold the same one, so where the newest cannot be opened, damaged or put there by a stranger, an earlier one is as good. Errors: NotFound (it has none, or was erased), Corrupt, Unauthorized.
 func (v *Vault) FindAccountKey(ctx context.Context, account holdfast.ID) (*seal.Identity, error) {
 	v.mu.Lock()
 	id := v.keys[account]
@@ -118,18 +131,28 @@ func (v *Vault) FindAccountKey(ctx context.Context, account holdfast.ID) (*seal.
 	if id != nil {
 		return id, nil
 	}
-	name, version, err := v.newestKey(ctx, account)
+	list, err := v.versions(ctx, "", keysOf(account))
 	if err != nil {
 		return nil, err
 	}
-	if version == 0 {
+	if len(list) == 0 {
 		return nil, fail("AccountKey", holdfast.NotFound, strings.TrimSuffix(keysOf(account), "."), "the account has no key in this vault", nil)
 	}
-	if _, id, err = v.readKey(ctx, name, "account", account.String()); err != nil {
-		return nil, err
+	var first error
+	for _, name := range slices.Backward(list[max(0, len(list)-maxKeyBack):]) {
+		_, id, err := v.readKey(ctx, name, "account", account.String())
+		if err == nil {
+			v.remember(account, id)
+			return id, nil
+		}
+		if !damaging(err) && !holdfast.IsKind(err, holdfast.Unauthorized) {
+			return nil, err
+		}
+		if first == nil || holdfast.IsKind(first, holdfast.NotFound) { // gone meanwhile says nothing about the rest
+			first = err
+		}
 	}
-	v.remember(account, id)
-	return id, nil
+	return nil, first
 }
 
 func (v *Vault) remember(account holdfast.ID, id *seal.Identity) {

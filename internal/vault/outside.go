@@ -117,8 +117,8 @@ func ParseMeta(b []byte) (Meta, error) {
 	return m, nil
 }
 
-// CheckKeyObject tells whether an object is a key object of its name. Errors: Corrupt.
-func CheckKeyObject(name string, b []byte) error {
+// CheckKeyObject tells whether an object is a key object of its name, which one of the signers has signed. Errors: Corrupt.
+func CheckKeyObject(name string, b []byte, signers []seal.PublicKey) error {
 	n := ParseName(name)
 	of, owner := "segment", SegmentName(n.Term, n.Number)
 	if n.Class == AccountKey {
@@ -127,6 +127,9 @@ func CheckKeyObject(name string, b []byte) error {
 	var k KeyObject
 	if err := json.Unmarshal(b, &k); err != nil || k.Of != of || k.Name != owner || k.Version != n.Version || len(k.Wrapped) == 0 || len(k.Recipients) == 0 {
 		return fail("CheckKeyObject", holdfast.Corrupt, name, "it is no key object, or another one's", nil)
+	}
+	if !k.signedBy(signers) {
+		return fail("CheckKeyObject", holdfast.Corrupt, name, "it is signed by nobody that the vault knows", nil)
 	}
 	return nil
 }

@@ -149,8 +149,8 @@ func (r *repair) keys(ctx context.Context) error {
 // lostKeys puts keys back of which no object is there any more, where this process knows them. That they are right is seen when the packs are read with them.
 func (r *repair) lostKeys(ctx context.Context, known map[holdfast.ID]*seal.Identity) error {
 	for account, id := range known {
-		_, version, err := r.v.newestKey(ctx, account)
-		if err == nil && version == 0 && !r.s.erased[account] {
+		list, err := r.v.versions(ctx, "", keysOf(account))
+		if err == nil && len(list) == 0 && !r.s.erased[account] {
 			err = r.rekey(ctx, &wrappedKey{of: "account", name: account.String(), prefix: keysOf(account), account: account}, id)
 			r.s.wrong[AccountKeyName(account, 1)] = "the key is missing"
 			r.o.Done("key", AccountKeyName(account, 1), 0)

@@ -8,7 +8,7 @@
 // # What the guard takes
 //
 // A [Guard] is a place over another place, and takes only what a right writer could write next: the next term, signed by who it names; heads in order, signed, each holding the hash of the one before, of the newest term, at
-// a position that the tail has reached, with accounts that do not go back, naming packs that are there with the hashes that it says; frames that are whole, have their hashes and go on exactly where the stream ends. So a store that was put back from an old image,
+// a position that the tail has reached, with accounts that do not go back, naming packs that are there with the hashes that it says; keys that the store signed; frames that are whole, have their hashes and go on exactly where the stream ends. So a store that was put back from an old image,
 // a clone of it that runs beside it, and one that lost the right to write are refused, whatever they believe of themselves.
 //
 // What is damaged here may be written again with the octets that came first; see docs/design/0019.

@@ -295,30 +295,70 @@ func (g *Guard) room(name string, octets int64) error {
 
 // putPack takes a pack or an index as it comes; the head that names it says whether it is right.
 func (g *Guard) putPack(ctx context.Context, name string, r io.Reader) error {
-	g.mu.Lock()
-	err := g.room(name, 0)
-	if err == nil {
-		err = g.ready(ctx)
-	}
-	if err == nil && g.term.Number == 0 {
-		err = refuse("Put", holdfast.Invalid, name, "the vault has no term yet")
-	}
-	since := g.counted
-	g.mu.Unlock()
+	src, since, err := g.expect(ctx, name, r)
 	if err != nil {
 		return err
 	}
-	src := &summed{r: r, hash: sha256.New(), left: maxPack, name: name}
-	if err := g.Place.Put(ctx, name, src); err != nil {
-		return err
-	}
-	if _, there, err := g.index.get(name); err != nil || there {
-		return nil // it was there before, or is known at the next scrub
-	}
+	err = g.Place.Put(ctx, name, src)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.objects, g.octets = g.objects+1, g.octets+src.size
-	g.remember(name, known{src.sum(), src.size, since})
+	if err == nil {
+		var there bool
+		if _, there, err = g.index.get(name); err == nil && !there {
+			g.objects++
+			g.remember(name, known{src.sum(), src.size, since})
+			return nil
+		}
+		err = nil // it was there before, or is known at the next scrub
+	}
+	g.octets -= src.kept
+	return err
+}
+
+// expect tells whether a pack may come, and returns what reads it. Its number is at most the next one: whoever took the last one of all would leave none to the store.
+func (g *Guard) expect(ctx context.Context, name string, r io.Reader) (src *summed, since time.Duration, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.ready(ctx); err != nil {
+		return nil, 0, err
+	}
+	if g.term.Number == 0 {
+		return nil, 0, refuse("Put", holdfast.Invalid, name, "the vault has no term yet")
+	}
+	if err := g.isNext(ctx, name); err != nil {
+		return nil, 0, err
+	}
+	src = &summed{r: r, hash: sha256.New(), left: maxPack, name: name}
+	if g.o.MaxOctets > 0 {
+		src.left = min(src.left, max(0, g.o.MaxOctets-g.octets))
+	}
+	src.full = src.left < maxPack
+	src.end = func(size int64) error { // before it is there: several may come at the same time
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if err := g.room(name, size); err != nil {
+			return err
+		}
+		src.kept, g.octets = size, g.octets+size
+		return nil
+	}
+	return src, g.counted, g.room(name, 0)
+}
+
+// isNext refuses a number that leaves others out.
+func (g *Guard) isNext(ctx context.Context, name string) error {
+	dir, _, _ := strings.Cut(name, "/")
+	last, ok, err := place.Last(ctx, g.Place, dir+"/")
+	if err != nil {
+		return err
+	}
+	top := uint64(0)
+	if ok {
+		top = vault.ParseName(last.Name).Number
+	}
+	if vault.ParseName(name).Number > top+1 {
+		return refuse("Put", holdfast.Invalid, name, "the next number is %d", top+1)
+	}
 	return nil
 }
 
@@ -328,6 +368,9 @@ type summed struct {
 	hash hash.Hash
 	size int64
 	left int64
+	full bool // left is what the vault has, not what a pack may
+	kept int64
+	end  func(size int64) error // nil, or called once, with all that came
 	name string
 }
 
@@ -335,8 +378,15 @@ func (s *summed) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.hash.Write(p[:n])
 	s.size += int64(n)
-	if s.left -= int64(n); s.left < 0 {
+	switch s.left -= int64(n); {
+	case s.left < 0 && s.full:
+		return n, refuse("Put", holdfast.Full, s.name, "the vault has all of the octets that its server gives it")
+	case s.left < 0:
 		return n, refuse("Put", holdfast.TooLarge, s.name, "it has more than %d octets", int64(maxPack))
+	case err == io.EOF && s.end != nil && s.kept == 0:
+		if full := s.end(s.size); full != nil {
+			return n, full
+		}
 	}
 	return n, err
 }

@@ -75,7 +75,7 @@ func TestGuardRefuses(t *testing.T) {
 	other, err := seal.NewRing(false)
 	fine(t, err)
 	segment := vault.SegmentName(1, 900)
-	fine(t, put(r.guard, vault.SegmentKeyName(1, 900), bytes.ReplaceAll(octets(t, r.disk, vault.SegmentKeyName(1, 1)), []byte(vault.SegmentName(1, 1)), []byte(segment))))
+	fine(t, put(r.guard, vault.SegmentKeyName(1, 900), r.segmentKey(900)))
 	old := octets(t, r.disk, vault.SegmentName(1, 1))
 	frames, err := vault.SplitFrames(old)
 	fine(t, err)
@@ -286,7 +286,7 @@ func TestRoom(t *testing.T) {
 	r.write(3)
 	small, err := vaultd.NewGuard(t.Context(), r.disk, r.index, vaultd.Options{Clock: r.clock, MaxOctets: 5000})
 	fine(t, err)
-	if err := put(small, vault.SegmentKeyName(1, 900), bytes.ReplaceAll(octets(t, r.disk, vault.SegmentKeyName(1, 1)), []byte(vault.SegmentName(1, 1)), []byte(vault.SegmentName(1, 900)))); !holdfast.IsKind(err, holdfast.Full) {
+	if err := put(small, vault.SegmentKeyName(1, 900), r.segmentKey(900)); !holdfast.IsKind(err, holdfast.Full) {
 		t.Errorf("more than its share: %v", err)
 	}
 }

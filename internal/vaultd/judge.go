@@ -28,17 +28,17 @@ func (g *Guard) judge(ctx context.Context, name string, n vault.Name, b []byte) 
 		if n.Term > g.term.Number || n.Version == 1 && n.Term != g.term.Number {
 			return nil, refuse("Put", holdfast.Fenced, name, "the key is of a term that may not write")
 		}
-		return nil, asInvalid(name, vault.CheckKeyObject(name, b))
+		return nil, asInvalid(name, vault.CheckKeyObject(name, b, g.signers()))
 	case vault.AccountKey:
 		if g.term.Number == 0 {
 			return nil, refuse("Put", holdfast.Invalid, name, "the vault has no term yet")
 		}
-		return nil, asInvalid(name, vault.CheckKeyObject(name, b))
+		return nil, asInvalid(name, vault.CheckKeyObject(name, b, g.signers()))
 	case vault.Service:
 		if !vault.IsEncrypted(b) {
 			return nil, refuse("Put", holdfast.Invalid, name, "it is not encrypted")
 		}
-		return nil, nil
+		return nil, g.isNext(ctx, name)
 	case vault.ErasureObject:
 		_, err := vault.ParseErasure(name, b, g.signers())
 		return nil, asInvalid(name, err)

@@ -116,15 +116,25 @@ func (g *Guard) since(ctx context.Context, name string, keep time.Duration) (boo
 	return ok && g.counted-k.since >= keep, err
 }
 
-// replaced tells whether a later version of an object has been there for long enough.
+// replaced tells whether a later version of an object has been there for long enough. A key's must be the store's own: it takes what opens the vault with it.
 func (g *Guard) replaced(ctx context.Context, name, prefix string) (bool, error) {
 	var later []string
 	if err := g.Place.List(ctx, prefix, name, func(i place.Info) error { later = append(later, i.Name); return nil }); err != nil {
 		return false, err
 	}
+	class := vault.ParseName(name).Class
 	for _, x := range later {
-		if vault.ParseName(x).Class != vault.ParseName(name).Class {
+		if vault.ParseName(x).Class != class {
 			continue
+		}
+		if class != vault.Service {
+			b, err := place.ReadAll(ctx, g.Place, x, maxSmall)
+			if err != nil {
+				return false, err
+			}
+			if vault.CheckKeyObject(x, b, g.signers()) != nil {
+				continue
+			}
 		}
 		if old, err := g.since(ctx, x, g.o.Keep); err != nil || old {
 			return old, err
