@@ -132,7 +132,7 @@ func (s *Server) findPID() error {
 		return nil
 	}
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", s.PID, s.PID))
-	if err != nil {
+	if err != nil || len(bytes.TrimSpace(b)) == 0 { // the command in front has become the program
 		return err
 	}
 	_, err = fmt.Sscan(string(b), &s.PID)
