@@ -49,7 +49,7 @@ The exit status is 0 if nothing failed, 1 if something did, and 5 if something c
 
 // doctorOptions wires the checks to this program.
 func (a *app) doctorOptions(c *config.Config) doctor.Options {
-	return doctor.Options{Config: c, Built: built(),
+	return doctor.Options{Config: c, Built: built(), KeyFile: keyFileBeside(c),
 		Marker: func() (bool, error) { found, err := survey(c.Data); return found == ours, err },
 		Connect: func(ctx context.Context) (doctor.Store, func(), error) {
 			cl, err := a.connect(ctx, c, toLook)

@@ -52,6 +52,15 @@ lines of holdfast.toml. The password for the pages is read from standard input w
 // keyFileName is where the recovery key of a new store goes, beside the data directory, until its owner takes it away.
 const keyFileName = "holdfast-recovery-key.txt"
 
+// keyFileBeside is where that is for a data directory.
+func keyFileBeside(c *config.Config) string {
+	data, err := filepath.Abs(c.Data)
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(data), keyFileName)
+}
+
 // secondVaultName is what the vault of --second-vault is called.
 const secondVaultName = "second"
 
@@ -119,6 +128,9 @@ func (q *quickstart) run(cmd *cobra.Command, email string) error {
 		return err
 	}
 	if err := q.make(cmd.Context(), password); err != nil {
+		for _, s := range q.report.Steps { // what is there must be known all the same, a key above all
+			q.a.say("%-8s %-15s  %s\n", s.State, s.What, s.Detail)
+		}
 		return err
 	}
 	q.look(cmd.Context())
@@ -145,7 +157,7 @@ func (q *quickstart) absolute() (err error) {
 		}
 	}
 	if q.keyOut == "" {
-		q.keyOut = filepath.Join(filepath.Dir(q.c.Data), keyFileName)
+		q.keyOut = keyFileBeside(q.c)
 	}
 	return nil
 }
@@ -198,10 +210,10 @@ func (q *quickstart) make(ctx context.Context, password string) error {
 	if err := q.makeKey(ctx, cl); err != nil {
 		return err
 	}
-	if err := q.makeAccount(ctx, cl, password); err != nil {
+	if err := q.makeVaults(ctx, cl, before); err != nil {
 		return err
 	}
-	return q.makeVaults(ctx, cl, before)
+	return q.makeAccount(ctx, cl, password) // last: after it nothing can fail that would keep its password from being shown
 }
 
 func (q *quickstart) makeStore() error {

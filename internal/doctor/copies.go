@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 )
@@ -63,6 +64,10 @@ func (d *doctor) recoveryKey(ctx context.Context) Check {
 	}
 	if len(k.Recovery) == 0 {
 		return unknown("the server does not say whether there is a recovery key", "Look with `holdfast key show`.")
+	}
+	if _, err := os.Stat(d.o.KeyFile); d.o.KeyFile != "" && err == nil {
+		return warn("a recovery key lies in "+d.o.KeyFile+", beside the data", "It is lost together with the disk, and whoever takes this disk reads every vault with it.",
+			"Take it away: print it, or put it on a stick or into a password manager; prove that copy (holdfast key check FILE), then remove the file here")
 	}
 	last := k.Recovery[len(k.Recovery)-1]
 	if last.Checked == nil {

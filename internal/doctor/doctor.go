@@ -71,6 +71,7 @@ type Options struct {
 	Resolver    string                                      // HOST:PORT of the name server that is asked; empty: as the system does it
 	Roots       *x509.CertPool                              // who may vouch for the public name; nil: the system's
 	VaultClocks func(context.Context) ([]VaultClock, error) // nil: not asked
+	KeyFile     string                                      // where a new recovery key was written; it should not lie there for long. Empty: not looked at
 	LastDrill   func(context.Context) (Drill, error)        // nil: this version has none
 	SinceBoot   func() (time.Duration, bool)                // nil: clock.SinceBoot
 	NTP         func() (synced, known bool)                 // nil: what the kernel says
