@@ -22,7 +22,8 @@ type erasures struct {
 	dir    string
 	wait   time.Duration
 	core   *core.Service
-	vaults func() []string // the names of all
+	vaults func() []string         // the names of all
+	forget func(holdfast.ID) error // what drills proved of an account
 	clock  clock.Clock
 	log    *slog.Logger
 
@@ -178,6 +179,10 @@ func (e *erasures) advance(ctx context.Context, x *erasure, now time.Time) {
 		}
 		if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
 			e.log.Error("an account could not be erased from the store; it is tried again", "id", x.Account, "err", err)
+			return
+		}
+		if err := e.forget(x.Account); err != nil {
+			e.log.Error("what drills proved of an erased account could not be forgotten; it is tried again", "id", x.Account, "err", err)
 			return
 		}
 		x.Store, x.Email = true, ""

@@ -131,6 +131,7 @@ func formTrouble(err error) (code int, text string) {
 func (s *server) front(route func(*http.Request) (http.Handler, string)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := clock.System.Now()
+		s.people.begin()
 		id := newRequestID()
 		r.Header[requestID] = []string{id}
 		w.Header()[requestID] = []string{id}
@@ -156,7 +157,9 @@ func (s *server) front(route func(*http.Request) (http.Handler, string)) http.Ha
 
 // finish counts a request, and logs it if somebody should look at it.
 func (s *server) finish(r *http.Request, face, id string, out *answer, began time.Time) {
-	took := clock.System.Now().Sub(began)
+	now := clock.System.Now()
+	s.people.end(now)
+	took := now.Sub(began)
 	code := out.code
 	if code == 0 {
 		code = http.StatusOK

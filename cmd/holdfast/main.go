@@ -109,7 +109,7 @@ its data directory; otherwise they open the data themselves. Give every command 
 		}
 	}
 	add("run", a.serveCommand(), a.quickstartCommand(), a.statusCommand(), a.doctorCommand(), a.incidentCommand(), a.configCommand())
-	add("data", a.vaultCommand(), a.keyCommand())
+	add("data", a.vaultCommand(), a.keyCommand(), a.drillCommand())
 	add("people", a.accountCommand(), a.appPasswordCommand(), a.shareCommand())
 	add("data", a.importCommand(), a.exportCommand(), a.restoreCommand(), a.adoptCommand(), a.repairCommand())
 	add("other", a.versionCommand(), a.completionCommand())

@@ -50,7 +50,7 @@ func newMetrics(s *server) *metrics {
 	if d, ok := s.public.(*door); ok {
 		gauge("holdfast_connections", "Open connections.", func() float64 { return float64(d.open()) })
 	}
-	m.registry.MustRegister(newVaultMetrics(s.store.relay, s.store.keeper))
+	m.registry.MustRegister(newVaultMetrics(s.store.relay, s.store.keeper, s.store.drills))
 	v := version()
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_build_info", Help: "What runs.",
 		ConstLabels: prometheus.Labels{"version": v.Version, "commit": v.Commit, "go": v.Go, "engine": s.store.engine.Info().Engine}}, func() float64 { return 1 }))

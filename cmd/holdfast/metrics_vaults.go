@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"time"
 
 	"holdfast/internal/relay"
 
@@ -12,15 +13,17 @@ import (
 type vaultMetrics struct {
 	relay  *relay.Relay
 	keeper *keeper
+	drills *drills
 
-	lagSeconds, lagChanges, scrub, below, domains, checked *prometheus.Desc
+	lagSeconds, lagChanges, scrub, below, domains, checked, proven *prometheus.Desc
 }
 
-func newVaultMetrics(r *relay.Relay, k *keeper) *vaultMetrics {
+func newVaultMetrics(r *relay.Relay, k *keeper, d *drills) *vaultMetrics {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("holdfast_"+name, help, labels, nil)
 	}
-	return &vaultMetrics{relay: r, keeper: k,
+	return &vaultMetrics{relay: r, keeper: k, drills: d,
+		proven:     desc("last_proven_restore_seconds", "When a drill last passed that restored from the vault, as Unix time; 0: never.", "vault"),
 		lagSeconds: desc("vault_lag_seconds", "How long the oldest change waits that the vault does not have.", "vault"),
 		lagChanges: desc("vault_lag_changes", "How far the vault is behind.", "vault"),
 		scrub:      desc("last_scrub_seconds", "When everything that the vault holds was last read, as Unix time; 0: never.", "vault"),
@@ -31,7 +34,7 @@ func newVaultMetrics(r *relay.Relay, k *keeper) *vaultMetrics {
 
 // Describe implements prometheus.Collector.
 func (m *vaultMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.lagSeconds, m.lagChanges, m.scrub, m.below, m.domains, m.checked} {
+	for _, d := range []*prometheus.Desc{m.lagSeconds, m.lagChanges, m.scrub, m.below, m.domains, m.checked, m.proven} {
 		ch <- d
 	}
 }
@@ -50,6 +53,9 @@ func (m *vaultMetrics) Collect(ch chan<- prometheus.Metric) {
 			scrub = float64(last.At.Unix())
 		}
 		gauge(m.scrub, scrub, v.Name)
+		if _, passed, _, err := m.drills.book.Last(v.Name); err == nil {
+			gauge(m.proven, unix(passed.Ended), v.Name)
+		}
 		if v.Mode == "sync" && !slices.Contains([]relay.State{relay.Whole, relay.Behind}, v.State) {
 			below++
 		}
@@ -64,4 +70,12 @@ func (m *vaultMetrics) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	gauge(m.checked, checked)
+}
+
+// unix returns a moment as Unix time; 0 for the zero one.
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.Unix())
 }

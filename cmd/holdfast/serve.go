@@ -62,6 +62,7 @@ type server struct {
 	health  *health
 	metrics *metrics
 	gate    gate
+	people  activity
 
 	cancel context.CancelFunc // ends what works behind the doors
 	work   sync.WaitGroup
@@ -140,6 +141,7 @@ func (s *server) start(ctx context.Context) (err error) {
 		s.url = openableURL(s.public.Addr(), s.c, s.tls)
 	}
 	s.store.auth = newAuth(s.c, s.store.core, s.proxy, s.log)
+	s.store.drills.busy = s.people.busy
 	s.setup = auth.NewSetup(nil, nil, s.c.SetupLink)
 	s.health = newHealth(s)
 	s.metrics = newMetrics(s)
@@ -190,6 +192,7 @@ func (s *server) begin(ctx context.Context) {
 	s.work.Go(func() { s.store.core.Run(ctx) })
 	s.work.Go(func() { s.resumeKeys(ctx) })
 	s.work.Go(func() { s.store.keeper.scrubWhole(ctx) })
+	s.work.Go(func() { s.store.drills.keepProving(ctx) })
 	s.work.Go(func() { s.store.erase.run(ctx, s.c.Erase.Every) })
 	s.sayCopies()
 	s.announce(ctx)

@@ -32,6 +32,7 @@ type opened struct {
 	auth   *auth.Service
 	keeper *keeper
 	erase  *erasures
+	drills *drills
 	relay  *relay.Relay
 	stop   func() // has the relay end, and waits for it; nil: it does not run
 	lease  *vfs.Lease
@@ -189,6 +190,10 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 		return err
 	}
 	o.keeper.erase = o.erase
+	if o.drills, err = openDrills(o.keeper, o.core); err != nil {
+		return err
+	}
+	o.erase.forget = o.drills.book.Forget
 	return nil
 }
 
@@ -234,6 +239,9 @@ func (o *opened) close() {
 	if o.stop != nil {
 		o.stop()
 	}
+	if o.drills != nil {
+		_ = o.drills.book.Close() // what was kept is durable
+	}
 	if o.engine != nil {
 		_ = o.engine.Close() // nothing acknowledged depends on it
 	}
@@ -242,7 +250,7 @@ func (o *opened) close() {
 
 // handler returns the operations over an opened store. What can be run again ends when stopping is closed.
 func (o *opened) handler(c *config.Config, status func(*control.Status), closed func() error, log *slog.Logger, stopping <-chan struct{}) http.Handler {
-	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Closed: closed, Repair: o.repairer(c, log),
+	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Closed: closed, Repair: o.repairer(c, log),
 		TakeoverDir: filepath.Join(c.Data, takeoverName), Stopping: stopping, TakeSecret: auth.TakeAppPassword,
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)

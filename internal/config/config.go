@@ -26,6 +26,7 @@ type Config struct {
 	SignIn   SignIn
 	Doctor   Doctor
 	Erase    Erase
+	Drill    Drill
 	Policy   Policy
 	Vault    Vault
 	Keyring  Keyring
@@ -149,6 +150,19 @@ type Vault struct {
 	Late       time.Duration // how far one may be behind
 }
 
+// Drill says how often it is proven that vaults restore, and how much is tried.
+type Drill struct {
+	Interval time.Duration // between two drills of one vault
+	First    time.Duration // after the start, of a vault that was never drilled
+	Within   time.Duration // in which every account is proven
+	Whole    int           // changes of a store that is restored as a whole each time
+	Retry    time.Duration // after one that did not pass
+	Keep     int           // results
+	Share    int           // percent of the time that it works while people are served
+	Dir      string        // where it restores to
+	Reserve  int64         // octets that it leaves free
+}
+
 // Keyring says how keys are made, and when their absence is nagged about.
 type Keyring struct {
 	Hybrid bool
@@ -224,6 +238,16 @@ func (c *Config) Keys() []Key {
 		{Name: "vault.keep", Default: "168h", Value: &c.Vault.Keep, Help: "how long what was replaced is kept"},
 		{Name: "vault.keep_tail", Default: "312h", Value: &c.Vault.KeepTail, Help: "how long what was sealed is kept in the tail too"},
 		{Name: "vault.late", Default: "1m", Value: &c.Vault.Late, Help: "how far a vault may be behind before it is called late; what it stored is read back four times in that time"},
+
+		{Name: "drill.interval", Default: "24h", Value: &c.Drill.Interval, Help: "between two drills of one vault, which prove that it restores"},
+		{Name: "drill.first", Default: "2m", Value: &c.Drill.First, Help: "how long after a start a vault is drilled that never was"},
+		{Name: "drill.within", Default: "720h", Value: &c.Drill.Within, Help: "in which each account is proven"},
+		{Name: "drill.whole", Default: "200000", Value: &c.Drill.Whole, Help: "changes of a store that is restored as a whole in each drill; of a larger one it is a sample of its accounts"},
+		{Name: "drill.retry", Default: "1h", Value: &c.Drill.Retry, Help: "how long after a drill that did not pass the next one is run"},
+		{Name: "drill.keep", Default: "400", Value: &c.Drill.Keep, Help: "results of drills that are kept"},
+		{Name: "drill.share", Default: "25", Value: &c.Drill.Share, Help: "percent of the time that a drill works while people are served; 100: all of it"},
+		{Name: "drill.dir", Default: "", Value: &c.Drill.Dir, Help: "`DIR` where drills restore to (default: drill in the data directory)"},
+		{Name: "drill.reserve", Default: "256MiB", Value: &c.Drill.Reserve, Help: "octets that a drill leaves free on its disk"},
 
 		{Name: "erase.wait", Default: "720h", Value: &c.Erase.Wait, Help: "how long an account waits to be erased, and that can be undone"},
 		{Name: "erase.every", Default: "1h", Value: &c.Erase.Every, Help: "between two looks at what is to be erased"},

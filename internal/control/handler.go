@@ -37,6 +37,7 @@ type Options struct {
 	Vaults      Vaults // nil: the process does not look after any
 	Keys        Keys   // likewise
 	Erasures    Erasures
+	Drills      Drills
 	// Repair brings into the store what it lacks and a vault has, and calls fn with each thing that was wrong. nil: the process cannot.
 	Repair func(ctx context.Context, q RepairRequest, fn func(Repaired)) (RepairReport, error)
 	// Closed returns why nothing is read or changed now but status, vaults and keys; nil: it is. The function may be nil.
@@ -87,6 +88,9 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("POST /v1/vaults/{name}/verify", h.one(h.verifyVault))
 	m.HandleFunc("POST /v1/vaults/{name}/repair", h.one(h.repairVault))
 	m.HandleFunc("POST /v1/repair", h.one(h.repair))
+	m.HandleFunc("POST /v1/drills", h.runDrill)
+	m.HandleFunc("GET /v1/drills", answer(h.drills))
+	m.HandleFunc("GET /v1/drills/{id}", answer(h.drill))
 	m.HandleFunc("GET /v1/keys", answer(h.keyState))
 	m.HandleFunc("POST /v1/keys", h.one(h.addRecovery))
 	m.HandleFunc("POST /v1/keys/{fingerprint}/checked", answer(h.keyChecked))

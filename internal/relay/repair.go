@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -57,6 +58,24 @@ func (r *Relay) RepairVault(ctx context.Context, name string, o RepairOptions) (
 	})
 	rep.Damaged = slices.Compact(slices.Sorted(slices.Values(append(rep.Damaged, spine.Damaged...))))
 	return rep, spine.Anew, err
+}
+
+// Record has each vault that takes something now write a head that says what in says. One that does not is passed over, and told of in the error.
+func (r *Relay) Record(ctx context.Context, in vault.HeadInput) error {
+	r.mu.Lock()
+	var list []*worker
+	for _, w := range r.workers {
+		list = append(list, w)
+	}
+	r.mu.Unlock()
+	var errs []error
+	for _, w := range list {
+		if !w.look().up {
+			continue
+		}
+		errs = append(errs, w.beside(ctx, func(ctx context.Context, _ *vault.Vault, writer *vault.Writer) error { return writer.Head(ctx, in) }))
+	}
+	return errors.Join(errs...)
 }
 
 // openable tells whether a writer has the vault open, and whether one could open it again.

@@ -49,6 +49,15 @@ type Other struct {
 	Domain   string `json:"domain"`
 }
 
+// DrillRef names the result of a drill: what a restore out of a vault of the store was seen to give, and when.
+type DrillRef struct {
+	Drill  string        `json:"drill"`
+	Vault  string        `json:"vault"` // that was restored from, as the store calls it
+	Ended  time.Time     `json:"ended"`
+	Result string        `json:"result"` // pass, fail, inconclusive
+	SHA256 holdfast.Hash `json:"sha256"` // of the result as the store keeps it
+}
+
 // Head is a signed checkpoint.
 type Head struct {
 	Format   int           `json:"format"`
@@ -65,6 +74,7 @@ type Head struct {
 	Covered  []BatchRange  `json:"covered,omitempty"`  // batches that no object names any more, and whose changes a repair has written again, by account
 	Released []string      `json:"released,omitempty"` // objects that are read no more: damaged ones of which others took the place
 	Vaults   []Other       `json:"vaults,omitempty"`
+	Drills   []DrillRef    `json:"drills,omitempty"`
 	Filling  bool          `json:"filling,omitempty"` // the vault is to be filled anew, and is not whole before a later head
 	OfTerm
 }
@@ -203,6 +213,7 @@ type HeadInput struct {
 	Covered  []BatchRange
 	Released []string
 	Vaults   []Other
+	Drills   []DrillRef
 	Filling  bool
 	Whole    bool // write one even if nothing changed: the first head says that the vault was filled
 }
@@ -228,7 +239,7 @@ func (v *Vault) writeHead(ctx context.Context, term Term, at holdfast.Position, 
 		id = last.Vault // as it was: vault.json is signed by nobody
 	}
 	h := Head{Format: Format, Number: last.Number + 1, Vault: id, Store: term.Store, Term: term.Number, At: v.o.Clock.Now().UTC().Truncate(time.Millisecond), PlaceAt: now.UTC().Truncate(time.Millisecond),
-		Position: Position(at), Previous: v.heads.hash, Accounts: accounts, Packs: in.Packs, Covered: in.Covered, Released: in.Released, Vaults: in.Vaults, Filling: in.Filling, OfTerm: ofTerm(term, ring)}
+		Position: Position(at), Previous: v.heads.hash, Accounts: accounts, Packs: in.Packs, Covered: in.Covered, Released: in.Released, Vaults: in.Vaults, Drills: in.Drills, Filling: in.Filling, OfTerm: ofTerm(term, ring)}
 	b, err := seal.SignLine(ring.Signer, h)
 	if err != nil {
 		return Head{}, err

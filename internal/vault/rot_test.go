@@ -251,3 +251,28 @@ func TestWhatAPackWasMadeOfStandsIn(t *testing.T) {
 		}
 	}
 }
+
+// TestARepairedEndIsNoDoubt: the newest frame rotted after a head had named it, and was repaired: what is left of it stands in a segment that nobody reads, and keeps no store from starting.
+func TestARepairedEndIsNoDoubt(t *testing.T) {
+	r, m := newRig(t, nil), newMaker(44, 2)
+	for range 4 {
+		fine(t, r.w.Append(ctx, PackBatches([]*holdfast.Batch{m.batch(2)}, r.clock.Now())))
+	}
+	fine(t, r.w.Head(ctx, HeadInput{}))
+	fine(t, r.w.Close())
+	p, name := r.place.(*memory.Place), SegmentName(1, 1)
+	b := slices.Clone(must2(place.ReadAll(ctx, p, name, 1<<20)))
+	clear(b[bytes.LastIndex(b, []byte(frameMagic+" "))+2 : len(b)-100])
+	p.Overwrite(name, b)
+	if _, _, unsure := readSure(t, r.recovery, ReadOptions{}, p); len(unsure) == 0 {
+		t.Fatal("the reader is sure though the newest frame is gone")
+	}
+	_, v := mend(t, r, m, p)
+	clean(t, "repaired", r, m, v)
+	if _, _, unsure := readSure(t, r.recovery, ReadOptions{}, p); len(unsure) > 0 {
+		t.Errorf("repaired, and still unsure: %q", unsure)
+	}
+	if torn, err := v.Torn(ctx); torn != 0 || err != nil {
+		t.Errorf("repaired, and its end is said to be torn: %d, %v", torn, err)
+	}
+}

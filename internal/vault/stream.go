@@ -83,6 +83,9 @@ func (v *Vault) endsIn(ctx context.Context, term Term, head Head) (end holdfast.
 		if bad && named <= end.Batch {
 			named = end.Batch + 1
 		}
+		if named > end.Batch && v.letGo(ctx, SegmentName(term.Number, n)) {
+			named = 0 // a repair has put others in its place
+		}
 		torn = max(torn, named)
 		if last.Batch > 0 {
 			break
@@ -113,6 +116,16 @@ func (v *Vault) lastIn(ctx context.Context, segment string) (last holdfast.Posit
 		last, bad = before, true // as if it was not there: its batches are written again
 	}
 	return last, torn, bad, err
+}
+
+// letGo tells whether a head releases an object: nobody reads it any more. Where the heads cannot be read that is not known, and it is not.
+func (v *Vault) letGo(ctx context.Context, name string) bool {
+	l := &v.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = v.readLedger(ctx)
+	_, gone := l.released[name]
+	return gone
 }
 
 // lies tells whether a frame's line says another end than its batches do. Without a key that cannot be told, and it is believed.

@@ -208,7 +208,7 @@ func (w *Writer) Head(ctx context.Context, in HeadInput) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	accounts := slices.SortedFunc(maps.Values(w.changed), func(a, b AccountHead) int { return a.Account.Compare(b.Account) })
-	for len(accounts) > 0 || in.Packs != nil || in.Covered != nil || in.Released != nil || in.Whole {
+	for len(accounts) > 0 || in.Packs != nil || in.Covered != nil || in.Released != nil || in.Drills != nil || in.Whole {
 		n := min(len(accounts), maxHeadAccounts)
 		if _, err := w.v.writeHead(ctx, w.term, w.pos, accounts[:n], in); err != nil {
 			return err

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/control"
+	"holdfast/internal/core"
+	"holdfast/internal/drill"
+	"holdfast/internal/registry"
+	"holdfast/internal/relay"
+	"holdfast/internal/seal"
+	"holdfast/internal/store"
+	"holdfast/internal/store/sqlite"
+	"holdfast/internal/vault"
+	"holdfast/internal/vfs"
+)
+
+// drillsName is the file of a data directory that keeps the results of drills, and what is proven. It may be removed: then nothing is proven until it is proven again.
+const drillsName = "drills.db"
+
+// drillDirName is where drills restore to, in the data directory, if nothing else is configured.
+const drillDirName = "drill"
+
+// activity knows whether people are being served.
+type activity struct {
+	open atomic.Int64 // requests under way
+	last atomic.Int64 // when the last one ended, in Unix nanoseconds
+}
+
+// restAfter is how long after a request others are expected.
+const restAfter = time.Second
+
+func (a *activity) begin() { a.open.Add(1) }
+
+func (a *activity) end(at time.Time) {
+	a.last.Store(at.UnixNano())
+	a.open.Add(-1)
+}
+
+func (a *activity) busy() bool {
+	since := clock.System.Now().UnixNano() - a.last.Load()
+	return a.open.Load() > 0 || since >= 0 && since < int64(restAfter)
+}
+
+// drills proves that the store's vaults restore. One runs at a time.
+type drills struct {
+	k    *keeper
+	core *core.Service
+	book *drill.Book
+	busy func() bool // people are being served
+
+	turn chan struct{} // has one while one runs
+}
+
+// openDrills opens the book of a data directory whose lease is held.
+func openDrills(k *keeper, c *core.Service) (*drills, error) {
+	book, lost, err := drill.OpenBook(filepath.Join(k.c.Data, drillsName), k.c.Drill.Keep, clock.System.Now())
+	if err != nil {
+		return nil, err
+	}
+	if lost {
+		k.log.Error("the book of drills could not be read, and was begun anew: nothing is proven until the next drill", "file", drillsName)
+	}
+	return &drills{k: k, core: c, book: book, busy: func() bool { return false }, turn: make(chan struct{}, 1)}, nil
+}
+
+// dir is where drills restore to.
+func (d *drills) dir() string {
+	if d.k.c.Drill.Dir != "" {
+		return filepath.Join(d.k.c.Drill.Dir, "holdfast-drill-"+d.k.store.String())
+	}
+	return filepath.Join(d.k.c.Data, drillDirName)
+}
+
+// ListDrills implements [control.Drills].
+func (d *drills) ListDrills(_ context.Context, limit int) ([]drill.Result, error) {
+	list, err := d.book.List(limit)
+	if list == nil {
+		list = []drill.Result{}
+	}
+	return list, err
+}
+
+// ShowDrill implements [control.Drills].
+func (d *drills) ShowDrill(_ context.Context, id string) (drill.Result, error) {
+	return d.book.Show(id)
+}
+
+// RunDrill implements [control.Drills].
+func (d *drills) RunDrill(ctx context.Context, q control.DrillRequest, fn func(control.DrillProgress)) (drill.Result, error) {
+	var key *seal.Recovery
+	var err error
+	if q.Key != "" {
+		if key, err = seal.ParseRecovery([]byte(q.Key)); err != nil {
+			return drill.Result{}, err
+		}
+	}
+	var only holdfast.ID
+	if q.Account != "" {
+		a, err := d.core.Account(ctx, q.Account)
+		if err != nil {
+			return drill.Result{}, err
+		}
+		only = a.ID
+	}
+	e, at, err := d.choose(q.Vault)
+	if err != nil {
+		return drill.Result{}, err
+	}
+	return d.run(ctx, *e, at, how{only: only, all: q.All, key: key}, fn)
+}
+
+// choose returns a vault of the list, and the batch up to which it has confirmed the store's stream: the one of a name, or the one whose last proof is oldest.
+func (d *drills) choose(name string) (e *registry.Entry, batch uint64, err error) {
+	var oldest time.Time
+	for _, v := range d.k.relay.Status().Vaults {
+		if name != "" && v.Name != name || name == "" && v.State == relay.Filling {
+			continue
+		}
+		_, passed, _, err := d.book.Last(v.Name)
+		if err != nil {
+			return nil, 0, err
+		}
+		if e == nil || passed.Ended.Before(oldest) {
+			e, batch, oldest = d.k.vaults().Find(v.Name), v.Batch, passed.Ended
+		}
+		if v.State == relay.Filling {
+			return nil, 0, keyTrouble(holdfast.Unavailable, "the vault %s is being filled; wait until `holdfast vault status` says that it is whole", name)
+		}
+	}
+	if e == nil && name != "" {
+		return nil, 0, keyTrouble(holdfast.NotFound, "there is no vault called %q; `holdfast vault list` shows which are", name)
+	}
+	if e == nil {
+		return nil, 0, keyTrouble(holdfast.NotFound, "there is no vault that could be restored from; `holdfast vault add` makes one")
+	}
+	return e, batch, nil
+}
+
+// how says what a drill tries.
+type how struct {
+	only holdfast.ID    // zero: those that are chosen
+	all  bool           // all of them
+	key  *seal.Recovery // nil: the server's own
+}
+
+// run waits for its turn, runs a drill of one vault, and keeps what came of it.
+func (d *drills) run(ctx context.Context, e registry.Entry, batch uint64, h how, fn func(control.DrillProgress)) (res drill.Result, err error) {
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+	case <-ctx.Done():
+		return res, context.Cause(ctx)
+	}
+	chosen, err := d.chosen(ctx, e.Name, h)
+	if err != nil {
+		return res, err
+	}
+	o := drill.Options{ID: holdfast.NewID(nil).String(), Name: e.Name, KeyUsed: drill.ServerKey, Live: d.k.engine, Batch: batch, Chosen: chosen, Open: d.open, Dir: d.dir(), Derive: core.DeriveBy(judges(d.k.c)), Log: d.k.log,
+		Pace: d.pace(), Progress: func(n int64) { fn(control.DrillProgress{Changes: n}) }}
+	now := clock.System.Now().UTC().Truncate(time.Second)
+	begun := drill.Result{ID: o.ID, Started: now, At: now, Vault: e.Name, Batch: batch, KeyUsed: o.KeyUsed, Digests: drill.Digests{Different: []string{}}, Reasons: []string{}}
+	if h.key != nil {
+		o.KeyUsed, o.Trust = drill.RecoveryKey, h.key
+		begun.KeyUsed = o.KeyUsed
+	}
+	if err := d.book.Begin(begun); err != nil {
+		return res, err
+	}
+	var proofs []drill.Proof
+	if o.Vault, err = d.vault(ctx, e, h.key); err == nil {
+		var out *drill.Result
+		out, proofs = drill.Run(ctx, o)
+		o.Vault.Close()
+		res = *out
+	} else {
+		res = begun
+		res.Result, res.Ended = drill.Inconclusive, clock.System.Now().UTC().Truncate(time.Second)
+		res.Reasons = append(res.Reasons, "the vault could not be opened: "+sentence(err))
+	}
+	return res, d.keep(ctx, &res, proofs)
+}
+
+// keep writes down what came of a drill, has the vaults name it in their next heads, and says it.
+func (d *drills) keep(ctx context.Context, res *drill.Result, proofs []drill.Proof) error {
+	sum, err := d.book.End(res, proofs)
+	if err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if res.Result != drill.Pass {
+		level = slog.LevelError
+	}
+	d.k.log.Log(ctx, level, "a drill ended: "+string(res.Result), "drill", res.ID, "vault", res.Vault, "accounts", res.Accounts, "changes", res.Changes.Restored, "of", res.Changes.Expected, "seconds", res.Seconds, "reasons", res.Reasons)
+	if d.k.apart {
+		return nil // its vaults are another store's
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	if err := d.k.relay.Record(ctx, vault.HeadInput{Drills: []vault.DrillRef{{Drill: res.ID, Vault: res.Vault, Ended: res.Ended, Result: string(res.Result), SHA256: sum}}}); err != nil {
+		d.k.log.Warn("not every vault could name the drill in a head", "drill", res.ID, "err", err)
+	}
+	return nil
+}
+
+// vault opens a vault to restore from it: with one key, and without the right to write.
+func (d *drills) vault(ctx context.Context, e registry.Entry, key *seal.Recovery) (*vault.Vault, error) {
+	o := d.k.options()
+	o.With = []*seal.Identity{o.Ring.Server}
+	if key != nil {
+		o.With = []*seal.Identity{key.Identity}
+	}
+	o.Ring = nil
+	return openVault(ctx, e, o)
+}
+
+// open opens the engine that a drill fills, and reads again.
+func (d *drills) open(ctx context.Context, dir string, fill bool) (store.Engine, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return sqlite.Open(ctx, sqlite.Options{Dir: dir, Create: fill, Log: d.k.log, Ballast: -1, Bulk: fill, CacheKiB: restoreCache})
+}
+
+// pace returns what a drill waits by: it yields to people, and ends before it fills the disk.
+func (d *drills) pace() func(context.Context) error {
+	p := &drill.Pace{Clock: clock.System, Busy: d.busy, Share: min(1, float64(d.k.c.Drill.Share)/100)}
+	return func(ctx context.Context) error {
+		if s, err := vfs.FreeSpace(d.dir()); err == nil && s.Free < d.k.c.Drill.Reserve {
+			return &holdfast.Error{Op: "drill", Kind: holdfast.Full, Ref: d.dir(), Text: fmt.Sprintf("%s are free, and a drill leaves %s; drill.dir names another disk", octets(s.Free), octets(d.k.c.Drill.Reserve))}
+		}
+		return p.Wait(ctx)
+	}
+}
+
+// chosen says which accounts are tried.
+func (d *drills) chosen(ctx context.Context, name string, h how) (drill.Chosen, error) {
+	if !h.only.IsZero() {
+		return drill.Chosen{Only: map[holdfast.ID]bool{h.only: true}, Sample: drill.Sample{Of: int(d.core.Stats().Accounts)}}, nil
+	}
+	c := drill.Choosing{Whole: int64(d.k.c.Drill.Whole), Within: d.k.c.Drill.Within, Interval: d.k.c.Drill.Interval, Now: clock.System.Now(), Random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+		ProvenAt: func(id holdfast.ID) (time.Time, error) {
+			p, err := d.book.ProvenIn(name, id)
+			return p.At, err
+		}}
+	if h.all {
+		c.Whole = 1 << 62
+	}
+	return drill.Choose(ctx, d.k.engine, c)
+}
+
+// keepProving drills each vault when that is due, until ctx ends.
+func (d *drills) keepProving(ctx context.Context) {
+	c := &d.k.c.Drill
+	began := clock.System.Now()
+	for clock.Sleep(ctx, clock.System, min(c.First, c.Retry, c.Interval, time.Minute)) == nil {
+		for _, v := range d.k.relay.Status().Vaults {
+			e := d.k.vaults().Find(v.Name)
+			if e == nil || v.Batch == 0 || v.State == relay.Filling || v.State == relay.Opening {
+				continue // nothing is in it, or not all
+			}
+			due, err := d.due(v.Name, clock.System.Now().Sub(began))
+			if err == nil && due {
+				_, err = d.run(ctx, *e, v.Batch, how{}, func(control.DrillProgress) {})
+			}
+			if err != nil && ctx.Err() == nil {
+				d.k.log.Error("a drill could not be run; that is tried again", "vault", v.Name, "err", err)
+			}
+		}
+	}
+}
+
+// due tells whether a vault is to be drilled now. up is how long the service runs.
+func (d *drills) due(name string, up time.Duration) (bool, error) {
+	last, passed, ok, err := d.book.Last(name)
+	if err != nil {
+		return false, err
+	}
+	now, c := clock.System.Now(), &d.k.c.Drill
+	switch {
+	case !ok || passed.ID == "" && last.Changes.Expected == 0:
+		return up >= c.First, nil
+	case last.Ended.After(now.Add(time.Minute)): // a clock was wrong
+		return true, nil
+	case last.Result != drill.Pass:
+		return now.Sub(last.Ended) >= c.Retry, nil
+	}
+	return now.Sub(last.Started) >= c.Interval, nil
+}
