@@ -44,7 +44,7 @@ type erasure struct {
 }
 
 func readErasures(dir string, wait time.Duration, c *core.Service, vaults func() []string, clk clock.Clock, log *slog.Logger) (*erasures, error) {
-	e := &erasures{dir: dir, wait: wait, core: c, vaults: vaults, clock: clk, log: log}
+	e := &erasures{dir: dir, wait: wait, forget: func(holdfast.ID) error { return nil }, core: c, vaults: vaults, clock: clk, log: log}
 	_, err := readState(dir, erasuresName, &e.all)
 	for _, x := range e.all {
 		if x.Vaults == nil { // the file leaves out what is empty
