@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -169,12 +170,15 @@ func TestADrillWithTheRecoveryKey(t *testing.T) {
 	outcome(t, "another key", r, Fail, "")
 }
 
-// busy lets the store take changes while a drill runs: at each of its rests one more.
+// TestADrillDuringWrites lets the store take changes while a drill runs: at each of its rests one more.
 func TestADrillDuringWrites(t *testing.T) {
 	s := newSource(t)
 	o := s.options(s.place)
 	n := 0
+	var mu sync.Mutex
 	o.Pace = func(context.Context) error {
+		mu.Lock()
+		defer mu.Unlock()
 		n++
 		s.put(n%3, fmt.Sprintf("%d.vcf", n%15), fmt.Sprint("meanwhile ", n))
 		if n%2 == 0 {
@@ -325,12 +329,9 @@ func TestWhatCannotBeTried(t *testing.T) {
 func TestAnErasedAccountIsNotMissed(t *testing.T) {
 	s := newSource(t)
 	o := s.options(s.place)
-	once := false
+	var once sync.Once
 	o.Pace = func(context.Context) error {
-		if !once {
-			once = true
-			fine(t, s.engine.Erase(t.Context(), s.ids[1]))
-		}
+		once.Do(func() { fine(t, s.engine.Erase(t.Context(), s.ids[1])) })
 		return nil
 	}
 	r, _ := Run(t.Context(), o)
