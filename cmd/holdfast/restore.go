@@ -237,7 +237,7 @@ func (a *app) restoreInto(ctx context.Context, c *config.Config, f restoreFlags,
 	if err != nil {
 		return nil, err
 	}
-	e, err := sqlite.Open(ctx, sqlite.Options{Dir: dir, Store: state.Store, Create: true, Log: log, Ballast: -1, Bulk: true, CacheKiB: restoreCache})
+	e, err := sqlite.Open(ctx, sqlite.Options{Dir: dir, Store: state.Store, Create: true, Log: log, Ballast: -1, Bulk: true, SortDir: dir, CacheKiB: restoreCache})
 	if err != nil {
 		return nil, err
 	}

@@ -70,13 +70,12 @@ func (e *Engine) endBulk(ctx context.Context) error {
 // sortCache is the page cache while indexes are made, in KiB, and so how much is sorted in memory at once.
 const sortCache = 4 << 10
 
-// sortOnDisk has what is sorted for an index written into files beside the database, which have no name as soon as they are open: in memory it would be as large as the index. Only the directory is the whole process's, and nothing else in it
-// writes such files.
+// sortOnDisk has what is sorted for an index written into files, which have no name as soon as they are open: in memory it would be as large as the index.
 func (e *Engine) sortOnDisk() error {
-	if e.o.Dir == "" {
+	if e.o.SortDir == "" {
 		return nil
 	}
-	for _, sql := range []string{fmt.Sprintf("cache_size=-%d", sortCache), "shrink_memory", "temp_store_directory='" + strings.ReplaceAll(e.o.Dir, "'", "''") + "'", "temp_store=FILE"} {
+	for _, sql := range []string{fmt.Sprintf("cache_size=-%d", sortCache), "shrink_memory", "temp_store_directory='" + strings.ReplaceAll(e.o.SortDir, "'", "''") + "'", "temp_store=FILE"} {
 		if err := e.w.Exec("PRAGMA " + sql); err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ func TestWhatIsSortedLiesOnDisk(t *testing.T) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	e, err := Open(t.Context(), Options{Dir: dir, Create: true, Ballast: -1, Bulk: true})
+	e, err := Open(t.Context(), Options{Dir: dir, Create: true, Ballast: -1, Bulk: true, SortDir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,11 +43,12 @@ type Options struct {
 	Random io.Reader
 	Log    *slog.Logger
 
-	Readers  int   // connections for reading; default 4
-	CacheKiB int   // page cache of the writer; readers have a quarter; default 8192
-	Ballast  int64 // octets kept aside for the day when the disk is full; default 16 MiB, negative: none
-	WALPages int   // pages in the log before a checkpoint; default 8000: hot pages are then copied once for many changes
-	Bulk     bool  // it is being filled by a restore: see bulk.go
+	Readers  int    // connections for reading; default 4
+	CacheKiB int    // page cache of the writer; readers have a quarter; default 8192
+	Ballast  int64  // octets kept aside for the day when the disk is full; default 16 MiB, negative: none
+	WALPages int    // pages in the log before a checkpoint; default 8000: hot pages are then copied once for many changes
+	Bulk     bool   // it is being filled by a restore: see bulk.go
+	SortDir  string // where EndBulk sorts; empty: in memory. SQLite has one such directory for the whole process, and must not be told another while anything else uses it: only a process that does nothing but restore may set it
 
 	fs     vfs.FS   // tests: the file system that holds the log; default the system's
 	log    string   // tests: the log's name there; default Path and "-wal"
