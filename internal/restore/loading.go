@@ -38,7 +38,8 @@ type loading struct {
 	ended  bool   // the seq that was asked for is reached
 
 	collections map[holdfast.ID]*holdfast.Collection
-	live        map[itemKey]bool           // only once something is missing
+	live        map[itemKey]string         // the items that are there, and their UIDs; only once something is missing
+	uids        map[itemKey]string         // by collection and UID: the names of those
 	held        map[string]*holdfast.Entry // credentials, as of the moment
 	want        map[string]*holdfast.Entry // credentials, the newest
 }
@@ -51,7 +52,13 @@ type itemKey struct {
 // read reads the account, and sends what is to be applied.
 func (a *loading) read(ctx context.Context) error {
 	a.collections, a.held, a.want = map[holdfast.ID]*holdfast.Collection{}, map[string]*holdfast.Entry{}, map[string]*holdfast.Entry{}
-	err := a.content.Changes(ctx, func(list []vault.Loaded) error { return a.take(ctx, list) })
+	take := func(list []vault.Loaded) error { return a.take(ctx, list) }
+	err := a.content.Changes(ctx, take)
+	if err == errGap {
+		if err = a.before(ctx); err == nil {
+			err = a.content.Changes(ctx, take)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -70,8 +77,17 @@ func (a *loading) read(ctx context.Context) error {
 
 // take passes whole groups on, those that were asked for, in pieces of a bounded size: what waits for the engine is in memory beside the list.
 func (a *loading) take(ctx context.Context, list []vault.Loaded) error {
+	for len(list) > 0 && list[0].Seq <= a.came { // it was taken before the gap was known
+		list = list[1:]
+	}
 	out := make([]holdfast.Change, 0, min(len(list), maxPieceChanges))
 	for i := 0; i < len(list) && !a.ended; {
+		if list[i].Seq != a.came+1 && a.live == nil {
+			if err := a.send(ctx, out, false); err != nil {
+				return err
+			}
+			return errGap
+		}
 		if len(out) >= maxPieceChanges {
 			if err := a.send(ctx, out, false); err != nil {
 				return err
@@ -95,7 +111,7 @@ func (a *loading) take(ctx context.Context, list []vault.Loaded) error {
 func (a *loading) group(out []holdfast.Change, list []vault.Loaded) []holdfast.Change {
 	first := len(out)
 	if list[0].Seq != a.came+1 && !a.broken {
-		a.broken, a.live = true, map[itemKey]bool{}
+		a.broken = true
 		out = append(out, a.begin("restored with a gap before change "+fmt.Sprint(list[0].Seq))...)
 	}
 	own := len(out)
@@ -103,10 +119,12 @@ func (a *loading) group(out []holdfast.Change, list []vault.Loaded) []holdfast.C
 	for i := range list {
 		c := list[i].Change
 		if a.broken {
-			if c.Kind == holdfast.KindEpoch || c.Op == holdfast.OpDelete && !a.live[itemKey{c.Collection, c.Name}] {
+			if _, there := a.live[itemKey{c.Collection, c.Name}]; c.Kind == holdfast.KindEpoch || c.Op == holdfast.OpDelete && !there {
 				continue
 			}
 			out = append(out, a.standIn(&c)...)
+			a.derive(&c)
+			out = append(out, a.giveWay(&c)...)
 			c = a.renumbered(c)
 		} else {
 			a.seq, a.epoch, a.chain = c.Seq, c.Epoch, c.Chain
@@ -205,9 +223,8 @@ func typeOf(k holdfast.Kind) holdfast.CollectionType {
 
 // note remembers what a change says of collections and credentials, and derives its index.
 func (a *loading) note(c *holdfast.Change) {
-	if a.live != nil {
-		a.live[itemKey{c.Collection, c.Name}] = c.Op == holdfast.OpPut
-	}
+	a.derive(c)
+	a.remember(c)
 	if c.Kind == holdfast.KindCollection {
 		k := a.collections[c.Collection]
 		if k == nil {
@@ -230,7 +247,11 @@ func (a *loading) note(c *holdfast.Change) {
 		e := c.Entry
 		a.held[c.Name] = &e
 	}
-	if k := a.collections[c.Collection]; k != nil && c.Op == holdfast.OpPut && c.Blob == nil && a.r.o.Derive != nil {
+}
+
+// derive derives the index of an item.
+func (a *loading) derive(c *holdfast.Change) {
+	if k := a.collections[c.Collection]; c.Kind != holdfast.KindCollection && k != nil && c.Op == holdfast.OpPut && c.Blob == nil && a.r.o.Derive != nil {
 		if x, ok := a.r.o.Derive(k, &holdfast.Resource{Account: a.id, Collection: c.Collection, Name: c.Name, Kind: c.Kind, ContentType: c.ContentType, Body: c.Body}); ok {
 			c.Index = x
 		}
