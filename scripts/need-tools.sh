@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The real clients and tools that the tests start, from Debian's packages.
 set -euo pipefail
-declare -A package=([vdirsyncer]=vdirsyncer [khard]=khard [khal]=khal [todoman]=todoman [cadaver]=cadaver [litmus]=litmus [strace]=strace [curl]=curl [radicale]=radicale [xandikos]=xandikos [thunderbird]=thunderbird [syncevolution]=syncevolution [calcurse]=calcurse [age]=age [zstd]=zstd [jq]=jq [ip]=iproute2 [systemd-analyze]=systemd)
+declare -A package=([vdirsyncer]=vdirsyncer [khard]=khard [khal]=khal [todoman]=todoman [cadaver]=cadaver [litmus]=litmus [strace]=strace [curl]=curl [radicale]=radicale [xandikos]=xandikos [thunderbird]=thunderbird [syncevolution]=syncevolution [calcurse]=calcurse [age]=age [zstd]=zstd [jq]=jq [ip]=iproute2 [systemd-analyze]=systemd [nginx]=nginx-light)
 missing=()
 for command in "${!package[@]}"; do
 	command -v "$command" >/dev/null 2>&1 || missing+=("${package[$command]}")
@@ -22,6 +22,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
 	echo "== installing ${missing[*]}"
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+	case " ${missing[*]} " in *" nginx-light "*) systemctl disable --now --quiet nginx >/dev/null 2>&1 || true ;; esac # the program is wanted, not a service
 	exit 0
 fi
 echo "The tests need these Debian packages, which are not installed: ${missing[*]}" >&2

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -53,6 +54,7 @@ type street struct {
 	proxy func(http.Handler) http.Handler // what the proxy does beyond passing on; nil: nothing
 
 	good, expired tls.Certificate
+	pemFile       string // the good certificate and its key
 }
 
 func (x *street) set(fn func()) {
@@ -115,6 +117,15 @@ func (x *street) certify(t *testing.T) {
 		return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 	}
 	x.good, x.expired = leaf(publicName, now.Add(900*time.Hour)), leaf(publicName, now.Add(-time.Hour))
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.pemFile = filepath.Join(filepath.Dir(x.rootFile), "pair.pem")
+	pair := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: x.good.Certificate[0]}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})...)
+	if err := os.WriteFile(x.pemFile, pair, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // serveNames answers by the zone.
@@ -212,6 +223,28 @@ func (x *street) doctor(t *testing.T, args ...string) (map[string]finding, int) 
 	return found, code
 }
 
+// expect is a finding that is wanted.
+type expect struct{ check, result, says string }
+
+// judge runs the doctor and compares.
+func (x *street) judge(t *testing.T, exit int, want []expect, args ...string) {
+	t.Helper()
+	found, code := x.doctor(t, args...)
+	for _, w := range want {
+		if c := found[w.check]; c.Result != w.result || !strings.Contains(c.Detail, w.says) {
+			t.Errorf("%s: %s %q, want %s with %q", w.check, c.Result, c.Detail, w.result, w.says)
+		} else if c.Result != "ok" && (c.Consequence == "" || c.Fix == "") {
+			t.Errorf("%s: half a finding: %+v", w.check, c)
+		}
+	}
+	if code != exit && !(exit == 0 && code == 5 && found["clock"].Result == "unknown") { // a machine that does not tell how its clock is kept
+		t.Errorf("exit status %d, want %d", code, exit)
+		for _, c := range found {
+			t.Logf("%s: %s %s", c.Name, c.Result, c.Detail)
+		}
+	}
+}
+
 // swallow has the proxy answer some methods itself.
 func swallow(methods ...string) func(http.Handler) http.Handler {
 	return func(h http.Handler) http.Handler {
@@ -237,7 +270,6 @@ func strip(name string) func(http.Handler) http.Handler {
 // TestDoctorThroughThePublicName has the built program look at itself through its public name, on a machine of its own with a name server, a proxy and a certificate, each of them in turn as it should not be.
 func TestDoctorThroughThePublicName(t *testing.T) {
 	x := newStreet(t)
-	type expect struct{ check, result, says string }
 	for _, tt := range []struct {
 		what  string
 		wrong func()
@@ -263,20 +295,85 @@ func TestDoctorThroughThePublicName(t *testing.T) {
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			x.set(tt.wrong)
-			found, code := x.doctor(t, tt.args...)
-			for _, w := range tt.want {
-				if c := found[w.check]; c.Result != w.result || !strings.Contains(c.Detail, w.says) {
-					t.Errorf("%s: %s %q, want %s with %q", w.check, c.Result, c.Detail, w.result, w.says)
-				} else if c.Result != "ok" && (c.Consequence == "" || c.Fix == "") {
-					t.Errorf("%s: half a finding: %+v", w.check, c)
-				}
-			}
-			if clock := found["clock"]; code != tt.exit && !(tt.exit == 0 && code == 5 && clock.Result == "unknown") { // a machine that does not tell how its clock is kept
-				t.Errorf("exit status %d, want %d", code, tt.exit)
-				for _, c := range found {
-					t.Logf("%s: %s %s", c.Name, c.Result, c.Detail)
-				}
-			}
+			x.judge(t, tt.exit, tt.want, tt.args...)
+		})
+	}
+}
+
+// nginxAddr is a second address of the host, where a real proxy listens.
+const nginxAddr = "192.0.2.11"
+
+// nginx runs the real proxy on the host, with more lines in its server block.
+func (x *street) nginx(t *testing.T, more string) {
+	t.Helper()
+	dir := t.TempDir()
+	conf := `daemon off; master_process off; pid DIR/pid; error_log DIR/error.log;
+events {}
+http {
+  access_log off;
+  client_body_temp_path DIR/body; proxy_temp_path DIR/proxy; fastcgi_temp_path DIR/fastcgi; uwsgi_temp_path DIR/uwsgi; scgi_temp_path DIR/scgi;
+  server {
+    listen ` + nginxAddr + `:443 ssl;
+    ssl_certificate ` + x.pemFile + `; ssl_certificate_key ` + x.pemFile + `;
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Proto $scheme;
+    ` + more + `
+    location / { proxy_pass http://` + holdfastAt + `; }
+  }
+}
+`
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(conf, "DIR", dir)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	line := append(x.host.wrap(x.resolvConf), "nginx", "-c", file)
+	cmd := exec.Command(line[0], line[1:]...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it was killed
+	})
+	for until := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		c, err := x.host.dial(t.Context(), "tcp", nginxAddr+":443")
+		if err == nil {
+			c.Close()
+			return
+		}
+		if time.Now().After(until) {
+			text, _ := os.ReadFile(filepath.Join(dir, "error.log"))
+			t.Fatalf("nginx does not listen: %v\n%s\n%s", err, said.Bytes(), text)
+		}
+	}
+}
+
+// TestDoctorBehindNginx does the same with a real proxy: as the README says that it should be, and with lines that are found in the world.
+func TestDoctorBehindNginx(t *testing.T) {
+	if _, err := exec.LookPath("nginx"); err != nil {
+		passOver(t, "nginx is not there (Debian: nginx-light), so that the doctor is not tried behind a real proxy")
+	}
+	x := newStreet(t)
+	ip(t, "-n", x.host.name, "addr", "add", nginxAddr+"/24", "dev", "cable")
+	x.set(func() { x.zone[0] = publicName + ". 60 IN A " + nginxAddr })
+	for _, tt := range []struct {
+		what, more string
+		exit       int
+		want       []expect
+	}{
+		{"as it should be", "", 0, []expect{{"public TLS", "ok", nginxAddr}, {"way through", "ok", "arrive as they were sent"}, {"discovery", "ok", "asks to sign in"}}},
+		{"a list of methods", "if ($request_method !~ ^(GET|HEAD|POST|PUT|DELETE|OPTIONS)$) { return 405; }", 1, []expect{{"way through", "fail", "PROPFIND (405"}, {"discovery", "fail", "PROPFIND /.well-known/caldav answers 405"}}},
+		{"compression of everything", "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any;", 1, []expect{{"way through", "fail", "changes ETag"}}},
+		{"discovery by hand, to http", "location = /.well-known/carddav { return 301 http://$host/dav/; }", 1, []expect{{"way through", "ok", "arrive"}, {"discovery", "fail", "leads from https to http://cloud.example.org/dav/"}}},
+		{"a password of its own", `proxy_set_header Authorization "";`, 1, []expect{{"way through", "fail", "Authorization arrives as nothing"}}},
+		{"a server that is not there", "location /dav/ { proxy_pass http://127.0.0.1:1; }", 1, []expect{{"way through", "fail", "502"}}},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			x.nginx(t, tt.more)
+			x.judge(t, tt.exit, tt.want)
 		})
 	}
 }
