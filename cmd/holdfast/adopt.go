@@ -31,9 +31,9 @@ it can. Stop the old server for good first; where it still runs on this machine,
 
 Every vault of the store must be there. One that was lost too is taken off the list with --without.
 
-It is refused where another store has written into a vault since this one was restored from it: restore again then. And where it was
-restored with losses, or out of a damaged vault, and another vault of the store has what it lacks: restore again from both, or say
---accept-loss. It can be run again after it was cut short.`,
+It is refused where another store has written into a vault since this one was restored from it: restore again then. And where a vault
+that it was not restored from has later changes, or where it was restored with losses, or out of a damaged vault, and another vault of
+the store has what it lacks: restore again from both, or say --accept-loss. It can be run again after it was cut short.`,
 		Example: `  holdfast adopt ./holdfast-data
   holdfast adopt ./holdfast-data --without local`,
 		Args: args(cobra.ExactArgs(1)),
@@ -87,10 +87,15 @@ func (a *app) adopt(ctx context.Context, c *config.Config, dir string, without [
 			return &exitError{exitUsage, fmt.Sprintf("--without %s: the store has no vault of this name", name)}
 		}
 	}
-	if r.Adopted == nil && !acceptLoss && mayLack(dir, &r) {
+	if r.Adopted == nil && !acceptLoss {
 		x := &adopting{c, dir, id.Store, reg, ring, &r, log}
-		if err := x.compare(ctx); err != nil {
+		if err := x.further(ctx); err != nil {
 			return err
+		}
+		if mayLack(dir, &r) {
+			if err := x.compare(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	var names []string
@@ -137,12 +142,7 @@ func adoptVault(ctx context.Context, e registry.Entry, ring *seal.Ring, store ho
 	if err != nil {
 		return err
 	}
-	var from restoredOf
-	for _, x := range r.From {
-		if x.Vault == v.Meta().Vault {
-			from = x
-		}
-	}
+	from := r.of(v)
 	if term.Store != store { // else it was cut behind this one
 		if from.Term > 0 && term.Number != from.Term {
 			return refused("another store has taken the right to write into the vault %s since this one was restored from it. Restore again into a new place, and adopt that", e.Name)

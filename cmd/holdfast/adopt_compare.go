@@ -49,6 +49,64 @@ type adopting struct {
 	log  *slog.Logger
 }
 
+// further looks for a vault that the store was not restored from and that has come further than those that it was restored from, before any term is made: what it has more was acknowledged, and nothing that was read can tell that it is missing.
+// Batches are numbered by the store, so vaults of one store are compared by them.
+func (x *adopting) further(ctx context.Context) error {
+	type other struct {
+		name  string
+		store holdfast.ID
+		end   uint64
+	}
+	var top uint64 // of what was read
+	for _, f := range x.r.From {
+		top = max(top, f.End.Batch)
+	}
+	if top == 0 {
+		return nil // where they ended was not known: they were damaged, and are compared by what they hold
+	}
+	read := map[holdfast.ID]bool{} // the stores that had written there
+	var others []other
+	for _, e := range x.reg.Vaults {
+		o, of, err := x.stood(ctx, e)
+		if err != nil {
+			return unreached(err, e.Name, x.dir)
+		}
+		switch {
+		case of.Term > 0:
+			read[o] = true
+		case of.End.Batch > top && o != x.id:
+			others = append(others, other{e.Name, o, of.End.Batch})
+		}
+	}
+	for _, o := range others {
+		if len(read) == 0 || read[o.store] {
+			return refused("the vault %s has come to batch %d, and %s was restored from what had come to %d: the changes between were acknowledged, and would be given up. Restore again from all of them, and adopt that:\n  holdfast restore%s --key RECOVERY-KEY-FILE --into NEW-DIR\nTo go on without them: holdfast adopt %s --accept-loss",
+				o.name, o.end, x.dir, top, x.restoreFrom([]lacking{{vault: o.name}}), x.dir)
+		}
+	}
+	return nil
+}
+
+// stood tells which store had written into a vault: the one that it was read from, or, where it was not read, the one that has the right to write, and where it ends.
+func (x *adopting) stood(ctx context.Context, e registry.Entry) (store holdfast.ID, of restoredOf, err error) {
+	v, err := openVault(ctx, e, vault.Options{Ring: x.ring, Log: x.log})
+	if err != nil {
+		return store, of, err
+	}
+	defer v.Close()
+	if of = x.r.of(v); of.Term > 0 {
+		list, err := v.Terms(ctx)
+		for _, t := range list {
+			if t.Number == of.Term {
+				store = t.Store
+			}
+		}
+		return store, of, err
+	}
+	end, term, err := v.End(ctx)
+	return term.Store, restoredOf{End: vault.Position(end)}, err
+}
+
 // mayLack tells whether a restored store may lack what one of its vaults has: something was lost, or damaged where it came from.
 func mayLack(dir string, r *restored) bool {
 	_, err := os.Stat(filepath.Join(dir, lossesName))

@@ -57,6 +57,16 @@ type restoredOf struct {
 	End  vault.Position `json:"end"`
 }
 
+// of returns what was noted of a vault; zero: the store was not restored from it.
+func (r *restored) of(v *vault.Vault) (from restoredOf) {
+	for _, x := range r.From {
+		if x.Vault == v.Meta().Vault {
+			from = x
+		}
+	}
+	return from
+}
+
 // readState reads one of the files; ok is false where it is not there.
 func readState(dir, name string, into any) (ok bool, err error) {
 	b, err := vfs.ReadFile(vfs.OS, filepath.Join(dir, name))
