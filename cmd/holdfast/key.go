@@ -264,7 +264,7 @@ func (a *app) showKeys(s control.KeyState) {
 // keyProof is what came of trying a key on one vault.
 type keyProof struct {
 	Vault  string `json:"vault"`
-	Result string `json:"result"` // opens, empty, does-not-open, unreachable
+	Result string `json:"result"` // opens, empty, does-not-open, unreachable, unfinished (it is still on its way into the vault)
 	Opened int    `json:"opened"`
 	Detail string `json:"detail,omitempty"`
 }
@@ -322,10 +322,13 @@ func (a *app) checkKey(ctx context.Context, c *config.Config, cl *control.Client
 	}
 	proofs, code, opened := []keyProof{}, exitFine, false
 	for _, e := range reg.Vaults {
-		p := proveKey(ctx, e, key)
+		p, err := proveWrapped(ctx, c, cl, e, key)
+		if err != nil {
+			return err
+		}
 		proofs = append(proofs, p)
 		opened = opened || p.Result == "opens"
-		code = worse(code, map[string]int{"opens": exitFine, "empty": exitInconclusive, "unreachable": exitInconclusive, "does-not-open": exitNegative}[p.Result])
+		code = worse(code, map[string]int{"opens": exitFine, "empty": exitInconclusive, "unreachable": exitInconclusive, "unfinished": exitInconclusive, "does-not-open": exitNegative}[p.Result])
 	}
 	switch {
 	case !known:
@@ -368,6 +371,8 @@ func (a *app) showProofs(key *seal.Recovery, known bool, proofs []keyProof) {
 			a.printf("%s: the key opens it (%s tried).\n", p.Vault, count(int64(p.Opened), "object"))
 		case "empty":
 			a.printf("%s: nothing is there yet that it could open.\n", p.Vault)
+		case "unfinished":
+			a.printf("%s: the key is still on its way into it; check again in a while.\n", p.Vault)
 		case "unreachable":
 			a.printf("%s: not tried: %s\n", p.Vault, p.Detail)
 		default:
@@ -376,6 +381,27 @@ func (a *app) showProofs(key *seal.Recovery, known bool, proofs []keyProof) {
 	}
 	if len(proofs) == 0 {
 		a.printf("The store has no vault on which it could be tried.\n")
+	}
+}
+
+// proveWrapped is proveKey that waits for a key which is on its way into the vaults, as after the set-up page has made it.
+func proveWrapped(ctx context.Context, c *config.Config, cl *control.Client, e registry.Entry, key *seal.Recovery) (keyProof, error) {
+	for until := clock.System.Now().Add(c.Timeouts.Control); ; {
+		s, err := cl.Keys(ctx)
+		if err != nil {
+			return keyProof{}, err
+		}
+		p := proveKey(ctx, e, key)
+		if p.Result != "does-not-open" || !s.Rotating {
+			return p, nil
+		}
+		if !clock.System.Now().Before(until) {
+			p.Result = "unfinished"
+			return p, nil
+		}
+		if err := clock.Sleep(ctx, clock.System, dialAgain); err != nil {
+			return p, err
+		}
 	}
 }
 
