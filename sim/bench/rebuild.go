@@ -42,6 +42,9 @@ func (b *bench) rebuild(ctx context.Context) error {
 		if err := r.restore(ctx, i == len(b.restored)-1); err != nil {
 			return err
 		}
+		if err := r.drill(ctx, i == len(b.restored)-1); err != nil {
+			return err
+		}
 	}
 	if err := r.size(); err != nil {
 		return err
