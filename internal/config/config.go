@@ -124,7 +124,6 @@ type Doctor struct {
 	FreeFail  int64         // octets
 	Lookup    time.Duration // for DNS and HTTP
 	ClockOff  time.Duration // how far clocks may be apart
-	Drill     time.Duration // how old the last drill may be
 	CertSoon  time.Duration // an ending certificate is worth a warning
 }
 
@@ -301,7 +300,6 @@ func (c *Config) Keys() []Key {
 		{Name: "doctor.free_fail", Default: "200MiB", Value: &c.Doctor.FreeFail, Help: "free octets below which the doctor fails"},
 		{Name: "doctor.lookup", Default: "5s", Value: &c.Doctor.Lookup, Help: "for one look-up of DNS or HTTP"},
 		{Name: "doctor.clock_off", Default: "10s", Value: &c.Doctor.ClockOff, Help: "how far the clock may be from others, and may have been set, before the doctor warns"},
-		{Name: "doctor.drill", Default: "72h", Value: &c.Doctor.Drill, Help: "how old the last drill may be before the doctor warns"},
 		{Name: "doctor.cert_soon", Default: "336h", Value: &c.Doctor.CertSoon, Help: "how long before a certificate ends the doctor warns"},
 	}
 }

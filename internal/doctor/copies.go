@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"holdfast/internal/drill"
 )
 
 // copies says how far one accident reaches.
@@ -90,33 +92,59 @@ func (d *doctor) ago(t time.Time) string {
 	return fmt.Sprintf("on %s, %d days ago", on, days)
 }
 
-// lastDrill says when it was last proved that what the vaults hold can be restored.
-func (d *doctor) lastDrill(ctx context.Context) Check {
+// maxDrills is how many results are looked through for the newest of each vault.
+const maxDrills = 200
+
+// drills says of each vault when it was last proved that what it holds can be restored.
+func (d *doctor) drills(ctx context.Context) Check {
 	if !d.there {
 		return d.noStore()
 	}
-	if d.o.LastDrill == nil {
-		return skipped("this version does no drills", "Try a restore yourself now and then: holdfast restore --dry-run --from VAULT --key FILE --into DIR")
+	if err := d.connect(ctx); err != nil {
+		return unknown("the store cannot be asked", "See above.")
 	}
-	last, err := d.o.LastDrill(ctx)
+	if len(d.vaults.Vaults) == 0 {
+		return skipped("there is no vault", "Add one: holdfast vault add NAME KIND LOCATION --domain LABEL")
+	}
+	list, err := d.opened.Drills(ctx, maxDrills)
 	if err != nil {
-		return unknown("the last drill cannot be read: "+err.Error(), "Look with `holdfast drill list`.")
+		return unknown("the drills cannot be asked for: "+err.Error(), "Look with `holdfast drill list`.")
 	}
-	return d.judgeDrill(last.Result, last.Ended)
+	newest := map[string]drill.Result{}
+	for _, r := range list {
+		if _, has := newest[r.Vault]; !has && r.Result != drill.Running {
+			newest[r.Vault] = r
+		}
+	}
+	out := Check{}
+	for _, v := range d.vaults.Vaults {
+		r := newest[v.Name]
+		c := d.drilled(v.Name, r.Result, r.Ended)
+		if c.Result == OK && out.Result == OK {
+			out.Detail += "; " + c.Detail
+		}
+		if graver(c, out) {
+			out = c
+		}
+	}
+	return out
 }
 
-// judgeDrill judges a drill by its result and its end.
-func (d *doctor) judgeDrill(result string, ended time.Time) Check {
-	const do = "Do one now, and look at what it says: holdfast drill run"
+// lateDrills is how many of the drills that are due may be missing before it is worth a warning.
+const lateDrills = 3
+
+// drilled judges the newest drill of a vault by its result and its end.
+func (d *doctor) drilled(vault string, result drill.Outcome, ended time.Time) Check {
+	do := "Do one now, and look at what it says: holdfast drill run --vault " + vault
 	switch {
 	case result == "":
-		return warn("there was no drill yet", "Whether the copies can be restored was never proved on these data.", do)
-	case result == "fail":
-		return failed("the last drill failed, "+d.ago(ended), "What was restored differed from what is here, or could not be restored: a copy may be worth nothing.", "Look with `holdfast drill list`, and at `holdfast vault status`; "+do)
-	case result != "pass":
-		return unknown("the last drill came to no result ("+result+"), "+d.ago(ended), do)
-	case d.o.Clock.Now().Sub(ended) > d.c.Doctor.Drill:
-		return warn("the last drill passed, "+d.ago(ended), "What was stored since then was never restored.", do)
+		return warn("there was no drill of "+vault+" yet", "Whether that copy can be restored was never proved on these data.", do)
+	case result == drill.Fail:
+		return failed("the last drill of "+vault+" failed, "+d.ago(ended), "What was restored differed from what is here, or could not be restored: that copy may be worth nothing.", "See `holdfast drill list` and `holdfast vault status`. "+do)
+	case result != drill.Pass:
+		return unknown(fmt.Sprintf("the last drill of %s is %s, %s", vault, result, d.ago(ended)), "See `holdfast drill list`. "+do)
+	case d.o.Clock.Now().Sub(ended) > lateDrills*d.c.Drill.Interval:
+		return warn("the last drill of "+vault+" passed, "+d.ago(ended), "What was stored since then was never restored.", "The service drills by itself while it runs; its log says why it does not. "+do)
 	}
-	return ok("the last drill passed, " + d.ago(ended))
+	return ok("the last drill of " + vault + " passed, " + d.ago(ended))
 }

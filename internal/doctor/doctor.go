@@ -13,6 +13,7 @@ import (
 	"holdfast/internal/clock"
 	"holdfast/internal/config"
 	"holdfast/internal/control"
+	"holdfast/internal/drill"
 )
 
 // Result is what a check came to.
@@ -43,6 +44,7 @@ type Store interface {
 	VaultStatus(ctx context.Context) (control.VaultStatus, error)
 	Keys(ctx context.Context) (control.KeyState, error)
 	Accounts(ctx context.Context) ([]control.Account, error)
+	Drills(ctx context.Context, limit int) ([]drill.Result, error)
 }
 
 // VaultClock is what the server of a remote vault says of the time.
@@ -50,12 +52,6 @@ type VaultClock struct {
 	Vault string
 	Now   time.Time
 	Err   error // why it could not be asked
-}
-
-// Drill is the last proof that a restore works.
-type Drill struct {
-	Result string // pass, fail, inconclusive; empty: there was none yet
-	Ended  time.Time
 }
 
 // Options say what to look at.
@@ -72,7 +68,6 @@ type Options struct {
 	Roots       *x509.CertPool                              // who may vouch for the public name; nil: the system's
 	VaultClocks func(context.Context) ([]VaultClock, error) // nil: not asked
 	KeyFile     string                                      // where a new recovery key was written; it should not lie there for long. Empty: not looked at
-	LastDrill   func(context.Context) (Drill, error)        // nil: this version has none
 	SinceBoot   func() (time.Duration, bool)                // nil: clock.SinceBoot
 	NTP         func() (synced, known bool)                 // nil: what the kernel says
 	FileTime    func(dir string) (t time.Time, err error)   // when a file was written that is written now; nil: it is tried
@@ -105,7 +100,7 @@ func Run(ctx context.Context, o Options) []Check {
 		{"data directory", d.directory}, {"permissions", d.permissions}, {"file system", d.fileSystem}, {"free space", d.space}, {"fsync", d.fsync},
 		{"store", d.store}, {"integrity", d.integrity}, {"clock", d.clock}, {"vault clocks", d.vaultClocks}, {"listening", d.listening}, {"certificate", d.certificate},
 		{"name", d.name}, {"service records", d.records}, {"reach", d.reach}, {"public TLS", d.publicTLS}, {"way through", d.wayThrough}, {"discovery", d.discovery},
-		{"copies", d.copies}, {"vault space", d.vaultSpace}, {"last drill", d.lastDrill}, {"recovery key", d.recoveryKey},
+		{"copies", d.copies}, {"vault space", d.vaultSpace}, {"last drill", d.drills}, {"recovery key", d.recoveryKey},
 	} {
 		if o.Progress != nil {
 			o.Progress(step.name)

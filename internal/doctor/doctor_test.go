@@ -13,6 +13,7 @@ import (
 	"holdfast/internal/clock"
 	"holdfast/internal/config"
 	"holdfast/internal/control"
+	"holdfast/internal/drill"
 )
 
 // patient is a store as a test wants it to be.
@@ -24,7 +25,11 @@ type patient struct {
 	vaults   control.VaultStatus
 	keys     control.KeyState
 	accounts []string
+	drills   []drill.Result
+	dark     error // what comes of asking for drills
 }
+
+func (p *patient) Drills(context.Context, int) ([]drill.Result, error) { return p.drills, p.dark }
 
 func (p *patient) VaultStatus(context.Context) (control.VaultStatus, error) { return p.vaults, nil }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/internal/control"
+	"holdfast/internal/drill"
 )
 
 // wrong runs the doctor on a machine that fn puts out of order, and wants one check to say so.
@@ -86,22 +87,32 @@ func TestFileTime(t *testing.T) {
 	}
 }
 
-func drilled(result string, ended time.Time) func(*Options, *patient) {
-	return func(o *Options, _ *patient) {
-		o.LastDrill = func(context.Context) (Drill, error) { return Drill{Result: result, Ended: ended}, nil }
+// proved has two vaults, one of which was drilled an hour ago, and the other as it is said, newest first.
+func proved(list ...drill.Result) func(*Options, *patient) {
+	return func(_ *Options, p *patient) {
+		p.vaults.Vaults = []control.VaultState{{Name: "local"}, {Name: "attic"}}
+		p.drills = append(list, drill.Result{Vault: "local", Result: drill.Pass, Ended: noon.Add(-time.Hour)})
 	}
+}
+
+func attic(result drill.Outcome, ago time.Duration) drill.Result {
+	return drill.Result{Vault: "attic", Result: result, Ended: noon.Add(-ago)}
 }
 
 func TestDrills(t *testing.T) {
 	for _, w := range []wrong{
-		{"none in this version", "last drill", Skipped, "no drills", nil},
-		{"none yet", "last drill", Warn, "no drill yet", drilled("", time.Time{})},
-		{"passed", "last drill", OK, "passed, on 2026-05-05", drilled("pass", noon.Add(-time.Hour))},
-		{"long ago", "last drill", Warn, "20 days ago", drilled("pass", noon.Add(-20*24*time.Hour-time.Hour))},
-		{"failed", "last drill", Fail, "failed", drilled("fail", noon)},
-		{"came to nothing", "last drill", Unknown, "no result (inconclusive)", drilled("inconclusive", noon)},
-		{"not to be read", "last drill", Unknown, "torn", func(o *Options, _ *patient) {
-			o.LastDrill = func(context.Context) (Drill, error) { return Drill{}, errors.New("torn") }
+		{"no vault", "last drill", Skipped, "no vault", nil},
+		{"none of one vault", "last drill", Warn, "no drill of attic yet", proved()},
+		{"one that runs", "last drill", Warn, "no drill of attic yet", proved(attic(drill.Running, 0))},
+		{"both passed", "last drill", OK, "of local passed, on 2026-05-05 11:00 UTC; the last drill of attic passed", proved(attic(drill.Pass, 2*time.Hour))},
+		{"one runs, and the last passed", "last drill", OK, "of attic passed", proved(attic(drill.Running, 0), attic(drill.Pass, 2*time.Hour))},
+		{"long ago", "last drill", Warn, "of attic passed, on 2026-04-15 11:00 UTC, 20 days ago", proved(attic(drill.Pass, 20*24*time.Hour+time.Hour))},
+		{"failed", "last drill", Fail, "of attic failed", proved(attic(drill.Fail, time.Hour), attic(drill.Pass, 2*time.Hour))},
+		{"failed once", "last drill", OK, "of attic passed", proved(attic(drill.Pass, time.Hour), attic(drill.Fail, 2*time.Hour))},
+		{"came to nothing", "last drill", Unknown, "of attic is inconclusive", proved(attic(drill.Inconclusive, time.Hour))},
+		{"not to be read", "last drill", Unknown, "torn", func(o *Options, p *patient) {
+			proved()(o, p)
+			p.dark = errors.New("torn")
 		}},
 	} {
 		w.run(t)
