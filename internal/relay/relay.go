@@ -64,6 +64,7 @@ type Conflict struct {
 type Relay struct {
 	o     Options
 	acked atomic.Uint64
+	kept  atomic.Uint64 // the newest batch that is where the policy asks for it; what the engine alone acknowledged is not
 
 	mu      sync.Mutex
 	workers map[string]*worker
@@ -213,6 +214,9 @@ func (r *Relay) count() []*held {
 	_, holds := now.acked(engine, alive)
 	alone := !met && (len(now.terms) == 0 || r.o.Degraded && !holds)
 	batch, ok := now.acked(engine, marks)
+	if ok && len(now.terms) > 0 && batch > r.kept.Load() {
+		r.kept.Store(batch)
+	}
 	if alone {
 		batch, ok = engine, true
 	}
@@ -287,7 +291,7 @@ func (r *Relay) Wait(ctx context.Context, batch uint64) (copies []string, policy
 		return r.copies(batch), r.o.Policy.String(), nil
 	}
 	if alone, holds, now := r.state(); holds && !alone && r.acked.Load() >= batch { // the common case, where callers are kept asleep until then
-		return r.copies(batch), now.String(), nil
+		return r.copies(batch), r.metBy(now, batch), nil
 	}
 	late := r.o.Clock.NewTimer(r.o.Patience)
 	defer late.Stop()
@@ -297,7 +301,7 @@ func (r *Relay) Wait(ctx context.Context, batch uint64) (copies []string, policy
 		alone, holds, now := r.state()
 		switch {
 		case holds && r.acked.Load() >= batch:
-			return r.copies(batch), now.String(), nil
+			return r.copies(batch), r.metBy(now, batch), nil
 		case alone:
 			return r.copies(batch), "engine", nil
 		case !holds:
@@ -314,6 +318,14 @@ func (r *Relay) Wait(ctx context.Context, batch uint64) (copies []string, policy
 			return nil, "", &holdfast.Error{Op: "relay.Wait", Kind: holdfast.Unavailable, Text: "the request was given up before the change was acknowledged; try again", Err: context.Cause(ctx)}
 		}
 	}
+}
+
+// metBy says which policy was met for a batch that is acknowledged: the engine's alone where it was enough at that time, until the vaults have caught up.
+func (r *Relay) metBy(now Policy, batch uint64) string {
+	if r.kept.Load() < batch {
+		return "engine"
+	}
+	return now.String()
 }
 
 // copies names who has a batch.
