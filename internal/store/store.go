@@ -12,6 +12,8 @@
 //	S8   a second writer is fenced
 //	S9   error kinds are equal across engines
 //	S10  digests are equal across engines
+//	S11  what is erased is gone
+//	S12  damaged octets are mended in place, by octets of their recorded hash alone
 //
 // Engines know nothing of formats: what queries need to know of octets comes with the entry ([holdfast.Index]). They do read the records of
 // accounts and collections, because logins and paths are unique and only a commit can judge that.
@@ -50,6 +52,11 @@ type Engine interface {
 	// Erase removes an account: every change, item and observation of it, for good. What is kept is that it was erased, and the SHA-256 of its logins, which are never given to another. Its batches are redacted. It is done in pieces, so
 	// that nobody waits long; where it was cut it is called again. Once it has begun the account is not found any more. Errors: NotFound (there is no such account, nor was there one that was erased), Full, Unavailable.
 	Erase(ctx context.Context, account holdfast.ID) error
+
+	// Mend puts octets back in the place of a change's whose octets are damaged: those that have exactly the hash that the change recorded. Nothing else of the store is different afterwards, and it is no change: no seq, chain or digest
+	// moves. It is durable when it returns nil. Where the change has these octets, nothing is done. Errors: NotFound (there is no such change), Invalid (the octets have another hash, or the change has none of its own),
+	// Corrupt (the store is damaged in more than octets, and writing could make it worse), Full, Unavailable, Fenced.
+	Mend(ctx context.Context, account holdfast.ID, seq uint64, body []byte) error
 
 	// Check reads the whole store and verifies it: structure, chains and sums; if octets is set, the hash of every body, and, if derive is not nil, what the
 	// index says of every live member. It reports findings through report and goes on; the error is for what kept it from checking.

@@ -116,6 +116,9 @@ type Engine struct {
 	feeds    feeds
 	hold     atomic.Pointer[func(uint64, func())] // who wakes the callers of Commit; nil: the writer
 	full     fullDisk
+
+	looking sync.Mutex // held by who looks at the database's structure, for Mend
+	looked  time.Time  // when it was last found sound
 }
 
 var (

@@ -43,6 +43,7 @@ const (
 	qNewVersion
 	qNewTimes
 	qInsertChange
+	qMendBody
 	qResource
 	qResourceByUID
 	qList
@@ -140,6 +141,8 @@ var queries = [nQueries]string{
 	qNewTimes:   `UPDATE resources SET seq=?3, lsn=?4, kind=?5, etag=?6, phash=?7, size=?8, at=?9, t0=?10, t1=?11, months=?12, span=?13 WHERE coll=?1 AND name=?2`,
 	qInsertChange: `INSERT INTO changes(lsn, acct, seq, epoch, more, batch, id, op, kind, coll, name, prev, item, items, actor, device, at, chain, etag, size, ctype, props, blob, body)
 		VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)`,
+
+	qMendBody: `UPDATE changes SET body=?3 WHERE lsn=?1 AND acct=(SELECT acct FROM accounts WHERE aid=?2) RETURNING 1`,
 
 	qResource:      `SELECT ` + resourceColumns + `, a.aid FROM collections c JOIN accounts a ON a.acct=c.acct JOIN resources r ON r.coll=c.coll WHERE c.cid=?1 AND r.name=?2`,
 	qResourceByUID: `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 AND r.uid=?2 AND r.state=0`,

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"fmt"
 	"testing"
 
 	"holdfast"
@@ -33,8 +34,19 @@ func TestContract(t *testing.T) {
 			}
 			return err
 		}
+		h.Rot = func(t testing.TB, account holdfast.ID, seq uint64) { rot(t, h.Engine.(*Engine), account, seq) }
 		return h
 	})
+}
+
+// rot changes an octet in the middle of a change's body.
+func rot(t testing.TB, e *Engine, account holdfast.ID, seq uint64) {
+	t.Helper()
+	e.writer.Lock()
+	defer e.writer.Unlock()
+	if err := e.w.Exec(fmt.Sprintf(`UPDATE changes SET body=CAST(substr(body, 1, size/2) || x'ff' || substr(body, size/2+2) AS BLOB) WHERE acct=(SELECT acct FROM accounts WHERE aid=x'%x') AND seq=%d`, account[:], seq)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestASecondWriterIsFenced opens the file twice, past the lock, as a file system without locks would let it.

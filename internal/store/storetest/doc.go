@@ -1,4 +1,4 @@
-// Package storetest is the one suite for all engines. [Run] has a test for each clause of the contract in package store, S1 to S10, one for each
+// Package storetest is the one suite for all engines. [Run] has a test for each clause of the contract in package store, S1 to S12, one for each
 // rule that a commit judges, and a long run of seeded random operations that the engine and the model (package memory) must answer alike.
 //
 // After every refusal the suite looks whether really nothing changed, and after every test it asks the engine to check itself and builds the model once more
@@ -36,6 +36,8 @@ type Harness struct {
 	// Second tries to open a second engine for writing over the same data, while the first one runs; it returns the error that it meets. nil: there is no such
 	// thing.
 	Second func(t testing.TB) error
+	// Rot changes an octet of a change's body, as a disk would, and nothing else; the change has one.
+	Rot func(t testing.TB, account holdfast.ID, seq uint64)
 	// Injected tells whether a fault wrapper made the error. [Random] then looks whether the commit happened, and asks again for a read. nil: none does. The
 	// other tests take no faults.
 	Injected func(error) bool
@@ -46,7 +48,7 @@ type Open func(t *testing.T) *Harness
 
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
-	for _, c := range slices.Concat(clauseTests, outboxTests, eraseTests, entryTests, conditionTests, accountTests, collectionTests, readTests, timeTests, historyTests, earlierTests, raceTests) {
+	for _, c := range slices.Concat(clauseTests, outboxTests, eraseTests, mendTests, entryTests, conditionTests, accountTests, collectionTests, readTests, timeTests, historyTests, earlierTests, raceTests) {
 		t.Run(c.name, func(t *testing.T) {
 			k := newKit(t, open(t))
 			c.run(k)

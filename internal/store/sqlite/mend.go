@@ -1,0 +1,86 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/store"
+)
+
+// soundFor is how long a look at the database's structure holds for Mend: many bodies are then mended after one look.
+const soundFor = time.Minute
+
+// Mend implements [store.Engine]. A page of the database that rotted may also hold pointers to other pages, which writing would follow: so SQLite looks at the whole structure first, while the writer is free.
+// A body of the same length is then written over the old one, in one transaction.
+func (e *Engine) Mend(ctx context.Context, account holdfast.ID, seq uint64, body []byte) error {
+	lsn, sound, err := e.mendable(ctx, account, seq, body)
+	if err != nil || sound {
+		return err
+	}
+	if err := e.soundStructure(ctx); err != nil {
+		return err
+	}
+	return e.change("Mend", func() error {
+		var last uint64
+		if _, err := e.w.one(qLastBatch, func(s Stmt) { last = uint64(s.Int(0)) }); err != nil {
+			return err
+		}
+		if last != e.pos.Batch {
+			return errFenced
+		}
+		found, err := e.w.one(qMendBody, func(Stmt) {}, lsn, account, notNil(body))
+		if err == nil && !found { // erased meanwhile
+			err = store.NoChange("Mend", account, seq)
+		}
+		return err
+	})
+}
+
+// soundStructure refuses to write where the structure of the database is damaged.
+func (e *Engine) soundStructure(ctx context.Context) error {
+	e.looking.Lock()
+	defer e.looking.Unlock()
+	if since := e.o.Clock.Now().Sub(e.looked); !e.looked.IsZero() && since >= 0 && since < soundFor {
+		return nil
+	}
+	var found *store.Finding
+	if err := e.checkFile(ctx, false, func(f store.Finding) { found = &f }); err != nil {
+		return err
+	}
+	if found != nil {
+		return store.Err("Mend", holdfast.Corrupt, e.o.Path, found.What+"; nothing was written, as that could make it worse: rebuild the store beside it with `holdfast restore`")
+	}
+	e.looked = e.o.Clock.Now()
+	return nil
+}
+
+// mendable finds a change that is to be mended; sound tells that it has these octets.
+func (e *Engine) mendable(ctx context.Context, account holdfast.ID, seq uint64, body []byte) (lsn int64, sound bool, err error) {
+	snap, err := e.Snapshot(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	defer snap.Close()
+	s := snap.(*snapshot)
+	acct, err := s.accountKey(account)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		err = store.NoChange("Mend", account, seq)
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	var x row
+	found, err := s.one(qChangeAt, func(r Stmt) { x = scanChange(s.c, r, account) }, acct, seq)
+	if err == nil && !found {
+		err = store.NoChange("Mend", account, seq)
+	}
+	if err == nil {
+		err = store.Mends(x.change, body)
+	}
+	if err == nil {
+		err = s.finish(x, store.WithBody)
+	}
+	return x.lsn, err == nil && bytes.Equal(x.change.Body, body), err
+}
