@@ -9,6 +9,7 @@ import (
 
 	"holdfast/internal/clock"
 	"holdfast/internal/control"
+	"holdfast/internal/notice"
 )
 
 // health judges whether the service can do its work, and remembers since when.
@@ -57,6 +58,9 @@ func (h *health) look() (ready bool, checks []control.Check) {
 	if h.s.tls != nil {
 		ok, detail := h.s.tls.look()
 		note("tls", ok, detail)
+	}
+	for _, o := range h.s.store.board.Conditions() { // what is wrong, and need not keep anybody from being served
+		checks = append(checks, control.Check{Name: o.Key, OK: o.Severity == notice.Info, Since: o.Since, Detail: o.Title + ". " + o.Text})
 	}
 	return ready, checks
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"time"
 
 	"holdfast/internal/relay"
@@ -15,7 +14,7 @@ type vaultMetrics struct {
 	keeper *keeper
 	drills *drills
 
-	lagSeconds, lagChanges, scrub, below, domains, checked, proven *prometheus.Desc
+	lagSeconds, lagChanges, scrub, read, below, domains, checked, proven *prometheus.Desc
 }
 
 func newVaultMetrics(r *relay.Relay, k *keeper, d *drills) *vaultMetrics {
@@ -27,6 +26,7 @@ func newVaultMetrics(r *relay.Relay, k *keeper, d *drills) *vaultMetrics {
 		lagSeconds: desc("vault_lag_seconds", "How long the oldest change waits that the vault does not have.", "vault"),
 		lagChanges: desc("vault_lag_changes", "How far the vault is behind.", "vault"),
 		scrub:      desc("last_scrub_seconds", "When everything that the vault holds was last read, as Unix time; 0: never.", "vault"),
+		read:       desc("vault_read_back_seconds", "When the end of what was written into the vault was last read back, as Unix time; 0: not yet.", "vault"),
 		below:      desc("copies_below_policy", "Vaults that the policy names and that take no changes now."),
 		domains:    desc("failure_domains", "In how many failure domains whole copies lie."),
 		checked:    desc("recovery_key_checked_seconds", "When the recovery key was last made or proven to open a vault, as Unix time; 0: there is none.")}
@@ -34,7 +34,7 @@ func newVaultMetrics(r *relay.Relay, k *keeper, d *drills) *vaultMetrics {
 
 // Describe implements prometheus.Collector.
 func (m *vaultMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.lagSeconds, m.lagChanges, m.scrub, m.below, m.domains, m.checked, m.proven} {
+	for _, d := range []*prometheus.Desc{m.lagSeconds, m.lagChanges, m.scrub, m.read, m.below, m.domains, m.checked, m.proven} {
 		ch <- d
 	}
 }
@@ -44,7 +44,7 @@ func (m *vaultMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	s, below := m.relay.Status(), 0
+	s := m.relay.Status()
 	for _, v := range s.Vaults {
 		gauge(m.lagSeconds, v.LagSeconds, v.Name)
 		gauge(m.lagChanges, float64(v.LagChanges), v.Name)
@@ -56,11 +56,13 @@ func (m *vaultMetrics) Collect(ch chan<- prometheus.Metric) {
 		if _, passed, _, err := m.drills.book.Last(v.Name); err == nil {
 			gauge(m.proven, unix(passed.Ended), v.Name)
 		}
-		if v.Mode == "sync" && !slices.Contains([]relay.State{relay.Whole, relay.Behind}, v.State) {
-			below++
+		read := 0.0
+		if !v.LastRead.IsZero() {
+			read = float64(v.LastRead.Unix())
 		}
+		gauge(m.read, read, v.Name)
 	}
-	gauge(m.below, float64(below))
+	gauge(m.below, float64(belowPolicy(s)))
 	gauge(m.domains, float64(s.Domains))
 	checked := 0.0
 	if list := m.keeper.ring.Recovery(); len(list) > 0 {

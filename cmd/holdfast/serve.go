@@ -60,6 +60,7 @@ type server struct {
 	proxy   *auth.Proxy
 	tls     *certificates // nil: plain HTTP
 	health  *health
+	watcher *watcher
 	metrics *metrics
 	gate    gate
 	people  activity
@@ -143,6 +144,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.store.auth = newAuth(s.c, s.store.core, s.proxy, s.log)
 	s.store.drills.busy = s.people.busy
 	s.setup = auth.NewSetup(nil, nil, s.c.SetupLink)
+	s.watcher = newWatcher(s)
 	s.health = newHealth(s)
 	s.metrics = newMetrics(s)
 	face, err := s.face()
@@ -165,6 +167,8 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.cancel = cancel
 	s.store.keeper.background = func(fn func(context.Context)) { s.work.Go(func() { fn(behind) }) }
 	s.work.Go(func() { s.begin(behind) })
+	s.work.Go(func() { s.watcher.run(behind) })
+	s.work.Go(func() { s.store.board.Run(behind) })
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"holdfast/internal/config"
 	"holdfast/internal/control"
 	"holdfast/internal/core"
+	"holdfast/internal/notice"
 	"holdfast/internal/relay"
 	"holdfast/internal/store"
 	"holdfast/internal/store/sqlite"
@@ -34,7 +35,8 @@ type opened struct {
 	erase  *erasures
 	drills *drills
 	relay  *relay.Relay
-	stop   func() // has the relay end, and waits for it; nil: it does not run
+	board  *notice.Board // of what is wrong
+	stop   func()        // has the relay end, and waits for it; nil: it does not run
 	lease  *vfs.Lease
 }
 
@@ -194,7 +196,8 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 		return err
 	}
 	o.erase.forget = o.drills.book.Forget
-	return nil
+	o.board, err = newBoard(c, log)
+	return err
 }
 
 // openVaults wires the store's keys and vaults. Only a server makes the first vault.
@@ -250,7 +253,7 @@ func (o *opened) close() {
 
 // handler returns the operations over an opened store. What can be run again ends when stopping is closed.
 func (o *opened) handler(c *config.Config, status func(*control.Status), closed func() error, log *slog.Logger, stopping <-chan struct{}) http.Handler {
-	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Closed: closed, Repair: o.repairer(c, log),
+	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Notices: o.board, Closed: closed, Repair: o.repairer(c, log),
 		TakeoverDir: filepath.Join(c.Data, takeoverName), Stopping: stopping, TakeSecret: auth.TakeAppPassword,
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)

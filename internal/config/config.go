@@ -30,6 +30,7 @@ type Config struct {
 	Policy   Policy
 	Vault    Vault
 	Keyring  Keyring
+	Notify   Notify
 
 	RetryAfter   time.Duration
 	SeenInterval time.Duration
@@ -198,7 +199,7 @@ func (c *Config) FirstVaultDir() (string, error) {
 
 // Keys returns the table of all settings, each bound to c's field.
 func (c *Config) Keys() []Key {
-	return []Key{
+	return append([]Key{
 		{Name: "data", Flag: "data", Default: "./holdfast-data", Value: &c.Data, Help: "`DIR` that holds the data"},
 		{Name: "listen", Flag: "listen", Default: "127.0.0.1:8420", Value: &c.Listen, Help: "`ADDRESS`:port for phones, programs and pages"},
 		{Name: "admin_listen", Flag: "admin-listen", Default: "127.0.0.1:8421", Value: &c.AdminListen, Help: "`ADDRESS`:port for /livez, /readyz and /metrics; \"none\" for none"},
@@ -301,5 +302,5 @@ func (c *Config) Keys() []Key {
 		{Name: "doctor.lookup", Default: "5s", Value: &c.Doctor.Lookup, Help: "for one look-up of DNS or HTTP"},
 		{Name: "doctor.clock_off", Default: "10s", Value: &c.Doctor.ClockOff, Help: "how far the clock may be from others, and may have been set, before the doctor warns"},
 		{Name: "doctor.cert_soon", Default: "336h", Value: &c.Doctor.CertSoon, Help: "how long before a certificate ends the doctor warns"},
-	}
+	}, c.Notify.keys()...)
 }

@@ -125,6 +125,12 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"policy", "", []string{"HOLDFAST_POLICY_ON_FAILURE=lenient"}, nil, "policy.on_failure: \"lenient\" is neither strict nor degraded"},
 		{"no policy", "", nil, []string{"--ack", ""}, "policy.ack: say which copies"},
 		{"level", "", []string{"HOLDFAST_LOG_LEVEL=loud"}, nil, "none of debug"},
+		{"mail in the open", "", []string{"HOLDFAST_NOTIFY_MAIL_SERVER=mail.example.org:25", "HOLDFAST_NOTIFY_MAIL_TLS=none", "HOLDFAST_NOTIFY_MAIL_FROM=a@example.org", "HOLDFAST_NOTIFY_MAIL_TO=b@example.org"}, nil, "notify.mail.tls: none is for a mail server on this machine alone"},
+		{"mail to nobody", "", []string{"HOLDFAST_NOTIFY_MAIL_SERVER=mail.example.org:587", "HOLDFAST_NOTIFY_MAIL_FROM=a@example.org"}, nil, "say to whom"},
+		{"mail to no address", "", []string{"HOLDFAST_NOTIFY_MAIL_SERVER=mail.example.org:587", "HOLDFAST_NOTIFY_MAIL_FROM=a@example.org", "HOLDFAST_NOTIFY_MAIL_TO=b"}, nil, `"b" is not a mail address`},
+		{"half a sign-in", "", []string{"HOLDFAST_NOTIFY_MAIL_SERVER=mail.example.org:587", "HOLDFAST_NOTIFY_MAIL_USER=a"}, nil, "takes both"},
+		{"a token in the open", "", []string{"HOLDFAST_NOTIFY_WEBHOOK_URL=http://example.org/s3cret", "HOLDFAST_NOTIFY_WEBHOOK_TOKEN=t"}, nil, "notify.webhook.url: without TLS the token"},
+		{"a token for nothing", "", []string{"HOLDFAST_NOTIFY_NTFY_TOKEN=t"}, nil, "no notify.ntfy.url"},
 		{"no file", "", nil, []string{"--config", "/does/not/exist"}, "does not exist"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 // Validate tells which setting contradicts itself or another. It looks at values alone, never at the machine.
 func (c *Config) Validate() error {
-	return errors.Join(c.checkAddresses(), c.checkTLS(), c.checkPublicURL(), c.checkWords(), c.checkPositive())
+	return errors.Join(c.checkAddresses(), c.checkTLS(), c.checkPublicURL(), c.checkWords(), c.checkPositive(), c.Notify.check())
 }
 
 func (c *Config) checkAddresses() error {

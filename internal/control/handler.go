@@ -38,6 +38,7 @@ type Options struct {
 	Keys        Keys   // likewise
 	Erasures    Erasures
 	Drills      Drills
+	Notices     Notices // nil: nobody is told of anything
 	// Repair brings into the store what it lacks and a vault has, and calls fn with each thing that was wrong. nil: the process cannot.
 	Repair func(ctx context.Context, q RepairRequest, fn func(Repaired)) (RepairReport, error)
 	// Closed returns why nothing is read or changed now but status, vaults and keys; nil: it is. The function may be nil.
@@ -81,6 +82,8 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("POST /v1/accounts/{ref}/release", answer(h.release))
 	m.HandleFunc("POST /v1/accounts/{ref}/erase", answer(h.erase))
 	m.HandleFunc("GET /v1/erasures", answer(h.erasures))
+	m.HandleFunc("GET /v1/notices", answer(h.notices))
+	m.HandleFunc("POST /v1/notices/test", answer(h.testNotices))
 	m.HandleFunc("GET /v1/check", h.one(h.check))
 	m.HandleFunc("GET /v1/vaults", answer(h.vaultStatus))
 	m.HandleFunc("POST /v1/vaults", answer(h.addVault))
@@ -100,7 +103,7 @@ func NewHandler(o Options) http.Handler {
 // gated refuses what reads or changes the store while that is closed.
 func (h *handler) gated(m http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		free := r.URL.Path == "/v1/status" || strings.HasPrefix(r.URL.Path, "/v1/vaults") || strings.HasPrefix(r.URL.Path, "/v1/keys")
+		free := r.URL.Path == "/v1/status" || strings.HasPrefix(r.URL.Path, "/v1/vaults") || strings.HasPrefix(r.URL.Path, "/v1/keys") || strings.HasPrefix(r.URL.Path, "/v1/notices")
 		if h.Closed != nil && !free {
 			if err := h.Closed(); err != nil {
 				writeProblem(w, err)

@@ -2,6 +2,8 @@ package relay
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"holdfast"
 	"holdfast/internal/clock"
@@ -14,10 +16,21 @@ import (
 // readBacks is how often that is done in the time after which a vault is late.
 const readBacks = 4
 
-// readBack opens the vault a second time and looks whether it has the newest append. Errors: those of opening, Corrupt (it does not have it).
+// errHangs says that nothing came back in time: that is told by how long ago something did ([VaultStatus].LastRead), and takes no vault down that takes appends.
+var errHangs = errors.New("nothing came back in time")
+
+// readBack opens the vault a second time and looks whether it has the newest append. Errors: those of opening, Corrupt (it does not have it), errHangs.
 func (w *worker) readBack(ctx context.Context, writer *vault.Writer) error {
-	ctx, cancel := clock.WithTimeout(ctx, w.r.o.Clock, w.r.o.Late)
+	within, cancel := clock.WithTimeout(ctx, w.r.o.Clock, w.r.o.Late/readBacks)
 	defer cancel()
+	err := w.readEnd(within, writer)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", errHangs, err)
+	}
+	return err
+}
+
+func (w *worker) readEnd(ctx context.Context, writer *vault.Writer) error {
 	e, ok := writer.Ending()
 	v, err := w.a.Open(ctx)
 	if err != nil {
@@ -25,12 +38,13 @@ func (w *worker) readBack(ctx context.Context, writer *vault.Writer) error {
 	}
 	defer v.Close()
 	if !ok {
+		w.set(func(s *shipping) { s.read = w.r.o.Clock.Now() })
 		return nil
 	}
 	if err := v.Holds(ctx, e); err != nil {
 		return err
 	}
-	w.set(func(s *shipping) { s.proven = e.Position })
+	w.set(func(s *shipping) { s.proven, s.read = e.Position, w.r.o.Clock.Now() })
 	return nil
 }
 
@@ -47,6 +61,10 @@ func (w *worker) readBackNowAndThen(ctx context.Context, writer *vault.Writer, l
 			again, pause = false, every
 			continue
 		}
+		if errors.Is(err, errHangs) {
+			pause = every / readBacks
+			continue
+		}
 		if kind := holdfast.KindOf(err); again || kind == holdfast.Corrupt || kind == holdfast.NotFound {
 			lost <- err
 			return
@@ -57,7 +75,12 @@ func (w *worker) readBackNowAndThen(ctx context.Context, writer *vault.Writer, l
 }
 
 // distrust takes back what the vault is believed to have beyond what was read, and has each append read back from now on, until one was there.
-func (w *worker) distrust() {
+func (w *worker) distrust(err error) {
 	w.doubted = true
-	w.set(func(s *shipping) { s.pos = s.proven })
+	w.set(func(s *shipping) {
+		s.pos = s.proven
+		if holdfast.IsKind(err, holdfast.Corrupt) {
+			s.lied = w.r.o.Clock.Now()
+		}
+	})
 }

@@ -30,7 +30,9 @@ type VaultStatus struct {
 	Octets     int64      `json:"octets"`
 	Damaged    []string   `json:"damaged"`
 
-	Batch uint64 `json:"-"` // the newest that it has
+	Batch    uint64    `json:"-"` // the newest that it has
+	LastRead time.Time `json:"-"` // when its end was last read back
+	Lied     time.Time `json:"-"` // when it was last found not to have what it had stored; zero: never
 }
 
 // Status is how the store's copies fare.
@@ -86,7 +88,7 @@ func (r *Relay) status() Status {
 	for _, name := range r.order {
 		w := r.workers[name]
 		s := w.look()
-		x := VaultStatus{Name: name, Kind: w.a.Kind, Location: w.a.Location, Domain: w.a.Domain, SameDomain: []string{}, Mode: "async", State: s.state, Since: s.since.UTC().Truncate(time.Second), Reason: s.reason, Damaged: []string{}, Batch: s.pos.Batch}
+		x := VaultStatus{Name: name, Kind: w.a.Kind, Location: w.a.Location, Domain: w.a.Domain, SameDomain: []string{}, Mode: "async", State: s.state, Since: s.since.UTC().Truncate(time.Second), Reason: s.reason, Damaged: []string{}, Batch: s.pos.Batch, LastRead: s.read, Lied: s.lied}
 		if r.o.Policy.Has(name) {
 			x.Mode = "sync"
 		}

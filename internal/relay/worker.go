@@ -64,6 +64,8 @@ type shipping struct {
 	stalled  bool // it failed since it took something last
 	pos      holdfast.Position
 	proven   holdfast.Position // the newest that was read back
+	read     time.Time         // when that was
+	lied     time.Time         // when it was last found not to have what it had stored
 	lastShip time.Time
 	fault    error
 }
@@ -178,7 +180,7 @@ func (w *worker) serve(ctx context.Context) (shipped bool, err error) {
 	}
 	whole := head.Number > 0 && !head.Filling && (head.Term == writer.Term().Number || writer.Term().Continues != vault.FromNothing)
 	w.set(func(s *shipping) {
-		s.proven = writer.Position() // it was read
+		s.proven, s.read = writer.Position(), w.r.o.Clock.Now()
 		s.up, s.known, s.whole, s.pos, s.fault, s.reason, s.state = true, true, whole, writer.Position(), nil, "", Behind
 		if !whole {
 			s.state = Filling
@@ -218,7 +220,7 @@ func (w *worker) ship(ctx context.Context, v *vault.Vault, writer *vault.Writer,
 				return shipped, err
 			}
 		case err := <-lost:
-			w.distrust()
+			w.distrust(err)
 			return shipped, err
 		case <-ctx.Done():
 			return shipped, w.end(writer)
@@ -279,6 +281,7 @@ func (w *worker) append(ctx context.Context, writer *vault.Writer, list []*holdf
 	}
 	if w.doubted {
 		if err := w.readBack(ctx, writer); err != nil {
+			w.distrust(err)
 			return err
 		}
 		w.doubted = false

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"holdfast/internal/config"
+	"holdfast/internal/notice"
+	"holdfast/internal/vfs"
+)
+
+// spaceName is the file of a data directory that says how the free space went. It may be removed: then it is measured anew.
+const spaceName = "space.json"
+
+// spaceSample is how much was free at a moment.
+type spaceSample struct {
+	At   time.Time `json:"at"`
+	Free int64     `json:"free"`
+}
+
+// disk is a file system that something of the store lies on, as it is now.
+type disk struct {
+	Path string
+	Free int64
+	Left time.Duration // until it is full, as it went; 0: it does not fill, or that is not known
+}
+
+// maxSamples bounds how many are remembered of one disk.
+const maxSamples = 400
+
+// spaceBook remembers how the free space went, by path, so that it is known how fast it goes.
+type spaceBook struct {
+	dir string
+	n   config.Notify
+
+	mu     sync.Mutex
+	byPath map[string][]spaceSample
+	now    []disk
+}
+
+func readSpace(dir string, n config.Notify) *spaceBook {
+	s := &spaceBook{dir: dir, n: n, byPath: map[string][]spaceSample{}}
+	b, err := vfs.ReadFile(vfs.OS, filepath.Join(dir, spaceName))
+	if err != nil || json.Unmarshal(b, &s.byPath) != nil || s.byPath == nil {
+		s.byPath = map[string][]spaceSample{}
+	}
+	return s
+}
+
+// look measures the disks of paths. Two paths that show the same room are on one file system, and count once.
+func (s *spaceBook) look(paths []string, now time.Time) []disk {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen := map[vfs.Space]bool{}
+	s.now = nil
+	changed := false
+	for _, p := range paths {
+		room, err := vfs.FreeSpace(p)
+		if err != nil || seen[room] { // one that is away is told of as a vault that is
+			continue
+		}
+		seen[room] = true
+		list := s.byPath[p]
+		if n := len(list); n == 0 || now.Sub(list[n-1].At) >= s.n.SpaceEvery || now.Before(list[n-1].At) {
+			list, changed = keepSamples(append(list, spaceSample{now.UTC().Truncate(time.Second), room.Free}), now, s.n), true
+			s.byPath[p] = list
+		}
+		s.now = append(s.now, disk{p, room.Free, fullIn(list, spaceSample{now, room.Free}, s.n.SpaceSpan)})
+	}
+	for p := range s.byPath {
+		known := false
+		for _, q := range paths {
+			known = known || p == q
+		}
+		if !known {
+			delete(s.byPath, p)
+			changed = true
+		}
+	}
+	if changed {
+		s.save()
+	}
+	return s.now
+}
+
+// disks returns what was last measured.
+func (s *spaceBook) disks() []disk {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+// save is tried each time that something changes; a disk that is too full for it is told of all the same.
+func (s *spaceBook) save() {
+	if b, err := json.Marshal(s.byPath); err == nil {
+		_ = vfs.WriteFileAtomic(vfs.OS, filepath.Join(s.dir, spaceName), append(b, '\n'), 0o600)
+	}
+}
+
+// keepSamples drops what is too old to say how it goes now, and what a clock that was put back left in the future.
+func keepSamples(list []spaceSample, now time.Time, n config.Notify) []spaceSample {
+	out := list[:0:0]
+	for _, x := range list {
+		if age := now.Sub(x.At); age >= -time.Second && age <= 7*n.SpaceSpan {
+			out = append(out, x)
+		}
+	}
+	return out[max(0, len(out)-maxSamples):]
+}
+
+// fullIn tells when a disk is full, as a straight line through the samples goes (least squares); 0: it does not fill, or they span too little time to say.
+func fullIn(list []spaceSample, now spaceSample, span time.Duration) time.Duration {
+	all := append(list[:len(list):len(list)], now)
+	if now.At.Sub(all[0].At) < span {
+		return 0
+	}
+	var n, st, sf, stt, stf float64
+	for _, x := range all {
+		t, f := x.At.Sub(now.At).Seconds(), float64(x.Free)
+		n, st, sf, stt, stf = n+1, st+t, sf+f, stt+t*t, stf+t*f
+	}
+	slope := (n*stf - st*sf) / (n*stt - st*st)
+	if !(slope < 0) {
+		return 0
+	}
+	left := float64(now.Free) / -slope
+	return time.Duration(min(left, 1e9)) * time.Second
+}
+
+// The grades of a disk that fills.
+const (
+	gradeFilling = iota + 1
+	gradeLittleRoom
+	gradeNoRoom
+	gradeReadOnly
+)
+
+// disks tells of file systems that are full, or soon will be.
+func (w *watcher) disks(now time.Time) (found []notice.Condition) {
+	paths := []string{w.c.Data}
+	for _, e := range w.keeper.vaults().Vaults {
+		if e.Kind == kindDir {
+			paths = append(paths, e.Location)
+		}
+	}
+	for _, d := range w.space.look(paths, now) {
+		c := notice.Condition{Key: "disk " + d.Path, Severity: notice.Warning, Title: "The disk of " + d.Path + " has little room"}
+		c.Text = octets(d.Free) + " are free. When it is full nothing more is stored; what is there can be read. Make room, or move to a larger one."
+		c.Measure = float64(w.c.Doctor.FreeWarn) / float64(max(d.Free, 1)) // doubled when half is left
+		switch {
+		case d.Path == w.c.Data && w.readOnly():
+			c.Severity, c.Grade, c.Title = notice.Critical, gradeReadOnly, "The disk of "+d.Path+" is full, and nothing is stored"
+		case d.Free < w.c.Doctor.FreeFail:
+			c.Severity, c.Grade = notice.Critical, gradeNoRoom
+		case d.Free < w.c.Doctor.FreeWarn:
+			c.Grade = gradeLittleRoom
+		case d.Left > 0 && d.Left < w.c.Notify.SpaceAhead:
+			c.Grade, c.Title = gradeFilling, "The disk of "+d.Path+" will be full in "+inDays(d.Left)
+			c.Measure = float64(w.c.Notify.SpaceAhead) / float64(d.Left)
+		default:
+			continue
+		}
+		found = append(found, c)
+	}
+	return found
+}
+
+func inDays(d time.Duration) string {
+	if d < 48*time.Hour {
+		return count(int64(d.Hours()), "hour")
+	}
+	return count(int64(d.Hours()/24), "day")
+}

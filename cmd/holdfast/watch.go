@@ -1,0 +1,367 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"holdfast/internal/clock"
+	"holdfast/internal/config"
+	"holdfast/internal/notice"
+	"holdfast/internal/relay"
+)
+
+// noticesName is the file of a data directory that says what was told of trouble. It may be removed: then what is wrong is told anew.
+const noticesName = "notices.json"
+
+// watcher looks for what is wrong, from evidence alone, and shows it to the board. What it finds is what /readyz, the metrics and the commands show: there is one source.
+type watcher struct {
+	c      *config.Config
+	log    *slog.Logger
+	board  *notice.Board
+	keeper *keeper
+	space  *spaceBook
+
+	gate     func() error          // why nothing is shown; nil: it is
+	doubts   func() int64          // accounts in doubt
+	readOnly func() bool           // the engine's disk is full
+	tls      func() (bool, string) // nil: plain HTTP
+	drills   func() []drillState   // of each vault
+
+	mu    sync.Mutex
+	since map[string]time.Time         // since when something is so, without a break
+	ill   map[string]relay.VaultStatus // how a vault last failed
+}
+
+func newWatcher(s *server) *watcher {
+	w := &watcher{c: s.c, log: s.log, board: s.store.board, keeper: s.store.keeper, space: readSpace(s.c.Data, s.c.Notify), gate: s.gate.why, since: map[string]time.Time{}, ill: map[string]relay.VaultStatus{},
+		doubts:   func() int64 { return s.store.core.Stats().AccountsInDoubt },
+		readOnly: func() bool { return s.store.engine.Info().ReadOnly }}
+	w.drills = w.drilled(s.store.drills)
+	if s.tls != nil {
+		w.tls = s.tls.look
+	}
+	return w
+}
+
+// looksInLate is how many times it is looked, at least, in the time after which a vault is late.
+const looksInLate = 8
+
+// run looks again and again until ctx ends.
+func (w *watcher) run(ctx context.Context) {
+	if len(w.board.Ways()) == 0 {
+		w.log.Warn("nobody is told when something is wrong: set notify.mail, notify.webhook, notify.ntfy or notify.command, and try it with `holdfast notice test`")
+	}
+	every := min(w.c.Notify.Every, w.c.Vault.Late/looksInLate)
+	for clock.Sleep(ctx, clock.System, every) == nil {
+		w.board.Look(w.look(clock.System.Now()))
+	}
+}
+
+// look returns all that is wrong now.
+func (w *watcher) look(now time.Time) []notice.Condition {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	found := w.starting(now)
+	if w.gate() != nil {
+		found = append(found, w.unjudged()...)
+	} else {
+		status := w.keeper.relay.Status()
+		for _, v := range status.Vaults {
+			found = append(found, w.vault(v, now)...)
+		}
+		found = append(found, w.copies(status, now)...)
+	}
+	found = append(found, w.scrubs(now)...)
+	found = append(found, w.keys()...)
+	found = append(found, w.disks(now)...)
+	found = append(found, w.accounts()...)
+	if w.tls != nil {
+		if ok, detail := w.tls(); !ok {
+			found = append(found, notice.Condition{Key: "tls", Severity: notice.Critical, Title: "The certificate is not in order", Text: "Phones and programs may refuse to connect. " + detail})
+		}
+	}
+	for _, d := range w.drills() {
+		found = append(found, drillConditions(d, now)...)
+	}
+	return append(found, w.ways(now)...)
+}
+
+// unjudged returns what was wrong with the vaults and cannot be looked at while the service begins: it is not over for that.
+func (w *watcher) unjudged() (found []notice.Condition) {
+	for _, o := range w.board.Conditions() {
+		if strings.HasPrefix(o.Key, "vault.") || strings.HasPrefix(o.Key, "copies.") {
+			found = append(found, o.Condition)
+		}
+	}
+	return found
+}
+
+// holds remembers since when something is so, and returns for how long. It is no longer so once over; neither: it goes on as it was. The lock is held.
+func (w *watcher) holds(key string, is, over bool, now time.Time) (time.Duration, bool) {
+	at, was := w.since[key]
+	switch {
+	case over:
+		delete(w.since, key)
+		return 0, false
+	case is && (!was || at.After(now)):
+		w.since[key] = now
+		return 0, true
+	}
+	return now.Sub(at), was
+}
+
+// starting tells of a store that cannot be compared with its vaults: nothing is shown of it.
+func (w *watcher) starting(now time.Time) []notice.Condition {
+	err := w.gate()
+	lasts, is := w.holds("gate", err != nil, err == nil, now)
+	if !is || lasts < w.c.Vault.Late/2 {
+		return nil
+	}
+	return []notice.Condition{{Key: "start", Severity: notice.Critical, Title: "The service does not begin to serve", Measure: lasts.Seconds(), Since: now.Add(-lasts),
+		Text: "Phones are answered 503, and keep what they have: " + sentence(err) + ". Look at `holdfast vault status`."}}
+}
+
+// The grades of a vault's failure.
+const (
+	gradeLate = iota + 1
+	gradeAway
+	gradeFull
+	gradeDamaged
+	gradeFenced
+)
+
+// vault tells of a vault that is late, fails, is full, is damaged or has another writer. What fails for a moment is passed over; it is told before the vault is later than vault.late.
+func (w *watcher) vault(v relay.VaultStatus, now time.Time) []notice.Condition {
+	late := w.c.Vault.Late
+	up := v.State == relay.Whole || v.State == relay.Behind || v.State == relay.Filling
+	if !up {
+		w.ill[v.Name] = v
+	}
+	// One that is opened again and again is up for a moment each time: it is well once it has everything, or goes on for a while.
+	lasts, fails := w.holds("vault."+v.Name, !up, v.State == relay.Whole || up && now.Sub(v.Since) >= late/4, now)
+	c := notice.Condition{Key: "vault." + v.Name, Severity: notice.Warning}
+	lag := time.Duration(v.LagSeconds * float64(time.Second))
+	unread := now.Sub(v.LastRead)
+	switch {
+	case !v.Lied.IsZero() && now.Sub(v.Lied) < late: // told at once, and also if it was seen to before anybody looked
+		v.State, v.Reason = relay.Damaged, "it was written there without an error, and was not there when it was read back; what is missing is written again, and each append is read back until one is there"
+		c = w.failing(c, v)
+		c.Measure, c.Since = max(v.LagSeconds, lasts.Seconds()), v.Lied.Add(-lasts)
+	case fails && lasts >= late/4:
+		c = w.failing(c, w.ill[v.Name])
+		c.Measure, c.Since = max(v.LagSeconds, lasts.Seconds()), now.Add(-lasts)
+	case fails:
+		return nil
+	case v.LagChanges > 0 && lag >= late*3/4:
+		c.Grade, c.Measure, c.Since = gradeLate, v.LagSeconds, now.Add(-lag)
+		c.Title = fmt.Sprintf("The vault %s is late", v.Name)
+		c.Text = fmt.Sprintf("It is %s behind, and %s%s.", count(v.LagChanges, "change"), w.worth(v), ofReason(v))
+	case v.State == relay.Whole && !v.LastRead.IsZero() && unread >= late*3/4:
+		c.Grade, c.Measure, c.Since = gradeAway, unread.Seconds(), v.LastRead
+		c.Title = fmt.Sprintf("The vault %s does not answer", v.Name)
+		c.Text = fmt.Sprintf("What was written there cannot be read back since %s: it may have stopped. Look whether %s is there and works: holdfast vault status", day(v.LastRead), v.Location)
+	default:
+		return nil
+	}
+	if v.Mode == "sync" || c.Grade >= gradeDamaged {
+		c.Severity = notice.Critical
+	}
+	return []notice.Condition{c}
+}
+
+// failing says how a vault fails, and what to do.
+func (w *watcher) failing(c notice.Condition, v relay.VaultStatus) notice.Condition {
+	what, do := "cannot be reached", fmt.Sprintf("Look whether %s is there, mounted, and can be written to", v.Location)
+	switch v.State {
+	case relay.Full:
+		c.Grade, what, do = gradeFull, "is full", fmt.Sprintf("Make room at %s; nothing in the vault itself may be removed by hand", v.Location)
+	case relay.Damaged:
+		c.Grade, what, do = gradeDamaged, "does not have what it is to have", "Look at its disk, then: holdfast vault verify "+v.Name+"; holdfast vault repair "+v.Name
+	case relay.Fenced:
+		c.Grade, what, do = gradeFenced, "belongs to another store now", "Another server has adopted it: find out which of the two is to go on, and stop the other one"
+	default:
+		c.Grade = gradeAway
+	}
+	c.Title = fmt.Sprintf("The vault %s %s", v.Name, what)
+	c.Text = fmt.Sprintf("It takes no changes, and %s%s. %s.", w.worth(v), ofReason(v), do)
+	return c
+}
+
+func ofReason(v relay.VaultStatus) string {
+	if v.Reason == "" {
+		return ""
+	}
+	return " (" + strings.TrimSuffix(v.Reason, ".") + ")"
+}
+
+// worth says what follows from a vault that lacks something.
+func (w *watcher) worth(v relay.VaultStatus) string {
+	switch {
+	case v.Mode != "sync":
+		return "if the server's disk ends now, this copy lacks the newest changes"
+	case w.c.Policy.OnFailure == "degraded":
+		return "changes are acknowledged without it"
+	}
+	return "changes are refused until it is back, since each waits for it; phones keep them and try again"
+}
+
+// copies tells whether the policy is kept, and whether one accident takes all copies.
+func (w *watcher) copies(s relay.Status, now time.Time) (found []notice.Condition) {
+	met := w.keeper.relay.Met()
+	if lasts, is := w.holds("policy", !met, met, now); is && lasts >= w.c.Vault.Late/4 {
+		text := "Changes are refused (503); phones keep them and try again."
+		if s.Policy.OnFailure == "degraded" {
+			text = "Changes are acknowledged by the engine alone: if its disk ends, they are lost."
+		}
+		found = append(found, notice.Condition{Key: "copies.policy", Severity: notice.Critical, Title: "There are fewer copies than the policy asks for", Measure: float64(belowPolicy(s)), Since: now.Add(-lasts),
+			Text: "The policy is " + s.Policy.Ack + ", and it cannot be kept. " + text + " See: holdfast vault status"})
+	}
+	for _, v := range s.Vaults {
+		if len(v.SameDomain) == 0 {
+			return found
+		}
+	}
+	c := notice.Condition{Key: "copies.domain", Severity: notice.Info, Title: "One accident would take all copies", Text: "All copies lie in one failure domain. Add a vault on another disk or machine: holdfast vault add NAME KIND LOCATION --domain LABEL"}
+	if len(s.Vaults) == 0 {
+		c.Title, c.Text = "There is one copy", strings.Replace(c.Text, "All copies lie in one failure domain", "There is no vault: if the disk ends, everything is lost", 1)
+	}
+	return append(found, c)
+}
+
+// belowPolicy counts the vaults that the policy names and that take no changes now.
+func belowPolicy(s relay.Status) (n int) {
+	for _, v := range s.Vaults {
+		if v.Mode == "sync" && v.State != relay.Whole && v.State != relay.Behind {
+			n++
+		}
+	}
+	return n
+}
+
+// scrubs tells of what was found when vaults were read, and of those that were not read for too long.
+func (w *watcher) scrubs(now time.Time) (found []notice.Condition) {
+	for _, e := range w.keeper.vaults().Vaults {
+		last, known := w.keeper.scrubs.of(e.Name)
+		if known && last.Findings > 0 {
+			found = append(found, notice.Condition{Key: "damage." + e.Name, Severity: notice.Critical, Title: fmt.Sprintf("The vault %s holds something damaged", e.Name), Measure: float64(last.Findings), Since: last.At,
+				Text: fmt.Sprintf("When it was last read, %s came out (%s). The living service can write it anew: holdfast vault repair %s", count(last.Findings, "finding"), firstOf(last.Damaged), e.Name)})
+		}
+		since := e.Added
+		if known = known && !last.At.IsZero(); known {
+			since = last.At
+		}
+		if age := now.Sub(since); age >= 2*w.c.Vault.Scrub {
+			found = append(found, notice.Condition{Key: "scrub." + e.Name, Severity: notice.Warning, Title: fmt.Sprintf("The vault %s was not read through for too long", e.Name), Measure: age.Seconds(), Since: since.Add(2 * w.c.Vault.Scrub),
+				Text: fmt.Sprintf("That was last done %s, and is due each %s: damage there would go unnoticed. Look why: holdfast vault scrub %s", ago(known, since), w.c.Vault.Scrub, e.Name)})
+		}
+	}
+	return found
+}
+
+func ago(known bool, at time.Time) string {
+	if !known {
+		return "never"
+	}
+	return "on " + day(at)
+}
+
+func firstOf(list []string) string {
+	switch len(list) {
+	case 0:
+		return "holdfast vault verify names them"
+	case 1:
+		return list[0]
+	}
+	return fmt.Sprintf("%s, and %d more", list[0], len(list)-1)
+}
+
+// keys tells of a recovery key that is not there, or that nobody has proved to have.
+func (w *watcher) keys() []notice.Condition {
+	nag := w.keeper.nag()
+	if nag == "" {
+		return nil
+	}
+	c := notice.Condition{Key: "key", Severity: notice.Warning, Grade: 1, Title: "The recovery key was not checked for long", Text: "Without it the vaults cannot be read once this server is lost: " + nag}
+	if len(w.keeper.ring.Recovery()) == 0 {
+		c.Grade, c.Title = 2, "There is no recovery key"
+	}
+	return []notice.Condition{c}
+}
+
+// accounts tells of accounts that are not shown, because a phone has seen more than the store has.
+func (w *watcher) accounts() []notice.Condition {
+	n := w.doubts()
+	if n == 0 {
+		return nil
+	}
+	return []notice.Condition{{Key: "accounts.doubt", Severity: notice.Critical, Title: count(n, "account") + " in doubt", Measure: float64(n),
+		Text: "A device has seen more than the store has, so the account is answered 503, and its devices keep what they have, until you decide: holdfast incident list"}}
+}
+
+// ways tells of ways by which nobody can be told. Another way may get through.
+func (w *watcher) ways(now time.Time) (found []notice.Condition) {
+	for _, x := range w.board.Ways() {
+		if x.Since == nil || now.Sub(*x.Since) < w.c.Notify.Again {
+			continue
+		}
+		found = append(found, notice.Condition{Key: "notify." + x.Name, Severity: notice.Warning, Title: fmt.Sprintf("Notices cannot be delivered by %s", x.Name), Measure: now.Sub(*x.Since).Seconds(), Since: *x.Since,
+			Text: fmt.Sprintf("%s waiting. The last try said: %s. Try it: holdfast notice test", count(int64(x.Waiting), "notice"), x.Error)})
+	}
+	return found
+}
+
+// drillState is what is known of drills: restores that are tried, and compared with what they should yield.
+type drillState struct {
+	Vault   string
+	Passed  time.Time // when one last passed; zero: never
+	Ended   time.Time // when one last ended
+	Result  string    // of that one: pass, fail, inconclusive; empty: there was none
+	Overdue time.Time // since when the next one is overdue; zero: it is not
+}
+
+// drilled returns what tells how the drills of each vault fare. One is overdue after twice the interval without a pass, counted from when the vault was added where none ever passed.
+func (w *watcher) drilled(drills *drills) func() []drillState {
+	began := clock.System.Now()
+	return func() (out []drillState) {
+		for _, v := range w.keeper.relay.Status().Vaults {
+			e := w.keeper.vaults().Find(v.Name)
+			last, passed, ok, err := drills.book.Last(v.Name)
+			if e == nil || err != nil || v.Batch == 0 {
+				continue // nothing is in it
+			}
+			d := drillState{Vault: v.Name, Passed: passed.Ended, Overdue: passed.Started.Add(2 * w.c.Drill.Interval)}
+			if ok {
+				d.Ended, d.Result = last.Ended, string(last.Result)
+			}
+			if passed.ID == "" {
+				d.Overdue = e.Added.Add(2 * w.c.Drill.Interval)
+				if soon := began.Add(w.c.Drill.Retry); d.Overdue.Before(soon) { // as after an update of a service that never drilled
+					d.Overdue = soon
+				}
+			}
+			out = append(out, d)
+		}
+		return out
+	}
+}
+
+// drillConditions tells of a drill that failed, and of one that is overdue.
+func drillConditions(d drillState, now time.Time) (found []notice.Condition) {
+	last := "never"
+	if !d.Passed.IsZero() {
+		last = "on " + day(d.Passed)
+	}
+	if d.Result == "fail" {
+		found = append(found, notice.Condition{Key: "drill." + d.Vault, Severity: notice.Critical, Title: fmt.Sprintf("A restore of the vault %s that was tried did not yield what it should", d.Vault), Since: d.Ended,
+			Text: "This copy may not bring everything back. A drill last passed " + last + ". What was different: holdfast drill list; holdfast drill show ID"})
+	}
+	if !d.Overdue.IsZero() && !now.Before(d.Overdue) {
+		found = append(found, notice.Condition{Key: "undrilled." + d.Vault, Severity: notice.Warning, Title: fmt.Sprintf("No restore of the vault %s has passed for too long", d.Vault), Since: d.Overdue, Measure: now.Sub(d.Overdue).Seconds(),
+			Text: "A drill last passed " + last + ". Whether this copy brings everything back is not known since then: holdfast drill run --vault " + d.Vault})
+	}
+	return found
+}

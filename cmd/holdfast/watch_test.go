@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast/internal/notice"
+	"holdfast/internal/relay"
+)
+
+// keysOf says conditions in short.
+func keysOf(list []notice.Condition) string {
+	var out []string
+	for _, c := range list {
+		out = append(out, c.Key+" "+string(c.Severity))
+	}
+	return strings.Join(out, ", ")
+}
+
+// watching returns a watcher over a store with its first vault, of which nothing is wrong but what every new store lacks.
+func watching(t *testing.T) (*watcher, *opened) {
+	t.Helper()
+	c := testConfig(t)
+	o := opening(t, c)
+	t.Cleanup(o.close)
+	w := newWatcher(&server{c: c, log: slog.New(slog.DiscardHandler), store: o})
+	w.gate = func() error { return nil }
+	return w, o
+}
+
+func TestWhatIsWrongWithAVault(t *testing.T) {
+	w, _ := watching(t)
+	w.c.Vault.Late = time.Minute
+	start := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
+	whole := relay.VaultStatus{Name: "attic", Mode: "async", State: relay.Whole, Since: start, LastRead: at(0)}
+	with := func(v relay.VaultStatus, fn func(*relay.VaultStatus)) relay.VaultStatus { fn(&v); return v }
+	away := with(whole, func(v *relay.VaultStatus) { v.State, v.Reason = relay.Unreachable, "the cable is out" })
+	steps := []struct {
+		at   int
+		v    relay.VaultStatus
+		want string
+	}{
+		{0, whole, ""},
+		{10, with(whole, func(v *relay.VaultStatus) { v.LagChanges, v.LagSeconds = 3, 10 }), ""},
+		{44, with(whole, func(v *relay.VaultStatus) { v.LagChanges, v.LagSeconds = 3, 44 }), ""},
+		{45, with(whole, func(v *relay.VaultStatus) { v.LagChanges, v.LagSeconds = 3, 45 }), "vault.attic warning"},
+		{45, with(whole, func(v *relay.VaultStatus) { v.LagChanges, v.LagSeconds, v.Mode = 3, 45, "sync" }), "vault.attic critical"},
+		{45, whole, "vault.attic warning"}, // it hangs: nothing was read back for so long
+		{50, with(whole, func(v *relay.VaultStatus) { v.LastRead = at(49) }), ""},
+		{60, away, ""},
+		{70, with(away, func(v *relay.VaultStatus) { v.State, v.Since = relay.Behind, at(70) }), ""}, // for a moment, as each time that it is opened
+		{75, away, "vault.attic warning"},
+		{76, with(away, func(v *relay.VaultStatus) { v.State, v.Since = relay.Behind, at(76) }), "vault.attic warning"},
+		{77, with(away, func(v *relay.VaultStatus) { v.State = relay.Full }), "vault.attic warning"},
+		{78, with(away, func(v *relay.VaultStatus) { v.State = relay.Damaged }), "vault.attic critical"},
+		{79, with(away, func(v *relay.VaultStatus) { v.State = relay.Fenced }), "vault.attic critical"},
+		{80, with(whole, func(v *relay.VaultStatus) { v.LastRead = at(80) }), ""},
+		{82, with(whole, func(v *relay.VaultStatus) { v.LastRead, v.Lied = at(82), at(23) }), "vault.attic critical"},
+		{83, with(whole, func(v *relay.VaultStatus) { v.LastRead, v.Lied = at(83), at(23) }), ""},
+		{90, with(away, func(v *relay.VaultStatus) { v.State = relay.Opening }), ""},
+		{91, with(whole, func(v *relay.VaultStatus) { v.State, v.Since = relay.Filling, at(91) }), ""},
+		{104, with(away, func(v *relay.VaultStatus) { v.State, v.Since = relay.Full, at(104) }), ""},
+		{105, with(away, func(v *relay.VaultStatus) { v.State, v.Since = relay.Full, at(104) }), "vault.attic warning"}, // a new one that fills up again and again
+		{130, with(whole, func(v *relay.VaultStatus) { v.State, v.Since = relay.Filling, at(110) }), ""},
+	}
+	grade := 0
+	for _, x := range steps {
+		got := w.vault(x.v, at(x.at))
+		if keysOf(got) != x.want {
+			t.Errorf("at %d, %s, %v behind: %q, want %q", x.at, x.v.State, x.v.LagSeconds, keysOf(got), x.want)
+		}
+		if len(got) > 0 && x.at >= 75 && x.at < 80 {
+			if got[0].Grade < grade || !strings.Contains(got[0].Text, "the cable is out") {
+				t.Errorf("at %d: %+v", x.at, got[0])
+			}
+			grade = got[0].Grade
+		}
+	}
+}
+
+func TestWhatIsWrongOtherwise(t *testing.T) {
+	w, o := watching(t)
+	now := time.Now()
+	w.c.Doctor.FreeWarn, w.c.Doctor.FreeFail = 1, 1
+	look := func(after time.Duration) string { return keysOf(w.look(now.Add(after))) }
+	const always = "copies.domain info, key warning"
+	if got := look(0); got != always {
+		t.Errorf("a new store: %q", got)
+	}
+	doubts := int64(0)
+	w.doubts = func() int64 { return doubts }
+	for _, x := range []struct {
+		name, want string
+		change     func()
+		after      time.Duration
+	}{
+		{"doubt", "copies.domain info, key warning, accounts.doubt critical", func() { doubts = 2 }, 0},
+		{"none", always, func() { doubts = 0 }, 0},
+		{"damage", "copies.domain info, damage.local critical, key warning", func() {
+			put(t, o.keeper.scrubs, scrub{At: now, Findings: 2, Damaged: []string{"packs/1"}})
+		}, 0},
+		{"mended", always, func() { put(t, o.keeper.scrubs, scrub{At: now}) }, 0},
+		{"nothing read for two weeks", "vault.local critical, copies.domain info, scrub.local warning, key warning", func() {}, 2 * w.c.Vault.Scrub},
+		{"little room", "copies.domain info, key warning, disk " + w.c.Data + " warning", func() { w.c.Doctor.FreeWarn = 1 << 62 }, 0},
+		{"no room", "copies.domain info, key warning, disk " + w.c.Data + " critical", func() { w.c.Doctor.FreeFail = 1 << 62 }, 0},
+		{"full", "copies.domain info, key warning, disk " + w.c.Data + " critical", func() { w.readOnly = func() bool { return true } }, 0},
+		{"not begun, for a moment", "key warning, disk " + w.c.Data + " critical", func() { w.gate = func() error { return errors.New("no vault") } }, 0},
+		{"not begun", "start critical, key warning, disk " + w.c.Data + " critical", func() {}, w.c.Vault.Late},
+	} {
+		x.change()
+		if got := look(x.after); got != x.want {
+			t.Errorf("%s: %q, want %q", x.name, got, x.want)
+		}
+	}
+}
+
+func put(t *testing.T, s *scrubs, x scrub) {
+	t.Helper()
+	if err := s.put(firstVaultName, x); err != nil {
+		t.Fatal(err)
+	}
+}
