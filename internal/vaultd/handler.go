@@ -33,11 +33,15 @@ type Handler struct {
 	Prune func(ctx context.Context, dry bool, fn func(name string, octets int64)) error
 }
 
-// Bounds of the requests that are worked on at once, and of an append's octets.
+// Bounds of what is sent at once: of an append's octets, and of how many bodies are taken at a time that are larger than a usual one. Most are held in memory until they have come.
 const (
-	maxRequests = 64
-	maxAppend   = 64 << 20
+	maxAppend = 64 << 20
+	usualBody = 1 << 20
+	maxLarger = 2
 )
+
+// places are how many requests with each credential are worked on at once. Each has its own: whoever stole one, and takes or sends an octet now and then, keeps the others from nothing.
+var places = map[Right]int{Add: 32, Read: 24, Prune: 8}
 
 // New returns the handler's routes, bounded.
 func (h *Handler) New() http.Handler {
@@ -59,22 +63,43 @@ func (h *Handler) New() http.Handler {
 	} {
 		mux.HandleFunc(pattern, h.guarded(x.right, x.fn))
 	}
-	places := make(chan struct{}, maxRequests)
+	of := map[Right]chan struct{}{}
+	for right, n := range places {
+		of[right] = make(chan struct{}, n)
+	}
+	larger := make(chan struct{}, maxLarger)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case places <- struct{}{}:
-			defer func() { <-places }()
+		have, ok := h.right(r)
+		if !ok { // it is refused at once
 			mux.ServeHTTP(w, r)
-		case <-r.Context().Done():
+			return
 		}
+		taken := []chan struct{}{of[have]}
+		if have == Add && (r.ContentLength > usualBody || r.ContentLength < 0) {
+			taken = append(taken, larger)
+		}
+		for _, c := range taken {
+			select {
+			case c <- struct{}{}:
+				defer func() { <-c }()
+			case <-r.Context().Done():
+				return
+			}
+		}
+		mux.ServeHTTP(w, r)
 	})
+}
+
+// right returns what a request's credential allows; ok is false where it has none of this server's.
+func (h *Handler) right(r *http.Request) (Right, bool) {
+	text, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return h.Credentials.of(text)
 }
 
 // guarded asks for a credential with a right, and writes errors.
 func (h *Handler) guarded(need Right, fn func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		text, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		have, ok := h.Credentials.of(text)
+		have, ok := h.right(r)
 		var err error
 		switch {
 		case !ok:
