@@ -54,6 +54,7 @@ type History struct {
 	spared  []*shelf // for which others stand in already
 	losses  []Loss
 	named   []Loss
+	short   []parted // see missed
 }
 
 // Losses returns what is missing. It is complete after Changes.
@@ -199,6 +200,7 @@ func (h *History) part(ctx context.Context) error {
 		x.shrink(lines, func(l *Loaded) bool { return l.Batch <= upto })
 		h.all = append(h.all, &x)
 		if err != nil {
+			h.missed(&x, x.full.To, lines, err, func(l *Loaded) bool { return l.Batch <= upto })
 			if err := h.standIns(ctx, c.shelf); err != nil {
 				return err
 			}
@@ -241,6 +243,7 @@ func (h *History) cutFrom(ctx context.Context, first int) error {
 			}
 			c.shrink(lines, func(l *Loaded) bool { return !l.Stored.After(at) })
 			if err != nil {
+				h.missed(c, c.full.To, lines, err, func(l *Loaded) bool { return !l.Stored.After(at) })
 				if err := h.standIns(ctx, c.shelf); err != nil {
 					return err
 				}
@@ -308,6 +311,7 @@ func (w *walker) step(ctx context.Context, s step) (again bool, err error) {
 			return false, context.Cause(ctx)
 		}
 		s.c.bad = err
+		w.h.missed(s.c, s.to, lines, err, func(l *Loaded) bool { return l.Seq < s.to })
 		s.c.shrink(lines, func(*Loaded) bool { return true })
 		return true, w.h.standIns(ctx, s.c.shelf)
 	}
@@ -370,7 +374,7 @@ func (w *walker) name(list []Loaded) {
 
 // end says what is missing at the end too: a group that was cut, and what a head names beyond.
 func (w *walker) end() error {
-	w.h.losses = w.gaps
+	w.h.losses = append(w.gaps, w.h.unreadAbove(w.seq)...)
 	if len(w.held) > 0 {
 		first, last := w.held[0].Seq, w.held[0].GroupEnd()
 		w.h.losses = append(w.h.losses, Loss{Account: w.h.Account, From: first, To: last, Time: w.held[0].Stored, Reason: "only a part of the group is there"})
