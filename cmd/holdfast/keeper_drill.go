@@ -161,29 +161,50 @@ func (d *drills) run(ctx context.Context, e registry.Entry, batch uint64, h how,
 	case <-ctx.Done():
 		return res, context.Cause(ctx)
 	}
-	chosen, err := d.chosen(ctx, e.Name, h)
+	b, err := d.begin(ctx, e, batch, h)
 	if err != nil {
 		return res, err
 	}
-	o := drill.Options{ID: holdfast.NewID(nil).String(), Name: e.Name, KeyUsed: drill.ServerKey, Live: d.k.engine, Batch: batch, Chosen: chosen, Open: d.open, Dir: d.dir(), Derive: core.DeriveBy(judges(d.k.c)), Log: d.k.log,
-		Pace: d.pace(), Progress: func(n int64) { fn(control.DrillProgress{Changes: n}) }}
+	return b.finish(ctx, fn)
+}
+
+// begun is a drill that the book knows of. Whoever began it has the turn.
+type begun struct {
+	d      *drills
+	e      registry.Entry
+	key    *seal.Recovery
+	chosen drill.Chosen
+	res    drill.Result
+}
+
+// begin chooses the accounts of a drill and notes it in the book.
+func (d *drills) begin(ctx context.Context, e registry.Entry, batch uint64, h how) (*begun, error) {
+	chosen, err := d.chosen(ctx, e.Name, h)
+	if err != nil {
+		return nil, err
+	}
 	now := clock.System.Now().UTC().Truncate(time.Second)
-	begun := drill.Result{ID: o.ID, Started: now, At: now, Vault: e.Name, Batch: batch, KeyUsed: o.KeyUsed, Digests: drill.Digests{Different: []string{}}, Reasons: []string{}}
+	b := &begun{d: d, e: e, key: h.key, chosen: chosen, res: drill.Result{ID: holdfast.NewID(nil).String(), Started: now, At: now, Vault: e.Name, Account: chosen.AskedFor(), Batch: batch, KeyUsed: drill.ServerKey,
+		Digests: drill.Digests{Different: []string{}}, Reasons: []string{}}}
 	if h.key != nil {
-		o.KeyUsed, o.Trust = drill.RecoveryKey, h.key
-		begun.KeyUsed = o.KeyUsed
+		b.res.KeyUsed = drill.RecoveryKey
 	}
-	if err := d.book.Begin(begun); err != nil {
-		return res, err
-	}
+	return b, d.book.Begin(b.res)
+}
+
+// finish runs what was begun, and keeps what came of it.
+func (b *begun) finish(ctx context.Context, fn func(control.DrillProgress)) (drill.Result, error) {
+	d, res := b.d, b.res
+	o := drill.Options{ID: res.ID, Name: b.e.Name, KeyUsed: res.KeyUsed, Trust: b.key, Live: d.k.engine, Batch: res.Batch, Chosen: b.chosen, Open: d.open, Dir: d.dir(), Derive: core.DeriveBy(judges(d.k.c)), Log: d.k.log,
+		Pace: d.pace(), Progress: func(n int64) { fn(control.DrillProgress{Changes: n}) }}
 	var proofs []drill.Proof
-	if o.Vault, err = d.vault(ctx, e, h.key); err == nil {
+	var err error
+	if o.Vault, err = d.vault(ctx, b.e, b.key); err == nil {
 		var out *drill.Result
 		out, proofs = drill.Run(ctx, o)
 		o.Vault.Close()
 		res = *out
 	} else {
-		res = begun
 		res.Result, res.Ended = drill.Inconclusive, clock.System.Now().UTC().Truncate(time.Second)
 		res.Reasons = append(res.Reasons, "the vault could not be opened: "+sentence(err))
 	}
@@ -245,7 +266,7 @@ func (d *drills) pace() func(context.Context) error {
 // chosen says which accounts are tried.
 func (d *drills) chosen(ctx context.Context, name string, h how) (drill.Chosen, error) {
 	if !h.only.IsZero() {
-		return drill.Chosen{Only: map[holdfast.ID]bool{h.only: true}, Sample: drill.Sample{Of: int(d.core.Stats().Accounts)}}, nil
+		return drill.Chosen{Only: map[holdfast.ID]bool{h.only: true}, Asked: h.only, Sample: drill.Sample{Of: int(d.core.Stats().Accounts)}}, nil
 	}
 	c := drill.Choosing{Whole: int64(d.k.c.Drill.Whole), Within: d.k.c.Drill.Within, Interval: d.k.c.Drill.Interval, Now: clock.System.Now(), Random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		ProvenAt: func(id holdfast.ID) (time.Time, error) {

@@ -27,6 +27,9 @@ CREATE INDEX IF NOT EXISTS drill_started ON drill (started);
 CREATE TABLE IF NOT EXISTS proof (account BLOB NOT NULL, vault TEXT NOT NULL, at INTEGER NOT NULL, drill TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL, state BLOB NOT NULL, PRIMARY KEY (account, vault)) WITHOUT ROWID;
 `
 
+// asked is the account that a drill's result says was asked for; NULL: none was. Such drills are what people ask for, as often as they may: they take no place of the vaults' own.
+const asked = "json_extract(CAST(json AS TEXT), '$.account')"
+
 // OpenBook opens the book in a file; makes it where it is not there or cannot be read, and says so. keep is how many results it holds, those of the newest drills. What was running when its process ended is inconclusive.
 func OpenBook(file string, keep int, now time.Time) (b *Book, lost bool, err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -149,9 +152,11 @@ func (b *Book) End(r *Result, proofs []Proof) (sum holdfast.Hash, err error) {
 			return sum, err
 		}
 	}
-	// The last pass of each vault is kept however old it is.
-	if err := b.exec("DELETE FROM drill WHERE id NOT IN (SELECT id FROM drill ORDER BY started DESC, id DESC LIMIT ?) AND id NOT IN (SELECT id FROM (SELECT id, max(started) FROM drill WHERE result = 'pass' GROUP BY vault))", nil, b.keep); err != nil {
-		return sum, err
+	// The last pass of each vault is kept however old it is. What was asked for is counted for itself.
+	for _, own := range []string{" IS NULL", " IS NOT NULL"} {
+		if err := b.exec("DELETE FROM drill WHERE "+asked+own+" AND id NOT IN (SELECT id FROM drill WHERE "+asked+own+" ORDER BY started DESC, id DESC LIMIT ?) AND id NOT IN (SELECT id FROM (SELECT id, max(started) FROM drill WHERE result = 'pass' AND "+asked+" IS NULL GROUP BY vault))", nil, b.keep); err != nil {
+			return sum, err
+		}
 	}
 	text, err := json.Marshal(r)
 	return holdfast.HashOf(text), err
@@ -181,13 +186,36 @@ func (b *Book) Show(id string) (r Result, err error) {
 	return r, err
 }
 
-// Last returns the newest result of a vault, and the newest that passed; ok tells whether there is one.
+// About returns up to limit results that say something of an account, newest first: those of all accounts or of a sample of them, and those that were asked for it.
+func (b *Book) About(account holdfast.ID, limit int) (out []Result, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err = b.exec("SELECT json FROM drill WHERE coalesce("+asked+", ?1) = ?1 ORDER BY started DESC, id DESC LIMIT ?2", func(s *sqlite.Stmt) error {
+		r, err := decode(s, 0)
+		out = append(out, r)
+		return err
+	}, account.String(), limit)
+	return out, err
+}
+
+// Asked returns when a drill was last begun that was asked for an account; zero: none was.
+func (b *Book) Asked(account holdfast.ID) (at time.Time, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err = b.exec("SELECT started FROM drill WHERE "+asked+" = ? ORDER BY started DESC LIMIT 1", func(s *sqlite.Stmt) error {
+		at = time.Unix(s.ColumnInt64(0), 0).UTC()
+		return nil
+	}, account.String())
+	return at, err
+}
+
+// Last returns the newest result of a vault, and the newest that passed; ok tells whether there is one. Those of one account that was asked for are left out: they prove little of the vault.
 func (b *Book) Last(vault string) (last, passed Result, ok bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	err = b.exec("SELECT json FROM drill WHERE vault = ? AND result <> 'running' ORDER BY started DESC, id DESC LIMIT 1", func(s *sqlite.Stmt) (err error) { last, err = decode(s, 0); ok = true; return err }, vault)
+	err = b.exec("SELECT json FROM drill WHERE vault = ? AND result <> 'running' AND "+asked+" IS NULL ORDER BY started DESC, id DESC LIMIT 1", func(s *sqlite.Stmt) (err error) { last, err = decode(s, 0); ok = true; return err }, vault)
 	if err == nil {
-		err = b.exec("SELECT json FROM drill WHERE vault = ? AND result = 'pass' ORDER BY started DESC, id DESC LIMIT 1", func(s *sqlite.Stmt) (err error) { passed, err = decode(s, 0); return err }, vault)
+		err = b.exec("SELECT json FROM drill WHERE vault = ? AND result = 'pass' AND "+asked+" IS NULL ORDER BY started DESC, id DESC LIMIT 1", func(s *sqlite.Stmt) (err error) { passed, err = decode(s, 0); return err }, vault)
 	}
 	return last, passed, ok, err
 }
@@ -228,5 +256,8 @@ func (b *Book) proof(sql string, account holdfast.ID, vault string) (p Proven, e
 func (b *Book) Forget(account holdfast.ID) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err := b.exec("DELETE FROM drill WHERE "+asked+" = ?", nil, account.String()); err != nil {
+		return err
+	}
 	return b.exec("DELETE FROM proof WHERE account = ?", nil, account[:])
 }

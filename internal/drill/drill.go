@@ -42,10 +42,19 @@ type Options struct {
 // Chosen are the accounts of a drill.
 type Chosen struct {
 	Only   map[holdfast.ID]bool // nil: all
+	Asked  holdfast.ID          // the only one, as somebody asked for it; zero: nobody did
 	Sample Sample
 }
 
 func (c *Chosen) has(id holdfast.ID) bool { return c.Only == nil || c.Only[id] }
+
+// AskedFor names the account that somebody asked for, as results do; empty: nobody did.
+func (c *Chosen) AskedFor() string {
+	if c.Asked.IsZero() {
+		return ""
+	}
+	return c.Asked.String()
+}
 
 // run is a drill under way.
 type run struct {
@@ -73,6 +82,7 @@ func Run(ctx context.Context, o Options) (*Result, []Proof) {
 	began := o.Clock.Now()
 	d := &run{o: o, due: map[holdfast.ID]uint64{}, res: &Result{ID: o.ID, Started: began.UTC().Truncate(time.Second), At: began.UTC().Truncate(time.Second), Batch: o.Batch, Vault: o.Name, KeyUsed: o.KeyUsed,
 		Result: Pass, Digests: Digests{Different: []string{}}, Reasons: []string{}, Sample: o.Chosen.Sample}}
+	d.res.Account = o.Chosen.AskedFor()
 	d.res.Sample.confidence()
 	if err := d.all(ctx); err != nil {
 		d.trouble(ctx, err)

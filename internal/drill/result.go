@@ -32,8 +32,9 @@ type Result struct {
 	Ended    time.Time `json:"ended"`
 	Result   Outcome   `json:"result"`
 	Vault    string    `json:"vault"`
-	At       time.Time `json:"at"`    // as of when: everything that the vault had confirmed by then had to be there
-	Batch    uint64    `json:"batch"` // the same as a position in the store's stream
+	Account  string    `json:"account,omitempty"` // the one that was asked for: such a drill says nothing of the others, and stands for none of the vault's own
+	At       time.Time `json:"at"`                // as of when: everything that the vault had confirmed by then had to be there
+	Batch    uint64    `json:"batch"`             // the same as a position in the store's stream
 	KeyUsed  string    `json:"key_used"`
 	Accounts int       `json:"accounts"` // that were compared
 	Changes  Changes   `json:"changes"`

@@ -33,6 +33,7 @@ type VaultStatus struct {
 	Batch    uint64    `json:"-"` // the newest that it has
 	LastRead time.Time `json:"-"` // when its end was last read back
 	Lied     time.Time `json:"-"` // when it was last found not to have what it had stored; zero: never
+	Counts   bool      `json:"-"` // it was whole, and takes changes now: it is one of the copies
 }
 
 // Status is how the store's copies fare.
@@ -111,7 +112,8 @@ func (r *Relay) status() Status {
 				x.SameDomain = append(x.SameDomain, other.Name)
 			}
 		}
-		if s.whole && s.up {
+		x.Counts = s.whole && s.up
+		if x.Counts {
 			out.Copies++
 			if len(x.SameDomain) == 0 {
 				domains[x.Domain] = true
