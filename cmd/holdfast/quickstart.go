@@ -217,6 +217,9 @@ func (q *quickstart) make(ctx context.Context, password string) error {
 }
 
 func (q *quickstart) makeStore() error {
+	if err := refuseBeside(q.c); err != nil { // a store that was lost is the reason, before all others
+		return err
+	}
 	if err := q.keyFits(); err != nil {
 		return err
 	}
