@@ -222,6 +222,9 @@ func (d *drills) keep(ctx context.Context, res *drill.Result, proofs []drill.Pro
 		level = slog.LevelError
 	}
 	d.k.log.Log(ctx, level, "a drill ended: "+string(res.Result), "drill", res.ID, "vault", res.Vault, "accounts", res.Accounts, "changes", res.Changes.Restored, "of", res.Changes.Expected, "seconds", res.Seconds, "reasons", res.Reasons)
+	if res.Result == drill.Pass {
+		dropUpgradeCopies(d.k.c, d.k.log)
+	}
 	if d.k.apart {
 		return nil // its vaults are another store's
 	}

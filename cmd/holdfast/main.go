@@ -108,7 +108,7 @@ its data directory; otherwise they open the data themselves. Give every command 
 			root.AddCommand(c)
 		}
 	}
-	add("run", a.serveCommand(), a.quickstartCommand(), a.statusCommand(), a.doctorCommand(), a.incidentCommand(), a.noticeCommand(), a.configCommand())
+	add("run", a.serveCommand(), a.quickstartCommand(), a.statusCommand(), a.doctorCommand(), a.incidentCommand(), a.noticeCommand(), a.configCommand(), a.upgradeCheckCommand())
 	add("data", a.vaultCommand(), a.keyCommand(), a.drillCommand())
 	add("people", a.accountCommand(), a.appPasswordCommand(), a.shareCommand())
 	add("data", a.importCommand(), a.exportCommand(), a.restoreCommand(), a.adoptCommand(), a.repairCommand())

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 )
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"holdfast": main}) }
@@ -42,7 +44,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOLDFAST_DATA", filepath.Join(e.WorkDir, "data"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"start": start, "signal": send, "finish": finish, "exits": exits, "http": request, "field": field},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"start": start, "signal": send, "finish": finish, "exits": exits, "http": request, "field": field, "downgrade": downgrade},
 		Condition: func(cond string) (bool, error) {
 			if cond == "root" {
 				return os.Geteuid() == 0, nil
@@ -105,7 +107,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	b.out, b.err, b.done = lockedBuffer{}, lockedBuffer{}, make(chan error, 1)
 	b.cmd = exec.Command(path, append([]string{"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)...)
 	b.cmd.Env = append(b.vars[:len(b.vars):len(b.vars)], "HOLDFAST_DATA="+ts.Getenv("HOLDFAST_DATA"), "NOTIFY_SOCKET="+ts.Getenv("NOTIFY_SOCKET"))
-	for _, k := range []string{"HOLDFAST_LOG_LEVEL", "HOLDFAST_RETRY_AFTER", "HOLDFAST_LIMITS_QUOTA", "HOLDFAST_VAULT_HEAD", "HOLDFAST_VAULT_SEAL", "HOLDFAST_VAULT_SEGMENT_AGE"} {
+	for _, k := range []string{"HOLDFAST_LOG_LEVEL", "HOLDFAST_RETRY_AFTER", "HOLDFAST_LIMITS_QUOTA", "HOLDFAST_VAULT_HEAD", "HOLDFAST_VAULT_SEAL", "HOLDFAST_VAULT_SEGMENT_AGE", "HOLDFAST_DRILL_FIRST"} {
 		if v := ts.Getenv(k); v != "" {
 			b.cmd.Env = append(b.cmd.Env, k+"="+v)
 		}
@@ -253,6 +255,19 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 	if want != 0 && resp.StatusCode != want {
 		ts.Fatalf("%s %s: %s, want %d\n%s", method, url, resp.Status, want, ts.ReadFile("stdout"))
 	}
+}
+
+// downgrade makes the database what the version before last left: of schema 2.
+func downgrade(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: downgrade DATA")
+	}
+	c, err := sqlite.OpenConn(filepath.Join(ts.MkAbs(args[0]), "holdfast.db"), sqlite.OpenReadWrite)
+	ts.Check(err)
+	ts.Check(sqlitex.ExecuteScript(c, `CREATE TABLE marks(vault TEXT PRIMARY KEY, batch INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+		DROP TABLE erased; DROP TABLE erased_logins; DROP TABLE erased_batches;`, nil))
+	ts.Check(sqlitex.ExecuteTransient(c, "PRAGMA user_version=2", nil))
+	ts.Check(c.Close())
 }
 
 func field(ts *testscript.TestScript, neg bool, args []string) {

@@ -159,6 +159,11 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 	if err != nil {
 		return err
 	}
+	if !o.id.New {
+		if err := guardUpgrade(ctx, c, log); err != nil {
+			return err
+		}
+	}
 	e, err := sqlite.Open(ctx, sqlite.Options{Dir: c.Data, Store: o.id.Store, Create: o.id.New, Log: log,
 		Readers: c.Engine.Readers, CacheKiB: int(c.Engine.Cache >> 10), Ballast: c.Engine.Ballast, WALPages: c.Engine.WALPages})
 	if err != nil {

@@ -27,6 +27,7 @@ type Config struct {
 	Doctor   Doctor
 	Erase    Erase
 	Drill    Drill
+	Upgrade  Upgrade
 	Policy   Policy
 	Vault    Vault
 	Keyring  Keyring
@@ -163,6 +164,11 @@ type Drill struct {
 	Reserve  int64         // octets that it leaves free
 }
 
+// Upgrade says when a newer version may migrate the database.
+type Upgrade struct {
+	Proven time.Duration // the last passed drill is no older
+}
+
 // Keyring says how keys are made, and when their absence is nagged about.
 type Keyring struct {
 	Hybrid bool
@@ -248,6 +254,8 @@ func (c *Config) Keys() []Key {
 		{Name: "drill.share", Default: "25", Value: &c.Drill.Share, Help: "percent of the time that a drill works while people are served; 100: all of it"},
 		{Name: "drill.dir", Default: "", Value: &c.Drill.Dir, Help: "`DIR` where drills restore to (default: drill in the data directory)"},
 		{Name: "drill.reserve", Default: "256MiB", Value: &c.Drill.Reserve, Help: "octets that a drill leaves free on its disk"},
+
+		{Name: "upgrade.proven", Default: "48h", Value: &c.Upgrade.Proven, Help: "how old the last passed drill may be for a newer version to migrate the database; otherwise it tries that on a copy first"},
 
 		{Name: "erase.wait", Default: "720h", Value: &c.Erase.Wait, Help: "how long an account waits to be erased, and that can be undone"},
 		{Name: "erase.every", Default: "1h", Value: &c.Erase.Every, Help: "between two looks at what is to be erased"},

@@ -2,7 +2,9 @@ package drill
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -54,6 +56,21 @@ func OpenBook(file string, keep int, now time.Time) (b *Book, lost bool, err err
 		return nil, lost, err
 	}
 	return b, lost, nil
+}
+
+// LastPass returns the newest result that passed, of any vault, out of a book that another process may have open; ok is false where there is none, or no book.
+func LastPass(file string) (r Result, ok bool, err error) {
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return r, false, nil
+	}
+	c, err := openBook(file)
+	if err != nil {
+		return r, false, fmt.Errorf("drill.LastPass: %w", err)
+	}
+	defer c.Close()
+	b := &Book{conn: c}
+	err = b.exec("SELECT json FROM drill WHERE result = 'pass' ORDER BY started DESC, id DESC LIMIT 1", func(s *sqlite.Stmt) (err error) { r, err = decode(s, 0); ok = err == nil; return err })
+	return r, ok, err
 }
 
 func openBook(file string) (*sqlite.Conn, error) {
