@@ -12,6 +12,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/clock"
+	"holdfast/internal/config"
 	"holdfast/internal/control"
 	"holdfast/internal/core"
 	"holdfast/internal/drill"
@@ -309,14 +310,19 @@ func (d *drills) due(name string, up time.Duration) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	now, c := clock.System.Now(), &d.k.c.Drill
-	switch {
-	case !ok || passed.ID == "" && last.Changes.Expected == 0:
-		return up >= c.First, nil
-	case last.Ended.After(now.Add(time.Minute)): // a clock was wrong
-		return true, nil
-	case last.Result != drill.Pass:
-		return now.Sub(last.Ended) >= c.Retry, nil
+	if !ok || passed.ID == "" && last.Changes.Expected == 0 { // never, or when nothing was there yet
+		return up >= d.k.c.Drill.First, nil
 	}
-	return now.Sub(last.Started) >= c.Interval, nil
+	return drillDue(&d.k.c.Drill, last, clock.System.Now()), nil
+}
+
+// drillDue tells whether the next drill is due after one.
+func drillDue(c *config.Drill, last drill.Result, now time.Time) bool {
+	switch {
+	case last.Ended.After(now.Add(time.Minute)): // a clock was wrong, then or now: what is proven is not known
+		return true
+	case last.Result != drill.Pass:
+		return now.Sub(last.Ended) >= c.Retry
+	}
+	return now.Sub(last.Started) >= c.Interval
 }
