@@ -91,7 +91,7 @@ type LetReport struct {
 }
 
 // Let removes what is needed no more: the segments of which a pack was made that a head has named for KeepTail, and packs that others have replaced for Keep. Time is counted along the heads. A pack is read and
-// verified once more before what it was made of goes.
+// verified once more before what it was made of goes, segments and packs.
 func (v *Vault) Let(ctx context.Context) (LetReport, error) {
 	var rep LetReport
 	err := v.due(ctx, v.verifyPack, func(name string) error { return v.let(ctx, name, &rep) })
@@ -133,17 +133,52 @@ func (v *Vault) due(ctx context.Context, sound func(context.Context, PackRef) er
 			}
 		}
 	}
+	judged := map[string]bool{}
 	for _, p := range l.left {
 		if l.counted-p.at < v.o.Keep {
 			continue
 		}
-		for _, suffix := range []string{packSuffix, indexSuffix} {
-			if err := fn(p.Name + suffix); err != nil {
-				return err
-			}
+		if err := v.dueReplaced(ctx, p.Name, sound, judged, fn); err != nil {
+			return err
 		}
 	}
 	return v.dueReleased(ctx, fn)
+}
+
+// dueReplaced calls fn with a pack that others took the place of, and its index, if what has its place now is sound: until then it is what stands in. judged are the packs that were found sound. The lock is held.
+func (v *Vault) dueReplaced(ctx context.Context, name string, sound func(context.Context, PackRef) error, judged map[string]bool, fn func(string) error) error {
+	for _, suffix := range []string{packSuffix, indexSuffix} {
+		if _, err := v.p.Stat(ctx, name+suffix); holdfast.IsKind(err, holdfast.NotFound) {
+			continue // it went before
+		} else if err != nil {
+			return err
+		}
+		if now, ok := v.ledger.inPlaceOf(name); ok && !judged[now.Name] {
+			if err := sound(ctx, now); err != nil {
+				return err
+			}
+			judged[now.Name] = true
+		}
+		if err := fn(name + suffix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inPlaceOf returns the pack that holds now what one held that was replaced; ok is false where that was released: a repair has written it elsewhere.
+func (l *ledger) inPlaceOf(name string) (now PackRef, ok bool) {
+	for range len(l.left) + 1 {
+		if i := slices.IndexFunc(l.packs, func(p namedPack) bool { return slices.Contains(p.Replaces, name) }); i >= 0 {
+			return l.packs[i].PackRef, true
+		}
+		i := slices.IndexFunc(l.left, func(p namedPack) bool { return slices.Contains(p.Replaces, name) })
+		if i < 0 {
+			return now, false
+		}
+		name = l.left[i].Name
+	}
+	return now, false
 }
 
 // dueReleased calls fn with what was released long enough ago: a segment with its keys, a pack with its index. The lock is held.
