@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"path/filepath"
 	"sync"
@@ -49,19 +50,19 @@ func readSpace(dir string, n config.Notify) *spaceBook {
 	return s
 }
 
-// look measures the disks of paths. Two paths that show the same room are on one file system, and count once.
+// look measures the disks of paths. Two paths on one file system count once.
 func (s *spaceBook) look(paths []string, now time.Time) []disk {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seen := map[vfs.Space]bool{}
+	seen := map[string]bool{}
 	s.now = nil
 	changed := false
 	for _, p := range paths {
 		room, err := vfs.FreeSpace(p)
-		if err != nil || seen[room] { // one that is away is told of as a vault that is
+		if err != nil || seen[room.Volume] { // one that is away is told of as a vault that is
 			continue
 		}
-		seen[room] = true
+		seen[cmp.Or(room.Volume, p)] = true
 		list := s.byPath[p]
 		if n := len(list); n == 0 || now.Sub(list[n-1].At) >= s.n.SpaceEvery || now.Before(list[n-1].At) {
 			list, changed = keepSamples(append(list, spaceSample{now.UTC().Truncate(time.Second), room.Free}), now, s.n), true

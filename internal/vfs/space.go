@@ -9,8 +9,9 @@ import (
 
 // Space is the room on a file system, in octets.
 type Space struct {
-	Free  int64 // what this process may still take
-	Total int64
+	Free   int64 // what this process may still take
+	Total  int64
+	Volume string // names the file system: two paths on one have the same. Empty where the system does not tell
 }
 
 // FreeSpace returns the room on the file system of path, or, when path does not
@@ -24,6 +25,9 @@ func FreeSpace(path string) (Space, error) {
 	s, _, err := statfs(p)
 	if err != nil {
 		return Space{}, &fs.PathError{Op: "statfs", Path: p, Err: err}
+	}
+	if i, err := os.Stat(p); err == nil {
+		s.Volume = volumeOf(i)
 	}
 	return s, nil
 }
