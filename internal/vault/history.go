@@ -145,7 +145,7 @@ func (h *History) below(seq uint64) (best *candidate) {
 func (h *History) why(seq uint64) string {
 	for _, c := range h.all {
 		if c.bad != nil && c.shelf != nil {
-			return fmt.Sprintf("%s in vault %s: %v", c.shelf.name, c.shelf.vault.meta.Name, c.bad)
+			return fmt.Sprintf("%s in vault %s: %s", c.shelf.name, c.shelf.vault.meta.Name, wording(c.shelf.name, c.bad))
 		}
 	}
 	for _, c := range h.all {
@@ -201,7 +201,7 @@ func (h *History) part(ctx context.Context) error {
 		h.all = append(h.all, &x)
 		if err != nil {
 			h.missed(&x, x.full.To, lines, err, func(l *Loaded) bool { return l.Batch <= upto })
-			if err := h.standIns(ctx, c.shelf); err != nil {
+			if err := h.standIns(ctx, c.shelf, err); err != nil {
 				return err
 			}
 		}
@@ -209,13 +209,13 @@ func (h *History) part(ctx context.Context) error {
 	return nil
 }
 
-// standIns takes in what stands in for a pack that is damaged, once.
-func (h *History) standIns(ctx context.Context, s *shelf) error {
+// standIns takes in what stands in for a pack of which a member cannot be read, and why; once.
+func (h *History) standIns(ctx context.Context, s *shelf, why error) error {
 	if slices.Contains(h.spared, s) {
 		return nil
 	}
 	h.spared = append(h.spared, s)
-	list, err := h.r.spare(ctx, s, h.Account)
+	list, err := h.r.spare(ctx, s, h.Account, why)
 	if err != nil || len(list) == 0 {
 		return err
 	}
@@ -244,7 +244,7 @@ func (h *History) cutFrom(ctx context.Context, first int) error {
 			c.shrink(lines, func(l *Loaded) bool { return !l.Stored.After(at) })
 			if err != nil {
 				h.missed(c, c.full.To, lines, err, func(l *Loaded) bool { return !l.Stored.After(at) })
-				if err := h.standIns(ctx, c.shelf); err != nil {
+				if err := h.standIns(ctx, c.shelf, err); err != nil {
 					return err
 				}
 			}
@@ -313,7 +313,7 @@ func (w *walker) step(ctx context.Context, s step) (again bool, err error) {
 		s.c.bad = err
 		w.h.missed(s.c, s.to, lines, err, func(l *Loaded) bool { return l.Seq < s.to })
 		s.c.shrink(lines, func(*Loaded) bool { return true })
-		return true, w.h.standIns(ctx, s.c.shelf)
+		return true, w.h.standIns(ctx, s.c.shelf, err)
 	}
 	from, to := 0, 0 // of the lines, which are in order: those that are wanted
 	fresh := w.seq == 0 || len(w.gaps) > 0 && w.gaps[len(w.gaps)-1].To == w.seq

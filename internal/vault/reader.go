@@ -107,7 +107,7 @@ func (r *Reader) Positions() []holdfast.Position { return r.ends }
 func (r *Reader) hurt(v *Vault, object string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.damage = append(r.damage, Damage{v.meta.Name, object, err.Error()})
+	r.damage = append(r.damage, Damage{v.meta.Name, object, wording(object, err)})
 }
 
 // take takes a vault in.

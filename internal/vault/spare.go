@@ -3,6 +3,7 @@ package vault
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"slices"
 
@@ -18,8 +19,8 @@ type spares struct {
 	byAccount map[holdfast.ID][]*candidate
 }
 
-// spare returns what stands in for an account's members of a pack that is damaged. What a pack was made of is read once for all accounts, and sorted as a tail is; what cannot be read of it is passed over. Errors: those of this machine.
-func (r *Reader) spare(ctx context.Context, s *shelf, account holdfast.ID) ([]*candidate, error) {
+// spare returns what stands in for an account's members of a pack of which one cannot be read, and why. What a pack was made of is read once for all accounts, and sorted as a tail is; what cannot be read of it is passed over. Errors: those of this machine.
+func (r *Reader) spare(ctx context.Context, s *shelf, account holdfast.ID, why error) ([]*candidate, error) {
 	if s.pack.Name == "" {
 		return nil, nil
 	}
@@ -41,7 +42,8 @@ func (r *Reader) spare(ctx context.Context, s *shelf, account holdfast.ID) ([]*c
 		}
 		r.spares[s] = x
 		if len(x.byAccount) > 0 {
-			r.damage = append(r.damage, Damage{s.vault.meta.Name, s.pack.Name + packSuffix, "a member of the pack cannot be read; what it was made of is still there, and was read instead"})
+			what := fmt.Sprintf("a member of the pack cannot be read (%s); what is still there of what it was made of was read instead", wording(s.pack.Name, why))
+			r.damage = append(r.damage, Damage{s.vault.meta.Name, s.pack.Name + packSuffix, what})
 		}
 	}
 	var out []*candidate

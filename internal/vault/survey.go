@@ -55,7 +55,7 @@ func (s *survey) note(name string, err error) error {
 		return err
 	}
 	if _, ok := s.wrong[name]; !ok {
-		s.wrong[name] = err.Error()
+		s.wrong[name] = wording(name, err)
 	}
 	return nil
 }
