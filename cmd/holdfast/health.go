@@ -60,7 +60,7 @@ func (h *health) look() (ready bool, checks []control.Check) {
 		note("tls", ok, detail)
 	}
 	for _, o := range h.s.store.board.Conditions() { // what is wrong, and need not keep anybody from being served
-		checks = append(checks, control.Check{Name: o.Key, OK: o.Severity == notice.Info, Since: o.Since, Detail: o.Title + ". " + o.Text})
+		checks = append(checks, control.Check{Name: o.Key, OK: o.Severity == notice.Info, Warning: o.Severity == notice.Warning, Since: o.Since, Detail: o.Title + ". " + o.Text})
 	}
 	return ready, checks
 }
