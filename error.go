@@ -79,7 +79,9 @@ func (e *Error) Cause() string {
 	for err := e.Err; err != nil; {
 		var inner *Error
 		if !errors.As(err, &inner) {
-			words = append(words, err.Error())
+			if said := err.Error(); !strings.Contains(e.Text, said) {
+				words = append(words, said)
+			}
 			break
 		}
 		said := inner.Text

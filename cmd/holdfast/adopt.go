@@ -121,7 +121,11 @@ func (a *app) adopt(ctx context.Context, c *config.Config, dir string, without [
 	if len(names) == 0 {
 		a.say("The store has no vault: add one (holdfast vault add --data %s ...).\n", dir)
 	}
-	a.printf("%s has the right to write now, into: %s. Start it: holdfast serve --data %s\n", dir, strings.Join(names, ", "), dir)
+	into := ""
+	if len(names) > 0 {
+		into = ", into: " + strings.Join(names, ", ")
+	}
+	a.printf("%s has the right to write now%s. Start it: holdfast serve --data %s\n", dir, into, dir)
 	if len(without) > 0 { // a policy that waits for less than before is nothing to find out later
 		a.printf("Unless policy.ack says otherwise, a change is acknowledged once it is in %s.\n", policyOf(reg))
 	}

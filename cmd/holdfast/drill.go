@@ -91,7 +91,7 @@ func (a *app) showDrill(r *drill.Result) error {
 	a.printf("  accounts  %s compared (%s)\n", count(int64(r.Accounts), "account"), r.Sample)
 	a.printf("  changes   %d of %d restored, in %.1f s\n", r.Changes.Restored, r.Changes.Expected, r.Seconds)
 	a.printf("  digests   %d equal, %d different\n", r.Digests.Equal, len(r.Digests.Different))
-	a.printf("  octets    %s in %d bodies hashed again, here and there\n", octets(r.Blobs.Octets), r.Blobs.Rehashed)
+	a.printf("  octets    %s in %d bodies hashed again, in the store and out of the vault\n", octets(r.Blobs.Octets), r.Blobs.Rehashed)
 	for _, why := range r.Reasons {
 		a.printf("  because   %s\n", inTable(why))
 	}

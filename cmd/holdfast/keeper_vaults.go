@@ -53,7 +53,11 @@ func (k *keeper) fitForVault(dir string) error {
 	case inside(dir, data) || inside(data, dir):
 		return refused("the vault %s and the data directory %s must lie beside each other, not one in the other: choose another place for the vault (the first one: --first-vault DIR, or none)", dir, data)
 	case vfs.Volatile(dir) && !k.c.Volatile:
-		return refused("%s lies in memory (%s): a restart of the machine would empty the vault. Choose a disk, or say --volatile if you mean it", dir, vfs.Filesystem(dir))
+		say := "say --volatile"
+		if k.serving { // what counts is what the server was told
+			say = "start serve with --volatile"
+		}
+		return refused("%s lies in memory (%s): a restart of the machine would empty the vault. Choose a disk, or %s if you mean it", dir, vfs.Filesystem(dir), say)
 	}
 	return nil
 }
@@ -320,7 +324,7 @@ func (k *keeper) Retire(ctx context.Context, name string, force bool) error {
 	}
 	named, err := relay.ParsePolicy(k.c.Policy.Ack)
 	if err == nil && named.Has(name) && k.c.Sources["policy.ack"] != "default" {
-		return keyTrouble(holdfast.Forbidden, "the policy %s needs this vault; change policy.ack first", k.c.Policy.Ack)
+		return keyTrouble(holdfast.Forbidden, "the policy %s needs this vault; change policy.ack first: holdfast.toml says it, or serve was started with --ack", k.c.Policy.Ack)
 	}
 	if err := k.relay.Detach(name); holdfast.IsKind(err, holdfast.Forbidden) && k.serving {
 		return keyTrouble(holdfast.Forbidden, "the running server waits for this vault with each change; stop it, retire the vault, and start it again")

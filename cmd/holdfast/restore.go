@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -349,6 +350,9 @@ func beginRestore(dir string, f restoreFlags, o restore.Options) (s restoring, r
 	if err != nil {
 		return s, false, err
 	}
+	if slices.ContainsFunc(list, func(e os.DirEntry) bool { return e.Name() == identityName }) {
+		return s, false, refused("%s holds a store already: a restore goes into a new place only; choose another directory", dir)
+	}
 	for _, e := range list {
 		if !harmless(e.Name()) {
 			return s, false, refused("%s is not empty (it holds %s): a restore goes into a new place only; choose another directory, or remove this one if it holds nothing that you need", dir, e.Name())
@@ -364,6 +368,12 @@ func (a *app) endRestore(ctx context.Context, dir string, f restoreFlags, o rest
 	h, err := heritage(ctx, o, f)
 	if err != nil {
 		return err
+	}
+	if key := o.Recovery.Recipient().Fingerprint(); len(rep.Accounts) > 0 {
+		// It was proven just now. A key that was replaced since is not in the ring any more.
+		if err := h.ring.Checked(key, now); err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+			return err
+		}
 	}
 	if err := registry.WriteKeys(vfs.OS, dir, h.ring); err != nil {
 		return err

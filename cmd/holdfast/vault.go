@@ -62,6 +62,9 @@ The vault is filled with everything that the store has, and counts for nothing u
 					return a.printJSON("vault.add", s)
 				}
 				a.printf("The vault %s was added at %s and is being filled; `holdfast vault status` tells when it is whole.\n", s.Name, s.Location)
+				if wait {
+					a.printf("Changes wait for it from the next start of serve on; until then it follows behind.\n")
+				}
 				if len(s.SameDomainAs) > 0 {
 					a.printf("It counts as one failure domain with %s: %s. One accident may take both.\n", strings.Join(s.SameDomainAs, ", "), s.WhySame)
 				}

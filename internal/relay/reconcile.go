@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sort"
+	"strings"
 	"time"
 
 	"holdfast"
@@ -41,8 +42,14 @@ func (r *Relay) Reconcile(ctx context.Context) error {
 			what := text(err)
 			if holdfast.IsKind(err, holdfast.Corrupt) {
 				what += fmt.Sprintf(". Repair it while no server runs: holdfast vault repair %s", a.Name)
+			} else if unreachable(err) == holdfast.Unavailable {
+				what = strings.TrimSuffix(what, ".")
+				if !strings.HasSuffix(what, "?") {
+					what += "."
+				}
+				what += fmt.Sprintf(" If it is lost for good, take it off the list while no server runs: holdfast vault retire %s", a.Name)
 			}
-			return fail("Reconcile", unreachable(err), a.Name, fmt.Sprintf("the vault %q cannot be compared with the store, and nothing is shown before that: %s", a.Name, what), err)
+			return fail("Reconcile", unreachable(err), a.Name, fmt.Sprintf("the vault %q cannot be compared with the store: %s", a.Name, what), err)
 		}
 		if err != nil {
 			r.o.Log.Warn("a vault cannot be reached; it is compared with the store when it can", "vault", a.Name, "err", err)
