@@ -309,6 +309,7 @@ func (s *server) wait(ctx context.Context) error {
 		s.log.Info("stopping")
 	case err = <-s.failed:
 		s.log.Error("stopping after a failure", "err", err)
+		s.watcher.stopped(err)
 	}
 	notify(s.log, "STOPPING=1")
 	s.stop()

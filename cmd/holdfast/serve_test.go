@@ -198,7 +198,9 @@ func (b broken) Info() store.Info {
 // TestEngineFailureEndsTheProcess holds that a server whose engine stopped says so, is not ready, and ends with status 1.
 func TestEngineFailureEndsTheProcess(t *testing.T) {
 	failed := make(chan struct{})
-	s, log := started(t, testConfig(t), func(s *server) { s.store.engine = broken{s.store.engine, failed} })
+	told := filepath.Join(t.TempDir(), "told")
+	c := testConfig(t, "HOLDFAST_NOTIFY_COMMAND=tee "+told)
+	s, log := started(t, c, func(s *server) { s.store.engine = broken{s.store.engine, failed} })
 	if ready, _ := s.health.look(); !ready {
 		t.Error("it was not ready before")
 	}
@@ -219,6 +221,9 @@ func TestEngineFailureEndsTheProcess(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "stopping after a failure") {
 		t.Error("the log does not say why")
+	}
+	if b, err := os.ReadFile(told); err != nil || !strings.Contains(string(b), `"key":"stopped"`) || !strings.Contains(string(b), "input/output error") {
+		t.Errorf("nobody was told: %s, %v", b, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ type watcher struct {
 	space  *spaceBook
 
 	gate     func() error          // why nothing is shown; nil: it is
+	met      func() bool           // the policy is kept
 	doubts   func() int64          // accounts in doubt
 	readOnly func() bool           // the engine's disk is full
 	tls      func() (bool, string) // nil: plain HTTP
@@ -38,6 +40,7 @@ type watcher struct {
 
 func newWatcher(s *server) *watcher {
 	w := &watcher{c: s.c, log: s.log, board: s.store.board, keeper: s.store.keeper, space: readSpace(s.c.Data, s.c.Notify), gate: s.gate.why, since: map[string]time.Time{}, ill: map[string]relay.VaultStatus{},
+		met:      s.store.relay.Met,
 		doubts:   func() int64 { return s.store.core.Stats().AccountsInDoubt },
 		readOnly: func() bool { return s.store.engine.Info().ReadOnly }}
 	w.drills = w.drilled(s.store.drills)
@@ -45,6 +48,27 @@ func newWatcher(s *server) *watcher {
 		w.tls = s.tls.look
 	}
 	return w
+}
+
+// stopped tells of what ends the service. It is written down before the process ends, and the next one delivers what this one cannot.
+func (w *watcher) stopped(err error) {
+	var found []notice.Condition // as it was: to look now may take long
+	for _, o := range w.board.Conditions() {
+		if o.Absent == nil {
+			found = append(found, o.Condition)
+		}
+	}
+	w.board.Look(append(found, notice.Condition{Key: "stopped", Severity: notice.Critical, Title: "The service stopped after a failure", Since: clock.System.Now(),
+		Text: "What was acknowledged is safe, and phones keep what they have. Start it again, if nothing does that by itself, and look at its log: " + sentence(err)}))
+	ctx, cancel := context.WithTimeout(context.Background(), w.c.Timeouts.Shutdown/2)
+	defer cancel()
+	for w.delivering() && clock.Sleep(ctx, clock.System, 20*time.Millisecond) == nil {
+	}
+}
+
+// delivering tells whether something waits for a way that works, as far as that is known.
+func (w *watcher) delivering() bool {
+	return slices.ContainsFunc(w.board.Ways(), func(x notice.WayState) bool { return x.Waiting > 0 && x.Failures == 0 })
 }
 
 // looksInLate is how many times it is looked, at least, in the time after which a vault is late.
@@ -211,7 +235,7 @@ func (w *watcher) worth(v relay.VaultStatus) string {
 
 // copies tells whether the policy is kept, and whether one accident takes all copies.
 func (w *watcher) copies(s relay.Status, now time.Time) (found []notice.Condition) {
-	met := w.keeper.relay.Met()
+	met := w.met()
 	if lasts, is := w.holds("policy", !met, met, now); is && lasts >= w.c.Vault.Late/4 {
 		text := "Changes are refused (503); phones keep them and try again."
 		if s.Policy.OnFailure == "degraded" {

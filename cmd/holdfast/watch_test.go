@@ -46,9 +46,10 @@ func TestWhatIsWrongWithAVault(t *testing.T) {
 	}{
 		{0, whole, ""},
 		{10, with(whole, func(v *relay.VaultStatus) { v.LagChanges, v.LagSeconds = 3, 10 }), ""},
-		{44, with(whole, func(v *relay.VaultStatus) { v.LagChanges, v.LagSeconds = 3, 44 }), ""},
-		{45, with(whole, func(v *relay.VaultStatus) { v.LagChanges, v.LagSeconds = 3, 45 }), "vault.attic warning"},
-		{45, with(whole, func(v *relay.VaultStatus) { v.LagChanges, v.LagSeconds, v.Mode = 3, 45, "sync" }), "vault.attic critical"},
+		{44, with(whole, func(v *relay.VaultStatus) { v.LagChanges, v.LagSeconds, v.LastRead = 3, 44, at(44) }), ""},
+		{45, with(whole, func(v *relay.VaultStatus) { v.LagChanges, v.LagSeconds, v.LastRead = 3, 45, at(45) }), "vault.attic warning"}, // only what is late tells
+		{45, with(whole, func(v *relay.VaultStatus) { v.LagChanges, v.LagSeconds, v.LastRead, v.Mode = 3, 45, at(45), "sync" }), "vault.attic critical"},
+		{45, with(whole, func(v *relay.VaultStatus) { v.State, v.LagChanges, v.LagSeconds = relay.Behind, 3, 45 }), "vault.attic warning"},
 		{45, whole, "vault.attic warning"}, // it hangs: nothing was read back for so long
 		{50, with(whole, func(v *relay.VaultStatus) { v.LastRead = at(49) }), ""},
 		{60, away, ""},
@@ -91,6 +92,8 @@ func TestWhatIsWrongOtherwise(t *testing.T) {
 	if got := look(0); got != always {
 		t.Errorf("a new store: %q", got)
 	}
+	met := true
+	w.met = func() bool { return met }
 	doubts := int64(0)
 	w.doubts = func() int64 { return doubts }
 	for _, x := range []struct {
@@ -100,6 +103,9 @@ func TestWhatIsWrongOtherwise(t *testing.T) {
 	}{
 		{"doubt", "copies.domain info, key warning, accounts.doubt critical", func() { doubts = 2 }, 0},
 		{"none", always, func() { doubts = 0 }, 0},
+		{"below the policy for a moment", always, func() { met = false }, 0},
+		{"below the policy", "copies.policy critical, " + always, func() {}, w.c.Vault.Late / 4},
+		{"back", always, func() { met = true }, 0},
 		{"damage", "copies.domain info, damage.local critical, key warning", func() {
 			put(t, o.keeper.scrubs, scrub{At: now, Findings: 2, Damaged: []string{"packs/1"}})
 		}, 0},

@@ -237,13 +237,18 @@ func TestEverythingIsBounded(t *testing.T) {
 		if len(open) != maxOpen || len(open[0].Title) > maxTitle || len(open[0].Text) > maxText || strings.ContainsAny(open[0].Text, "\n\x1b") {
 			t.Errorf("%d open, %q", len(open), open[0].Title[:20])
 		}
+		for i := range all {
+			all[i].Severity = Critical
+		}
+		x.look(time.Hour, all...) // as many again, and the first ones are dropped
 		if w := x.b.Ways()[0]; w.Waiting != maxWaiting {
 			t.Errorf("%d wait", w.Waiting)
 		}
 		mail.fail(nil)
 		x.look(time.Hour, all...)
-		if got := len(strings.Split(mail.take(), ", ")); got != maxWaiting {
-			t.Errorf("%d were delivered", got)
+		got := mail.take()
+		if n := len(strings.Split(got, ", ")); n != maxWaiting || strings.Contains(got, "begins") {
+			t.Errorf("%d were delivered", n)
 		}
 	})
 }
