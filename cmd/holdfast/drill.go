@@ -88,17 +88,25 @@ func (a *app) showDrill(r *drill.Result) error {
 	}
 	a.printf("%s  drill %s\n", strings.ToUpper(string(r.Result)), r.ID)
 	a.printf("  from      the vault %s, with the %s key alone, as of %s\n", inTable(r.Vault), r.KeyUsed, day(r.At))
+	if r.Sample.Of == 0 && len(r.Reasons) > 0 { // it came to nothing: figures would say less than none
+		return a.showReasons(r)
+	}
 	a.printf("  accounts  %s compared (%s)\n", count(int64(r.Accounts), "account"), r.Sample)
 	a.printf("  changes   %d of %d restored, in %.1f s\n", r.Changes.Restored, r.Changes.Expected, r.Seconds)
 	a.printf("  digests   %d equal, %d different\n", r.Digests.Equal, len(r.Digests.Different))
 	a.printf("  octets    %s in %d bodies hashed again, in the store and out of the vault\n", octets(r.Blobs.Octets), r.Blobs.Rehashed)
+	return a.showReasons(r)
+}
+
+// showReasons prints why a drill did not pass, and returns the exit status that it means.
+func (a *app) showReasons(r *drill.Result) error {
 	for _, why := range r.Reasons {
 		a.printf("  because   %s\n", inTable(why))
 	}
 	if r.Result == drill.Pass {
 		return nil
 	}
-	a.say("Nothing is proven by this. `holdfast vault verify %s` looks at all of the vault, `holdfast vault repair %s` makes it whole again.\n", r.Vault, r.Vault)
+	a.say("Nothing is proven by this. `holdfast vault status` tells whether the vault can be reached, `holdfast vault verify %s` looks at all of the vault, `holdfast vault repair %s` makes it whole again.\n", r.Vault, r.Vault)
 	return drillStatus(r)
 }
 

@@ -145,6 +145,6 @@ func (a *app) showRepaired(rep *control.VaultRepairReport) {
 	for _, f := range rep.Findings {
 		a.printf("LEFT: %s\n", inTable(f))
 	}
-	a.printf("%s: %s damaged, %s written, with %s that were missing; left: %d.\n", rep.Vault, count(int64(len(rep.Damaged)), "object"), count(int64(len(rep.Packs)), "pack"),
+	a.printf("%s: %s damaged, %s written, with %s that had been missing; left: %d.\n", rep.Vault, count(int64(len(rep.Damaged)), "object"), count(int64(len(rep.Packs)), "pack"),
 		count(int64(rep.Changes), "change"), rep.Left)
 }

@@ -445,6 +445,9 @@ func (a *app) told(rep *restore.Report, f restoreFlags, dir string) error {
 		verb = "Could be restored:"
 	}
 	a.printf("%s %s, %s, in %.1f s (%.0f/s); lost: %s.\n", verb, count(int64(len(rep.Accounts)), "account"), count(rep.Changes, "change"), rep.Seconds, rep.Rate, lostOf(rep.Losses))
+	if f.at != "" {
+		a.printf("All of it is as it was at %s, but passwords, devices and shares, which are as they are newest.\n", f.at)
+	}
 	for _, why := range rep.Unsure {
 		a.printf("More may be lost, and nothing here can say whose it was: %s.\n", why)
 	}
