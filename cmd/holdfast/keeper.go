@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"holdfast"
 	"holdfast/internal/config"
@@ -38,6 +39,10 @@ type keeper struct {
 	engine     store.Engine
 	background func(func(context.Context)) // runs work until the server stops; nil: no server runs
 	serving    bool                        // a server runs, rather than a command
+	tried      map[string]time.Time        // the reading of a vault whose damage was to be repaired last, by name; of who scrubs vaults alone
+	repairing  sync.Mutex                  // held by who repairs a vault
+	busy       func() bool                 // people are being served; nil: nobody is asked
+	rotten     func() int64                // how many things that are damaged in the engine are not mended; nil: not known
 	apart      bool                        // the store was restored and not adopted: its vaults are another store's, and are left alone
 }
 

@@ -158,7 +158,7 @@ func TestARemoteVaultsObjectsAreKnownBeforeItsFirstReading(t *testing.T) {
 		t.Fatalf("%+v, %v", got, ok)
 	}
 	read := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
-	must(t, k.scrubs.put("friend", scrub{At: read, Objects: 8, Damaged: []string{"heads/000000000001"}, Findings: 1}))
+	must(t, k.scrubs.put("friend", reading{At: read, Objects: 8, Damaged: []string{"heads/000000000001"}, Findings: 1}))
 	earlier := read.Add(-time.Hour)
 	k.noteServer("friend", remote.Server{Objects: 9, Octets: 900, Scrubbed: &earlier})
 	if got, _ := k.scrubs.of("friend"); got.Objects != 9 || !got.At.Equal(read) || len(got.Damaged) != 1 {

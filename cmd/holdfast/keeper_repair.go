@@ -9,6 +9,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/control"
+	"holdfast/internal/place"
 	"holdfast/internal/registry"
 	"holdfast/internal/relay"
 	"holdfast/internal/vault"
@@ -44,6 +45,8 @@ func (k *keeper) Repair(ctx context.Context, name string, q control.VaultRepair,
 		defer other.Close()
 		o.Others = []*vault.Vault{other}
 	}
+	k.repairing.Lock()
+	defer k.repairing.Unlock()
 	if err := os.RemoveAll(o.Spool); err != nil { // of one that was cut
 		return rep, err
 	}
@@ -65,10 +68,16 @@ func (k *keeper) Repair(ctx context.Context, name string, q control.VaultRepair,
 
 // openDamaged opens a vault of the list to repair it.
 func (k *keeper) openDamaged(ctx context.Context, e registry.Entry) (*vault.Vault, error) {
+	return k.openDamagedAt(ctx, e, func(p place.Place) place.Place { return p })
+}
+
+// openDamagedAt does so through what wrap makes of the place.
+func (k *keeper) openDamagedAt(ctx context.Context, e registry.Entry, wrap func(place.Place) place.Place) (*vault.Vault, error) {
 	p, err := openPlace(e, false, k.log)
 	if err != nil {
 		return nil, err
 	}
+	p = wrap(p)
 	o := k.options()
 	o.Place = p
 	v, err := vault.OpenDamaged(ctx, o, vault.Meta{Vault: e.Vault, Store: k.store, Name: e.Name, Created: e.Added})

@@ -18,8 +18,8 @@ import (
 // scrubsName is the file of a data directory that says when each vault was last read, and what was found. It may be removed: then that is not known, and they are read again.
 const scrubsName = "scrubs.json"
 
-// scrub is what came of reading everything that a vault holds.
-type scrub struct {
+// reading is what came of reading everything that a vault holds.
+type reading struct {
 	At       time.Time `json:"at"`
 	Objects  int64     `json:"objects"`
 	Octets   int64     `json:"octets"`
@@ -32,20 +32,20 @@ type scrubs struct {
 	dir string
 
 	mu     sync.Mutex
-	byName map[string]scrub
+	byName map[string]reading
 }
 
 // readScrubs reads what was remembered; what cannot be read is not known.
 func readScrubs(dir string) *scrubs {
-	s := &scrubs{dir: dir, byName: map[string]scrub{}}
+	s := &scrubs{dir: dir, byName: map[string]reading{}}
 	b, err := vfs.ReadFile(vfs.OS, filepath.Join(dir, scrubsName))
 	if err != nil || json.Unmarshal(b, &s.byName) != nil || s.byName == nil {
-		s.byName = map[string]scrub{}
+		s.byName = map[string]reading{}
 	}
 	return s
 }
 
-func (s *scrubs) of(name string) (scrub, bool) {
+func (s *scrubs) of(name string) (reading, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x, ok := s.byName[name]
@@ -57,10 +57,10 @@ const maxDamaged = 100
 
 // note remembers a reading that came to its end.
 func (s *scrubs) note(rep control.VaultReport) error {
-	return s.put(rep.Vault, scrub{clock.System.Now().UTC().Truncate(time.Second), rep.Objects, rep.Octets, rep.Damaged[:min(len(rep.Damaged), maxDamaged)], rep.Findings})
+	return s.put(rep.Vault, reading{clock.System.Now().UTC().Truncate(time.Second), rep.Objects, rep.Octets, rep.Damaged[:min(len(rep.Damaged), maxDamaged)], rep.Findings})
 }
 
-func (s *scrubs) put(name string, x scrub) error {
+func (s *scrubs) put(name string, x reading) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.byName[name] = x
@@ -94,8 +94,10 @@ func (k *keeper) scrubWhole(ctx context.Context) {
 				k.log.Warn("a vault's server could not be asked what it found; that is tried again", "vault", v.Name, "err", err)
 			case far:
 				k.noteServer(v.Name, s)
+				k.mendVault(ctx, v.Name)
 			case read:
 				k.scrubOne(ctx, v.Name)
+				k.mendVault(ctx, v.Name)
 			}
 		}
 	}
@@ -114,7 +116,7 @@ func readDue(since, every time.Duration) bool { return since >= min(every, first
 // noteServer remembers what a remote vault's server says that it has, and what it found when it last read that; a zero time where it did not yet.
 func (k *keeper) noteServer(name string, s remote.Server) {
 	last, ok := k.scrubs.of(name)
-	now := scrub{Objects: s.Objects, Octets: s.Octets, Damaged: s.Damaged[:min(len(s.Damaged), maxDamaged)], Findings: int64(len(s.Damaged))}
+	now := reading{Objects: s.Objects, Octets: s.Octets, Damaged: s.Damaged[:min(len(s.Damaged), maxDamaged)], Findings: int64(len(s.Damaged))}
 	if s.Scrubbed != nil {
 		now.At = *s.Scrubbed
 	}
@@ -131,6 +133,28 @@ func (k *keeper) noteServer(name string, s remote.Server) {
 	}
 	if err := k.scrubs.put(name, now); err != nil {
 		k.log.Warn("what a vault's server found could not be written down", "vault", name, "err", err)
+	}
+}
+
+// mendVault repairs a vault in which its last reading found damage, whoever had it read; once for each reading. Where the engine has damage of its own that is not mended, nothing is written into vaults out of it.
+func (k *keeper) mendVault(ctx context.Context, name string) {
+	last, ok := k.scrubs.of(name)
+	switch {
+	case !ok || last.Findings == 0 || last.At.Equal(k.tried[name]) || !k.c.Scrub.Repair || k.apart:
+		return
+	case k.rotten != nil && k.rotten() > 0:
+		k.log.Error("a damaged vault is not repaired by itself, as the engine holds something damaged too; `holdfast scrub` names it", "vault", name)
+		return
+	}
+	if k.tried == nil {
+		k.tried = map[string]time.Time{}
+	}
+	k.tried[name] = last.At
+	rep, err := k.Repair(ctx, name, control.VaultRepair{}, func(control.VaultMended) {})
+	if err != nil && ctx.Err() == nil {
+		k.log.Error("a damaged vault could not be repaired: holdfast vault repair "+name, "vault", name, "err", err)
+	} else if err == nil && rep.Left > 0 {
+		k.log.Error("a damaged vault was repaired, and something is left", "vault", name, "left", rep.Left, "what", rep.Findings)
 	}
 }
 

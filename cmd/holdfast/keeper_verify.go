@@ -13,7 +13,7 @@ import (
 )
 
 // Verify implements [control.Vaults]: it reads every object, opens all of it with the server's key, and follows each account's chain from its first change to its newest. With engine, each
-// account is compared with what the store has, and the store's index with its own history: see keeper_compare.go.
+// account is compared with what the store has, and the store's index with its own history: see keeper_compare.go. Without it keeps to the rate of scrubs, and yields to people.
 func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(control.VaultFinding)) (rep control.VaultReport, err error) {
 	e := k.vaults().Find(name)
 	if e == nil {
@@ -30,7 +30,12 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 			return rep, keyTrouble(holdfast.Unavailable, "the vault %s is being filled; wait until `holdfast vault status` says that it is whole", name)
 		}
 	}
-	v, err := k.openDamaged(ctx, *e)
+	v, err := k.openDamagedAt(ctx, *e, func(p place.Place) place.Place {
+		if engine { // somebody waits for it
+			return p
+		}
+		return pacedPlace{p, k.pacer(nil)}
+	})
 	if err != nil {
 		return rep, err
 	}

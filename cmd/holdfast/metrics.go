@@ -51,7 +51,7 @@ func newMetrics(s *server) *metrics {
 		gauge("holdfast_connections", "Open connections.", func() float64 { return float64(d.open()) })
 	}
 	m.registry.MustRegister(newVaultMetrics(s.store.relay, s.store.keeper, s.store.drills))
-	m.registry.MustRegister(newNoticeMetrics(s.store.board, s.watcher.space))
+	m.registry.MustRegister(newNoticeMetrics(s.store.board, s.watcher.space), newScrubMetrics(s.store.scrub))
 	v := version()
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "holdfast_build_info", Help: "What runs.",
 		ConstLabels: prometheus.Labels{"version": v.Version, "commit": v.Commit, "go": v.Go, "engine": s.store.engine.Info().Engine}}, func() float64 { return 1 }))

@@ -142,7 +142,7 @@ func (s *server) start(ctx context.Context) (err error) {
 		s.url = openableURL(s.public.Addr(), s.c, s.tls)
 	}
 	s.store.auth = newAuth(s.c, s.store.core, s.proxy, s.log)
-	s.store.drills.busy = s.people.busy
+	s.store.drills.busy, s.store.keeper.busy = s.people.busy, s.people.busy
 	s.setup = auth.NewSetup(nil, nil, s.c.SetupLink)
 	s.watcher = newWatcher(s)
 	s.health = newHealth(s)
@@ -196,6 +196,7 @@ func (s *server) begin(ctx context.Context) {
 	s.work.Go(func() { s.store.core.Run(ctx) })
 	s.work.Go(func() { s.resumeKeys(ctx) })
 	s.work.Go(func() { s.store.keeper.scrubWhole(ctx) })
+	s.work.Go(func() { s.store.scrub.keep(ctx) })
 	s.work.Go(func() { s.store.drills.keepProving(ctx) })
 	s.work.Go(func() { s.store.erase.run(ctx, s.c.Erase.Every) })
 	s.sayCopies()

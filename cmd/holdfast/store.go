@@ -34,6 +34,7 @@ type opened struct {
 	keeper *keeper
 	erase  *erasures
 	drills *drills
+	scrub  *engineScrub
 	relay  *relay.Relay
 	board  *notice.Board // of what is wrong
 	stop   func()        // has the relay end, and waits for it; nil: it does not run
@@ -201,6 +202,7 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 		return err
 	}
 	o.erase.forget = o.drills.book.Forget
+	o.scrub = newEngineScrub(o.keeper)
 	o.board, err = newBoard(c, log)
 	return err
 }
@@ -258,7 +260,7 @@ func (o *opened) close() {
 
 // handler returns the operations over an opened store. What can be run again ends when stopping is closed.
 func (o *opened) handler(c *config.Config, status func(*control.Status), closed func() error, log *slog.Logger, stopping <-chan struct{}) http.Handler {
-	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Notices: o.board, Closed: closed, Repair: o.repairer(c, log),
+	return control.NewHandler(control.Options{Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Scrubs: o.scrub, Notices: o.board, Closed: closed, Repair: o.repairer(c, log),
 		TakeoverDir: filepath.Join(c.Data, takeoverName), Stopping: stopping, TakeSecret: auth.TakeAppPassword,
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)

@@ -217,7 +217,8 @@ The exit status is 0 if all is well and 1 if something is missing, damaged or di
 }
 
 func (a *app) vaultScrub() *cobra.Command {
-	return a.verifyCommand("scrub", "Read everything that a vault holds", `Read everything that a vault holds, as "verify" does, without comparing it with the store.`, false)
+	return a.verifyCommand("scrub", "Read everything that a vault holds", `Read everything that a vault holds, as "verify" does, without comparing it with the store, at the rate of scrub.rate and yielding to
+people. The service does this by itself each week, and repairs what it finds.`, false)
 }
 
 func (a *app) verifyCommand(name, short, long string, engine bool) *cobra.Command {

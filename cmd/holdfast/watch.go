@@ -13,6 +13,7 @@ import (
 	"holdfast/internal/config"
 	"holdfast/internal/notice"
 	"holdfast/internal/relay"
+	"holdfast/internal/scrub"
 )
 
 // noticesName is the file of a data directory that says what was told of trouble. It may be removed: then what is wrong is told anew.
@@ -32,6 +33,7 @@ type watcher struct {
 	readOnly func() bool           // the engine's disk is full
 	tls      func() (bool, string) // nil: plain HTTP
 	drills   func() []drillState   // of each vault
+	scrubbed func() scrub.State    // what is known of the engine's octets
 
 	mu    sync.Mutex
 	since map[string]time.Time         // since when something is so, without a break
@@ -43,7 +45,7 @@ func newWatcher(s *server) *watcher {
 		met:      s.store.relay.Met,
 		doubts:   func() int64 { return s.store.core.Stats().AccountsInDoubt },
 		readOnly: func() bool { return s.store.engine.Info().ReadOnly }}
-	w.drills = w.drilled(s.store.drills)
+	w.drills, w.scrubbed = w.drilled(s.store.drills), s.store.scrub.book.State
 	if s.tls != nil {
 		w.tls = s.tls.look
 	}
@@ -100,6 +102,7 @@ func (w *watcher) look(now time.Time) []notice.Condition {
 		found = append(found, w.copies(status, now)...)
 	}
 	found = append(found, w.scrubs(now)...)
+	found = append(found, engineConditions(w.scrubbed(), w.c, now)...)
 	found = append(found, w.keys()...)
 	found = append(found, w.disks(now)...)
 	found = append(found, w.accounts()...)

@@ -9,6 +9,7 @@ import (
 
 	"holdfast/internal/notice"
 	"holdfast/internal/relay"
+	"holdfast/internal/scrub"
 )
 
 // keysOf says conditions in short.
@@ -107,9 +108,16 @@ func TestWhatIsWrongOtherwise(t *testing.T) {
 		{"below the policy", "copies.policy critical, " + always, func() {}, w.c.Vault.Late / 4},
 		{"back", always, func() { met = true }, 0},
 		{"damage", "copies.domain info, damage.local critical, key warning", func() {
-			put(t, o.keeper.scrubs, scrub{At: now, Findings: 2, Damaged: []string{"packs/1"}})
+			put(t, o.keeper.scrubs, reading{At: now, Findings: 2, Damaged: []string{"packs/1"}})
 		}, 0},
-		{"mended", always, func() { put(t, o.keeper.scrubs, scrub{At: now}) }, 0},
+		{"mended", always, func() { put(t, o.keeper.scrubs, reading{At: now}) }, 0},
+		{"damage in the engine", "copies.domain info, damage.engine critical, key warning", func() {
+			w.scrubbed = func() scrub.State { return scrub.State{Last: &scrub.Round{Began: now, Found: 3, Mended: 2}} }
+		}, 0},
+		{"mended too, and not read for too long", "vault.local critical, copies.domain info, scrub.local warning, scrub.engine warning, key warning", func() {
+			w.scrubbed = func() scrub.State { return scrub.State{Last: &scrub.Round{Began: now, Found: 3, Mended: 3}} }
+		}, w.c.Scrub.Within + time.Hour},
+		{"read", always, func() { w.scrubbed = func() scrub.State { return scrub.State{} } }, 0},
 		{"nothing read for two weeks", "vault.local critical, copies.domain info, scrub.local warning, key warning", func() {}, 2 * w.c.Vault.Scrub},
 		{"little room", "copies.domain info, key warning, disk " + w.c.Data + " warning", func() { w.c.Doctor.FreeWarn = 1 << 62 }, 0},
 		{"no room", "copies.domain info, key warning, disk " + w.c.Data + " critical", func() { w.c.Doctor.FreeFail = 1 << 62 }, 0},
@@ -124,7 +132,7 @@ func TestWhatIsWrongOtherwise(t *testing.T) {
 	}
 }
 
-func put(t *testing.T, s *scrubs, x scrub) {
+func put(t *testing.T, s *scrubs, x reading) {
 	t.Helper()
 	if err := s.put(firstVaultName, x); err != nil {
 		t.Fatal(err)

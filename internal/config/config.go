@@ -27,6 +27,7 @@ type Config struct {
 	Doctor   Doctor
 	Erase    Erase
 	Drill    Drill
+	Scrub    Scrub
 	Upgrade  Upgrade
 	Policy   Policy
 	Vault    Vault
@@ -169,6 +170,15 @@ type Upgrade struct {
 	Proven time.Duration // the last passed drill is no older
 }
 
+// Scrub says how often, and how fast, the engine's octets are hashed again, and vaults are read.
+type Scrub struct {
+	Every  time.Duration // between two rounds over the engine
+	Within time.Duration // in which a round is to be done
+	Rate   int64         // octets a second; of the engine, and of a vault
+	Share  int           // percent of the time that it works while people are served
+	Repair bool          // damaged vaults are repaired out of the living service
+}
+
 // Keyring says how keys are made, and when their absence is nagged about.
 type Keyring struct {
 	Hybrid bool
@@ -256,6 +266,12 @@ func (c *Config) Keys() []Key {
 		{Name: "drill.reserve", Default: "256MiB", Value: &c.Drill.Reserve, Help: "octets that a drill leaves free on its disk"},
 
 		{Name: "upgrade.proven", Default: "48h", Value: &c.Upgrade.Proven, Help: "how old the last passed drill may be for a newer version to migrate the database; otherwise it tries that on a copy first"},
+
+		{Name: "scrub.every", Default: "168h", Value: &c.Scrub.Every, Help: "between two readings of everything that the engine holds, in which every body is hashed again"},
+		{Name: "scrub.within", Default: "720h", Value: &c.Scrub.Within, Help: "in which such a reading is to be done: half of that after it began it yields to nobody, and after all of it that is told"},
+		{Name: "scrub.rate", Default: "50MiB", Value: &c.Scrub.Rate, Help: "octets a second that reading the engine takes at most, and reading a vault as much; 0: no limit"},
+		{Name: "scrub.share", Default: "25", Value: &c.Scrub.Share, Help: "percent of the time that such a reading works while people are served; 100: all of it"},
+		{Name: "scrub.repair", Default: "true", Value: &c.Scrub.Repair, Help: "repair a vault out of the living service once a reading has found it damaged"},
 
 		{Name: "erase.wait", Default: "720h", Value: &c.Erase.Wait, Help: "how long an account waits to be erased, and that can be undone"},
 		{Name: "erase.every", Default: "1h", Value: &c.Erase.Every, Help: "between two looks at what is to be erased"},

@@ -38,6 +38,7 @@ type Options struct {
 	Keys        Keys   // likewise
 	Erasures    Erasures
 	Drills      Drills
+	Scrubs      Scrubs
 	Notices     Notices // nil: nobody is told of anything
 	// Repair brings into the store what it lacks and a vault has, and calls fn with each thing that was wrong. nil: the process cannot.
 	Repair func(ctx context.Context, q RepairRequest, fn func(Repaired)) (RepairReport, error)
@@ -92,6 +93,7 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("POST /v1/vaults/{name}/repair", h.one(h.repairVault))
 	m.HandleFunc("POST /v1/repair", h.one(h.repair))
 	m.HandleFunc("POST /v1/drills", h.runDrill)
+	m.HandleFunc("POST /v1/scrub", h.scrub)
 	m.HandleFunc("GET /v1/drills", answer(h.drills))
 	m.HandleFunc("GET /v1/drills/{id}", answer(h.drill))
 	m.HandleFunc("GET /v1/keys", answer(h.keyState))
