@@ -20,6 +20,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -308,14 +309,20 @@ func (a *app) vaultPrune() *cobra.Command {
 	var file, print string
 	var dry bool
 	c := &cobra.Command{
-		Use:   "prune URL --credential FILE",
+		Use:   "prune URL --credential FILE | NAME --dry-run",
 		Short: "Have a remote vault's server remove what is needed no more",
 		Long: `Have a remote vault's server remove what is needed no more: what others have replaced, and keys of accounts that were erased.
 What that is the server decides, by its own clock and its own rules. FILE is the prune.txt that it wrote; keep it apart from the store, and
-run this from another machine, now and then.`,
+run this from another machine, now and then.
+
+With the NAME of one of the store's vaults and --dry-run it is counted which versions were replaced or deleted longer ago than vault.retention, by
+the vault's own time, and what would hold their pruning up. Nothing is removed by age in this version. The vault is read through for it.`,
 		Example: `  holdfast vault prune https://vault.example.net:8430 --credential prune.txt --dry-run`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
+			if file == "" && dry && !strings.Contains(list[0], "://") {
+				return a.countOld(cmd, list[0])
+			}
 			if file == "" {
 				return usage(cmd, errors.New("say with --credential where prune.txt is"))
 			}

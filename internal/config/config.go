@@ -149,6 +149,7 @@ type Vault struct {
 	Scrub      time.Duration // between two readings of all that it holds
 	Keep       time.Duration // of what was replaced
 	KeepTail   time.Duration // of what was sealed
+	Retention  time.Duration // of versions that others replaced
 	Late       time.Duration // how far one may be behind
 }
 
@@ -253,6 +254,7 @@ func (c *Config) Keys() []Key {
 		{Name: "vault.scrub", Default: "168h", Value: &c.Vault.Scrub, Help: "between two readings of everything that a vault holds"},
 		{Name: "vault.keep", Default: "168h", Value: &c.Vault.Keep, Help: "how long what was replaced is kept"},
 		{Name: "vault.keep_tail", Default: "312h", Value: &c.Vault.KeepTail, Help: "how long what was sealed is kept in the tail too"},
+		{Name: "vault.retention", Default: "8760h", Value: &c.Vault.Retention, Help: "how old, by the vault's own time, what replaced a version is before `vault prune NAME --dry-run` counts that; nothing is removed by age yet"},
 		{Name: "vault.late", Default: "1m", Value: &c.Vault.Late, Help: "how far a vault may be behind before it is called late; what it stored is read back four times in that time"},
 
 		{Name: "drill.interval", Default: "24h", Value: &c.Drill.Interval, Help: "between two drills of one vault, which prove that it restores"},

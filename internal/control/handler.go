@@ -91,6 +91,7 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("DELETE /v1/vaults/{name}", answer(h.retireVault))
 	m.HandleFunc("POST /v1/vaults/{name}/verify", h.one(h.verifyVault))
 	m.HandleFunc("POST /v1/vaults/{name}/repair", h.one(h.repairVault))
+	m.HandleFunc("POST /v1/vaults/{name}/prune", answer(h.pruneVault))
 	m.HandleFunc("POST /v1/repair", h.one(h.repair))
 	m.HandleFunc("POST /v1/drills", h.runDrill)
 	m.HandleFunc("POST /v1/scrub", h.scrub)
