@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"holdfast"
 	"holdfast/internal/clock"
 	"holdfast/internal/relay"
-	"holdfast/internal/web"
 )
 
 // gate keeps what is read and written from everybody until the store was compared with its vaults: phones are told to come back, and keep what they have.
@@ -82,32 +80,4 @@ func (s *server) copies() (safe, works bool, text string) {
 		text = v.Verdict + ": " + text
 	}
 	return works && v.Verdict == relay.VerdictOK, works, text
-}
-
-// copyCards says on the pages where the data lie.
-func (s *server) copyCards() []web.Copy {
-	out := []web.Copy{{Place: "This server's disk", Domain: "this disk", Note: "Every change is on the disk before a device is told that it is stored."}}
-	v, err := s.store.keeper.Status(context.Background())
-	if err != nil {
-		return out
-	}
-	for _, x := range v.Vaults {
-		c := web.Copy{Place: "Vault " + x.Name, Domain: x.Domain}
-		if slices.Contains(x.SameDomainAs, "engine") {
-			c.Domain = "this disk"
-		}
-		if x.LastScrub != nil {
-			c.Verified = *x.LastScrub
-		}
-		switch {
-		case x.State != string(relay.Whole):
-			c.Note = "It is " + x.State + ", and does not have everything now."
-		case x.Mode == "sync":
-			c.Note = "Every change is there before a device is told that it is stored."
-		default:
-			c.Note = "It follows behind the changes."
-		}
-		out = append(out, c)
-	}
-	return out
 }

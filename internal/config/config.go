@@ -155,6 +155,7 @@ type Vault struct {
 
 // Drill says how often it is proven that vaults restore, and how much is tried.
 type Drill struct {
+	Ask      time.Duration // between two checks that one person asks for
 	Interval time.Duration // between two drills of one vault
 	First    time.Duration // after the start, of a vault that was never drilled
 	Within   time.Duration // in which every account is proven
@@ -262,6 +263,7 @@ func (c *Config) Keys() []Key {
 		{Name: "drill.within", Default: "720h", Value: &c.Drill.Within, Help: "in which each account is proven"},
 		{Name: "drill.whole", Default: "200000", Value: &c.Drill.Whole, Help: "changes of a store that is restored as a whole in each drill; of a larger one it is a sample of its accounts"},
 		{Name: "drill.retry", Default: "1h", Value: &c.Drill.Retry, Help: "how long after a drill that did not pass the next one is run"},
+		{Name: "drill.ask", Default: "1h", Value: &c.Drill.Ask, Help: "between two checks of one account that its owner asks for on the safety page"},
 		{Name: "drill.keep", Default: "400", Value: &c.Drill.Keep, Help: "results of drills that are kept"},
 		{Name: "drill.share", Default: "25", Value: &c.Drill.Share, Help: "percent of the time that a drill works while people are served; 100: all of it"},
 		{Name: "drill.dir", Default: "", Value: &c.Drill.Dir, Help: "`DIR` where drills restore to (default: drill in the data directory)"},

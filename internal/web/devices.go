@@ -32,7 +32,7 @@ func (s *Server) devices(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.show(w, r, http.StatusOK, "devices", s.private(x, "Devices", struct {
+	s.show(w, r, http.StatusOK, "devices", s.private(r, x, "Devices", struct {
 		Rows    []deviceRow
 		Revoked bool
 	}{rows, r.FormValue("revoked") != ""}))
@@ -136,7 +136,7 @@ func (s *Server) deviceForm(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) showDeviceForm(w http.ResponseWriter, r *http.Request, x auth.Session, status int, name, problem string) {
-	v := s.private(x, "Add a device", struct {
+	v := s.private(r, x, "Add a device", struct {
 		Name  string
 		First bool
 		Local bool
@@ -191,7 +191,7 @@ func (s *Server) deviceAdded(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.show(w, r, http.StatusOK, "device-added", s.private(x, "Set up "+l.name, struct {
+	s.show(w, r, http.StatusOK, "device-added", s.private(r, x, "Set up "+l.name, struct {
 		Name    string
 		URL     string
 		QR      template.HTML
@@ -233,7 +233,7 @@ func (s *Server) revokeForm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if d, ok := s.device(w, r, x); ok {
-		s.show(w, r, http.StatusOK, "device-revoke", s.private(x, "Revoke "+d.Name, d))
+		s.show(w, r, http.StatusOK, "device-revoke", s.private(r, x, "Revoke "+d.Name, d))
 	}
 }
 

@@ -70,7 +70,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 			d.Seen = v.LastSeen
 		}
 	}
-	s.show(w, r, http.StatusOK, "home", s.private(x, "Overview", d))
+	s.show(w, r, http.StatusOK, "home", s.private(r, x, "Overview", d))
 }
 
 // shelves reads the account's collections of a type with their counts and newest changes.

@@ -51,7 +51,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) {
 
 // safeNext returns a path of ours to go on to after sign-in; "/" for anything else.
 func safeNext(next string) string {
-	if next == "/devices" || next == "/password" || strings.HasPrefix(next, "/devices/") && !strings.ContainsAny(next, "\\\r\n?#") && !strings.Contains(next, "//") {
+	if next == "/devices" || next == "/safety" || next == "/password" || strings.HasPrefix(next, "/devices/") && !strings.ContainsAny(next, "\\\r\n?#") && !strings.Contains(next, "//") {
 		return next
 	}
 	return "/"
@@ -59,7 +59,7 @@ func safeNext(next string) string {
 
 func (s *Server) passwordForm(w http.ResponseWriter, r *http.Request) {
 	if x, ok := s.signedIn(w, r); ok {
-		s.show(w, r, http.StatusOK, "password", s.private(x, "Change your password", nil))
+		s.show(w, r, http.StatusOK, "password", s.private(r, x, "Change your password", nil))
 	}
 }
 
@@ -70,7 +70,7 @@ func (s *Server) passwordDo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	again := func(status int, problem string) {
-		v := s.private(x, "Change your password", nil)
+		v := s.private(r, x, "Change your password", nil)
 		v.Problem = problem
 		s.show(w, r, status, "password", v)
 	}

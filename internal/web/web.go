@@ -1,4 +1,4 @@
-// Package web shows the pages that people see in a browser: set-up, sign-in, an overview, the devices, and the page that a device opens to be set up.
+// Package web shows the pages that people see in a browser: set-up, sign-in, an overview, how safe the data are, the devices, and the page that a device opens to be set up.
 //
 // The pages are rendered here and work without any script. They say what is true and since when; what is weak or not known is never shown as good.
 // Everything goes through core and auth; nothing is kept here but the links for devices that are being added, for ten minutes, in memory.
@@ -38,6 +38,7 @@ type Options struct {
 
 	Place  string        // where the data lies, as the set-up page tells it to the operator: "/srv/holdfast-data on this server"; empty: "the data directory on this server"
 	Copies func() []Copy // where copies lie; nil: one, on this server's disk, never verified
+	Proofs Proofs        // what drills have proven; nil: nothing ever is
 	// Recovery makes the store's recovery key, where it has none: it is shown once, after the first account was made. It returns nil where there is one. nil: none is made here.
 	Recovery func(context.Context) (*RecoveryKey, error)
 	KeyNag   func() string    // what should be done about the recovery key; empty: nothing. nil: nothing is known of it
@@ -138,6 +139,8 @@ func (s *Server) Routes(mux *http.ServeMux) {
 	page("POST /signout", s.signOut)
 	page("GET /password", s.passwordForm)
 	page("POST /password", s.passwordDo)
+	page("GET /safety", s.safety)
+	page("POST /safety/check", s.safetyCheck)
 	page("GET /devices", s.devices)
 	page("GET /devices/new", s.deviceForm)
 	page("POST /devices/new", s.deviceDo)
@@ -234,8 +237,8 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request) (auth.Session,
 }
 
 // private begins the view of a page for who is signed in.
-func (s *Server) private(x auth.Session, title string, data any) view {
-	return view{Title: title, Email: x.Person.Email, State: s.state(), Data: data}
+func (s *Server) private(r *http.Request, x auth.Session, title string, data any) view {
+	return view{Title: title, Email: x.Person.Email, State: s.state(r.Context(), x), Data: data}
 }
 
 // LogPath returns a request's path as a log may hold it: without the secrets that links hold.

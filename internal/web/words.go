@@ -1,7 +1,7 @@
 package web
 
 import (
-	"fmt"
+	"context"
 	"html/template"
 	"strconv"
 	"strings"
@@ -10,16 +10,21 @@ import (
 	"unicode/utf8"
 
 	"holdfast"
+	"holdfast/internal/auth"
 	"holdfast/internal/core"
 )
 
 // words are the functions of the templates.
 func (s *Server) words() template.FuncMap {
 	return template.FuncMap{
-		"when":  func(t time.Time) template.HTML { return when(t, s.Now()) },
-		"at":    func(t time.Time) template.HTML { return when(t, time.Time{}) },
-		"until": until,
-		"count": count,
+		"when":      func(t time.Time) template.HTML { return when(t, s.Now()) },
+		"at":        func(t time.Time) template.HTML { return when(t, time.Time{}) },
+		"until":     until,
+		"count":     func(n any, one, many string) string { return count(whole(n), one, many) },
+		"thousands": func(n any) string { return thousands(whole(n)) },
+		"span":      span,
+		"second":    second,
+		"date":      date,
 	}
 }
 
@@ -33,6 +38,32 @@ func when(t, now time.Time) template.HTML {
 		text += " (" + a + ")"
 	}
 	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + text + `</time>`)
+}
+
+// second writes a time to the second: what is said on a page is true at that moment.
+func second(t time.Time) template.HTML {
+	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + t.UTC().Format("2 Jan 2006 15:04:05 UTC") + `</time>`)
+}
+
+// date writes a day.
+func date(t time.Time) template.HTML {
+	if t.IsZero() {
+		return "never"
+	}
+	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + t.UTC().Format("2 Jan 2006") + `</time>`)
+}
+
+// whole takes a number of a template, of whatever width.
+func whole(n any) int64 {
+	switch n := n.(type) {
+	case int:
+		return int64(n)
+	case uint64:
+		return int64(n)
+	case int64:
+		return n
+	}
+	return 0
 }
 
 // until writes a moment that is near.
@@ -83,12 +114,24 @@ func sentence(s string) string {
 	return s
 }
 
-// Copy is a place that holds the data. The overview shows a card for each.
+// Copy is a place that holds the data. The overview shows a card for each. It never says where a place is, how large it is, or what went wrong there in the words of a program: that is the operator's, and tells of others.
 type Copy struct {
 	Place    string    // "this server's disk"
 	Domain   string    // what fails together: "this machine"
 	Verified time.Time // when its octets were last compared with their hashes; zero: never
 	Note     string    // one sentence
+
+	// Of vaults alone:
+	Vault        string        // what the operator calls it; empty: this is the server's own disk
+	State        string        // in a word
+	Counts       bool          // it was whole once, and takes changes now
+	Batch        uint64        // the newest batch of the store that it has
+	Answered     time.Time     // when it was last seen to have that; zero: not since the start
+	Late         time.Duration // how long it may not have answered, and how far it may be behind
+	Behind       time.Duration // since when the oldest change waits that it lacks
+	Added        time.Time     // when it came to be
+	VerifyWithin time.Duration // in which it should be verified
+	Damaged      int           // objects that were found damaged in it, or missing
 }
 
 // stateLine says in one line how safe the data is: a shape, words, and a time.
@@ -96,6 +139,7 @@ type stateLine struct {
 	Level string // "ok", "caution" or "danger": never "ok" for what is weak or not known
 	Word  string
 	Text  string
+	More  string // what else there is; empty: nothing
 	At    time.Time
 }
 
@@ -107,20 +151,14 @@ func (s *Server) copies() []Copy {
 	return []Copy{{Place: "This server's disk", Domain: "this machine", Note: "Every change is on the disk before a device is told that it is stored."}}
 }
 
-// state says what can be said by now: how many places, and that copies in vaults are not there yet.
-func (s *Server) state() *stateLine {
-	n := len(s.copies())
-	if n <= 1 {
-		return &stateLine{Level: "caution", Word: "One copy", Text: "Stored in 1 place: this server's disk. No vault yet: there is no second copy, and no restore was proved.", At: s.Now()}
+// state says in one line how safe the data of who is signed in are.
+func (s *Server) state(ctx context.Context, x auth.Session) *stateLine {
+	f, err := s.facts(ctx, x, nil)
+	if err != nil {
+		s.Log.Error("how safe an account's data are could not be found out", "err", err)
+		return &stateLine{Level: "danger", Word: "Not known now", Text: "How safe your data are could not be found out.", At: s.Now()}
 	}
-	domains := map[string]bool{}
-	for _, c := range s.copies() {
-		domains[c.Domain] = true
-	}
-	if len(domains) == 1 {
-		return &stateLine{Level: "caution", Word: "One failure domain", Text: fmt.Sprintf("Stored in %d copies that one accident can take together. No restore was proved yet.", n), At: s.Now()}
-	}
-	return &stateLine{Level: "caution", Word: "Not proved", Text: fmt.Sprintf("Stored in %d places. No restore was proved yet.", n), At: s.Now()}
+	return f.judge().line(f.Now)
 }
 
 // seenLine is what a device has seen of one collection, in words.
