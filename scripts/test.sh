@@ -5,6 +5,10 @@ cd "$(dirname "$0")/.."
 scripts/need-go.sh
 scripts/need-tools.sh
 
+echo "== what judges the pages"
+axe=sim/pages/axe
+[ $axe/node_modules/.package-lock.json -nt $axe/package-lock.json ] || npm ci --prefix $axe --ignore-scripts --no-audit --no-fund
+
 echo "== format and vet"
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "gofmt wants: $unformatted"; exit 1; }

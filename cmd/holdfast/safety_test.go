@@ -125,7 +125,7 @@ func TestTheSafetyPageFollowsTheEvidence(t *testing.T) {
 	if code, text := alice.do(http.MethodPost, "/safety/check", url.Values{}, "same-origin"); code != http.StatusOK {
 		t.Errorf("a check: %d %s", code, text)
 	}
-	text := alice.sees("Your data were restored from local, and found equal", "still the same", "with this server's key", "passed", "your data", "!Not proved")
+	text := alice.sees("Your data were restored from the vault local, and found equal", "still the same", "with this server's key", "passed", "your data", "!Not proved")
 	proof, err := s.store.drills.book.Proven(alice.id)
 	fineOr(t, err)
 	for _, w := range []string{proof.Drill, proof.Chain.String(), proof.State.String()} {
@@ -155,11 +155,16 @@ func TestTheSafetyPageFollowsTheEvidence(t *testing.T) {
 	alice.ended(drill.Pass, 0, nil)
 	alice.sees("!Proof of", "found equal")
 
-	fineOr(t, s.store.keeper.scrubs.put(firstVaultName, scrub{At: time.Now().Add(-400 * time.Hour)}))
+	read := func(at time.Time, damaged ...string) { // the vault as a whole
+		x, _ := s.store.keeper.scrubs.of(firstVaultName)
+		x.At, x.Damaged = at, damaged
+		fineOr(t, s.store.keeper.scrubs.put(firstVaultName, x))
+	}
+	read(time.Now().Add(-400 * time.Hour))
 	alice.sees("A reading is overdue", "<strong>overdue</strong>")
-	fineOr(t, s.store.keeper.scrubs.put(firstVaultName, scrub{At: time.Now(), Damaged: []string{"pages/of-others"}}))
+	read(time.Now(), "pages/of-others")
 	alice.sees("1 damaged object", "!A reading is overdue", "!of-others")
-	fineOr(t, s.store.keeper.scrubs.put(firstVaultName, scrub{At: time.Now()}))
+	read(time.Now())
 
 	where := s.store.keeper.vaults().Find(firstVaultName).Location
 	fineOr(t, os.Rename(where, where+".away"))

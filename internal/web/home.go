@@ -49,7 +49,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	}
 	d := homeData{Copies: s.copies(), Changed: r.FormValue("password") == "changed"}
 	if s.KeyNag != nil {
-		d.KeyNag = s.KeyNag()
+		d.KeyNag = sentence(s.KeyNag())
 	}
 	devices, err := s.Core.Devices(r.Context(), x.Person.ID)
 	if err == nil {

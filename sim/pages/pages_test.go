@@ -1,0 +1,144 @@
+package pages
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"holdfast/sim/server"
+)
+
+const (
+	email    = "alice@example.org"
+	password = "correct horse battery staple"
+)
+
+// kept is where the pictures go.
+const kept = "../../bin/screenshots"
+
+// serve starts the real program with an account that has something: contacts, a device, a proof.
+func serve(t *testing.T) *server.Server {
+	t.Helper()
+	dir := t.TempDir()
+	bin, err := server.Build(t.Context(), dir)
+	must(t, err)
+	s, err := server.Start(t.Context(), server.Options{Bin: bin, Data: filepath.Join(dir, "data"), Env: map[string]string{"HOLDFAST_DRILL_FIRST": "1000h"}})
+	must(t, err)
+	t.Cleanup(func() { _ = s.Stop() })
+	add := exec.Command(bin, "account", "add", email, "--password-stdin", "--data", s.Data)
+	add.Stdin = strings.NewReader(password)
+	if out, err := add.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	run(t, s, "app-password", "add", email, "--name", "Pixel 8")
+	cards := ""
+	for i := range 12 {
+		cards += fmt.Sprintf("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:c%d\r\nFN:Contact %d\r\nEND:VCARD\r\n", i, i)
+	}
+	file := filepath.Join(dir, "cards.vcf")
+	must(t, os.WriteFile(file, []byte(cards), 0o600))
+	run(t, s, "import", email, file)
+	return s
+}
+
+func run(t *testing.T, s *server.Server, args ...string) {
+	t.Helper()
+	out, err := exec.Command(s.Bin, append(args, "--data", s.Data)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("holdfast %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+// signIn gives the browser the cookie of a session.
+func signIn(t *testing.T, b *browser, base string) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	must(t, err)
+	resp, err := (&http.Client{Jar: jar}).PostForm(base+"/signin", url.Values{"email": {email}, "password": {password}})
+	must(t, err)
+	resp.Body.Close()
+	u, err := url.Parse(base)
+	must(t, err)
+	if len(jar.Cookies(u)) == 0 {
+		t.Fatalf("nobody is signed in: %s", resp.Status)
+	}
+	for _, c := range jar.Cookies(u) {
+		b.call("Network.setCookie", map[string]any{"name": c.Name, "value": c.Value, "url": base, "httpOnly": true}, nil)
+	}
+}
+
+// TestPages looks at the pages as a phone and as a desk shows them, light and dark: axe-core finds nothing, nothing is wider than the screen, and a picture of each is kept.
+func TestPages(t *testing.T) {
+	axe, err := os.ReadFile("axe/node_modules/axe-core/axe.min.js")
+	if err != nil {
+		passOver(t, "axe-core is not installed (npm ci in sim/pages/axe): no page was judged")
+	}
+	b := open(t)
+	s := serve(t)
+	base := "http://" + s.Addr
+	must(t, os.MkdirAll(kept, 0o755))
+	where, err := filepath.Abs(kept)
+	must(t, err)
+	t.Logf("pictures are kept in %s", where)
+	shoot := func(name, path string) {
+		t.Helper()
+		for _, width := range []int{390, 1280} {
+			for _, scheme := range []string{"light", "dark"} {
+				b.look(base+path, width, scheme)
+				as := fmt.Sprintf("%s-%d-%s", name, width, scheme)
+				must(t, os.WriteFile(filepath.Join(kept, as+".png"), b.picture(), 0o644))
+				if got := b.eval("document.documentElement.scrollWidth"); got != fmt.Sprint(width) {
+					t.Errorf("%s is %s pixels wide", as, got)
+				}
+				judge(t, b, as, string(axe))
+			}
+		}
+	}
+	shoot("signin", "/signin")
+	signIn(t, b, base)
+	shoot("safety-unproved", "/safety")
+	run(t, s, "drill", "run")
+	shoot("safety", "/safety")
+	shoot("overview", "/")
+	shoot("devices", "/devices")
+}
+
+// judge has axe-core judge the page that is shown.
+func judge(t *testing.T, b *browser, as, axe string) {
+	t.Helper()
+	b.eval(axe + "\n;0")
+	var found []struct {
+		ID, Help string
+		Nodes    []struct{ HTML, FailureSummary string }
+	}
+	must(t, json.Unmarshal([]byte(b.eval("axe.run(document, {resultTypes: ['violations']}).then(r => r.violations.map(v => ({ID: v.id, Help: v.help, Nodes: v.nodes.map(n => ({HTML: n.html, FailureSummary: n.failureSummary}))})))")), &found))
+	for _, v := range found {
+		for _, n := range v.Nodes {
+			t.Errorf("%s: %s (%s): %.200s: %s", as, v.Help, v.ID, n.HTML, n.FailureSummary)
+		}
+	}
+}
+
+// TestAxeFindsWhatIsWrong is the control: a page with a picture that has no words, and a text that nobody can read.
+func TestAxeFindsWhatIsWrong(t *testing.T) {
+	axe, err := os.ReadFile("axe/node_modules/axe-core/axe.min.js")
+	if err != nil {
+		passOver(t, "axe-core is not installed (npm ci in sim/pages/axe): it was not seen to find anything")
+	}
+	b := open(t)
+	b.look("data:text/html,<html><body><img src='x'><p style='color:%23eee;background:white'>pale</p></body></html>", 390, "light")
+	b.eval(string(axe) + "\n;0")
+	got := b.eval("axe.run(document).then(r => r.violations.map(v => v.id).join(' '))")
+	for _, want := range []string{"image-alt", "color-contrast", "html-has-lang"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("axe-core does not find %s: %s", want, got)
+		}
+	}
+}
