@@ -337,7 +337,7 @@ func (k *keeper) Retire(ctx context.Context, name string, force bool) error {
 	return nil
 }
 
-// fillPatience is how long a start waits for a vault that is being filled: a new one is whole at once, and a large store need not wait for it.
+// fillPatience is how long a start waits for a vault that is being filled: a new one is whole at once, and a large store need not wait for it. A command waits as long for one that could not be reached at the first try: whoever had it may be about to end.
 const fillPatience = time.Second
 
 // settled waits until it is known of each vault whether it takes changes, for a bounded time.
@@ -348,7 +348,8 @@ func (k *keeper) settled(ctx context.Context) {
 	for {
 		opening := false
 		for _, v := range k.relay.Status().Vaults {
-			opening = opening || v.State == relay.Opening || v.State == relay.Filling && clock.System.Now().Sub(began) < fillPatience
+			soon := clock.System.Now().Sub(began) < fillPatience
+			opening = opening || v.State == relay.Opening || soon && (v.State == relay.Filling || v.State == relay.Unreachable && !k.serving)
 		}
 		if !opening || clock.Sleep(ctx, clock.System, 5*time.Millisecond) != nil {
 			return
