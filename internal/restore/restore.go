@@ -32,10 +32,11 @@ type Options struct {
 	Collection string    // path, of that account; empty: all
 
 	// Bare restores what the vaults have and nothing else: no epoch of the restore's own, no credentials that are newer than the rest. That is what a drill compares.
-	Bare bool
-	Only func(holdfast.ID) bool      // which accounts; nil: all, or the one that Account names
-	Load int                         // changes that are applied at once, at most; 0: 5,000
-	Pace func(context.Context) error // called before each load is applied: it may wait, so that others get on. nil: nobody waits
+	Bare  bool
+	Only  func(holdfast.ID) bool      // which accounts; nil: all, or the one that Account names
+	Large int64                       // octets in the vaults from which on an account waits until the smaller ones are back; 0: 64 MiB
+	Load  int                         // changes that are applied at once, at most; 0: 5,000
+	Pace  func(context.Context) error // called before each load is applied: it may wait, so that others get on. nil: nobody waits
 
 	// Based is told where the engine's stream stands once everything that the vaults have is in it, before the restore's own changes. Where that was so in a run before, Base says it.
 	Based func(holdfast.Position) error
@@ -249,16 +250,13 @@ func (r *run) all(ctx context.Context) error {
 
 // accounts hands out the accounts. As of an earlier moment each has two histories: that of then, and the newest.
 func (r *run) accounts(ctx context.Context, work chan<- *loading) error {
-	give := func(a *loading) error {
-		select {
-		case work <- a:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
+	q := &queue{work: work, large: cmp.Or(r.o.Large, largeAccount)}
+	give := func(a *loading) error { return q.give(ctx, a) }
 	if r.o.At.IsZero() {
-		return r.newest.Accounts(ctx, func(h *vault.History) error { return give(&loading{r: r, id: h.Account, content: h, newest: h}) })
+		if err := r.newest.Accounts(ctx, func(h *vault.History) error { return give(&loading{r: r, id: h.Account, content: h, newest: h}) }); err != nil {
+			return err
+		}
+		return q.rest(ctx)
 	}
 	old := make(chan *vault.History)
 	ended := make(chan error, 1)
@@ -286,7 +284,10 @@ func (r *run) accounts(ctx context.Context, work chan<- *loading) error {
 	})
 	for range old { // what only the earlier moment has is in the newest too
 	}
-	return firstErr(err, <-ended)
+	if err := firstErr(err, <-ended); err != nil {
+		return err
+	}
+	return q.rest(ctx)
 }
 
 // maxApply bounds what is applied at once, maxPiece what a reader hands over. Two of the former are in memory: one that is being applied, and the next, which gathers; of the latter what waits in the channel.

@@ -60,6 +60,16 @@ type History struct {
 // Losses returns what is missing. It is complete after Changes.
 func (h *History) Losses() []Loss { return append(slices.Clone(h.losses), h.named...) }
 
+// Size returns about how many octets the vaults have of the account: what lies in several places counts several times.
+func (h *History) Size() (n int64) {
+	for _, c := range h.all {
+		if !c.shelf.claims {
+			n += c.full.Length
+		}
+	}
+	return n
+}
+
 // step is a part of one candidate.
 type step struct {
 	c    *candidate
