@@ -79,7 +79,11 @@ func readSure(t testing.TB, recovery *seal.Recovery, o ReadOptions, places ...pl
 	if left, _ = os.ReadDir(o.Spool); len(left) > 0 {
 		t.Fatalf("%d files are left in the spool", len(left))
 	}
-	return out, append(damaged, r.Damage()...), r.Unsure()
+	unsure := r.Unsure()
+	if len(vaults) == 0 { // a restore is refused then
+		unsure = append(unsure, "no vault can be opened")
+	}
+	return out, append(damaged, r.Damage()...), unsure
 }
 
 // truth is what the maker made, as of a moment.
