@@ -33,13 +33,6 @@ type DrillProgress struct {
 	Changes int64 `json:"changes"` // restored so far
 }
 
-// drillLine is one line of the answer to a drill.
-type drillLine struct {
-	Progress *DrillProgress `json:"progress,omitempty"`
-	Done     *drill.Result  `json:"done,omitempty"`
-	Error    *Problem       `json:"error,omitempty"`
-}
-
 func noDrills() error {
 	return fail(holdfast.Unavailable, "", "this process runs no drills")
 }
@@ -55,13 +48,9 @@ func (h *handler) runDrill(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, err)
 		return
 	}
-	out := newLines(w)
-	res, err := h.Drills.RunDrill(r.Context(), q, func(p DrillProgress) { _ = out.write(drillLine{Progress: &p}) })
-	last := drillLine{Done: &res}
-	if err != nil {
-		last = drillLine{Error: problemOf(err)}
-	}
-	_ = out.write(last)
+	tellLines(w, func(tell func(DrillProgress)) (drill.Result, error) {
+		return h.Drills.RunDrill(r.Context(), q, tell)
+	})
 }
 
 // maxDrills bounds the results of one answer.
@@ -87,22 +76,7 @@ func (h *handler) drill(r *http.Request) (any, error) {
 
 // RunDrill runs a drill, and calls fn now and then with how far it is.
 func (c *Client) RunDrill(ctx context.Context, q DrillRequest, fn func(DrillProgress)) (res drill.Result, err error) {
-	done := false
-	err = stream(ctx, c, "/v1/drills", q, func(l *drillLine) error {
-		switch {
-		case l.Error != nil:
-			return l.Error.Err()
-		case l.Progress != nil:
-			fn(*l.Progress)
-		case l.Done != nil:
-			res, done = *l.Done, true
-		}
-		return nil
-	})
-	if err == nil && !done {
-		err = errAborted
-	}
-	return res, err
+	return hearLines[DrillProgress, drill.Result](ctx, c, "/v1/drills", q, fn)
 }
 
 // Drills returns up to limit results, newest first.

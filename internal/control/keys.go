@@ -54,13 +54,6 @@ type KeyProgress struct {
 	Waiting string `json:"waiting,omitempty"` // why the vault must be come back to
 }
 
-// keyLine is one line of the answer to a rotation.
-type keyLine struct {
-	Progress *KeyProgress `json:"progress,omitempty"`
-	Done     *KeyState    `json:"done,omitempty"`
-	Error    *Problem     `json:"error,omitempty"`
-}
-
 func (h *handler) keyState(r *http.Request) (any, error) {
 	if h.Keys == nil {
 		return nil, noVaults()
@@ -85,13 +78,9 @@ func (h *handler) addRecovery(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, err)
 		return
 	}
-	out := newLines(w)
-	s, err := h.Keys.AddRecovery(r.Context(), n, r.FormValue("rotate") == "true", func(p KeyProgress) { _ = out.write(keyLine{Progress: &p}) })
-	last := keyLine{Done: &s}
-	if err != nil {
-		last = keyLine{Error: problemOf(err)}
-	}
-	_ = out.write(last)
+	tellLines(w, func(tell func(KeyProgress)) (KeyState, error) {
+		return h.Keys.AddRecovery(r.Context(), n, r.FormValue("rotate") == "true", tell)
+	})
 }
 
 // Keys tells what is public of the store's keys.
@@ -108,23 +97,9 @@ func (c *Client) KeyChecked(ctx context.Context, fingerprint string) (s KeyState
 
 // AddRecovery gives the store a new recovery key; with rotate, in the place of those that it has.
 func (c *Client) AddRecovery(ctx context.Context, n NewRecovery, rotate bool, fn func(KeyProgress)) (s KeyState, err error) {
-	path, done := "/v1/keys", false
+	path := "/v1/keys"
 	if rotate {
 		path += "?rotate=true"
 	}
-	err = stream(ctx, c, path, n, func(l *keyLine) error {
-		switch {
-		case l.Error != nil:
-			return l.Error.Err()
-		case l.Progress != nil:
-			fn(*l.Progress)
-		case l.Done != nil:
-			s, done = *l.Done, true
-		}
-		return nil
-	})
-	if err == nil && !done {
-		err = errAborted
-	}
-	return s, err
+	return hearLines[KeyProgress, KeyState](ctx, c, path, n, fn)
 }

@@ -37,13 +37,6 @@ type RepairReport struct {
 	Unread   []string `json:"vault_damage"` // what could not be read of the vault
 }
 
-// repairLine is one line of the answer to a repair.
-type repairLine struct {
-	Found *Repaired     `json:"found,omitempty"`
-	Done  *RepairReport `json:"done,omitempty"`
-	Error *Problem      `json:"error,omitempty"`
-}
-
 func (h *handler) repair(w http.ResponseWriter, r *http.Request) {
 	if h.Repair == nil {
 		writeProblem(w, noVaults())
@@ -54,31 +47,12 @@ func (h *handler) repair(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, err)
 		return
 	}
-	out := newLines(w)
-	rep, err := h.Repair(r.Context(), q, func(x Repaired) { _ = out.write(repairLine{Found: &x}) })
-	last := repairLine{Done: &rep}
-	if err != nil {
-		last = repairLine{Error: problemOf(err)}
-	}
-	_ = out.write(last)
+	tellLines(w, func(tell func(Repaired)) (RepairReport, error) {
+		return h.Repair(r.Context(), q, tell)
+	})
 }
 
 // Repair brings into the store what it lacks and a vault has, and calls fn with each thing that was wrong.
 func (c *Client) Repair(ctx context.Context, q RepairRequest, fn func(Repaired)) (rep RepairReport, err error) {
-	done := false
-	err = stream(ctx, c, "/v1/repair", q, func(l *repairLine) error {
-		switch {
-		case l.Error != nil:
-			return l.Error.Err()
-		case l.Found != nil:
-			fn(*l.Found)
-		case l.Done != nil:
-			rep, done = *l.Done, true
-		}
-		return nil
-	})
-	if err == nil && !done {
-		err = errAborted
-	}
-	return rep, err
+	return hearLines[Repaired, RepairReport](ctx, c, "/v1/repair", q, fn)
 }

@@ -28,13 +28,6 @@ type VaultRepairReport struct {
 	Findings []string `json:"findings"` // the first of them
 }
 
-// repairVaultLine is one line of the answer to the repair of a vault.
-type repairVaultLine struct {
-	Did   *VaultMended       `json:"did,omitempty"`
-	Done  *VaultRepairReport `json:"done,omitempty"`
-	Error *Problem           `json:"error,omitempty"`
-}
-
 // repairVault answers with what is done as it is done, and a report in the end.
 func (h *handler) repairVault(w http.ResponseWriter, r *http.Request) {
 	if h.Vaults == nil {
@@ -46,31 +39,12 @@ func (h *handler) repairVault(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, err)
 		return
 	}
-	out := newLines(w)
-	rep, err := h.Vaults.Repair(r.Context(), r.PathValue("name"), q, func(d VaultMended) { _ = out.write(repairVaultLine{Did: &d}) })
-	last := repairVaultLine{Done: &rep}
-	if err != nil {
-		last = repairVaultLine{Error: problemOf(err)}
-	}
-	_ = out.write(last)
+	tellLines(w, func(tell func(VaultMended)) (VaultRepairReport, error) {
+		return h.Vaults.Repair(r.Context(), r.PathValue("name"), q, tell)
+	})
 }
 
 // RepairVault makes a damaged vault whole again, and calls fn with each thing that is done.
 func (c *Client) RepairVault(ctx context.Context, name string, q VaultRepair, fn func(VaultMended)) (rep VaultRepairReport, err error) {
-	done := false
-	err = stream(ctx, c, ofVault(name, "/repair"), q, func(l *repairVaultLine) error {
-		switch {
-		case l.Error != nil:
-			return l.Error.Err()
-		case l.Did != nil:
-			fn(*l.Did)
-		case l.Done != nil:
-			rep, done = *l.Done, true
-		}
-		return nil
-	})
-	if err == nil && !done {
-		err = errAborted
-	}
-	return rep, err
+	return hearLines[VaultMended, VaultRepairReport](ctx, c, ofVault(name, "/repair"), q, fn)
 }

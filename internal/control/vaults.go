@@ -98,13 +98,6 @@ type VaultReport struct {
 	Findings int64    `json:"findings"`
 }
 
-// vaultLine is one line of the answer to a verification.
-type vaultLine struct {
-	Finding *VaultFinding `json:"finding,omitempty"`
-	Done    *VaultReport  `json:"done,omitempty"`
-	Error   *Problem      `json:"error,omitempty"`
-}
-
 func noVaults() error {
 	return fail(holdfast.Unavailable, "", "this process does not look after vaults")
 }
@@ -140,13 +133,9 @@ func (h *handler) verifyVault(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, noVaults())
 		return
 	}
-	out := newLines(w)
-	report, err := h.Vaults.Verify(r.Context(), r.PathValue("name"), r.FormValue("engine") == "true", func(f VaultFinding) { _ = out.write(vaultLine{Finding: &f}) })
-	last := vaultLine{Done: &report}
-	if err != nil {
-		last = vaultLine{Error: problemOf(err)}
-	}
-	_ = out.write(last)
+	tellLines(w, func(tell func(VaultFinding)) (VaultReport, error) {
+		return h.Vaults.Verify(r.Context(), r.PathValue("name"), r.FormValue("engine") == "true", tell)
+	})
 }
 
 // VaultStatus tells how the store's vaults fare.
@@ -176,22 +165,7 @@ func (c *Client) VerifyVault(ctx context.Context, name string, engine bool, fn f
 	if engine {
 		path += "?engine=true"
 	}
-	done := false
-	err = stream(ctx, c, path, struct{}{}, func(l *vaultLine) error {
-		switch {
-		case l.Error != nil:
-			return l.Error.Err()
-		case l.Finding != nil:
-			fn(*l.Finding)
-		case l.Done != nil:
-			report, done = *l.Done, true
-		}
-		return nil
-	})
-	if err == nil && !done {
-		err = errAborted
-	}
-	return report, err
+	return hearLines[VaultFinding, VaultReport](ctx, c, path, struct{}{}, fn)
 }
 
 func ofVault(name, rest string) string { return "/v1/vaults/" + url.PathEscape(name) + rest }
