@@ -47,6 +47,9 @@ func guardUpgrade(ctx context.Context, c *config.Config, log *slog.Logger) error
 	kept := filepath.Join(c.Data, upgradeName, fmt.Sprintf("schema%d", have))
 	rep, err := rehearse(ctx, c, kept, log)
 	if err != nil {
+		if rerr := os.RemoveAll(kept); rerr != nil {
+			log.Warn("the copy that was tried could not be removed", "dir", kept, "err", rerr)
+		}
 		return refused("the database has schema %d, this version would migrate it to %d, and no drill has passed within %s that proves that the data could be had again. The migration of a copy did not succeed either: %s. "+
 			"Nothing was changed: start the version that wrote it, and let `holdfast drill run` pass; or see `holdfast upgrade-check`", have, want, c.Upgrade.Proven, sentence(err))
 	}
