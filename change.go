@@ -168,7 +168,19 @@ type Change struct {
 	Item    uint64
 	Chain   Hash // chain(Seq)
 	Before  Hash // chain(Seq-1); only [Batch] says it
+	// Pruned says that this is a put whose octets were let go of by retention: Body is nil, ETag and Size still say what they were; entry, chain and batch
+	// hash hold without them. Whoever reads octets looks at it first: nil is not an empty body.
+	Pruned bool
 }
+
+// Prunable tells whether the change has octets that retention may let go of once a later change of the item took its place: it is a put, they are some and
+// its own (no blob), and no record, of whatever kind, of an account or a collection.
+func (c *Change) Prunable() bool {
+	return c.Op == OpPut && c.Blob == nil && c.Size > 0 && c.Name != "" && c.Collection != c.Account
+}
+
+// Prune lets go of the octets of a change that is Prunable.
+func (c *Change) Prune() { c.Body, c.Pruned = nil, true }
 
 // GroupEnd is the seq of the last change of the change's group. No restore, watermark or token stops inside a group.
 func (c *Change) GroupEnd() uint64 { return c.Seq + uint64(c.More) }

@@ -7,5 +7,5 @@
 //	 "text":"BEGIN:VCARD\r\n…","size":612,"sha256":HASH,"properties":[{"space":"DAV:","name":"displayname","xml":"…"}],"actor":ID,"device":ID,"at":TIME,"prev":12}
 //
 // Fields stand in this order; what says nothing is left out: actor where it is the account itself, device where there was none, prev where there is no earlier version. Octets
-// that are no UTF-8 stand in base64 instead of text. Numbers stay below 2^53. Times are RFC 3339 in UTC. Unknown fields, of later versions, are passed over.
+// that are no UTF-8 stand in base64 instead of text; in the place of octets that were let go of by retention stands "pruned":true, with their size and hash. Numbers stay below 2^53. Times are RFC 3339 in UTC. Unknown fields, of later versions, are passed over.
 package journal

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -46,13 +47,17 @@ func samples() []holdfast.Change {
 	out = append(out, sealed(holdfast.Entry{ID: id(8), Op: holdfast.OpDelete, Kind: 200, Collection: id(2), Name: "anna.vcf", Actor: holdfast.Actor{}, At: start.Add(time.Hour)}, 4, 0))
 	out = append(out, sealed(holdfast.Entry{ID: id(7), Op: holdfast.OpPut, Kind: holdfast.KindFile, Collection: id(2), Name: "film.mp4", Blob: &holdfast.Blob{Hash: holdfast.Hash{1}, Size: 1 << 40},
 		Actor: holdfast.Actor{Account: id(4)}, At: start.Truncate(time.Second)}, 5, 0))
-	return out
+	c = out[0]
+	c.Seq, c.More, c.Prev = 6, 0, 1
+	c.Hash = c.Entry.CanonicalHash(c.Collection)
+	c.Prune()
+	return append(out, c)
 }
 
 // same compares changes by what matters: their hashes, and what no hash covers.
 func same(a, b *holdfast.Change) bool {
 	return a.Hash == b.Hash && a.Account == b.Account && a.Epoch == b.Epoch && a.Seq == b.Seq && a.Prev == b.Prev && a.More == b.More && bytes.Equal(a.Body, b.Body) && a.At.Equal(b.At) &&
-		a.ContentType == b.ContentType && a.Actor == b.Actor && a.ETag == b.ETag && a.Size == b.Size && bytes.Equal(a.PropsRaw, b.PropsRaw) && reflect.DeepEqual(a.Blob, b.Blob) && (a.Body == nil) == (b.Body == nil)
+		a.ContentType == b.ContentType && a.Actor == b.Actor && a.ETag == b.ETag && a.Size == b.Size && bytes.Equal(a.PropsRaw, b.PropsRaw) && reflect.DeepEqual(a.Blob, b.Blob) && (a.Body == nil) == (b.Body == nil) && a.Pruned == b.Pruned
 }
 
 func TestGolden(t *testing.T) {
@@ -108,6 +113,33 @@ func TestWhatIsNotALine(t *testing.T) {
 	}
 }
 
+// TestWhatWasPruned: what was let go of is octets, and nothing that a hash is made of; what cannot be let go of is not taken for it.
+func TestWhatWasPruned(t *testing.T) {
+	whole := samples()[0]
+	gone := whole
+	gone.Prune()
+	line := string(AppendLine(nil, &gone, Stored{7, start}))
+	got, _, err := ParseLine([]byte(line))
+	if err != nil || !same(&got, &gone) || got.Hash != whole.Hash || !got.Pruned || got.Body != nil || strings.Contains(line, "text\":\"BEGIN") {
+		t.Fatalf("%v, %+v\n%s", err, got, line)
+	}
+	deletion := samples()[3]
+	for what, bad := range map[string]string{
+		"beside octets": strings.Replace(line, `"pruned":true`, `"pruned":true,"text":"x"`, 1), "beside a blob": strings.Replace(line, `"pruned":true`, `"pruned":true,"blob":true`, 1),
+		"not true": strings.Replace(line, `"pruned":true`, `"pruned":false`, 1), "of nothing": regexp.MustCompile(`"size":\d+`).ReplaceAllString(line, `"size":0`),
+		"without a hash": strings.Replace(line, `"sha256"`, `"sha"`, 1), "of a collection": strings.Replace(line, `"name":"anna.vcf"`, `"name":""`, 1),
+		"of a record": strings.Replace(line, `"collection":"`+id(2).String(), `"collection":"`+id(1).String(), 1),
+		"a deletion":  strings.Replace(string(AppendLine(nil, &deletion, Stored{7, start})), `"at"`, `"pruned":true,"at"`, 1),
+	} {
+		if !strings.Contains(bad, `"pruned"`) || bad == line {
+			t.Fatalf("%s: the test is wrong: %s", what, bad)
+		}
+		if _, _, err := ParseLine([]byte(bad)); !holdfast.IsKind(err, holdfast.Corrupt) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func TestBatchesThatAreCut(t *testing.T) {
 	b := holdfast.Batch{Position: holdfast.Position{Batch: 7, Hash: holdfast.Hash{2}}, Changes: samples()}
 	all := AppendBatch(nil, &b, start)
@@ -142,6 +174,9 @@ func TestRandomLines(t *testing.T) {
 		}
 		c := sealed(e, 1+r.Uint64N(1<<50), uint32(r.IntN(3)))
 		c.Prev = r.Uint64N(3)
+		if c.Prunable() && r.IntN(3) == 0 {
+			c.Prune()
+		}
 		line := AppendLine(nil, &c, Stored{r.Uint64N(1 << 50), start})
 		if got, _, err := ParseLine(line); err != nil || !same(&got, &c) || !json.Valid(line) {
 			t.Fatalf("seed %d: %v\n%s", seed, err, line)

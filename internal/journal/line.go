@@ -85,9 +85,12 @@ func AppendLine(dst []byte, c *holdfast.Change, at Stored) []byte {
 }
 
 func appendBody(b []byte, c *holdfast.Change) []byte {
-	if c.Blob != nil {
+	switch {
+	case c.Blob != nil:
 		b = append(b, `,"blob":true`...)
-	} else {
+	case c.Pruned:
+		b = append(b, `,"pruned":true`...)
+	default:
 		b = appendOctets(b, `,"`, "text", c.Body)
 	}
 	b = appendUint(b, `,"size":`, uint64(c.Size))

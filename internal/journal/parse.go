@@ -99,6 +99,9 @@ func (f *fields) octets(p *parser, key string) {
 	case "blob":
 		p.literal("true")
 		f.c.Blob = &holdfast.Blob{}
+	case "pruned":
+		p.literal("true")
+		f.c.Pruned = true
 	case "size":
 		f.size = p.uint()
 	case "sha256":
@@ -169,9 +172,9 @@ func (f *fields) finish() error {
 		return corrupt("the line of a change lacks a field")
 	case f.groupEnd < c.Seq || f.groupEnd-c.Seq >= 1<<31:
 		return corrupt("a group ends before its change")
-	case c.Op == holdfast.OpPut && (f.has == (c.Blob != nil) || !f.hasSum):
-		return corrupt("the octets of a change are missing")
-	case c.Op == holdfast.OpDelete && (f.has || c.Blob != nil || f.hasSum || f.size != 0):
+	case c.Op == holdfast.OpPut && (count(f.has, c.Blob != nil, c.Pruned) != 1 || !f.hasSum):
+		return corrupt("the octets of a change are missing, or stand there twice")
+	case c.Op == holdfast.OpDelete && (f.has || c.Blob != nil || c.Pruned || f.hasSum || f.size != 0):
 		return corrupt("a deletion has octets")
 	}
 	if !f.actor {
@@ -180,9 +183,14 @@ func (f *fields) finish() error {
 	c.More = uint32(f.groupEnd - c.Seq)
 	if c.Op == holdfast.OpPut {
 		c.ETag, c.Size = f.sum, int64(f.size)
-		if c.Blob != nil {
+		switch {
+		case c.Blob != nil:
 			c.Blob.Hash, c.Blob.Size = c.ETag, c.Size
-		} else {
+		case c.Pruned: // their hash says what they were; there is nothing to compare it with
+			if !c.Prunable() {
+				return corrupt("seq %d says that its octets were let go of, and cannot: it is a record, or had none", c.Seq)
+			}
+		default:
 			c.Body = f.body
 			if got := holdfast.HashOf(c.Body); got != c.ETag || int64(len(c.Body)) != c.Size {
 				return corrupt("the octets of seq %d do not have the SHA-256 that their line says", c.Seq)
@@ -194,6 +202,16 @@ func (f *fields) finish() error {
 	}
 	c.Hash = c.Entry.CanonicalHash(c.Collection)
 	return nil
+}
+
+// count tells how many of them are true.
+func count(list ...bool) (n int) {
+	for _, v := range list {
+		if v {
+			n++
+		}
+	}
+	return n
 }
 
 // parser reads JSON of the flat kind that lines are. After the first error it reads nothing more.

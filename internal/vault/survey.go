@@ -101,7 +101,7 @@ func (v *Vault) spine(ctx context.Context) (*survey, error) {
 		return nil, err
 	}
 	b, err := place.ReadAll(ctx, v.p, nameReadMe, maxSmall)
-	if err == nil && string(b) != readMe {
+	if err == nil && !isReadMe(b) {
 		err = fail("Survey", holdfast.Corrupt, nameReadMe, "it is not the text that it should be", nil)
 	}
 	if err := s.note(nameReadMe, err); err != nil {
