@@ -3,6 +3,7 @@ package drill
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"holdfast"
@@ -63,15 +64,20 @@ func (d *run) octets(ctx context.Context, e store.Engine, a *restore.Account, p 
 	}
 	d.res.Blobs.Rehashed += here.bodies + there.bodies
 	d.res.Blobs.Octets += here.octets + there.octets
-	if here.bad+there.bad > 0 {
-		if there.bad > 0 {
-			d.res.failed("account %s: in the living store the octets of change %d do not have their hash; %d such", a.ID, there.first, there.bad)
+	for _, side := range []struct {
+		*rehash
+		what string
+	}{{&there, "in the living store"}, {&here, "as it was restored,"}} {
+		if side.bad > 0 {
+			d.res.failed("account %s: %s the octets of change %d do not have their hash; %d such", a.ID, side.what, side.first, side.bad)
 		}
-		if here.bad > 0 {
-			d.res.failed("account %s: the restored octets of change %d do not have their hash; %d such", a.ID, here.first, here.bad)
+		if why := side.broken(p.head); why != "" {
+			d.res.failed("account %s: %s the history %s", a.ID, side.what, why)
 		}
-		d.res.different(a.ID)
-		return nil
+		if side.bad > 0 || side.broken(p.head) != "" {
+			d.res.different(a.ID)
+			return nil
+		}
 	}
 	d.res.Digests.Equal++
 	d.proofs = append(d.proofs, Proof{a.ID, p.head.Epoch, a.Seq, p.head.Chain, p.digest.State})
@@ -97,16 +103,33 @@ func at(ctx context.Context, e store.Engine, id holdfast.ID, seq uint64) (p poin
 	return p, err
 }
 
-// rehash counts bodies that were hashed again.
+// rehash counts bodies that were hashed again, and follows the chain from change to change: a digest is made of what is recorded at its end, and a history that lost its middle has the same one.
 type rehash struct {
 	bodies, octets, bad int64
 	first               uint64 // the first change whose octets are not what they were
+
+	seq   uint64 // of the last change that followed the one before it
+	chain holdfast.Hash
+	off   uint64 // the first change that does not; 0: all do
+}
+
+// broken says where a history is not one from its first change to a point; empty: it is.
+func (h *rehash) broken(p store.Head) string {
+	switch {
+	case h.off > 0:
+		return fmt.Sprintf("breaks at change %d, after change %d", h.off, h.seq)
+	case h.seq != p.Seq:
+		return fmt.Sprintf("ends at change %d of %d", h.seq, p.Seq)
+	case h.chain != p.Chain:
+		return fmt.Sprintf("does not lead to change %d", p.Seq)
+	}
+	return ""
 }
 
 // pageChanges is how many changes are read in one snapshot.
 const pageChanges = 500
 
-// all hashes the bodies of an account's changes up to a seq.
+// all reads an account's changes up to a seq.
 func (h *rehash) all(ctx context.Context, e store.Engine, id holdfast.ID, upto uint64, pace func(context.Context) error) error {
 	for after := uint64(0); after < upto; {
 		next, err := h.page(ctx, e, id, after, upto)
@@ -129,16 +152,29 @@ func (h *rehash) page(ctx context.Context, e store.Engine, id holdfast.ID, after
 	defer snap.Close()
 	err = snap.Changes(id, after, pageChanges, store.WithBody, func(c *holdfast.Change) error {
 		after = c.Seq
-		if c.Seq > upto || c.Op != holdfast.OpPut || c.Blob != nil {
-			return nil
-		}
-		h.bodies, h.octets = h.bodies+1, h.octets+int64(len(c.Body))
-		if holdfast.HashOf(c.Body) != c.ETag {
-			if h.bad++; h.first == 0 {
-				h.first = c.Seq
-			}
+		if c.Seq <= upto {
+			h.change(id, c)
 		}
 		return nil
 	})
 	return after, err
+}
+
+func (h *rehash) change(id holdfast.ID, c *holdfast.Change) {
+	if h.off == 0 {
+		if c.Seq == h.seq+1 && holdfast.ChainHash(id, c.Epoch, c.Seq, h.chain, c.Entry.CanonicalHash(c.Collection)) == c.Chain {
+			h.seq, h.chain = c.Seq, c.Chain
+		} else {
+			h.off = c.Seq
+		}
+	}
+	if c.Op != holdfast.OpPut || c.Blob != nil {
+		return
+	}
+	h.bodies, h.octets = h.bodies+1, h.octets+int64(len(c.Body))
+	if holdfast.HashOf(c.Body) != c.ETag {
+		if h.bad++; h.first == 0 {
+			h.first = c.Seq
+		}
+	}
 }

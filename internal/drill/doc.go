@@ -3,7 +3,7 @@
 // # What is compared
 //
 // The history of each account leads to one chain, and its live items to one state; both together are its digest. A drill restores as far as the vault goes, and asks the living store for its digest at the very same seq, so that it need not stop
-// for anybody who writes meanwhile. Digests are made of recorded hashes: so each body is read and hashed again, in what was restored and in the living store.
+// for anybody who writes meanwhile. Digests are made of recorded hashes: so each body is read and hashed again, and the chain followed from the first change on, in what was restored and in the living store.
 //
 // How far the vault has to go is what it confirmed before the drill began (the batch up to which the store was told that it is durable there), and not what it says now: a vault that answers and keeps nothing does not pass.
 //

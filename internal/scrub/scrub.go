@@ -213,7 +213,24 @@ func (w *walk) read(ctx context.Context, n int) (more bool, err error) {
 	if errors.Is(err, errPage) {
 		err = nil
 	}
+	if err == nil && w.seq == last && ctx.Err() == nil {
+		err = w.end(snap)
+	}
 	return w.seq > last, err
+}
+
+// end compares where the reading ended with what the account says of itself: a journal that lost its newest changes ends early, and nothing in it tells.
+func (w *walk) end(snap store.Snapshot) error {
+	h, err := snap.Head(w.account)
+	switch {
+	case err != nil:
+		return err
+	case h.Seq != w.seq:
+		w.find(nil, w.seq+1, Chain, fmt.Sprintf("the journal ends at change %d, and the account has had %d", w.seq, h.Seq))
+	case !w.blind && h.Chain != w.chain:
+		w.find(nil, w.seq, Chain, "the journal ends with another chain than the account says")
+	}
+	return nil
 }
 
 // skip names the change that cannot be read, and goes beyond it.

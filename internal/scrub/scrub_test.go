@@ -45,6 +45,7 @@ type rotting struct {
 	mu     sync.Mutex
 	rotten map[spot]bool
 	unread map[spot]bool
+	lost   map[spot]bool // rows that are gone
 	mends  int
 	reads  int // changes
 	cut    func(reads int)
@@ -85,6 +86,9 @@ func (s *rotten) Changes(id holdfast.ID, after uint64, limit int, f store.Fields
 		}
 		if unread {
 			return errDisk
+		}
+		if s.e.lost[spot{id, c.Seq}] {
+			return nil
 		}
 		if bad {
 			x := *c
@@ -297,5 +301,36 @@ func TestAMendedFindingMakesRoom(t *testing.T) {
 	r.name(Finding{Seq: 5001})
 	if len(r.Findings) != MaxNamed || r.Findings[MaxNamed-1].Seq != 5000 {
 		t.Errorf("%d are kept, the last is %d", len(r.Findings), r.Findings[len(r.Findings)-1].Seq)
+	}
+}
+
+// TestAJournalThatEndsEarly has lost its newest changes, or one within: nothing in what is left is wrong.
+func TestAJournalThatEndsEarly(t *testing.T) {
+	r := newRig(t)
+	head := func() store.Head {
+		snap, err := r.engine.Snapshot(t.Context())
+		fine(t, err)
+		defer snap.Close()
+		h, err := snap.Head(r.ids[1])
+		fine(t, err)
+		return h
+	}()
+	for _, c := range []struct {
+		what string
+		lost []uint64
+		want string
+	}{
+		{"the newest two", []uint64{head.Seq - 1, head.Seq}, fmt.Sprintf("the journal ends at change %d, and the account has had %d", head.Seq-2, head.Seq)},
+		{"one within", []uint64{7}, "the journal goes from 6 to 8"},
+	} {
+		r.engine.lost = map[spot]bool{}
+		for _, seq := range c.lost {
+			r.engine.lost[spot{r.ids[1], seq}] = true
+		}
+		round, err := r.scrubber(nil).Round(t.Context())
+		fine(t, err)
+		if round.Found != 1 || round.Left() != 1 || !strings.Contains(round.Findings[0].What, c.want) {
+			t.Errorf("%s: %+v", c.what, round)
+		}
 	}
 }
