@@ -66,11 +66,11 @@ func (k *keeper) countOld(ctx context.Context, v *vault.Vault, aged *vault.Aged,
 		if !old {
 			return nil
 		}
-		versions, octets, ok, err := h.Superseded(ctx, named)
+		was, ok, err := h.Superseded(ctx, named)
 		if err == nil && !ok {
 			rep.Passed++
 		}
-		rep.Versions, rep.Octets = rep.Versions+versions, rep.Octets+octets
+		rep.Versions, rep.Octets = rep.Versions+int64(len(was.Seqs)-was.Pruned), rep.Octets+was.Octets
 		return err
 	})
 	if n := len(r.Damage()); n > 0 {

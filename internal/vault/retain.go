@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"holdfast"
@@ -14,7 +15,7 @@ type Aged struct {
 	Drill    *DrillRef                   // the newest drill of a vault of this name that a head names; nil: none does
 }
 
-// AgedHeads reads what heads that are old enough say. A head that cannot be read is an error: what it says is not known. Errors: Corrupt, NotFound (a head is missing), those of the place.
+// AgedHeads reads what heads that are old enough say. A head that cannot be read is an error, as what it says is not known, unless a later one releases it: what only that head said is not counted then. Errors: Corrupt, NotFound (a head is missing), those of the place.
 func (v *Vault) AgedHeads(ctx context.Context, age time.Duration, name string) (*Aged, error) {
 	total, err := v.Counted(ctx)
 	if err != nil {
@@ -23,7 +24,12 @@ func (v *Vault) AgedHeads(ctx context.Context, age time.Duration, name string) (
 	out := &Aged{Counted: total, Accounts: map[holdfast.ID]AccountHead{}}
 	var last time.Time
 	counted := time.Duration(0)
-	err = v.Heads(ctx, 0, func(_ string, h Head, _ holdfast.Hash, err error) error {
+	holes := map[string]error{}
+	err = v.Heads(ctx, 0, func(object string, h Head, _ holdfast.Hash, err error) error {
+		if err != nil && damaging(err) {
+			holes[object] = err
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -31,6 +37,9 @@ func (v *Vault) AgedHeads(ctx context.Context, age time.Duration, name string) (
 			counted += min(max(0, h.PlaceAt.Sub(last)), MaxStep)
 		}
 		last = h.PlaceAt
+		for _, name := range h.Released {
+			delete(holes, name)
+		}
 		for _, d := range h.Drills {
 			if d.Vault == name {
 				out.Drill = &d
@@ -43,18 +52,35 @@ func (v *Vault) AgedHeads(ctx context.Context, age time.Duration, name string) (
 		}
 		return nil
 	})
+	for _, hole := range holes {
+		if err == nil {
+			err = hole
+		}
+	}
 	return out, err
 }
 
-// Superseded counts the versions of an account's items that a change has replaced or deleted which a head of the age had named, and the octets of their bodies. What is live is none of them, nor is any record of the account itself or of a collection.
+// Old is what retention may let go of in an account's history: octets of versions.
+type Old struct {
+	Seqs   []uint64 // ascending: the versions, those whose octets were let go of already among them
+	Pruned int      // how many of them were
+	Octets int64    // of the bodies of the others
+}
+
+// Superseded returns the versions of an account's items that a change has replaced or deleted which a head of the age had named. What is live is none of them, nor is any record of the account itself or of a collection.
 //
-// Where the history is not whole, or another one than the head names, nothing is counted: ok is false.
-func (h *History) Superseded(ctx context.Context, named AccountHead) (versions, octets int64, ok bool, err error) {
+// Where the history is not whole, or another one than the head names, nothing is old: ok is false.
+func (h *History) Superseded(ctx context.Context, named AccountHead) (old Old, ok bool, err error) {
 	type item struct {
 		collection holdfast.ID
 		name       string
 	}
-	live := map[item]int64{}
+	type version struct {
+		seq    uint64
+		size   int64
+		pruned bool
+	}
+	live := map[item]version{}
 	err = h.Changes(ctx, func(list []Loaded) error {
 		for i := range list {
 			c := &list[i]
@@ -63,19 +89,24 @@ func (h *History) Superseded(ctx context.Context, named AccountHead) (versions, 
 			}
 			ok = ok || c.Seq == named.Seq && c.Chain == named.Chain
 			at := item{c.Collection, c.Name}
-			size, was := live[at]
-			delete(live, at)
-			if was && c.Name != "" && c.Collection != c.Account {
-				versions, octets = versions+1, octets+size
+			if was, there := live[at]; there {
+				delete(live, at)
+				old.Seqs = append(old.Seqs, was.seq)
+				if was.pruned {
+					old.Pruned++
+				} else {
+					old.Octets += was.size
+				}
 			}
-			if c.Op == holdfast.OpPut {
-				live[at] = c.Size
+			if c.Prunable() {
+				live[at] = version{c.Seq, c.Size, c.Pruned}
 			}
 		}
 		return nil
 	})
 	if err != nil || !ok || len(h.Losses()) > 0 {
-		return 0, 0, false, err
+		return Old{}, false, err
 	}
-	return versions, octets, true, nil
+	slices.Sort(old.Seqs)
+	return old, true, nil
 }
