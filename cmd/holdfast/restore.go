@@ -54,7 +54,8 @@ Afterwards the new store lies in DIR. It does not write into its vaults before i
     holdfast serve --data DIR
 Phones and programs go on as if nothing had happened: their passwords and what they have synced stay valid.
 
-With --at everything is as it was at that moment, but for passwords, devices and shares, which stay as they are newest.
+With --at everything is as it was at that moment, but for passwords, devices and shares, which stay as they are newest. A
+moment that is still to come, or before there was anything, is refused (2).
 What cannot be restored is printed, and saved in DIR/LOSSES.txt and, for programs, DIR/restore-losses.json: whose, which, since
 when. The exit status is 1 then. The store goes on with its list of vaults and its policy; DIR/holdfast.toml says the policy where it is not the default.`,
 		Example: `  holdfast restore --from /mnt/usb/holdfast-vault --key recovery.txt --into ./holdfast-data
@@ -138,7 +139,7 @@ func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) err
 	if err := fits(ctx, f.key, o.Vaults); err != nil {
 		return err
 	}
-	if err := reaches(o.At, o.Vaults); err != nil {
+	if err := reaches(ctx, o.At, o.Vaults); err != nil {
 		return err
 	}
 	bar := a.progress("changes", noOctets)
@@ -166,24 +167,6 @@ func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) err
 		return err
 	}
 	return a.told(rep, f, f.into)
-}
-
-// reaches refuses a moment before any of the vaults was made: what it got when it was filled, it does not know for how long the store had had it.
-func reaches(at time.Time, vaults []*vault.Vault) error {
-	var oldest time.Time
-	for _, v := range vaults {
-		made := v.Meta().Created
-		if at.IsZero() || made.IsZero() || !at.Before(made) {
-			return nil
-		}
-		if oldest.IsZero() || made.Before(oldest) {
-			oldest = made
-		}
-	}
-	if oldest.IsZero() {
-		return nil
-	}
-	return refused("nothing of what was named goes back to %s: the oldest of these vaults was made at %s, and does not know what was before. Name an older vault, or a later moment", at.Format(time.RFC3339), oldest.Format(time.RFC3339))
 }
 
 // fits refuses a recovery key that opens nothing in any of the vaults: what it would restore is a store without content.

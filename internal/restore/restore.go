@@ -263,6 +263,9 @@ func (r *run) accounts(ctx context.Context, work chan<- *loading) error {
 	go func() {
 		defer close(old)
 		ended <- r.then.Accounts(ctx, func(h *vault.History) error {
+			if first, _ := h.Span(); first.After(r.o.At) {
+				return nil // it was made later
+			}
 			select {
 			case old <- h:
 				return nil
@@ -272,6 +275,9 @@ func (r *run) accounts(ctx context.Context, work chan<- *loading) error {
 		})
 	}()
 	was, more := <-old
+	if !more {
+		return firstErr(<-ended, r.early(ctx))
+	}
 	err := r.newest.Accounts(ctx, func(h *vault.History) error {
 		for more && was.Account.Compare(h.Account) < 0 {
 			was, more = <-old
@@ -288,6 +294,35 @@ func (r *run) accounts(ctx context.Context, work chan<- *loading) error {
 		return err
 	}
 	return q.rest(ctx)
+}
+
+// early says from when on the vaults have anything, where they have nothing of the moment that is asked for. An account that was made later is restored as it is newest; if all were, that would be the newest of everything, and not what was asked for.
+func (r *run) early(ctx context.Context) error {
+	var first, last time.Time
+	err := r.newest.Accounts(ctx, func(h *vault.History) error {
+		f, l := h.Span()
+		if !f.IsZero() && (first.IsZero() || f.Before(first)) {
+			first = f
+		}
+		if l.After(last) {
+			last = l
+		}
+		return nil
+	})
+	if err != nil || first.IsZero() { // there is nothing at all, and that is said
+		return err
+	}
+	return fail("Run", holdfast.Invalid, "", fmt.Sprintf("at %s there was nothing yet: the first change that can be read is of %s, and the newest of %s; name a moment from the first on, or leave it out for the newest",
+		stamp(r.o.At), stamp(first), stamp(last)), nil)
+}
+
+// stamp writes a moment such that what is asked for by it is not cut off before it.
+func stamp(t time.Time) string {
+	t = t.UTC()
+	if whole := t.Truncate(time.Second); whole.Before(t) {
+		t = whole.Add(time.Second)
+	}
+	return t.Format(time.RFC3339)
 }
 
 // maxApply bounds what is applied at once, maxPiece what a reader hands over. Two of the former are in memory: one that is being applied, and the next, which gathers; of the latter what waits in the channel.

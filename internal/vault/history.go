@@ -70,6 +70,22 @@ func (h *History) Size() (n int64) {
 	return n
 }
 
+// Span returns when the vaults had the first and the last of the account's changes, as their indexes say it; zero where they have none, and merely a head names it.
+func (h *History) Span() (first, last time.Time) {
+	for _, c := range h.all {
+		if c.shelf.claims {
+			continue
+		}
+		if first.IsZero() || c.full.First.Before(first) {
+			first = c.full.First
+		}
+		if c.full.Last.After(last) {
+			last = c.full.Last
+		}
+	}
+	return first, last
+}
+
 // step is a part of one candidate.
 type step struct {
 	c    *candidate
