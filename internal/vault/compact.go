@@ -10,6 +10,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/journal"
+	"holdfast/internal/place"
 )
 
 // Bounds of compaction: so many packs of one tier make one of the next, unless that would be larger than one object should be.
@@ -110,14 +111,11 @@ func (h *packRow) Pop() any {
 func (v *Vault) join(ctx context.Context, packs []PackRef, skip func(holdfast.ID) bool) ([]*run, error) {
 	var h packRow
 	for _, p := range packs {
-		index, err := v.read(ctx, p.Name+indexSuffix, 0, p.IndexSize+1)
+		list, err := v.index(ctx, p)
 		if err != nil {
 			return nil, err
 		}
-		if holdfast.HashOf(index) != p.IndexSHA256 {
-			return nil, fail("Compact", holdfast.Corrupt, p.Name+indexSuffix, "the index does not have its hash", nil)
-		}
-		s := &packSource{v: v, ref: p, list: newMembers(bytes.NewReader(index))}
+		s := &packSource{v: v, ref: p, list: list}
 		if s.now, err = s.list.next(); err == nil {
 			h = append(h, s)
 		} else if err != io.EOF {
@@ -145,6 +143,18 @@ func (v *Vault) join(ctx context.Context, packs []PackRef, skip func(holdfast.ID
 		}
 	}
 	return out, nil
+}
+
+// index reads a pack's index. Errors: Corrupt, those of the place.
+func (v *Vault) index(ctx context.Context, p PackRef) (*members, error) {
+	index, err := place.ReadAll(ctx, v.p, p.Name+indexSuffix, p.IndexSize)
+	if err != nil {
+		return nil, err
+	}
+	if holdfast.HashOf(index) != p.IndexSHA256 {
+		return nil, fail("Pack", holdfast.Corrupt, p.Name+indexSuffix, "the index does not have its hash", nil)
+	}
+	return newMembers(bytes.NewReader(index)), nil
 }
 
 // joinMember adds a member to the runs: to the last one, where it goes on there.

@@ -32,6 +32,13 @@ type PackRef struct {
 	Segments    []string      `json:"segments,omitempty"` // that it was sealed from
 	Replaces    []string      `json:"replaces,omitempty"` // packs that it was compacted from
 	Batches     []BatchRange  `json:"batches,omitempty"`  // whose changes it holds
+	Pruned      *Pruning      `json:"pruned,omitempty"`   // it lacks octets of what it replaces; nil: it has all of them
+}
+
+// Pruning is what a pack was written without: octets of old versions that retention let go of.
+type Pruning struct {
+	Versions int64 `json:"versions"`
+	Octets   int64 `json:"octets"` // of their bodies, before they were compressed
 }
 
 // BatchRange is a part of a term's stream, both ends included. Batches are numbered without gaps, so that what is missing is known from the numbers alone.
@@ -56,6 +63,21 @@ type DrillRef struct {
 	Ended  time.Time     `json:"ended"`
 	Result string        `json:"result"` // pass, fail, inconclusive
 	SHA256 holdfast.Hash `json:"sha256"` // of the result as the store keeps it
+
+	Of       holdfast.ID   `json:"of,omitzero"`        // the id of that vault
+	Head     uint64        `json:"head,omitempty"`     // its newest head when the drill began
+	Accounts []holdfast.ID `json:"accounts,omitempty"` // of one that passed: those that it restored. Only heads of that vault say it
+}
+
+// within returns what a head of a vault says of drills: which accounts one restored matters where it was, and nowhere else.
+func within(vault holdfast.ID, drills []DrillRef) (out []DrillRef) {
+	for _, d := range drills {
+		if d.Of != vault {
+			d.Accounts = nil
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 // Head is a signed checkpoint.
@@ -239,7 +261,7 @@ func (v *Vault) writeHead(ctx context.Context, term Term, at holdfast.Position, 
 		id = last.Vault // as it was: vault.json is signed by nobody
 	}
 	h := Head{Format: Format, Number: last.Number + 1, Vault: id, Store: term.Store, Term: term.Number, At: v.o.Clock.Now().UTC().Truncate(time.Millisecond), PlaceAt: now.UTC().Truncate(time.Millisecond),
-		Position: Position(at), Previous: v.heads.hash, Accounts: accounts, Packs: in.Packs, Covered: in.Covered, Released: in.Released, Vaults: in.Vaults, Drills: in.Drills, Filling: in.Filling, OfTerm: ofTerm(term, ring)}
+		Position: Position(at), Previous: v.heads.hash, Accounts: accounts, Packs: in.Packs, Covered: in.Covered, Released: in.Released, Vaults: in.Vaults, Drills: within(id, in.Drills), Filling: in.Filling, OfTerm: ofTerm(term, ring)}
 	b, err := seal.SignLine(ring.Signer, h)
 	if err != nil {
 		return Head{}, err

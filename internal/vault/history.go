@@ -362,6 +362,9 @@ func (w *walker) step(ctx context.Context, s step) (again bool, err error) {
 		s.c.gone = true
 		return true, nil
 	}
+	if err := w.h.refill(ctx, s.c, part); err != nil {
+		return false, err
+	}
 	last := &part[len(part)-1]
 	w.seq, w.chain = last.Seq, last.Chain
 	return false, w.give(part)

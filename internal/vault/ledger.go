@@ -27,19 +27,23 @@ type ledger struct {
 
 	released map[string]time.Duration // objects that heads release, with the counted time at which that was said
 	holes    []string                 // heads that cannot be read, and that no later one releases
+
+	proven map[holdfast.ID]uint64 // accounts that drills of this vault restored and passed, with the newest head that such a drill began after
 }
 
 // namedPack is a pack with the counted time at which a head first named it, or replaced it.
 type namedPack struct {
 	PackRef
-	at time.Duration
+	at     time.Duration
+	head   uint64 // the number of that head
+	pruned bool   // of one that was replaced: what has its place lacks octets of it
 }
 
 // readLedger brings the ledger up to the newest head. A head that cannot be read is an error, as what it says is not known, until a later one releases it. The lock is held.
 func (v *Vault) readLedger(ctx context.Context) error {
 	l := &v.ledger
 	if l.released == nil {
-		l.released = map[string]time.Duration{}
+		l.released, l.proven = map[string]time.Duration{}, map[holdfast.ID]uint64{}
 	}
 	err := v.Heads(ctx, l.number, func(name string, h Head, _ holdfast.Hash, err error) error {
 		if err != nil {
@@ -48,6 +52,7 @@ func (v *Vault) readLedger(ctx context.Context) error {
 			}
 			l.number, _ = numberOf(name, dirHeads, "")
 			l.holes = append(l.holes, name)
+			clear(l.proven) // it may have said that a drill failed
 			return nil
 		}
 		if !l.last.IsZero() {
@@ -55,15 +60,16 @@ func (v *Vault) readLedger(ctx context.Context) error {
 		}
 		l.number, l.last = h.Number, h.PlaceAt
 		l.release(h.Released)
+		l.prove(&h)
 		for _, p := range h.Packs {
 			l.packs = slices.DeleteFunc(l.packs, func(o namedPack) bool {
 				replaced := slices.Contains(p.Replaces, o.Name)
 				if replaced {
-					l.left = append(l.left, namedPack{o.PackRef, l.counted})
+					l.left = append(l.left, namedPack{o.PackRef, l.counted, h.Number, p.Pruned != nil})
 				}
 				return replaced
 			})
-			l.packs = append(l.packs, namedPack{p, l.counted})
+			l.packs = append(l.packs, namedPack{PackRef: p, at: l.counted, head: h.Number})
 		}
 		return nil
 	})
@@ -84,6 +90,21 @@ func (l *ledger) release(names []string) {
 	}
 }
 
+// prove notes what a head says of drills of this vault: a passed one proves the accounts that it restored, a failed one takes back what others proved. One that began after a head which is not there yet proves nothing.
+func (l *ledger) prove(h *Head) {
+	for _, d := range h.Drills {
+		switch {
+		case d.Of != h.Vault:
+		case d.Result == "fail":
+			clear(l.proven)
+		case d.Result == "pass" && d.Head < h.Number:
+			for _, id := range d.Accounts {
+				l.proven[id] = max(l.proven[id], d.Head)
+			}
+		}
+	}
+}
+
 // LetReport tells what was let go of.
 type LetReport struct {
 	Objects int
@@ -91,7 +112,7 @@ type LetReport struct {
 }
 
 // Let removes what is needed no more: the segments of which a pack was made that a head has named for KeepTail, and packs that others have replaced for Keep. Time is counted along the heads. A pack is read and
-// verified once more before what it was made of goes, segments and packs.
+// verified once more before what it was made of goes, segments and packs. What a pruning replaced does not go here, see Purge.
 func (v *Vault) Let(ctx context.Context) (LetReport, error) {
 	var rep LetReport
 	err := v.due(ctx, v.verifyPack, func(name string) error { return v.let(ctx, name, &rep) })
@@ -117,6 +138,9 @@ func (v *Vault) due(ctx context.Context, sound func(context.Context, PackRef) er
 		if err := sound(ctx, p.PackRef); err != nil {
 			return err
 		}
+		if err := v.soundOriginals(ctx, p.PackRef, sound); err != nil {
+			return err
+		}
 		for _, s := range p.Segments {
 			if !there[s] {
 				continue
@@ -135,50 +159,96 @@ func (v *Vault) due(ctx context.Context, sound func(context.Context, PackRef) er
 	}
 	judged := map[string]bool{}
 	for _, p := range l.left {
-		if l.counted-p.at < v.o.Keep {
+		if p.pruned || l.counted-p.at < v.o.Keep {
 			continue
 		}
-		if err := v.dueReplaced(ctx, p.Name, sound, judged, fn); err != nil {
+		if err := v.dueReplaced(ctx, p, sound, judged, fn); err != nil {
 			return err
 		}
 	}
 	return v.dueReleased(ctx, fn)
 }
 
-// dueReplaced calls fn with a pack that others took the place of, and its index, if what has its place now is sound: until then it is what stands in. judged are the packs that were found sound. The lock is held.
-func (v *Vault) dueReplaced(ctx context.Context, name string, sound func(context.Context, PackRef) error, judged map[string]bool, fn func(string) error) error {
+// dueReplaced calls fn with a pack that others took the place of, and its index, if what has its place now is sound: until then it is what stands in. judged are the packs that were found sound. Where what was joined of it was
+// pruned later, that has its place as long as it waits; where it is gone, this one waits as it would have. The lock is held.
+func (v *Vault) dueReplaced(ctx context.Context, p namedPack, sound func(context.Context, PackRef) error, judged map[string]bool, fn func(string) error) error {
 	for _, suffix := range []string{packSuffix, indexSuffix} {
-		if _, err := v.p.Stat(ctx, name+suffix); holdfast.IsKind(err, holdfast.NotFound) {
-			continue // it went before
-		} else if err != nil {
+		if there, err := v.isThere(ctx, p.Name+suffix); err != nil {
 			return err
+		} else if !there {
+			continue // it went before
 		}
-		if now, ok := v.ledger.inPlaceOf(name); ok && !judged[now.Name] {
+		now, ok := v.ledger.inPlaceOf(p.Name)
+		if x, pruned := v.ledger.prunedAfter(p.Name); pruned {
+			there, err := v.isThere(ctx, x.Name+packSuffix)
+			if err != nil {
+				return err
+			}
+			if !there {
+				p.at, p.head = x.at, x.head
+				if why, err := v.keptBy(ctx, p, sound); err != nil || len(why) > 0 {
+					return err
+				}
+			} else {
+				now = x.PackRef
+			}
+		}
+		if ok && !judged[now.Name] {
 			if err := sound(ctx, now); err != nil {
 				return err
 			}
 			judged[now.Name] = true
 		}
-		if err := fn(name + suffix); err != nil {
+		if err := fn(p.Name + suffix); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// isThere tells whether an object is.
+func (v *Vault) isThere(ctx context.Context, name string) (bool, error) {
+	_, err := v.p.Stat(ctx, name)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // inPlaceOf returns the pack that holds now what one held that was replaced; ok is false where that was released: a repair has written it elsewhere.
 func (l *ledger) inPlaceOf(name string) (now PackRef, ok bool) {
 	for range len(l.left) + 1 {
-		if i := slices.IndexFunc(l.packs, func(p namedPack) bool { return slices.Contains(p.Replaces, name) }); i >= 0 {
-			return l.packs[i].PackRef, true
+		x, last, found := l.next(name)
+		if !found || last {
+			return x.PackRef, found
 		}
-		i := slices.IndexFunc(l.left, func(p namedPack) bool { return slices.Contains(p.Replaces, name) })
-		if i < 0 {
-			return now, false
-		}
-		name = l.left[i].Name
+		name = x.Name
 	}
 	return now, false
+}
+
+// prunedAfter returns the next pack after one that was replaced which was pruned itself; ok is false where none was.
+func (l *ledger) prunedAfter(name string) (x namedPack, ok bool) {
+	for range len(l.left) + 1 {
+		x, last, found := l.next(name)
+		if !found || last || x.pruned {
+			return x, found && !last
+		}
+		name = x.Name
+	}
+	return x, false
+}
+
+// next returns the pack that replaced one; last tells that none replaced that.
+func (l *ledger) next(name string) (x namedPack, last, found bool) {
+	replaces := func(p namedPack) bool { return slices.Contains(p.Replaces, name) }
+	if i := slices.IndexFunc(l.packs, replaces); i >= 0 {
+		return l.packs[i], true, true
+	}
+	if i := slices.IndexFunc(l.left, replaces); i >= 0 {
+		return l.left[i], false, true
+	}
+	return namedPack{}, false, false
 }
 
 // dueReleased calls fn with what was released long enough ago: a segment with its keys, a pack with its index. The lock is held.

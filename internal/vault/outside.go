@@ -204,18 +204,20 @@ func hashAll(r io.Reader) (sum holdfast.Hash, err error) {
 }
 
 // Due tells which objects the vault needs no more, by the time that is counted along its heads: segments of which a pack was made that a head has named for KeepTail, and packs that others have
-// replaced for Keep. It needs no key, so what packs hold is judged by their hashes alone: a segment is due only where its pack is there and has its hash.
+// replaced for Keep; and what a pruning replaced, by the rule of Purge. It needs no key, so what packs hold is judged by their hashes alone: a segment is due only where its pack is there and has its hash.
 func (v *Vault) Due(ctx context.Context) ([]string, error) {
 	var out []string
-	err := v.due(ctx, v.CheckPack, func(name string) error {
-		_, err := v.p.Stat(ctx, name)
-		if err == nil {
+	note := func(name string) error {
+		there, err := v.isThere(ctx, name)
+		if there {
 			out = append(out, name)
-		} else if holdfast.IsKind(err, holdfast.NotFound) {
-			err = nil
 		}
 		return err
-	})
+	}
+	err := v.due(ctx, v.CheckPack, note)
+	if err == nil {
+		err = v.duePurged(ctx, v.CheckPack, note)
+	}
 	return out, err
 }
 

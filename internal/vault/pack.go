@@ -230,35 +230,56 @@ func (v *Vault) gatherSegment(ctx context.Context, s segmentRef, g *gather, torn
 
 // writePack seals runs into a pack and its index.
 func (v *Vault) writePack(ctx context.Context, runs []*run) (PackRef, error) {
+	made := &packing{}
+	for _, r := range runs {
+		sealed, err := v.sealMember(ctx, r.Account, r.lines)
+		if err != nil {
+			return PackRef{}, err
+		}
+		made.add(r.Member, sealed)
+	}
+	return v.putPack(ctx, made)
+}
+
+// sealMember encrypts lines to an account's key.
+func (v *Vault) sealMember(ctx context.Context, account holdfast.ID, lines []byte) ([]byte, error) {
+	key, err := v.AccountKey(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	return seal.Encrypt(seal.PackTight(lines), key.Recipient())
+}
+
+// packing is a pack that is being made.
+type packing struct {
+	octets bytes.Buffer
+	list   []Member
+}
+
+// add puts a member at the end.
+func (p *packing) add(m Member, sealed []byte) {
+	m.Offset, m.Length, m.SHA256 = int64(p.octets.Len()), int64(len(sealed)), holdfast.HashOf(sealed)
+	p.octets.Write(sealed)
+	p.list = append(p.list, m)
+}
+
+// putPack puts a pack and its index.
+func (v *Vault) putPack(ctx context.Context, p *packing) (PackRef, error) {
 	n, err := v.nextPack(ctx)
 	if err != nil {
 		return PackRef{}, err
 	}
 	ref := PackRef{Name: dirPages + number(n)}
-	var pack bytes.Buffer
-	list := make([]Member, 0, len(runs))
-	for _, r := range runs {
-		key, err := v.AccountKey(ctx, r.Account)
-		if err != nil {
-			return ref, err
-		}
-		sealed, err := seal.Encrypt(seal.PackTight(r.lines), key.Recipient())
-		if err != nil {
-			return ref, err
-		}
-		m := r.Member
-		m.Offset, m.Length, m.SHA256 = int64(pack.Len()), int64(len(sealed)), holdfast.HashOf(sealed)
-		pack.Write(sealed)
-		list = append(list, m)
-		ref.Changes += m.To - m.From + 1
+	for i := range p.list {
+		ref.Changes += p.list[i].To - p.list[i].From + 1
 	}
-	index, err := indexOf(list)
+	index, err := indexOf(p.list)
 	if err != nil {
-		return ref, fmt.Errorf("vault.writePack: %w", err)
+		return ref, fmt.Errorf("vault.putPack: %w", err)
 	}
-	ref.Size, ref.SHA256 = int64(pack.Len()), holdfast.HashOf(pack.Bytes())
+	ref.Size, ref.SHA256 = int64(p.octets.Len()), holdfast.HashOf(p.octets.Bytes())
 	ref.IndexSize, ref.IndexSHA256 = int64(len(index)), holdfast.HashOf(index)
-	if err := v.p.Put(ctx, ref.Name+packSuffix, bytes.NewReader(pack.Bytes())); err != nil {
+	if err := v.p.Put(ctx, ref.Name+packSuffix, bytes.NewReader(p.octets.Bytes())); err != nil {
 		return ref, err
 	}
 	return ref, v.p.Put(ctx, ref.Name+indexSuffix, bytes.NewReader(index))

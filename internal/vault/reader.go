@@ -27,6 +27,8 @@ type ReadOptions struct {
 	Account holdfast.ID            // one alone; zero: all
 	Only    func(holdfast.ID) bool // which accounts; nil: all
 	Trust   *seal.Recovery         // who says which signers are the store's own; nil: not asked
+	// AsPruned reads the vault as it will be once what was replaced by packs without old versions is gone: that does not stand in for anything.
+	AsPruned bool
 }
 
 // Damage is something in a vault that could not be read.
@@ -46,6 +48,7 @@ type Reader struct {
 	holes   []BatchRange
 	mu      sync.Mutex // of damage and spares: histories are read by several at a time
 	spares  map[*shelf]*spares
+	origins map[*shelf]*spares
 	stands  []*standing
 	files   []*os.File
 	fault   error // of this machine, not of a vault: it ends the reading, as what is not sorted would be missing

@@ -70,7 +70,12 @@ type Old struct {
 // Superseded returns the versions of an account's items that a change has replaced or deleted which a head of the age had named. What is live is none of them, nor is any record of the account itself or of a collection.
 //
 // Where the history is not whole, or another one than the head names, nothing is old: ok is false.
-func (h *History) Superseded(ctx context.Context, named AccountHead) (old Old, ok bool, err error) {
+func (h *History) Superseded(ctx context.Context, named AccountHead) (Old, bool, error) {
+	return h.superseded(ctx, named, func(*Loaded) {})
+}
+
+// superseded is Superseded that calls fn with each change.
+func (h *History) superseded(ctx context.Context, named AccountHead, fn func(*Loaded)) (old Old, ok bool, err error) {
 	type item struct {
 		collection holdfast.ID
 		name       string
@@ -84,7 +89,7 @@ func (h *History) Superseded(ctx context.Context, named AccountHead) (old Old, o
 	err = h.Changes(ctx, func(list []Loaded) error {
 		for i := range list {
 			c := &list[i]
-			if c.Seq > named.Seq {
+			if fn(c); c.Seq > named.Seq {
 				continue
 			}
 			ok = ok || c.Seq == named.Seq && c.Chain == named.Chain

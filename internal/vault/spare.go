@@ -32,10 +32,8 @@ func (r *Reader) spare(ctx context.Context, s *shelf, account holdfast.ID, why e
 		if err := r.spareTail(ctx, s, x); err != nil {
 			return nil, err
 		}
-		for _, name := range s.pack.Replaces {
-			if p, ok := s.replaced(name); ok {
-				r.sparePack(ctx, s, p, x)
-			}
+		for _, p := range r.behind(s) {
+			r.sparePack(ctx, s, p, x)
 		}
 		if r.spares == nil {
 			r.spares = map[*shelf]*spares{}
@@ -54,13 +52,21 @@ func (r *Reader) spare(ctx context.Context, s *shelf, account holdfast.ID, why e
 	return out, nil
 }
 
-// replaced returns the pack of a name that a shelf's pack took the place of.
-func (s *shelf) replaced(name string) (PackRef, bool) {
-	i := slices.IndexFunc(s.before, func(p PackRef) bool { return p.Name == name })
-	if i < 0 {
-		return PackRef{}, false
+// behind returns the packs that were replaced, one after the other, by what is now on a shelf.
+func (r *Reader) behind(s *shelf) (out []PackRef) {
+	seen := map[string]bool{}
+	for todo := []PackRef{s.pack}; len(todo) > 0; todo = todo[1:] {
+		if todo[0].Pruned != nil && r.o.AsPruned {
+			continue
+		}
+		for _, p := range s.before {
+			if slices.Contains(todo[0].Replaces, p.Name) && !seen[p.Name] {
+				seen[p.Name] = true
+				out, todo = append(out, p), append(todo, p)
+			}
+		}
 	}
-	return s.before[i], true
+	return out
 }
 
 // sparePack takes in a pack that was joined with others.

@@ -31,6 +31,7 @@ type Options struct {
 	SegmentAge    time.Duration // or that old; default 1 h
 	KeepTail      time.Duration // how long a sealed segment stays, for stores that were put back from an older copy; default 13 days
 	Keep          time.Duration // how long a replaced pack stays; default 7 days
+	KeepPruned    time.Duration // how long one stays that was replaced by a pack without its old versions; default 30 days
 	KeyCache      int           // account keys kept in memory; default 20,000
 }
 
@@ -48,6 +49,7 @@ func (o Options) withDefaults() Options {
 	def(&o.SegmentAge, time.Hour)
 	def(&o.KeepTail, 13*24*time.Hour)
 	def(&o.Keep, 7*24*time.Hour)
+	def(&o.KeepPruned, 30*24*time.Hour)
 	def(&o.KeyCache, 20_000)
 	if o.Ring != nil {
 		o.Hybrid = o.Ring.Server.Hybrid()
