@@ -200,7 +200,12 @@ func (b *begun) finish(ctx context.Context, fn func(control.DrillProgress)) (dri
 		Pace: d.pace(), Progress: func(n int64) { fn(control.DrillProgress{Changes: n}) }}
 	var proofs []drill.Proof
 	var err error
+	var began vault.Head // the newest one: what it names, and all before it, was read
 	if o.Vault, err = d.vault(ctx, b.e, b.key); err == nil {
+		if began, err = o.Vault.LastHead(ctx); err != nil {
+			began.Vault = o.Vault.Meta().Vault
+			d.k.log.Warn("which head is the newest could not be read; the drill proves nothing of what was pruned", "vault", b.e.Name, "err", err)
+		}
 		var out *drill.Result
 		out, proofs = drill.Run(ctx, o)
 		o.Vault.Close()
@@ -209,11 +214,11 @@ func (b *begun) finish(ctx context.Context, fn func(control.DrillProgress)) (dri
 		res.Result, res.Ended = drill.Inconclusive, clock.System.Now().UTC().Truncate(time.Second)
 		res.Reasons = append(res.Reasons, "the vault could not be opened: "+sentence(err))
 	}
-	return res, d.keep(ctx, &res, proofs)
+	return res, d.keep(ctx, &res, proofs, began)
 }
 
-// keep writes down what came of a drill, has the vaults name it in their next heads, and says it.
-func (d *drills) keep(ctx context.Context, res *drill.Result, proofs []drill.Proof) error {
+// keep writes down what came of a drill, has the vaults name it in their next heads, and says it. began is the newest head of the vault when it began.
+func (d *drills) keep(ctx context.Context, res *drill.Result, proofs []drill.Proof, began vault.Head) error {
 	sum, err := d.book.End(res, proofs)
 	if err != nil {
 		return err
@@ -231,7 +236,11 @@ func (d *drills) keep(ctx context.Context, res *drill.Result, proofs []drill.Pro
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
-	if err := d.k.relay.Record(ctx, vault.HeadInput{Drills: []vault.DrillRef{{Drill: res.ID, Vault: res.Vault, Ended: res.Ended, Result: string(res.Result), SHA256: sum}}}); err != nil {
+	ref := vault.DrillRef{Drill: res.ID, Vault: res.Vault, Ended: res.Ended, Result: string(res.Result), SHA256: sum, Of: began.Vault, Head: began.Number}
+	for _, p := range proofs {
+		ref.Accounts = append(ref.Accounts, p.Account)
+	}
+	if err := d.k.relay.Record(ctx, vault.HeadInput{Drills: []vault.DrillRef{ref}}); err != nil {
 		d.k.log.Warn("not every vault could name the drill in a head", "drill", res.ID, "err", err)
 	}
 	return nil

@@ -42,6 +42,7 @@ type vaultServeFlags struct {
 	renew                  string
 	newSigner              bool
 	keepTail, keep, erased time.Duration
+	pruned                 time.Duration
 	scrub                  time.Duration
 	rate, most             int64
 }
@@ -91,6 +92,7 @@ It takes only what goes on exactly where the vault ends, and tells nobody's cloc
 	l.BoolVar(&f.newSigner, "accept-new-signer", false, "let the store begin with another signing key, once: it lost its keys, and was restored with its recovery key")
 	l.DurationVar(&f.keepTail, "keep-tail", 13*24*time.Hour, "how long segments stay of which a pack was made")
 	l.DurationVar(&f.keep, "keep", 7*24*time.Hour, "how long objects stay that others have replaced")
+	l.DurationVar(&f.pruned, "keep-pruned", 30*24*time.Hour, "how long packs stay that others without their old versions have replaced; a drill must have proven those too")
 	l.DurationVar(&f.erased, "keep-erased", 7*24*time.Hour, "how long the keys of erased accounts stay")
 	l.DurationVar(&f.scrub, "scrub-every", 7*24*time.Hour, "how often everything is read again")
 	l.Int64Var(&f.rate, "scrub-rate", 32<<20, "`OCTETS` a second that reading takes at most")
@@ -181,7 +183,7 @@ func (s *servedVault) open(ctx context.Context) (made bool, err error) {
 	if s.index, err = vaultd.OpenIndex(filepath.Join(s.own, "index.sqlite")); err != nil {
 		return false, err
 	}
-	s.guard, err = vaultd.NewGuard(ctx, s.place, s.index, vaultd.Options{Log: s.log, KeepTail: s.f.keepTail, Keep: s.f.keep, KeepErased: s.f.erased, MaxOctets: s.f.most, NewSigner: s.f.newSigner})
+	s.guard, err = vaultd.NewGuard(ctx, s.place, s.index, vaultd.Options{Log: s.log, KeepTail: s.f.keepTail, Keep: s.f.keep, KeepPruned: s.f.pruned, KeepErased: s.f.erased, MaxOctets: s.f.most, NewSigner: s.f.newSigner})
 	if err != nil {
 		return false, refused("the vault in %s cannot be kept: %s", root, sentence(err))
 	}

@@ -223,7 +223,7 @@ func (d *run) fill(ctx context.Context) (*restore.Report, error) {
 		return nil, err
 	}
 	defer e.Close()
-	o := restore.Options{Vaults: []*vault.Vault{d.o.Vault}, Recovery: d.o.Trust, Engine: e, Derive: d.o.Derive, Spool: filepath.Join(d.o.Dir, "spool"), Nonce: holdfast.NewID(nil), Bare: true, Load: loadChanges,
+	o := restore.Options{Vaults: []*vault.Vault{d.o.Vault}, Recovery: d.o.Trust, Engine: e, Derive: d.o.Derive, Spool: filepath.Join(d.o.Dir, "spool"), Nonce: holdfast.NewID(nil), Bare: true, AsPruned: true, Load: loadChanges,
 		Workers: 2, Clock: d.o.Clock, Log: d.o.Log, Pace: d.o.Pace}
 	if d.o.Chosen.Only != nil {
 		o.Only = d.o.Chosen.has

@@ -32,7 +32,10 @@ type Options struct {
 	Collection string    // path, of that account; empty: all
 
 	// Bare restores what the vaults have and nothing else: no epoch of the restore's own, no credentials that are newer than the rest. That is what a drill compares.
-	Bare  bool
+	Bare bool
+	// AsPruned restores what the vaults will have once what was replaced by packs without old versions is gone. See [vault.ReadOptions].
+	AsPruned bool
+
 	Only  func(holdfast.ID) bool      // which accounts; nil: all, or the one that Account names
 	Large int64                       // octets in the vaults from which on an account waits until the smaller ones are back; 0: 64 MiB
 	Load  int                         // changes that are applied at once, at most; 0: 5,000
@@ -115,7 +118,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return rep, err
 	}
-	newest, err := vault.NewReader(ctx, o.Vaults, vault.ReadOptions{Spool: o.Spool + "-newest", Account: only, Only: o.Only, Trust: o.Recovery})
+	newest, err := vault.NewReader(ctx, o.Vaults, vault.ReadOptions{Spool: o.Spool + "-newest", Account: only, Only: o.Only, Trust: o.Recovery, AsPruned: o.AsPruned})
 	if err != nil {
 		return rep, err
 	}
@@ -126,7 +129,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	defer r.later.close()
 	if !o.At.IsZero() {
-		r.then, err = vault.NewReader(ctx, o.Vaults, vault.ReadOptions{Spool: o.Spool + "-then", Account: only, Trust: o.Recovery, At: o.At})
+		r.then, err = vault.NewReader(ctx, o.Vaults, vault.ReadOptions{Spool: o.Spool + "-then", Account: only, Trust: o.Recovery, At: o.At, AsPruned: o.AsPruned})
 		if err != nil {
 			return rep, err
 		}

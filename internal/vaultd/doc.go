@@ -16,10 +16,12 @@
 // # What the guard lets go
 //
 // Segments of which a pack was made that a head has named for KeepTail, packs that others replaced for Keep, keys of which a newer version was there for Keep, and the keys of an account that was erased, after
-// KeepErased. Time is the server's own, counted along heads whose time the server has judged, at most a day from one to the next: a clock that jumps makes nothing old.
+// KeepErased. A pack that was replaced by one which a head calls pruned goes after KeepPruned, and only if a head names a drill that passed, began after the head that named the new pack, and restored
+// every account of whose members the new index does not have the very octets; the new pack must have its hash, and some pack each member of the old one. Time is the server's own, counted along heads whose time the server has judged, at most a day from one to the next: a clock that jumps makes nothing old.
 //
 // # What is not known
 //
 // A stolen append credential can add rubbish that is well-formed, and take the right to write from its owner, who notices at once. It cannot make anything that a restore takes for the store's: that needs
-// the store's signer. Who has the disk of this server has all of it; the store's own verification and a restore find what he changed, see GUARANTEES.md.
+// the store's signer. Who has that as well, because he has the store, can call anything pruned and proven, and rubbish a pack that others were joined to: what he replaces so stays for KeepPruned, or for Keep, and who
+// keeps the prune credential elsewhere has that time to notice. Who has the disk of this server has all of it; the store's own verification and a restore find what he changed, see GUARANTEES.md.
 package vaultd

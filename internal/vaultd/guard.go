@@ -25,6 +25,7 @@ type Options struct {
 	Log        *slog.Logger
 	KeepTail   time.Duration // how long a sealed segment stays; default 13 days
 	Keep       time.Duration // how long what was replaced stays; default 7 days
+	KeepPruned time.Duration // how long a pack stays that one without its old versions replaced; default 30 days
 	KeepErased time.Duration // how long the keys of an erased account stay; default 7 days
 	MaxOctets  int64         // of all objects; 0: as many as the disk takes
 	NewSigner  bool          // the next term may be signed by another signer than those before: the store lost its keys and was restored with its recovery key
@@ -78,7 +79,7 @@ func NewGuard(ctx context.Context, p place.Place, x *Index, o Options) (*Guard, 
 	for _, d := range []struct {
 		v   *time.Duration
 		def time.Duration
-	}{{&o.KeepTail, 13 * 24 * time.Hour}, {&o.Keep, 7 * 24 * time.Hour}, {&o.KeepErased, 7 * 24 * time.Hour}} {
+	}{{&o.KeepTail, 13 * 24 * time.Hour}, {&o.Keep, 7 * 24 * time.Hour}, {&o.KeepPruned, 30 * 24 * time.Hour}, {&o.KeepErased, 7 * 24 * time.Hour}} {
 		if *d.v <= 0 {
 			*d.v = d.def
 		}
@@ -100,7 +101,7 @@ func NewGuard(ctx context.Context, p place.Place, x *Index, o Options) (*Guard, 
 
 // load reads what the place holds. What is damaged there does not keep the vault from being served: a restore may need the rest. The lock is held, or nobody else has the guard yet.
 func (g *Guard) load(ctx context.Context) error {
-	v, err := vault.Open(ctx, vault.Options{Place: g.Place, Clock: g.o.Clock, Log: g.o.Log, KeepTail: g.o.KeepTail, Keep: g.o.Keep})
+	v, err := vault.Open(ctx, vault.Options{Place: g.Place, Clock: g.o.Clock, Log: g.o.Log, KeepTail: g.o.KeepTail, Keep: g.o.Keep, KeepPruned: g.o.KeepPruned})
 	if err != nil {
 		return err
 	}
