@@ -18,6 +18,7 @@ type Item struct {
 	Dirty   bool // an edit waits for its upload
 	Deleted bool // a deletion does
 	Known   bool // it came from the server, or the server has taken it
+	Edit    int  // the number of the edit or deletion that its person made last here
 }
 
 // Collection is an address book or calendar as a device has it.
@@ -143,6 +144,9 @@ func (d *Device) Restart() {
 
 // Reset is an account taken away and set up again: the store is empty.
 func (d *Device) Reset() { d.cols, d.found, d.notBefore = nil, false, time.Time{} }
+
+// Waits tells until when a server's request for patience holds it back; the zero time, or one that is past: it does not.
+func (d *Device) Waits() time.Time { return d.notBefore }
 
 // session is one sync of a device.
 type session struct {

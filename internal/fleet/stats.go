@@ -43,7 +43,7 @@ func (s *Stats) sync(err error, took time.Duration) {
 		return
 	}
 	s.Failed.Add(1)
-	text := "no answer"
+	text := "no answer, or one that its client refuses"
 	var e *statusError
 	if errors.As(err, &e) {
 		text = fmt.Sprintf("answered %d", e.status)
