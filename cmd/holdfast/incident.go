@@ -16,25 +16,27 @@ import (
 func (a *app) incidentCommand() *cobra.Command {
 	c := group(&cobra.Command{
 		Use:   "incident",
-		Short: "Show and release accounts of which a phone has seen more than the store has",
+		Short: "Show and settle that a phone has seen more than the store has",
 		Long: `A phone that comes with proof of changes which this store does not have shows that the store is older
 than it should be: a copy was put in place that lacks the newest changes, or a disk lost them. From then on
 every device of that account is told to wait (503), so that none drops what the store lacks.
 
-Look for a newer copy of the data first. If there is one, put it in place and release the account then.
-If there is none, export from the phone what only it has, and release the account.`,
+Look for a newer copy of the data first. If there is one, put it in place: who was held for that alone is held
+no more once the store has it. If there is none, export from the phone what only it has, bring that in
+(holdfast salvage), and then let go on who waits: release an account, dismiss the loss of one device.`,
 		Example: `  holdfast incident list
+  holdfast incident show alice@example.org
   holdfast incident release alice@example.org
-  holdfast incident release --all`,
+  holdfast incident dismiss alice@example.org --device Pixel`,
 	})
-	c.AddCommand(a.incidentList(), a.incidentShow(), a.incidentRelease())
+	c.AddCommand(a.incidentList(), a.incidentShow(), a.incidentDismiss(), a.incidentRelease())
 	return c
 }
 
 func (a *app) incidentList() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "List the accounts that wait; exit status 1 if there are any",
+		Short: "List the accounts and devices that wait; exit status 1 if there are any",
 		Args:  args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
@@ -61,57 +63,139 @@ func (a *app) showIncidents(list []control.Incident) error {
 	}
 	var rows [][]string
 	for _, x := range list {
-		device := x.Device
-		if device == "" {
-			device = "-"
+		who := "all devices"
+		if n := len(heldDevices(x)); !x.Held {
+			who = count(int64(n), "device")
 		}
-		rows = append(rows, []string{x.Account, day(x.Since), device, fmt.Sprintf("change %d", x.Seen), fmt.Sprintf("change %d", x.Head)})
+		rows = append(rows, []string{x.Account, day(x.Since), cmp.Or(x.Device, "-"), fmt.Sprintf("change %d", x.Seen), fmt.Sprintf("change %d", x.Head), who})
 	}
-	if err := a.table("ACCOUNT SINCE DEVICE SEEN HELD", rows); err != nil {
+	if err := a.table("ACCOUNT SINCE DEVICE SEEN HELD WAITS", rows); err != nil {
 		return err
 	}
-	a.say("Their devices are told to wait. See `holdfast incident --help` before you release them.\n")
+	a.say("Who waits is told so, and keeps what it has. See `holdfast incident --help` before you let anybody go on.\n")
 	return nil
+}
+
+// heldDevices returns the devices of an incident that wait, each for what it has seen itself.
+func heldDevices(x control.Incident) []control.IncidentDevice {
+	return slices.DeleteFunc(slices.Clone(x.Devices), func(d control.IncidentDevice) bool { return d.State != "held" })
 }
 
 func (a *app) incidentShow() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show EMAIL",
-		Short: "Show why an account waits, and what can be done",
+		Short: "Show why an account or a device waits, and what can be done",
 		Args:  account(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
-				list, err := cl.Incidents(ctx)
+				x, err := incidentOf(ctx, cl, names[0])
 				if err != nil {
 					return err
 				}
-				i := slices.IndexFunc(list, func(x control.Incident) bool { return x.Account == names[0] || x.ID.String() == names[0] })
-				if i < 0 {
-					return &exitError{exitNegative, names[0] + " is not in doubt"}
-				}
 				if a.json {
-					return a.printJSON("incident.show", list[i])
+					return a.printJSON("incident.show", x)
 				}
-				a.explainIncident(list[i])
+				a.explainIncident(x)
 				return nil
 			})
 		},
 	}
 }
 
+// incidentOf returns the incident of one account.
+func incidentOf(ctx context.Context, cl *control.Client, name string) (x control.Incident, err error) {
+	list, err := cl.Incidents(ctx)
+	if err != nil {
+		return x, err
+	}
+	i := slices.IndexFunc(list, func(x control.Incident) bool { return x.Account == name || x.ID.String() == name })
+	if i < 0 {
+		return x, &exitError{exitNegative, name + " is not in doubt"}
+	}
+	return list[i], nil
+}
+
 // explainIncident says what is known of an incident, and what to do.
 func (a *app) explainIncident(x control.Incident) {
-	a.printf("%s has waited since %s: nobody reads or writes it.\n", x.Account, day(x.Since))
-	name, of := strings.CutPrefix(x.Device, "vault ")
-	if of {
+	if x.Held {
+		a.printf("%s has waited since %s: nobody reads or writes it.\n", x.Account, day(x.Since))
+	} else {
+		a.printf("%s is read and written; what its devices alone have seen waits with them.\n", x.Account)
+	}
+	if name, of := strings.CutPrefix(x.Device, "vault "); of {
 		a.printf("The vault %s has changes of it up to number %d that this store does not have; this store went another way, up to number %d.\n", name, x.Seen, x.Head)
 		a.printf("Look at what the vault has:    holdfast restore --from VAULT --key FILE --into DIR --account %s\n", x.Account)
-	} else {
+	} else if len(x.Devices) == 0 {
 		a.printf("%s has proof of change %d; this store has %d.\n", cmp.Or(x.Device, "A device"), x.Seen, x.Head)
+	}
+	for _, d := range x.Devices {
+		a.printf("%s\n", deviceLine(d))
+	}
+	if !strings.HasPrefix(x.Device, "vault ") {
 		a.printf("Is there a newer copy?         holdfast vault status, holdfast vault verify\n")
 		a.printf("Bring in what a vault has:     holdfast repair --account %s --from VAULT\n", x.Account)
 	}
-	a.printf("Go on with what this store has: holdfast incident release %s\n", x.Account)
+	if x.Held {
+		a.printf("Go on with what this store has: holdfast incident release %s\n", x.Account)
+	}
+	for _, d := range heldDevices(x) {
+		a.printf("Give up what %s alone has:  holdfast incident dismiss %s --device %s\n", d.Name, x.Account, d.ID)
+	}
+}
+
+// deviceLine says how one device of an incident fares.
+func deviceLine(d control.IncidentDevice) string {
+	s := fmt.Sprintf("%s has proof of change %d; this store had %d then.", d.Name, d.Seen, d.Head)
+	if d.Ended != nil {
+		return s + fmt.Sprintf(" It waits no more: %s, %s.", d.State, day(*d.Ended))
+	}
+	return s + " " + wouldDrop(d)
+}
+
+// wouldDrop says what a stock client does once it is let go on, by count.
+func wouldDrop(d control.IncidentDevice) string {
+	if d.Missing == 0 {
+		return "It waits, and would then drop what it has and the store lacks; nobody can tell how much that is."
+	}
+	return fmt.Sprintf("It waits, and would then drop what it has and the store lacks: up to %s.", count(int64(d.Missing), "item"))
+}
+
+func (a *app) incidentDismiss() *cobra.Command {
+	var device string
+	c := &cobra.Command{
+		Use:   "dismiss EMAIL --device ID",
+		Short: "Give up what one device alone has seen, and let it go on",
+		Long: `Give up what one device alone has seen, and let it go on. The device then lists what the store has, and
+drops what the store lacks: what only it had is lost with that. Export from it first what matters, and bring
+that in. ID is the device's id, or what its owner calls it.`,
+		Args: account(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if device == "" {
+				return usage(cmd, errors.New("name the device with --device; `holdfast incident show` tells which wait"))
+			}
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+				d, err := cl.Dismiss(ctx, names[0], device)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON("incident.dismiss", map[string]any{"account": names[0], "device": d.ID, "missing": d.Missing})
+				}
+				a.printf("%s of %s goes on. It lists what this store has, and drops what it does not have%s.\n", d.Name, names[0], upTo(d.Missing))
+				return nil
+			})
+		},
+	}
+	c.Flags().StringVar(&device, "device", "", "the device's `ID`, or what its owner calls it")
+	return c
+}
+
+// upTo says how much a device may drop; nothing where that is not known.
+func upTo(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (up to %s)", count(int64(n), "item"))
 }
 
 func (a *app) incidentRelease() *cobra.Command {
@@ -119,9 +203,10 @@ func (a *app) incidentRelease() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "release {EMAIL | --all}",
 		Short: "Let an account go on with what this store has",
-		Long: `Let an account go on with what this store has. Its devices will then list what the store has, and drop what
-it does not have: changes that are only on a phone are lost with that. Do it once the newest copy is in place,
-or once you know that there is none.`,
+		Long: `Let an account go on with what this store has. Devices that did not prove to have seen more will then list what
+the store has, and drop what it does not have: of what only a phone has, that is lost which nobody has exported.
+Those that did prove it wait on, until their loss is dismissed or salvaged. Release an account once the newest
+copy is in place, or once you know that there is none.`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			if all == (len(list) == 1) {
@@ -132,43 +217,58 @@ or once you know that there is none.`,
 					return err
 				}
 			}
-			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
-				released, err := settle(ctx, cl, list)
-				if err != nil {
-					return err
-				}
-				if a.json {
-					return a.printJSON("incident.release", map[string]any{"released": released})
-				}
-				for _, name := range released {
-					a.printf("%s is released. Its devices will list what this store has, and drop what it does not have.\n", name)
-				}
-				if len(released) == 0 {
-					a.say("No account is in doubt.\n")
-				}
-				return nil
-			})
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error { return a.release(ctx, cl, list) })
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "release every account that is in doubt")
 	return c
 }
 
-// settle releases the accounts named; none named: all that are in doubt. It returns their names.
-func settle(ctx context.Context, cl *control.Client, names []string) ([]string, error) {
-	if len(names) > 0 {
-		return names, cl.Release(ctx, names[0])
-	}
+// release releases the accounts named; none named: all that are held. Before each it warns of what clients would then drop.
+func (a *app) release(ctx context.Context, cl *control.Client, names []string) error {
 	list, err := cl.Incidents(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	done := []string{}
+	released, waiting := []string{}, 0
 	for _, x := range list {
-		if err := cl.Release(ctx, x.ID.String()); err != nil {
-			return done, err
+		waiting += len(heldDevices(x))
+		if !x.Held || len(names) > 0 && x.Account != names[0] && x.ID.String() != names[0] {
+			continue
 		}
-		done = append(done, x.Account)
+		a.warnRelease(x)
+		if err := cl.Release(ctx, x.ID.String()); err != nil {
+			return err
+		}
+		released = append(released, x.Account)
 	}
-	return done, nil
+	if len(names) > 0 && len(released) == 0 {
+		return cl.Release(ctx, names[0]) // which says why not
+	}
+	if a.json {
+		return a.printJSON("incident.release", map[string]any{"released": released})
+	}
+	for _, name := range released {
+		a.printf("%s is released. Its devices will list what this store has, and drop what it does not have.\n", name)
+	}
+	if len(released) == 0 {
+		a.say("No account is in doubt.\n")
+	}
+	if waiting > 0 {
+		a.say("%s with proof of more wait on, each until its loss is salvaged or dismissed: holdfast incident list\n", count(int64(waiting), "device"))
+	}
+	return nil
+}
+
+// warnRelease says what clients of an account may drop once it is released.
+func (a *app) warnRelease(x control.Incident) {
+	most := uint64(0)
+	for _, d := range heldDevices(x) {
+		most = max(most, d.Missing)
+	}
+	if most == 0 {
+		a.say("Warning: %s may lack changes, and nobody can tell how many. Devices that hold them and list anew drop them.\n", x.Account)
+		return
+	}
+	a.say("Warning: %s lacks up to %s that a device has seen. Other devices that hold them and list anew drop them.\n", x.Account, count(int64(most), "change"))
 }

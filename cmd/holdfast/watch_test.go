@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/internal/core"
 	"holdfast/internal/notice"
 	"holdfast/internal/relay"
 	"holdfast/internal/scrub"
@@ -95,8 +96,8 @@ func TestWhatIsWrongOtherwise(t *testing.T) {
 	}
 	met := true
 	w.met = func() bool { return met }
-	doubts := int64(0)
-	w.doubts = func() int64 { return doubts }
+	doubts := 0
+	w.doubts = func() []core.Doubt { return make([]core.Doubt, doubts) }
 	for _, x := range []struct {
 		name, want string
 		change     func()

@@ -26,6 +26,7 @@ type Config struct {
 	SignIn   SignIn
 	Doctor   Doctor
 	Erase    Erase
+	Incident Incident
 	Drill    Drill
 	Scrub    Scrub
 	Upgrade  Upgrade
@@ -116,6 +117,12 @@ type SignIn struct {
 type Erase struct {
 	Wait  time.Duration // it can be undone so long
 	Every time.Duration // between two looks
+}
+
+// Incident is how it is told that accounts or devices wait because more was seen than the store has.
+type Incident struct {
+	Remind   time.Duration // between two reminders
+	Deadline time.Duration // by when somebody is to decide
 }
 
 // Doctor is what the checks of the machine measure and when they warn.
@@ -279,6 +286,9 @@ func (c *Config) Keys() []Key {
 
 		{Name: "erase.wait", Default: "720h", Value: &c.Erase.Wait, Help: "how long an account waits to be erased, and that can be undone"},
 		{Name: "erase.every", Default: "1h", Value: &c.Erase.Every, Help: "between two looks at what is to be erased"},
+
+		{Name: "incident.remind", Default: "24h", Value: &c.Incident.Remind, Help: "how often it is told again that accounts or devices wait because more was seen than the store has"},
+		{Name: "incident.deadline", Default: "168h", Value: &c.Incident.Deadline, Help: "by when somebody is to decide about those; after it they wait on, and each reminder says so"},
 
 		{Name: "keys.hybrid", Default: "false", Value: &c.Keyring.Hybrid, Help: "make keys that withstand quantum computers too; age 1.3 and later reads them"},
 		{Name: "keys.nag", Default: "4320h", Value: &c.Keyring.Nag, Help: "how long after the last check of the recovery key it is asked for again"},

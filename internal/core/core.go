@@ -128,8 +128,9 @@ func (s *Service) Limits() Limits { return s.limits }
 // Now returns the service's time, UTC.
 func (s *Service) Now() time.Time { return s.clock.Now().UTC() }
 
-// Run does the service's regular work until ctx ends: it writes down gathered sightings, and doubts that could not be written down before.
+// Run does the service's regular work until ctx ends: it writes down gathered sightings, and doubts that could not be written down before, and looks whether doubts are over.
 func (s *Service) Run(ctx context.Context) {
+	s.reconsider(ctx)
 	for {
 		t := s.clock.NewTimer(s.limits.SeenInterval)
 		select {
@@ -139,7 +140,14 @@ func (s *Service) Run(ctx context.Context) {
 		case <-t.C():
 			s.flushSeen(ctx)
 			s.keepDoubts(ctx)
+			s.reconsider(ctx)
 		}
+	}
+}
+
+func (s *Service) reconsider(ctx context.Context) {
+	if err := s.Reconsider(ctx); err != nil && ctx.Err() == nil {
+		s.log.Warn("it cannot be looked whether doubts are over; they stay", "err", err)
 	}
 }
 
@@ -153,17 +161,17 @@ func (s *Service) Close(ctx context.Context) {
 type Stats struct {
 	Acknowledged int64 // groups committed since the start
 	InDoubt      int64 // requests refused because a device had seen more than the store has
-	// AccountsInDoubt is of how many accounts this is so now.
-	AccountsInDoubt int64
-	Accounts        int64
-	Engine          store.Info
+	// AccountsInDoubt is of how many accounts somebody is held for that now, DevicesInDoubt how many devices are, each by what it has seen itself.
+	AccountsInDoubt, DevicesInDoubt int64
+	Accounts                        int64
+	Engine                          store.Info
 }
 
 // Stats returns the counters as they are.
 func (s *Service) Stats() Stats {
 	i := s.engine.Info()
-	requests, accounts := s.doubt.count()
-	return Stats{Acknowledged: s.acked.Load(), InDoubt: requests, AccountsInDoubt: accounts, Accounts: i.Accounts, Engine: i}
+	requests, accounts, devices := s.doubt.count()
+	return Stats{Acknowledged: s.acked.Load(), InDoubt: requests, AccountsInDoubt: accounts, DevicesInDoubt: devices, Accounts: i.Accounts, Engine: i}
 }
 
 // Newest returns when the newest change was made, by the clock of then; zero where there is none.

@@ -9,17 +9,32 @@ import (
 	"holdfast"
 )
 
-// Doubt says that a device proved to have seen more of an account than this store has. While it stands, nobody reads or writes the account through a
-// face: what the store would list is not what the account's owner has, and devices would drop the rest. Only an operator ends it, see [Service.Settle].
+// Doubt is what is known of an account of which more was seen than this store has: by devices, or by a vault that has another history.
+//
+// The account as a whole is held while Since is set: nobody reads or writes it through a face, because what the store would list is not what its owner has, and
+// devices would drop the rest. That ends when an operator says that what the store has is what counts ([Service.Settle]), or when the store was proven to have all of it.
+// Each device that brought evidence is held by itself beyond that, until its loss is dismissed or salvaged by name ([Service.Dismiss]): it alone would drop what it alone knows.
 type Doubt struct {
 	Account    holdfast.ID `json:"account"`
-	Since      time.Time   `json:"since,omitzero"`    // zero: there is none now, there was one
-	Released   time.Time   `json:"released,omitzero"` // when an operator ended the last one; zero: never
+	Since      time.Time   `json:"since,omitzero"`    // zero: the account as a whole is not held
+	Released   time.Time   `json:"released,omitzero"` // when that last ended; zero: never
 	Device     holdfast.ID `json:"device"`            // which presented the token; zero: none that has an app password
 	Collection holdfast.ID `json:"collection"`        // of which
 	Seq        uint64      `json:"seq,string"`        // what the device has seen
 	Head       uint64      `json:"head,string"`       // what the store had
 	Vault      string      `json:"vault,omitempty"`   // which has another history of the account, up to Seq; empty: a device brought the doubt
+	Evidence   []Evidence  `json:"evidence,omitempty"`
+}
+
+// held tells whether anybody is held for it.
+func (d *Doubt) held() bool {
+	return !d.Since.IsZero() || slices.ContainsFunc(d.Evidence, Evidence.Open)
+}
+
+// clone returns a copy that shares nothing.
+func (d Doubt) clone() Doubt {
+	d.Evidence = slices.Clone(d.Evidence)
+	return d
 }
 
 // doubts are the accounts that are in doubt, or were.
@@ -36,6 +51,10 @@ type doubts struct {
 func (d *doubts) init(known []Doubt) {
 	d.accounts = make(map[holdfast.ID]Doubt, len(known))
 	for _, x := range known {
+		x = x.clone()
+		if len(x.Evidence) == 0 && !x.Since.IsZero() && !x.Device.IsZero() { // as earlier versions wrote it
+			x.Evidence = []Evidence{{Device: x.Device, Collection: x.Collection, Seq: x.Seq, Head: x.Head, Since: x.Since}}
+		}
 		d.accounts[x.Account] = x
 	}
 }
@@ -51,11 +70,30 @@ func (d *doubts) standing(p *Person) error {
 	return inDoubt("Access", p.Email)
 }
 
+// stands returns the error that a principal's requests for an account get: if that is in doubt as a whole, or what the principal's own device has seen of it is.
+func (d *doubts) stands(p holdfast.Principal, of *Person) error {
+	if err := d.standing(of); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	x := d.accounts[of.ID]
+	if i := x.of(p.Device); i < 0 || !x.Evidence[i].Open() {
+		return nil
+	}
+	d.requests++
+	return deviceInDoubt("Access", of.Email)
+}
+
 func inDoubt(op, ref string) error {
 	return fail(op, holdfast.InDoubt, ref, "this server may lack changes that one of your devices has seen; nothing is listed or taken until its operator has settled that")
 }
 
-// begin puts an account in doubt. fresh tells that it was not.
+func deviceInDoubt(op, ref string) error {
+	return fail(op, holdfast.InDoubt, ref, "this device has seen changes that this server does not have; nothing is listed to it, and so it keeps them, until they were brought in or given up by name")
+}
+
+// begin puts an account in doubt as a whole, with what is known of why. fresh tells that it was not.
 func (d *doubts) begin(x Doubt) (fresh bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -64,7 +102,7 @@ func (d *doubts) begin(x Doubt) (fresh bool) {
 	if !old.Since.IsZero() {
 		return false
 	}
-	x.Released = old.Released
+	x.Released, x.Evidence = old.Released, old.Evidence
 	d.accounts[x.Account] = x
 	d.changed++
 	return true
@@ -73,7 +111,7 @@ func (d *doubts) begin(x Doubt) (fresh bool) {
 func (d *doubts) of(account holdfast.ID) Doubt {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.accounts[account]
+	return d.accounts[account].clone()
 }
 
 // list returns what is known, by account, and how many changes it includes.
@@ -82,21 +120,27 @@ func (d *doubts) list() ([]Doubt, uint64) {
 	defer d.mu.Unlock()
 	out := make([]Doubt, 0, len(d.accounts))
 	for _, x := range d.accounts {
-		out = append(out, x)
+		out = append(out, x.clone())
 	}
 	slices.SortFunc(out, func(a, b Doubt) int { return a.Account.Compare(b.Account) })
 	return out, d.changed
 }
 
-func (d *doubts) count() (requests, accounts int64) {
+// count returns the requests that were refused, the accounts of which somebody is held, and the devices that are held for what they have seen.
+func (d *doubts) count() (requests, accounts, devices int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, x := range d.accounts {
-		if !x.Since.IsZero() {
+		if x.held() {
 			accounts++
 		}
+		for _, e := range x.Evidence {
+			if e.Open() {
+				devices++
+			}
+		}
 	}
-	return d.requests, accounts
+	return d.requests, accounts, devices
 }
 
 // Diverged puts an account in doubt whose history went on in this store and in a vault in different ways, up to seq there and to head here. It is written down before it returns.
@@ -116,40 +160,65 @@ func (s *Service) Diverged(ctx context.Context, account holdfast.ID, vault strin
 	return nil
 }
 
-// Doubts returns the doubts that stand, by account.
+// Doubts returns the doubts for which somebody is held, by account.
 func (s *Service) Doubts() []Doubt {
 	all, _ := s.doubt.list()
-	return slices.DeleteFunc(all, func(x Doubt) bool { return x.Since.IsZero() })
+	return slices.DeleteFunc(all, func(x Doubt) bool { return !x.held() })
 }
 
-// Settle ends an account's doubt by an operator's decision: what this store has is what counts from now on. Devices whose tokens this store does not
-// know list anew then, and drop what it does not have. It is written down before it holds. Errors: NotFound (there is no doubt), Unavailable.
+// Settle ends an account's doubt by an operator's decision: what this store has is what counts from now on. Devices that brought evidence are held on, each until its
+// loss is dismissed or salvaged; all others list what this store has, and drop what it does not have. It is written down before it holds. Errors: NotFound (the account is not held), Unavailable.
 func (s *Service) Settle(ctx context.Context, account holdfast.ID) error {
+	begun := false
+	return s.decide(ctx, "Settle", account, func(x *Doubt) error {
+		if x.Since.IsZero() {
+			return fail("Settle", holdfast.NotFound, account.String(), "this account is not in doubt")
+		}
+		if x.Vault != "" && !begun { // from here on the histories are told apart by more than their chains
+			if err := s.beginEpoch(ctx, account, "settled against the history that the vault "+x.Vault+" has"); err != nil {
+				return &holdfast.Error{Op: "core.Settle", Kind: holdfast.KindOf(err), Ref: account.String(), Text: "a new epoch could not be begun; the account stays in doubt", Err: err}
+			}
+			begun = true
+		}
+		s.log.Warn("an operator released an account that was in doubt: its devices will list what this store has", "account", account, "since", x.Since,
+			"device", x.Device, "collection", x.Collection, "seq", x.Seq, "head", x.Head)
+		*x = Doubt{Account: account, Released: s.Now().Truncate(time.Second), Evidence: x.Evidence}
+		return nil
+	})
+}
+
+// decide changes what is known of an account by fn, and makes that durable before it holds.
+func (s *Service) decide(ctx context.Context, op string, account holdfast.ID, fn func(*Doubt) error) error {
 	d := &s.doubt
 	d.saving.Lock()
 	defer d.saving.Unlock()
-	all, changed := d.list()
-	i := slices.IndexFunc(all, func(x Doubt) bool { return x.Account == account && !x.Since.IsZero() })
-	if i < 0 {
-		return fail("Settle", holdfast.NotFound, account.String(), "this account is not in doubt")
-	}
-	was := all[i]
-	if was.Vault != "" { // from here on the histories are told apart by more than their chains
-		if err := s.beginEpoch(ctx, account, "settled against the history that the vault "+was.Vault+" has"); err != nil {
-			return &holdfast.Error{Op: "core.Settle", Kind: holdfast.KindOf(err), Ref: account.String(), Text: "a new epoch could not be begun; the account stays in doubt", Err: err}
+	for {
+		all, changed := d.list()
+		i := slices.IndexFunc(all, func(x Doubt) bool { return x.Account == account })
+		if i < 0 {
+			return fail(op, holdfast.NotFound, account.String(), "this account is not in doubt")
+		}
+		if err := fn(&all[i]); err != nil {
+			return err
+		}
+		if err := s.write(ctx, all); err != nil {
+			return &holdfast.Error{Op: "core." + op, Kind: holdfast.Unavailable, Ref: account.String(), Text: "the decision could not be written down; nothing has changed", Err: err}
+		}
+		if d.replace(all[i], changed) {
+			return nil
 		}
 	}
-	all[i] = Doubt{Account: account, Released: s.Now().Truncate(time.Second)}
-	if err := s.write(ctx, all); err != nil {
-		return &holdfast.Error{Op: "core.Settle", Kind: holdfast.Unavailable, Ref: account.String(), Text: "the decision could not be written down; the account stays in doubt", Err: err}
-	}
+}
+
+// replace takes what was decided of an account, if nothing has changed since it was looked at. What it replaces was written down. d.saving is held.
+func (d *doubts) replace(x Doubt, seen uint64) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.saved = changed
-	d.accounts[account] = all[i]
-	s.log.Warn("an operator released an account that was in doubt: its devices will list what this store has", "account", account, "since", was.Since,
-		"device", was.Device, "collection", was.Collection, "seq", was.Seq, "head", was.Head)
-	return nil
+	if d.changed != seen {
+		return false
+	}
+	d.accounts[x.Account], d.saved = x, seen
+	return true
 }
 
 // beginEpoch begins the next epoch of an account, where its history ends. One that the store does not have has none.
@@ -194,48 +263,4 @@ func (s *Service) keepDoubts(ctx context.Context) {
 		return
 	}
 	d.saved = changed
-}
-
-// lost judges an authentic token whose history the store does not have. It puts the account that handed it out in doubt, whoever presents it, save where an operator released the account
-// and the device has not shown since to have come over: its token is then one of those that were given up.
-func (r *Reader) lost(owner *Person, t syncToken) error {
-	if released := r.s.doubt.of(owner.ID).Released; !released.IsZero() {
-		came, err := r.cameOver(owner, t.collection, released)
-		if err != nil {
-			return err
-		}
-		if !came {
-			return badToken(t.collection.String())
-		}
-	}
-	head, err := r.snap.Head(owner.ID)
-	if err != nil {
-		return err
-	}
-	x := Doubt{Account: owner.ID, Since: r.s.Now().Truncate(time.Second), Device: r.p.Device, Collection: t.collection, Seq: t.seq, Head: head.Seq}
-	if r.s.doubt.begin(x) {
-		r.s.log.Error("a device presented an authentic sync token whose history this store does not have: the store may be older than what the device has seen. Nobody reads or writes the account until that is settled: holdfast incident list",
-			"account", owner.Email, "collection", t.collection, "device", r.p.Device, "epoch", t.epoch, "seq", t.seq, "head", head.Seq)
-	}
-	if _, ok := r.owner.bindings[t.collection]; !ok && owner.ID != r.owner.ID {
-		// The device was given it, so it was bound here: what the store lacks may be the binding, and a home without it would make phones drop the collection.
-		x.Account = r.owner.ID
-		r.s.doubt.begin(x)
-	}
-	r.doubted = inDoubt("Changes", owner.Email)
-	return r.doubted
-}
-
-// cameOver tells whether the reader's device was seen in a collection, with a token that this store has or by a full listing, after a moment.
-func (r *Reader) cameOver(owner *Person, c holdfast.ID, after time.Time) (bool, error) {
-	written, err := r.snap.Sightings(owner.ID)
-	if err != nil {
-		return false, err
-	}
-	for _, x := range append(written, r.s.seen.of(seenKey{r.p.Device, c})) {
-		if x.Device == r.p.Device && x.Collection == c && x.At.After(after) {
-			return true, nil
-		}
-	}
-	return false, nil
 }

@@ -150,20 +150,50 @@ func TestDoubtHoldsUntilItIsSettled(t *testing.T) {
 	old.o.Doubted = old.written
 	for when, s := range map[string]*core.Service{"released": again, "released, after a restart": core.New(old.o)} {
 		h := shelf{s, old.p, old.book}
+		if _, _, _, err := h.sync(t, h.book, old.after, 0); !holdfast.IsKind(err, holdfast.InDoubt) { // what it alone knows is not given up with that
+			t.Errorf("%s: the device that proved it: %v", when, err)
+		}
+		if _, _, _, err := h.other().sync(t, h.book, "", 0); err != nil {
+			t.Errorf("%s: another device: %v", when, err)
+		}
+		if d := s.Doubts(); len(d) != 1 || !d[0].Since.IsZero() {
+			t.Errorf("%s: %+v", when, d)
+		}
+	}
+	for _, s := range []*core.Service{again, core.New(old.o)} {
+		if err := s.Dismiss(t.Context(), old.p.Account, old.p.Device, core.Dismissed); err != nil {
+			t.Fatal(err)
+		}
+		wantKind(t, s.Dismiss(t.Context(), old.p.Account, old.p.Device, core.Dismissed), holdfast.NotFound)
+		h := shelf{s, old.p, old.book}
 		_, _, _, err := h.sync(t, h.book, old.after, 0) // the device is told to list anew
 		if !holdfast.IsKind(err, holdfast.BadToken) || len(s.Doubts()) != 0 {
-			t.Errorf("%s: %v, %+v", when, err, s.Doubts())
+			t.Errorf("dismissed: %v, %+v", err, s.Doubts())
 		}
+	}
+	old.o.Doubted = old.written
+	h := shelf{core.New(old.o), old.p, old.book}
+	if _, _, _, err := h.sync(t, h.book, old.after, 0); !holdfast.IsKind(err, holdfast.BadToken) {
+		t.Errorf("dismissed, after a restart: %v", err)
 	}
 }
 
-// TestAReleaseIsForOneLoss: a device that came over after a release proves the next loss again.
-func TestAReleaseIsForOneLoss(t *testing.T) {
+// other is another device of the same account.
+func (h shelf) other() shelf {
+	h.p.Device = holdfast.ID{2}
+	return h
+}
+
+// TestADecisionIsForOneLoss: a device that came over after its loss was dismissed proves the next loss again, and the account is held again.
+func TestADecisionIsForOneLoss(t *testing.T) {
 	old := newPast(t)
 	_, _, _, err := old.sync(t, old.book, old.after, 0)
 	wantKind(t, err, holdfast.InDoubt)
-	if err := old.s.Settle(t.Context(), old.p.Account); err != nil {
+	if err := old.s.Dismiss(t.Context(), old.p.Account, old.p.Device, core.Dismissed); err != nil {
 		t.Fatal(err)
+	}
+	if d := old.s.Doubts(); len(d) != 0 {
+		t.Errorf("the last device's loss was dismissed, and the account is held: %+v", d)
 	}
 	old.clock.Advance(time.Minute)
 	if _, _, _, err := old.sync(t, old.book, "", 0); err != nil {
@@ -173,6 +203,68 @@ func TestAReleaseIsForOneLoss(t *testing.T) {
 	wantKind(t, err, holdfast.InDoubt)
 	if len(old.written) != 1 || old.written[0].Since.IsZero() || old.written[0].Released.IsZero() {
 		t.Errorf("written down: %+v", old.written)
+	}
+	_, _, _, err = old.other().sync(t, old.book, "", 0)
+	wantKind(t, err, holdfast.InDoubt)
+}
+
+// TestASecondDeviceOfOneLoss: one that comes with the same lost past after a release is held, alone.
+func TestASecondDeviceOfOneLoss(t *testing.T) {
+	old := newPast(t)
+	_, _, _, err := old.sync(t, old.book, old.after, 0)
+	wantKind(t, err, holdfast.InDoubt)
+	if err := old.s.Settle(t.Context(), old.p.Account); err != nil {
+		t.Fatal(err)
+	}
+	old.clock.Advance(time.Minute)
+	two := old.other()
+	for range 2 {
+		_, _, _, err = two.sync(t, old.book, old.after, 0)
+		wantKind(t, err, holdfast.InDoubt)
+		_, _, _, err = two.sync(t, old.book, "", 0)
+		wantKind(t, err, holdfast.InDoubt)
+	}
+	three := old.shelf
+	three.p.Device = holdfast.ID{3}
+	if _, _, _, err := three.sync(t, old.book, "", 0); err != nil {
+		t.Errorf("a device that knows no better: %v", err)
+	}
+	if d := old.s.Doubts(); len(d) != 1 || len(d[0].Evidence) != 2 || !d[0].Since.IsZero() {
+		t.Errorf("%+v", d)
+	}
+	if st := old.s.Stats(); st.AccountsInDoubt != 1 || st.DevicesInDoubt != 2 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestWhatIsRegainedHoldsNobody: where the store has after all what a device has seen, nobody needs to decide anything.
+func TestWhatIsRegainedHoldsNobody(t *testing.T) {
+	old := newPast(t)
+	_, _, _, err := old.sync(t, old.book, old.after, 0)
+	wantKind(t, err, holdfast.InDoubt)
+	if err := old.s.Reconsider(t.Context()); err != nil || len(old.s.Doubts()) != 1 {
+		t.Fatalf("it is as it was, and %v, %+v", err, old.s.Doubts())
+	}
+	d := old.s.Doubts()[0]
+	if err := old.s.Missing(t.Context(), &d); err != nil || d.Evidence[0].Missing != d.Evidence[0].Seq-d.Evidence[0].Head {
+		t.Errorf("%v, %+v", err, d)
+	}
+	home, err := old.s.Locate(t.Context(), holdfast.Principal{Account: old.p.Account}, old.p.Account, []string{"addressbooks"})
+	wantKind(t, err, holdfast.InDoubt)
+	old.o.Doubted = nil
+	free := core.New(old.o) // which knows nothing of the doubt, and writes what the twin wrote
+	if home, err = free.Locate(t.Context(), old.p, old.p.Account, []string{"addressbooks"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := free.MakeCollection(t.Context(), old.p, core.NewCollection{Owner: old.p.Account, Parent: home.Collection.ID, Name: "new", Type: holdfast.TypeAddressbook}); err != nil {
+		t.Fatal(err)
+	}
+	shelf{free, old.p, old.book}.mustPut(t, "1.vcf", "u1 x")
+	if err := old.s.Reconsider(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := old.sync(t, old.book, old.after, 0); err != nil || len(old.s.Doubts()) != 0 {
+		t.Errorf("%v, %+v", err, old.s.Doubts())
 	}
 }
 

@@ -88,7 +88,7 @@ func (s *Service) usable(p holdfast.Principal, person *Person) error {
 		}
 		return fail("Access", holdfast.Unavailable, person.Email, text)
 	}
-	return s.doubt.standing(person)
+	return s.doubt.stands(p, person)
 }
 
 func needPrivileges(ref string) error {

@@ -150,6 +150,12 @@ func TestTokenOfALostHistoryIs503(t *testing.T) {
 	if err := g.core.Settle(t.Context(), g.alice.ID); err != nil {
 		t.Fatal(err)
 	}
+	for _, at := range []string{"/dav/", PrincipalHref(g.alice.ID), g.home("addressbooks"), g.book(), g.book() + "x.vcf"} {
+		g.want(503, "PROPFIND", at, "", "Depth: 0") // and its device until what it has seen is there, or given up
+	}
+	if err := g.core.Reconsider(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	g.want(207, "REPORT", g.book(), syncBody(token, ""))
 }
 

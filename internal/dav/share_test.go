@@ -326,6 +326,12 @@ func TestAnOwnerInDoubtLeavesTheBindingListed(t *testing.T) {
 	if err := c.core.Settle(t.Context(), c.alice.ID); err != nil {
 		t.Fatal(err)
 	}
+	c.wantAs(207, "walt", "PROPFIND", bound, "", "Depth: 0")
+	c.wantAs(503, "rita", "PROPFIND", bound, "", "Depth: 0") // her device brought the doubt
+	c.wantAs(207, "rita", "PROPFIND", "/dav/addressbooks/{me}/", "", "Depth: 1").has(t, c.path("rita", "<D:href>"+bound+"</D:href>"))
+	if err := c.core.Reconsider(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	c.wantAs(207, "rita", "PROPFIND", bound, "", "Depth: 0")
 	state := func(s holdfast.AccountState) {
 		if _, err := c.core.UpdateAccount(t.Context(), holdfast.Actor{}, c.alice.ID, func(r *holdfast.AccountRecord) error { r.State = s; return nil }); err != nil {
