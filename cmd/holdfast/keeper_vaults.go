@@ -232,14 +232,22 @@ func why(s *control.VaultStatus) string {
 		}
 	}
 	for _, v := range s.Vaults {
-		if v.State != string(relay.Whole) {
-			text += fmt.Sprintf("; %s is %s", v.Name, v.State)
+		if word := stateOf(&v); word != string(relay.Whole) {
+			text += fmt.Sprintf("; %s is %s", v.Name, word)
 			if v.Reason != "" {
 				text += " (" + v.Reason + ")"
 			}
 		}
 	}
 	return text
+}
+
+// stateOf says in a word how a vault fares. One that was whole and has a reason does not answer.
+func stateOf(v *control.VaultState) string {
+	if v.State == string(relay.Whole) && v.Reason != "" {
+		return "silent"
+	}
+	return v.State
 }
 
 // Add implements [control.Vaults].

@@ -10,6 +10,7 @@ import (
 
 	"holdfast/internal/control"
 	"holdfast/internal/registry"
+	"holdfast/internal/relay"
 
 	"github.com/spf13/cobra"
 )
@@ -152,7 +153,7 @@ func (a *app) withVaults(cmd *cobra.Command, fn func(control.VaultStatus) error)
 func (a *app) vaultTable(s control.VaultStatus) error {
 	var rows [][]string
 	for _, v := range s.Vaults {
-		rows = append(rows, []string{v.Name, v.Kind, v.Mode, v.State, inTable(v.Domain), v.Location})
+		rows = append(rows, []string{v.Name, v.Kind, v.Mode, stateOf(&v), inTable(v.Domain), v.Location})
 	}
 	return a.table("NAME KIND MODE STATE DOMAIN LOCATION", rows)
 }
@@ -191,11 +192,7 @@ func (a *app) showVaults(s control.VaultStatus) error {
 	a.printf("%s: %s\n", s.Verdict, s.Why)
 	a.printf("A change is acknowledged once it is in %s; on failure: %s\n", s.Policy.Ack, s.Policy.OnFailure)
 	for _, v := range s.Vaults {
-		lag := "nothing is behind"
-		if v.LagChanges > 0 {
-			lag = fmt.Sprintf("%d behind, %.0f s", v.LagChanges, v.LagSeconds)
-		}
-		a.printf("  %-10s %-11s %s, %s, %s\n", v.Name, v.State, v.Mode, lag, v.Location)
+		a.printf("  %-10s %-11s %s, %s, %s\n", v.Name, stateOf(&v), v.Mode, lagOf(&v), v.Location)
 		if v.Reason != "" {
 			a.printf("             %s\n", v.Reason)
 		}
@@ -207,6 +204,17 @@ func (a *app) showVaults(s control.VaultStatus) error {
 		}
 	}
 	return nil
+}
+
+// lagOf says what a vault lacks. Of one that cannot be reached now it is not said that nothing is behind: it had everything when it last answered.
+func lagOf(v *control.VaultState) string {
+	switch {
+	case v.LagChanges > 0:
+		return fmt.Sprintf("%d behind, %.0f s", v.LagChanges, v.LagSeconds)
+	case stateOf(v) == string(relay.Whole):
+		return "nothing is behind"
+	}
+	return "no change waits for it"
 }
 
 func (a *app) vaultVerify() *cobra.Command {

@@ -51,7 +51,7 @@ type VaultState struct {
 	SameDomainAs []string    `json:"same_domain_as"` // other copies that would end with it: vaults, and "engine"
 	WhySame      string      `json:"same_domain_why,omitempty"`
 	Mode         string      `json:"mode"`  // sync, async
-	State        string      `json:"state"` // filling, whole, behind, unreachable, fenced, damaged, full
+	State        string      `json:"state"` // opening, filling, whole, behind, unreachable, fenced, damaged, full
 	Reason       string      `json:"reason,omitempty"`
 	Since        *time.Time  `json:"since"`
 	LagChanges   int64       `json:"lag_changes"`

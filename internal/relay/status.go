@@ -51,7 +51,7 @@ type Status struct {
 // The verdicts: what an operator can conclude.
 const (
 	VerdictOK      = "ok"
-	VerdictLate    = "late"    // a vault lags behind
+	VerdictLate    = "late"    // a vault lags behind, or does not answer
 	VerdictAtRisk  = "at-risk" // one failure would take all copies
 	VerdictUnknown = "unknown" // that is not known yet
 )
@@ -97,6 +97,13 @@ func (r *Relay) status() Status {
 			x.LagChanges = int64(engine - s.pos.Batch)                // each batch has at least one
 			x.LagSeconds = max(0, now.Sub(r.waitsSince(s)).Seconds()) // the clock may have been put back
 		}
+		quiet := s.up && now.Sub(s.read) > r.o.Late
+		switch {
+		case s.state == Behind && x.LagChanges == 0:
+			x.State = Opening // it lacks nothing, and cannot be written to yet
+		case s.state == Whole && quiet:
+			x.Reason = "it has not answered since " + s.read.UTC().Format("2006-01-02 15:04:05 UTC") + ", and whether it still has what it had is not known"
+		}
 		if !s.lastShip.IsZero() {
 			at := s.lastShip.UTC().Truncate(time.Millisecond)
 			x.LastShip = &at
@@ -119,8 +126,8 @@ func (r *Relay) status() Status {
 				domains[x.Domain] = true
 			}
 		}
-		late = late || !s.up || x.LagSeconds > r.o.Late.Seconds()
-		unknown = unknown || s.state == Opening
+		late = late || !s.up || quiet || x.LagSeconds > r.o.Late.Seconds()
+		unknown = unknown || x.State == Opening
 		out.Vaults = append(out.Vaults, x)
 	}
 	out.Domains = len(domains)

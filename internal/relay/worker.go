@@ -17,7 +17,7 @@ type State string
 
 // The states of a vault.
 const (
-	Opening     State = "opening"
+	Opening     State = "opening"     // it is being reached, and takes nothing yet
 	Filling     State = "filling"     // it never was whole: it counts for nothing
 	Whole       State = "whole"       // it has everything, or is a moment behind
 	Behind      State = "behind"      // it is whole, but late
