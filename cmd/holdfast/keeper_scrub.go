@@ -134,6 +134,14 @@ func (k *keeper) noteServer(name string, s remote.Server) {
 	if err := k.scrubs.put(name, now); err != nil {
 		k.log.Warn("what a vault's server found could not be written down", "vault", name, "err", err)
 	}
+	k.see()
+}
+
+// see has it looked at once at what a reading has found, or no longer finds, if somebody watches.
+func (k *keeper) see() {
+	if k.watched != nil {
+		k.watched()
+	}
 }
 
 // mendVault repairs a vault in which its last reading found damage, whoever had it read; once for each reading. Where the engine has damage of its own that is not mended, nothing is written into vaults out of it.

@@ -77,7 +77,9 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 		x.note(control.VaultFinding{Object: d.Object, What: d.What})
 		rep.Damaged = append(rep.Damaged, d.Object)
 	}
-	return rep, k.scrubs.note(rep)
+	err = k.scrubs.note(rep)
+	k.see()
+	return rep, err
 }
 
 // verifier is one run of Verify.

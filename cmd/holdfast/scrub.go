@@ -68,6 +68,7 @@ func (s *engineScrub) Scrub(ctx context.Context, fn func(scrub.Finding)) (done s
 		x.Source = scrub.FromVaults(k.openSound, filepath.Join(k.c.Data, scrubSpoolName))
 	}
 	r, err := x.Round(ctx)
+	k.see()
 	if err != nil {
 		return done, err
 	}
@@ -178,7 +179,7 @@ func engineConditions(s scrub.State, c *config.Config, now time.Time) (found []n
 		r = s.Now
 	}
 	if r != nil && r.Left() > 0 {
-		o := notice.Condition{Key: "damage.engine", Severity: notice.Critical, Title: "The living store holds something damaged", Measure: float64(r.Left()), Since: r.Began,
+		o := notice.Condition{Key: "damage.engine", Severity: notice.Critical, Title: "The living store holds something damaged", Measure: float64(r.Left()), Since: r.Began, Sure: true,
 			Text: fmt.Sprintf("When it was last read, %s came out that could not be mended. See what, and what to do: holdfast scrub", count(r.Left(), "finding"))}
 		found = append(found, o)
 	}

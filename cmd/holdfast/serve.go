@@ -145,6 +145,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.store.drills.busy, s.store.keeper.busy = s.people.busy, s.people.busy
 	s.setup = auth.NewSetup(nil, nil, s.c.SetupLink)
 	s.watcher = newWatcher(s)
+	s.store.keeper.watched = s.watcher.see
 	s.health = newHealth(s)
 	s.metrics = newMetrics(s)
 	face, err := s.face()

@@ -36,6 +36,8 @@ type watcher struct {
 	drills   func() []drillState   // of each vault
 	scrubbed func() scrub.State    // what is known of the engine's octets
 
+	seeing sync.Mutex // held while it is looked and shown: what was seen earlier is shown earlier
+
 	mu    sync.Mutex
 	since map[string]time.Time         // since when something is so, without a break
 	ill   map[string]relay.VaultStatus // how a vault last failed
@@ -84,8 +86,15 @@ func (w *watcher) run(ctx context.Context) {
 	}
 	every := min(w.c.Notify.Every, w.c.Vault.Late/looksInLate)
 	for clock.Sleep(ctx, clock.System, every) == nil {
-		w.board.Look(w.look(clock.System.Now()))
+		w.see()
 	}
+}
+
+// see looks now, and shows it.
+func (w *watcher) see() {
+	w.seeing.Lock()
+	defer w.seeing.Unlock()
+	w.board.Look(w.look(clock.System.Now()))
 }
 
 // look returns all that is wrong now.
@@ -275,7 +284,7 @@ func (w *watcher) scrubs(now time.Time) (found []notice.Condition) {
 	for _, e := range w.keeper.vaults().Vaults {
 		last, known := w.keeper.scrubs.of(e.Name)
 		if known && last.Findings > 0 {
-			found = append(found, notice.Condition{Key: "damage." + e.Name, Severity: notice.Critical, Title: fmt.Sprintf("The vault %s holds something damaged", e.Name), Measure: float64(last.Findings), Since: last.At,
+			found = append(found, notice.Condition{Key: "damage." + e.Name, Severity: notice.Critical, Title: fmt.Sprintf("The vault %s holds something damaged", e.Name), Measure: float64(last.Findings), Since: last.At, Sure: true,
 				Text: fmt.Sprintf("When it was last read, %s came out (%s). The living service can write it anew: holdfast vault repair %s", count(last.Findings, "finding"), firstOf(last.Damaged), e.Name)})
 		}
 		since := e.Added

@@ -22,7 +22,7 @@ type Options struct {
 	Server string // which server it is, for people
 	Ways   []Way
 
-	Quiet    time.Duration // a condition is over after it was absent for so long; default 5 min
+	Quiet    time.Duration // a condition is over after it was absent for so long, unless it is sure; default 5 min
 	Again    time.Duration // between two notices that the same condition got worse, unless its severity or grade rose; default 15 min
 	Timeout  time.Duration // for one delivery; default 30 s
 	Retry    time.Duration // after a delivery failed, doubled by each further one; default 5 s
@@ -175,7 +175,7 @@ func (b *Board) absent(o *Open, now time.Time) {
 	if o.Absent == nil || o.Absent.After(now) {
 		o.Absent, b.unsaved = &now, true
 	}
-	if now.Sub(*o.Absent) < b.o.Quiet {
+	if !o.Sure && now.Sub(*o.Absent) < b.o.Quiet {
 		return
 	}
 	delete(b.open, o.Key)

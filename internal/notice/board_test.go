@@ -311,3 +311,23 @@ func TestAllWaysAreTried(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestWhatIsSureIsOverAtOnce: what was found by looking at everything does not wait to be absent for long, also where a restart lies between.
+func TestWhatIsSureIsOverAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mail := &box{name: "mail"}
+		x := lay(t, mail)
+		defer func() { x.stop() }()
+		damage := Condition{Key: "damage.attic", Severity: Critical, Title: "The vault attic holds something damaged", Text: "Look.", Measure: 1, Sure: true}
+		for _, again := range []func(){func() {}, x.restart} {
+			x.look(time.Minute, damage, late(60))
+			mail.take()
+			again()
+			x.look(time.Second)
+			want(t, mail, "over damage.attic")
+			if open := x.b.Conditions(); len(open) != 1 || open[0].Key != "vault.attic" {
+				t.Errorf("open: %+v", open)
+			}
+		}
+	})
+}

@@ -42,6 +42,8 @@ type Condition struct {
 	Grade int `json:"grade"`
 	// Measure is how bad it is, more being worse; 0: it is not measured. It is worse once it has doubled.
 	Measure float64 `json:"measure"`
+	// Sure tells that its end is found out as its beginning was, by looking at everything: it is over as soon as it is no longer found, and does not wait for [Options].Quiet.
+	Sure bool `json:"sure,omitempty"`
 }
 
 // Bounds of what a condition says, in octets.
