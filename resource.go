@@ -73,6 +73,7 @@ type Resource struct {
 	Properties  Properties // nil unless asked for
 	Body        []byte     // nil unless asked for; never changed by who holds it
 	Blob        *Blob      // instead of Body, for large octets
+	Pruned      bool       // of an earlier version: its octets were let go of by retention, and Body is nil whoever asks
 }
 
 // Index returns what was derived of the resource's octets, for who writes them again.

@@ -14,6 +14,7 @@
 //	S10  digests are equal across engines
 //	S11  what is erased is gone
 //	S12  damaged octets are mended in place, by octets of their recorded hash alone
+//	S13  what is pruned is the octets of superseded versions alone
 //
 // Engines know nothing of formats: what queries need to know of octets comes with the entry ([holdfast.Index]). They do read the records of
 // accounts and collections, because logins and paths are unique and only a commit can judge that.
@@ -58,6 +59,11 @@ type Engine interface {
 	// Corrupt (the store is damaged in more than octets, and writing could make it worse), Full, Unavailable, Fenced.
 	Mend(ctx context.Context, account holdfast.ID, seq uint64, body []byte) error
 
+	// Prune lets the octets go of changes that a later change of the same item replaced or deleted, and of nothing else: seqs, chains, digests, ETags and sizes are what they were, and the change says from then on that it is
+	// [holdfast.Change.Pruned]. It is all or nothing, and durable when it returns nil. versions and octets count what was let go of; what had been already is passed over. A reader who has a snapshot open sees either.
+	// Errors: Invalid (one of them is live, a record, a deletion, empty or a blob; nothing was let go of), TooLarge (more than MaxPrune), NotFound (there is no such change), Corrupt (as Mend), Full, Unavailable, Fenced.
+	Prune(ctx context.Context, account holdfast.ID, seqs []uint64) (versions int, octets int64, err error)
+
 	// Check reads the whole store and verifies it: structure, chains and sums; if octets is set, the hash of every body, and, if derive is not nil, what the
 	// index says of every live member. It reports findings through report and goes on; the error is for what kept it from checking.
 	Check(ctx context.Context, octets bool, derive Derive, report func(Finding)) error
@@ -80,7 +86,8 @@ type Holder interface {
 const MaxSnapshot = 5 * time.Second
 
 // Snapshot is a read of one moment. It is used by one goroutine at a time. What its methods return belongs to the caller; the Body of what
-// is handed to a callback is valid until the callback returns, unless cloned.
+// is handed to a callback is valid until the callback returns, unless cloned. What was pruned is never shown as an empty body: changes and earlier versions say that
+// they are Pruned, and a read of what is there now fails with Corrupt ([Hollow]).
 type Snapshot interface {
 	Directory
 	Tree

@@ -363,6 +363,10 @@ func (v *View) resource(a *account, it *item, f store.Fields) (r holdfast.Resour
 			return r, err
 		}
 		r.UID, r.Times = it.index.UID, it.index.Times
+		if r.Pruned && f&store.WithBody != 0 {
+			return holdfast.Resource{}, store.Hollow("Resource", w.Name)
+		}
+		r.Pruned = false // said of what was, and this is shown as what is
 		if f&store.WithBody == 0 {
 			r.Body, r.Blob = nil, nil
 		}
@@ -393,7 +397,10 @@ func (v *View) derive(it *item, r *holdfast.Resource) error {
 		return err
 	}
 	x, ok := holdfast.Index{}, true
-	if v.o.Derive != nil {
+	switch {
+	case r.Pruned: // nobody knows; what was there has its octets, unless something is wrong
+		ok = false
+	case v.o.Derive != nil:
 		x, ok = v.o.Derive(&c, r)
 	}
 	if !ok {

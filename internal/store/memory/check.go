@@ -59,7 +59,10 @@ func (a *account) check(octets bool) (found []store.Finding) {
 			add(v, "The chain does not follow from the change before.")
 			chain = v.Chain
 		}
-		if octets && v.Op == holdfast.OpPut && v.Blob == nil && holdfast.HashOf(v.Body) != v.ETag {
+		if v.Pruned && (a.current(v) || !v.Prunable()) {
+			add(v, "The octets were let go of, and must not be.")
+		}
+		if octets && v.Op == holdfast.OpPut && v.Blob == nil && !v.Pruned && holdfast.HashOf(v.Body) != v.ETag {
 			add(v, "The octets do not match their hash.")
 		}
 		if octets && len(v.PropsRaw) > 0 && holdfast.HashOf(v.PropsRaw) != v.PropsHash {
@@ -87,7 +90,7 @@ func (v view) misfits(derive store.Derive) (found []store.Finding) {
 	for _, c := range v.all() {
 		about := v.describe(c)
 		for _, it := range v.list(c, "") {
-			if it.Blob != nil {
+			if it.Blob != nil || it.Pruned {
 				continue
 			}
 			r := it.resource(store.WithBody | store.WithType)
@@ -111,6 +114,9 @@ func sealed(vs []*version) bool {
 	}
 	g.Seal()
 	for i, v := range vs {
+		if v.Pruned { // what it was sealed with is not there
+			continue
+		}
 		if g.Entries[i].Hash != v.Hash {
 			return false
 		}

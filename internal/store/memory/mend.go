@@ -20,9 +20,9 @@ func (e *Engine) Mend(ctx context.Context, id holdfast.ID, seq uint64, body []by
 		return store.NoChange("Mend", id, seq)
 	}
 	v := a.changes[seq-1]
-	if err := store.Mends(&v.Change, body); err != nil {
+	if err := store.Mends(&v.Change, a.current(v), body); err != nil {
 		return err
 	}
-	v.Body = bytes.Clone(body)
+	v.Body, v.Pruned = bytes.Clone(body), false
 	return nil
 }

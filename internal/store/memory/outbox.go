@@ -207,6 +207,9 @@ func (tx *commit) apply(c *holdfast.Change) error {
 	if c.Seq != seq+1 || c.Epoch != epoch || c.Entry.CanonicalHash(c.Collection) != c.Hash {
 		return misfit("Change %d of epoch %d of account %s does not follow change %d.", c.Seq, c.Epoch, c.Account, seq)
 	}
+	if why := store.Arrives(c); why != "" {
+		return misfit("Change %d of account %s %s.", c.Seq, c.Account, why)
+	}
 	col := a.collections[c.Collection]
 	if col == nil {
 		if c.Kind != holdfast.KindCollection || c.Op != holdfast.OpPut {
@@ -222,6 +225,7 @@ func (tx *commit) apply(c *holdfast.Change) error {
 	if err := tx.add(col, &c.Entry); err != nil {
 		return err
 	}
+	a.changes[len(a.changes)-1].Pruned = c.Pruned
 	if !c.Chain.IsZero() && a.now().head().Chain != c.Chain {
 		return misfit("Change %d of account %s has another chain than its journal gives.", c.Seq, c.Account)
 	}

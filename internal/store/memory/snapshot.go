@@ -204,7 +204,11 @@ func (s *snapshot) Child(parent holdfast.ID, name string) (holdfast.Collection, 
 
 // Resource implements [store.Tree].
 func (s *snapshot) Resource(id holdfast.ID, name string, f store.Fields) (holdfast.Resource, error) {
-	return s.resource("Resource", id, name, 0, f)
+	r, err := s.resource("Resource", id, name, 0, f)
+	if err != nil {
+		return r, err
+	}
+	return r, whole(&r, f)
 }
 
 // ResourceAt implements [store.History]; seq 0 means now.
@@ -247,7 +251,7 @@ func (s *snapshot) List(id holdfast.ID, after string, limit int, f store.Fields,
 	if err != nil {
 		return err
 	}
-	return hand(cut(items, limit), f, fn)
+	return handNow(cut(items, limit), f, fn)
 }
 
 // Between implements [store.Tree].
@@ -256,7 +260,7 @@ func (s *snapshot) Between(id holdfast.ID, from, to int64, f store.Fields, fn fu
 	if err != nil {
 		return err
 	}
-	return hand(items, f, fn)
+	return handNow(items, f, fn)
 }
 
 // ListAt implements [store.History]; seq 0 means now.
@@ -275,7 +279,7 @@ func (s *snapshot) ChangesSince(id holdfast.ID, seq uint64, limit int, f store.F
 		return false, err
 	}
 	page := cut(items, limit)
-	return len(page) < len(items), hand(page, f, fn)
+	return len(page) < len(items), handNow(page, f, fn)
 }
 
 // gather collects versions under the lock, so that callbacks run without it.
@@ -294,6 +298,25 @@ func cut(items []*version, limit int) []*version {
 		return items[:limit]
 	}
 	return items
+}
+
+// whole refuses what is there now and has no octets, where they are asked for.
+func whole(r *holdfast.Resource, f store.Fields) error {
+	if r.Pruned && r.State == holdfast.Live && f&store.WithBody != 0 {
+		return store.Hollow("Resource", r.Name)
+	}
+	r.Pruned = false // said of what was
+	return nil
+}
+
+// handNow is hand of what is there now.
+func handNow(items []*version, f store.Fields, fn func(*holdfast.Resource) error) error {
+	return hand(items, f, func(r *holdfast.Resource) error {
+		if err := whole(r, f); err != nil {
+			return err
+		}
+		return fn(r)
+	})
 }
 
 func hand(items []*version, f store.Fields, fn func(*holdfast.Resource) error) error {

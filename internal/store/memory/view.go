@@ -187,6 +187,7 @@ func (v *version) resource(f store.Fields) *holdfast.Resource {
 	if f&store.WithBody != 0 {
 		r.Body, r.Blob = v.Body, v.Blob
 	}
+	r.Pruned = v.Pruned
 	return r
 }
 

@@ -54,14 +54,7 @@ var errFenced = errors.New("another process has written to this database")
 
 // fence makes sure that the newest batch is this engine's own. The transaction holds SQLite's write lock, so nobody can come between.
 func (t *transaction) fence() error {
-	var last uint64
-	if _, err := t.c.one(qLastBatch, func(s Stmt) { last = uint64(s.Int(0)) }); err != nil {
-		return err
-	}
-	if last != t.e.pos.Batch {
-		return errFenced
-	}
-	return nil
+	return t.e.sole()
 }
 
 // forget drops from the writer's memory what the transaction may have changed in it.
@@ -170,7 +163,7 @@ func (t *transaction) applyEntries(w *waiting, h *head) error {
 		if w.g.MaxOctets > 0 && len(w.g.Entries) == 1 && !fits(w.g, h.octets+growth(e, old), before) {
 			return overQuota(w.g)
 		}
-		if err := t.write(h, coll, e, old); err != nil {
+		if err := t.write(h, coll, e, false, old); err != nil {
 			return err
 		}
 		w.receipt.Created = e.Op == holdfast.OpPut && !old.live()
@@ -220,8 +213,8 @@ func (t *transaction) createAccount(h *head) error {
 	return nil
 }
 
-// write stores an entry that was judged: the change, the item, the collection's counts in memory.
-func (t *transaction) write(h *head, coll *collection, e *holdfast.Entry, old item) error {
+// write stores an entry that was judged: the change, the item, the collection's counts in memory. pruned tells that its octets were let go of before it came here.
+func (t *transaction) write(h *head, coll *collection, e *holdfast.Entry, pruned bool, old item) error {
 	h.dirty = true
 	if e.Kind == holdfast.KindCollection {
 		var err error
@@ -244,7 +237,7 @@ func (t *transaction) write(h *head, coll *collection, e *holdfast.Entry, old it
 	h.chain = holdfast.ChainHash(h.id, h.epoch, h.seq, h.chain, e.Hash)
 	t.lsn++
 	now := next(h, e, old, t.lsn)
-	if err := t.insertChange(h, coll, e, old, now); err != nil {
+	if err := t.insertChange(h, coll, e, pruned, old, now); err != nil {
 		return err
 	}
 	if err := t.putItem(coll, old, now); err != nil {
@@ -252,7 +245,7 @@ func (t *transaction) write(h *head, coll *collection, e *holdfast.Entry, old it
 	}
 	coll.count(h, e.Name, old, now)
 	if t.feed {
-		t.made = append(t.made, holdfast.Change{Entry: *e, Account: h.id, Epoch: h.epoch, Seq: h.seq, Prev: old.seq, Item: uint64(now.item), Chain: h.chain, Before: before})
+		t.made = append(t.made, holdfast.Change{Entry: *e, Account: h.id, Epoch: h.epoch, Seq: h.seq, Prev: old.seq, Item: uint64(now.item), Chain: h.chain, Before: before, Pruned: pruned})
 	}
 	return nil
 }

@@ -98,8 +98,11 @@ func (a *audit) change(x row) error {
 	if want := holdfast.ChainHash(a.account, ch.Epoch, ch.Seq, a.chain, ch.Hash); want != ch.Chain {
 		a.find(ch, "the chain breaks: the change is not what was committed")
 	}
-	if f&store.WithBody != 0 && ch.Op == holdfast.OpPut && ch.Blob == nil && holdfast.HashOf(ch.Body) != ch.ETag {
+	if f&store.WithBody != 0 && ch.Op == holdfast.OpPut && ch.Blob == nil && !ch.Pruned && holdfast.HashOf(ch.Body) != ch.ETag {
 		a.find(ch, "the octets are not those that were stored")
+	}
+	if ch.Pruned && !ch.Prunable() {
+		a.find(ch, "its octets were let go of, and must not be: it is a record, or had none")
 	}
 	a.derive(x)
 	ch.Body, ch.PropsRaw = nil, nil
@@ -250,6 +253,9 @@ func (a *audit) members(c *collection) error {
 		}
 		if x.IsNull(resourceWidth) == it.times.timed || it.times.timed && span != it.times.span() {
 			a.find(d.change, "the index does not find it at its time")
+		}
+		if d.change.Pruned {
+			a.find(d.change, "its octets were let go of, and must not be: it is there now")
 		}
 		delete(a.items, at)
 		if about != nil && it.live() && it.name != "" {

@@ -33,6 +33,7 @@ func scanChange(c *conn, s Stmt, account holdfast.ID) row {
 	if s.Int(19) != 0 {
 		h.Blob = &holdfast.Blob{Hash: h.ETag, Size: h.Size}
 	}
+	h.Pruned = s.Int(23) != 0 && h.Op == holdfast.OpPut && h.Blob == nil
 	return row{change: h, coll: s.Int(7), batch: uint64(s.Int(20)), lsn: s.Int(21), items: s.Int(22)}
 }
 
@@ -48,7 +49,7 @@ func (s *snapshot) finish(x row, f store.Fields) (err error) {
 			return &holdfast.Error{Op: "store.Change", Kind: holdfast.Corrupt, Ref: h.Name, Err: err}
 		}
 	}
-	if f&store.WithBody != 0 && h.Op == holdfast.OpPut && h.Blob == nil {
+	if f&store.WithBody != 0 && h.Op == holdfast.OpPut && h.Blob == nil && !h.Pruned {
 		_, err = s.one(qPartBody, func(x Stmt) { h.Body = x.AppendBlob(4, make([]byte, 0, h.Size)) }, x.lsn)
 	}
 	return err
@@ -194,7 +195,7 @@ func (p past) resource(ch *holdfast.Change, f store.Fields) (r holdfast.Resource
 		}
 	}
 	r = holdfast.Resource{Account: p.account, Collection: ch.Collection, Name: ch.Name, Kind: ch.Kind, ETag: ch.ETag, Size: ch.Size, Seq: ch.Seq, Item: ch.Item,
-		Modified: ch.At, PropsHash: ch.PropsHash, Body: full.Body, Blob: full.Blob, Properties: full.Properties}
+		Modified: ch.At, PropsHash: ch.PropsHash, Body: full.Body, Blob: full.Blob, Properties: full.Properties, Pruned: full.Pruned}
 	if f&store.WithType != 0 {
 		r.ContentType, r.Device = ch.ContentType, ch.Actor.Device
 	}

@@ -19,16 +19,12 @@ func (e *Engine) Mend(ctx context.Context, account holdfast.ID, seq uint64, body
 	if err != nil || sound {
 		return err
 	}
-	if err := e.soundStructure(ctx); err != nil {
+	if err := e.soundStructure(ctx, "Mend"); err != nil {
 		return err
 	}
 	return e.change("Mend", func() error {
-		var last uint64
-		if _, err := e.w.one(qLastBatch, func(s Stmt) { last = uint64(s.Int(0)) }); err != nil {
+		if err := e.sole(); err != nil {
 			return err
-		}
-		if last != e.pos.Batch {
-			return errFenced
 		}
 		found, err := e.w.one(qMendBody, func(Stmt) {}, lsn, account, notNil(body))
 		if err == nil && !found { // erased meanwhile
@@ -39,7 +35,7 @@ func (e *Engine) Mend(ctx context.Context, account holdfast.ID, seq uint64, body
 }
 
 // soundStructure refuses to write where the structure of the database is damaged.
-func (e *Engine) soundStructure(ctx context.Context) error {
+func (e *Engine) soundStructure(ctx context.Context, op string) error {
 	e.looking.Lock()
 	defer e.looking.Unlock()
 	if since := e.o.Clock.Now().Sub(e.looked); !e.looked.IsZero() && since >= 0 && since < soundFor {
@@ -50,7 +46,7 @@ func (e *Engine) soundStructure(ctx context.Context) error {
 		return err
 	}
 	if found != nil {
-		return store.Err("Mend", holdfast.Corrupt, e.o.Path, found.What+"; nothing was written, as that could make it worse: rebuild the store beside it with `holdfast restore`")
+		return store.Err(op, holdfast.Corrupt, e.o.Path, found.What+"; nothing was written, as that could make it worse: rebuild the store beside it with `holdfast restore`")
 	}
 	e.looked = e.o.Clock.Now()
 	return nil
@@ -76,11 +72,15 @@ func (e *Engine) mendable(ctx context.Context, account holdfast.ID, seq uint64, 
 	if err == nil && !found {
 		err = store.NoChange("Mend", account, seq)
 	}
+	live := false
 	if err == nil {
-		err = store.Mends(x.change, body)
+		live, err = x.current(s.c)
+	}
+	if err == nil {
+		err = store.Mends(x.change, live, body)
 	}
 	if err == nil {
 		err = s.finish(x, store.WithBody)
 	}
-	return x.lsn, err == nil && bytes.Equal(x.change.Body, body), err
+	return x.lsn, err == nil && !x.change.Pruned && bytes.Equal(x.change.Body, body), err
 }

@@ -44,6 +44,7 @@ const (
 	qNewTimes
 	qInsertChange
 	qMendBody
+	qPruneBody
 	qResource
 	qResourceByUID
 	qList
@@ -90,7 +91,8 @@ const resourceWidth = 15
 const (
 	collectionColumns = `c.coll, c.cid, c.acct, c.gone, c.made, c.seq, c.epoch, c.chain, c.items, c.octets, c.dsum, c.parent, c.name, c.type`
 	resourceColumns   = `r.name, r.seq, r.state, r.item, r.kind, r.etag, r.phash, r.size, r.at, r.made, r.uid, r.lsn, r.t0, r.t1, r.months`
-	changeColumns     = `h.acct, h.seq, h.epoch, h.more, h.id, h.op, h.kind, h.coll, h.name, h.prev, h.item, h.actor, h.device, h.at, h.chain, h.etag, h.size, h.ctype, h.props, h.blob, h.batch, h.lsn, h.items`
+	// typeof tells whether a body is there without reading it.
+	changeColumns = `h.acct, h.seq, h.epoch, h.more, h.id, h.op, h.kind, h.coll, h.name, h.prev, h.item, h.actor, h.device, h.at, h.chain, h.etag, h.size, h.ctype, h.props, h.blob, h.batch, h.lsn, h.items, typeof(h.body)='null'`
 )
 
 var queries = [nQueries]string{
@@ -143,6 +145,8 @@ var queries = [nQueries]string{
 		VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)`,
 
 	qMendBody: `UPDATE changes SET body=?3 WHERE lsn=?1 AND acct=(SELECT acct FROM accounts WHERE aid=?2) RETURNING 1`,
+
+	qPruneBody: `UPDATE changes SET body=NULL WHERE lsn=?1`,
 
 	qResource:      `SELECT ` + resourceColumns + `, a.aid FROM collections c JOIN accounts a ON a.acct=c.acct JOIN resources r ON r.coll=c.coll WHERE c.cid=?1 AND r.name=?2`,
 	qResourceByUID: `SELECT ` + resourceColumns + ` FROM resources r WHERE r.coll=?1 AND r.uid=?2 AND r.state=0`,

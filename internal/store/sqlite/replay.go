@@ -97,6 +97,9 @@ func (t *transaction) applyChange(c *holdfast.Change) error {
 	if err := t.follows(h, c); err != nil {
 		return err
 	}
+	if why := store.Arrives(c); why != "" {
+		return misfit("change %d of account %s %s", c.Seq, c.Account, why)
+	}
 	coll := h.colls[c.Collection]
 	var old item
 	if coll != nil {
@@ -108,7 +111,7 @@ func (t *transaction) applyChange(c *holdfast.Change) error {
 	} else if c.Kind != holdfast.KindCollection || c.Op != holdfast.OpPut {
 		return misfit("change %d of account %s is of a collection that is not there", c.Seq, c.Account)
 	}
-	if err := t.write(h, coll, &c.Entry, old); err != nil {
+	if err := t.write(h, coll, &c.Entry, c.Pruned, old); err != nil {
 		return err
 	}
 	if c.Chain != (holdfast.Hash{}) && c.Chain != h.chain {

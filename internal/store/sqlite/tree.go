@@ -144,6 +144,8 @@ func (s *snapshot) part(r *holdfast.Resource, x Stmt, f store.Fields, buf *[]byt
 	case f&store.WithBody == 0:
 	case x.Int(3) != 0:
 		r.Blob = &holdfast.Blob{Hash: r.ETag, Size: r.Size}
+	case x.IsNull(4):
+		return store.Hollow("Resource", r.Name)
 	case buf != nil:
 		*buf = x.AppendBlob(4, (*buf)[:0])
 		r.Body = *buf

@@ -39,7 +39,7 @@ func (t *transaction) claimLogin(h *head, e *holdfast.Entry) error {
 	return t.c.run(qInsertLogin, r.Email, h.acct)
 }
 
-func (t *transaction) insertChange(h *head, coll *collection, e *holdfast.Entry, old, now item) error {
+func (t *transaction) insertChange(h *head, coll *collection, e *holdfast.Entry, pruned bool, old, now item) error {
 	s, err := t.c.take(qInsertChange)
 	if err != nil {
 		return err
@@ -70,7 +70,7 @@ func (t *transaction) insertChange(h *head, coll *collection, e *holdfast.Entry,
 	}
 	s.BindBlob(22, e.PropsRaw)
 	s.BindInt(23, bit(e.Blob != nil))
-	if e.Op == holdfast.OpPut && e.Blob == nil {
+	if e.Op == holdfast.OpPut && e.Blob == nil && !pruned {
 		s.BindBlob(24, notNil(e.Body))
 	} else {
 		s.BindNull(24)

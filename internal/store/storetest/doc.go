@@ -1,4 +1,4 @@
-// Package storetest is the one suite for all engines. [Run] has a test for each clause of the contract in package store, S1 to S12, one for each
+// Package storetest is the one suite for all engines. [Run] has a test for each clause of the contract in package store, S1 to S13, one for each
 // rule that a commit judges, and a long run of seeded random operations that the engine and the model (package memory) must answer alike.
 //
 // After every refusal the suite looks whether really nothing changed, and after every test it asks the engine to check itself and builds the model once more
@@ -48,7 +48,7 @@ type Open func(t *testing.T) *Harness
 
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
-	for _, c := range slices.Concat(clauseTests, outboxTests, eraseTests, mendTests, entryTests, conditionTests, accountTests, collectionTests, readTests, timeTests, historyTests, earlierTests, raceTests) {
+	for _, c := range slices.Concat(clauseTests, outboxTests, eraseTests, mendTests, pruneTests, entryTests, conditionTests, accountTests, collectionTests, readTests, timeTests, historyTests, earlierTests, raceTests) {
 		t.Run(c.name, func(t *testing.T) {
 			k := newKit(t, open(t))
 			c.run(k)
@@ -249,6 +249,7 @@ func Verify(t testing.TB, e store.Engine) {
 func Rebuild(t testing.TB, e store.Engine) *memory.Engine {
 	t.Helper()
 	m, g, p := memory.New(), &holdfast.Group{}, page{}
+	var group []holdfast.Change
 	err := outbox(context.Background(), e, 0, 0, func(at store.Position, c *holdfast.Change) error {
 		if err := p.add(at, c); err != nil {
 			return err
@@ -257,8 +258,16 @@ func Rebuild(t testing.TB, e store.Engine) *memory.Engine {
 			t.Fatalf("outbox: the group of %v is cut by a change of %v", g.Account, c.Account)
 		}
 		g.Account, g.Entries = c.Account, append(g.Entries, cloneEntry(c.Entry))
+		group = append(group, *c)
+		group[len(group)-1].Entry = g.Entries[len(g.Entries)-1]
 		if c.More > 0 {
 			return nil
+		}
+		whole := group
+		group = nil
+		if slices.ContainsFunc(whole, func(c holdfast.Change) bool { return c.Pruned }) { // it cannot be sealed anew
+			g = &holdfast.Group{}
+			return m.Apply(context.Background(), &holdfast.Batch{Changes: whole})
 		}
 		g.Seal()
 		r, err := m.Commit(context.Background(), g)

@@ -28,7 +28,10 @@ func stamp(t time.Time) string {
 
 func short(id fmt.Stringer) string { return id.String()[:8] }
 
-func textBody(body []byte, blob *holdfast.Blob) string {
+func textBody(body []byte, blob *holdfast.Blob, pruned bool) string {
+	if pruned {
+		return fmt.Sprintf("pruned %d", len(body))
+	}
 	if blob != nil {
 		return fmt.Sprintf("blob %s %d", short(blob.Hash), blob.Size)
 	}
@@ -52,7 +55,7 @@ func textResource(r *holdfast.Resource, f store.Fields, past bool) string {
 		b.WriteString(" props=" + textProps(r.Properties))
 	}
 	if f&store.WithBody != 0 {
-		b.WriteString(" body=" + textBody(r.Body, r.Blob))
+		b.WriteString(" body=" + textBody(r.Body, r.Blob, r.Pruned))
 	}
 	return b.String()
 }
@@ -67,7 +70,7 @@ func textChange(c *holdfast.Change, f store.Fields) string {
 		b.WriteString(" props=" + textProps(c.Properties))
 	}
 	if f&store.WithBody != 0 {
-		b.WriteString(" body=" + textBody(c.Body, c.Blob))
+		b.WriteString(" body=" + textBody(c.Body, c.Blob, c.Pruned))
 	}
 	return b.String()
 }
