@@ -127,12 +127,12 @@ func (d *drills) choose(name string) (e *registry.Entry, batch uint64, err error
 		if name != "" && v.Name != name || name == "" && v.State == relay.Filling {
 			continue
 		}
-		_, passed, _, err := d.book.Last(v.Name)
+		x, err := d.book.Standing(v.Name, clock.System.Now())
 		if err != nil {
 			return nil, 0, err
 		}
-		if e == nil || passed.Ended.Before(oldest) {
-			e, batch, oldest = d.k.vaults().Find(v.Name), v.Batch, passed.Ended
+		if e == nil || x.Passed.Ended.Before(oldest) {
+			e, batch, oldest = d.k.vaults().Find(v.Name), v.Batch, x.Passed.Ended
 		}
 		if v.State == relay.Filling {
 			return nil, 0, keyTrouble(holdfast.Unavailable, "the vault %s is being filled; wait until `holdfast vault status` says that it is whole", name)
@@ -228,7 +228,7 @@ func (d *drills) keep(ctx context.Context, res *drill.Result, proofs []drill.Pro
 		level = slog.LevelError
 	}
 	d.k.log.Log(ctx, level, "a drill ended: "+string(res.Result), "drill", res.ID, "vault", res.Vault, "accounts", res.Accounts, "changes", res.Changes.Restored, "of", res.Changes.Expected, "seconds", res.Seconds, "reasons", res.Reasons)
-	if res.Result == drill.Pass {
+	if res.Result == drill.Pass && res.Account == "" { // of one account alone it says nothing of the others
 		dropUpgradeCopies(d.k.c, d.k.log)
 	}
 	if d.k.apart {
@@ -285,7 +285,8 @@ func (d *drills) chosen(ctx context.Context, name string, h how) (drill.Chosen, 
 		ProvenAt: func(id holdfast.ID) (time.Time, error) {
 			p, err := d.book.ProvenIn(name, id)
 			return p.At, err
-		}}
+		},
+		Tried: func(id holdfast.ID) (time.Time, bool, error) { return d.book.Tried(name, id) }}
 	if h.all {
 		c.Whole = 1 << 62
 	}
@@ -315,14 +316,14 @@ func (d *drills) keepProving(ctx context.Context) {
 
 // due tells whether a vault is to be drilled now. up is how long the service runs.
 func (d *drills) due(name string, up time.Duration) (bool, error) {
-	last, passed, ok, err := d.book.Last(name)
+	x, err := d.book.Standing(name, clock.System.Now())
 	if err != nil {
 		return false, err
 	}
-	if !ok || passed.ID == "" && last.Changes.Expected == 0 { // never, or when nothing was there yet
+	if x.Last.ID == "" || x.Passed.ID == "" && x.Last.Changes.Expected == 0 { // never, or when nothing was there yet
 		return up >= d.k.c.Drill.First, nil
 	}
-	return drillDue(&d.k.c.Drill, last, clock.System.Now()), nil
+	return drillDue(&d.k.c.Drill, x.Last, clock.System.Now()), nil
 }
 
 // drillDue tells whether the next drill is due after one.

@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"holdfast/internal/clock"
 	"holdfast/internal/relay"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,8 +54,8 @@ func (m *vaultMetrics) Collect(ch chan<- prometheus.Metric) {
 			scrub = float64(last.At.Unix())
 		}
 		gauge(m.scrub, scrub, v.Name)
-		if _, passed, _, err := m.drills.book.Last(v.Name); err == nil {
-			gauge(m.proven, unix(passed.Ended), v.Name)
+		if x, err := m.drills.book.Standing(v.Name, clock.System.Now()); err == nil {
+			gauge(m.proven, unix(x.Passed.Ended), v.Name)
 		}
 		read := 0.0
 		if !v.LastRead.IsZero() {

@@ -73,8 +73,8 @@ func (p proofs) Proven(account holdfast.ID) (web.Proof, error) {
 // good is how old a proof may be: two intervals, where each drill tries everything. Of a larger store each account has its turn within a longer time.
 func (p proofs) good(vault string) (time.Duration, error) {
 	c := &p.d.k.c.Drill
-	last, _, ok, err := p.d.book.Last(vault)
-	if ok && !last.Sample.Whole {
+	x, err := p.d.book.Standing(vault, clock.System.Now())
+	if x.Last.ID != "" && !x.Last.Sample.Whole {
 		return max(c.Within, 2*c.Interval), err
 	}
 	return 2 * c.Interval, err
@@ -104,7 +104,7 @@ func (p proofs) Check(ctx context.Context, account holdfast.ID) error {
 		return busy("a check runs already, and one runs at a time; try again in a few minutes")
 	}
 	begun, err := func() (*begun, error) {
-		last, err := d.book.Asked(account)
+		last, err := d.book.Asked(account, now)
 		if err != nil {
 			return nil, err
 		}

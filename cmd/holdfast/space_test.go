@@ -1,8 +1,13 @@
 package main
 
 import (
+	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
+
+	"holdfast/internal/config"
+	"holdfast/internal/drill"
 )
 
 func TestWhenADiskIsFull(t *testing.T) {
@@ -43,13 +48,45 @@ func TestDrillConditions(t *testing.T) {
 		want string
 	}{
 		{drillState{}, ""},
-		{drillState{Passed: now, Ended: now, Result: "pass", Overdue: now.Add(time.Hour)}, ""},
-		{drillState{Vault: "a", Ended: now, Result: "fail"}, "drill.a critical"},
-		{drillState{Vault: "a", Ended: now, Result: "inconclusive", Overdue: now.Add(-time.Hour)}, "undrilled.a warning"},
-		{drillState{Vault: "a", Ended: now, Result: "fail", Overdue: now}, "drill.a critical, undrilled.a warning"},
+		{drillState{Passed: now, Overdue: now.Add(time.Hour)}, ""},
+		{drillState{Vault: "a", Failed: now}, "drill.a critical"},
+		{drillState{Vault: "a", Unsure: now, Failed: now}, "drill.a critical"},
+		{drillState{Vault: "a", Unsure: now, Overdue: now.Add(time.Hour)}, "drill.a warning"},
+		{drillState{Vault: "a", Overdue: now.Add(-time.Hour)}, "undrilled.a warning"},
+		{drillState{Vault: "a", Failed: now, Overdue: now}, "drill.a critical, undrilled.a warning"},
 	} {
 		if got := keysOf(drillConditions(x.d, now)); got != x.want {
 			t.Errorf("%+v: %q, want %q", x.d, got, x.want)
+		}
+	}
+}
+
+// TestAFailureLastsUntilAPass: drills that prove nothing do not end it, and they are told of themselves once there was more than one.
+func TestAFailureLastsUntilAPass(t *testing.T) {
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	c := &config.Drill{Interval: 24 * time.Hour, Retry: time.Hour}
+	book, _, err := drill.OpenBook(filepath.Join(t.TempDir(), drillsName), 3, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer book.Close()
+	for i, x := range []struct {
+		res  drill.Outcome
+		want string
+	}{
+		{drill.Pass, ""}, {drill.Inconclusive, ""}, {drill.Inconclusive, "drill.a warning"}, {drill.Fail, "drill.a critical"}, {drill.Inconclusive, "drill.a critical"},
+		{drill.Inconclusive, "drill.a critical"}, {drill.Inconclusive, "drill.a critical"}, {drill.Inconclusive, "drill.a critical"}, {drill.Pass, ""}, {drill.Inconclusive, ""},
+	} {
+		now = now.Add(time.Hour)
+		if _, err := book.End(&drill.Result{ID: fmt.Sprint("d", i), Started: now, Ended: now, Result: x.res, Vault: "a"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		stands, err := book.Standing("a", now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := keysOf(drillConditions(drillStateOf(stands, "a", now, now, c), now)); got != x.want {
+			t.Errorf("after drill %d, %s: %q, want %q", i, x.res, got, x.want)
 		}
 	}
 }

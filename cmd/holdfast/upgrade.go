@@ -13,6 +13,7 @@ import (
 	"holdfast/internal/config"
 	"holdfast/internal/core"
 	"holdfast/internal/drill"
+	"holdfast/internal/registry"
 	"holdfast/internal/store"
 	"holdfast/internal/store/sqlite"
 	"holdfast/internal/vfs"
@@ -57,13 +58,18 @@ func guardUpgrade(ctx context.Context, c *config.Config, log *slog.Logger) error
 	return nil
 }
 
-// provenLately returns the last passed drill, and whether it is young enough.
+// provenLately returns the last passed drill of a vault that the store still has, and whether it is young enough.
 func provenLately(c *config.Config) (drill.Result, bool, error) {
-	last, ok, err := drill.LastPass(filepath.Join(c.Data, drillsName))
+	reg, _, err := registry.Read(vfs.OS, c.Data)
+	if err != nil {
+		return drill.Result{}, false, err
+	}
+	now := clock.System.Now()
+	last, ok, err := drill.LastPass(filepath.Join(c.Data, drillsName), now, func(name string) bool { return reg.Find(name) != nil })
 	if err != nil || !ok {
 		return last, false, err
 	}
-	age := clock.System.Now().Sub(last.Ended)
+	age := now.Sub(last.Ended)
 	return last, age >= 0 && age <= c.Upgrade.Proven, nil
 }
 

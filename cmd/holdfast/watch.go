@@ -12,6 +12,7 @@ import (
 	"holdfast/internal/clock"
 	"holdfast/internal/config"
 	"holdfast/internal/core"
+	"holdfast/internal/drill"
 	"holdfast/internal/notice"
 	"holdfast/internal/relay"
 	"holdfast/internal/scrub"
@@ -122,6 +123,9 @@ func (w *watcher) look(now time.Time) []notice.Condition {
 		}
 	}
 	for _, d := range w.drills() {
+		if d.Unknown {
+			found = append(found, w.still("drill."+d.Vault, "undrilled."+d.Vault)...)
+		}
 		found = append(found, drillConditions(d, now)...)
 	}
 	return append(found, w.ways(now)...)
@@ -131,6 +135,16 @@ func (w *watcher) look(now time.Time) []notice.Condition {
 func (w *watcher) unjudged() (found []notice.Condition) {
 	for _, o := range w.board.Conditions() {
 		if strings.HasPrefix(o.Key, "vault.") || strings.HasPrefix(o.Key, "copies.") {
+			found = append(found, o.Condition)
+		}
+	}
+	return found
+}
+
+// still returns those of some conditions that are open: what cannot be looked at now is not over for that.
+func (w *watcher) still(keys ...string) (found []notice.Condition) {
+	for _, o := range w.board.Conditions() {
+		if slices.Contains(keys, o.Key) {
 			found = append(found, o.Condition)
 		}
 	}
@@ -385,9 +399,10 @@ func (w *watcher) ways(now time.Time) (found []notice.Condition) {
 // drillState is what is known of drills: restores that are tried, and compared with what they should yield.
 type drillState struct {
 	Vault   string
+	Unknown bool      // it cannot be found out now
 	Passed  time.Time // when one last passed; zero: never
-	Ended   time.Time // when one last ended
-	Result  string    // of that one: pass, fail, inconclusive; empty: there was none
+	Failed  time.Time // when one last failed since; zero: none did
+	Unsure  time.Time // since when drills prove nothing, though none failed and more than one was tried; zero: they do, or that is not known
 	Overdue time.Time // since when the next one is overdue; zero: it is not
 }
 
@@ -397,35 +412,53 @@ func (w *watcher) drilled(drills *drills) func() []drillState {
 	return func() (out []drillState) {
 		for _, v := range w.keeper.relay.Status().Vaults {
 			e := w.keeper.vaults().Find(v.Name)
-			last, passed, ok, err := drills.book.Last(v.Name)
-			if e == nil || err != nil || v.Batch == 0 {
-				continue // nothing is in it
+			x, err := drills.book.Standing(v.Name, clock.System.Now())
+			switch {
+			case e == nil:
+			case err != nil:
+				out = append(out, drillState{Vault: v.Name, Unknown: true})
+			case v.Batch > 0 || x.Last.ID != "": // one that was not heard of since the start may have failed before; of others nothing is in it
+				out = append(out, drillStateOf(x, v.Name, e.Added, began, &w.c.Drill))
 			}
-			d := drillState{Vault: v.Name, Passed: passed.Ended, Overdue: passed.Started.Add(2 * w.c.Drill.Interval)}
-			if ok {
-				d.Ended, d.Result = last.Ended, string(last.Result)
-			}
-			if passed.ID == "" {
-				d.Overdue = e.Added.Add(2 * w.c.Drill.Interval)
-				if soon := began.Add(w.c.Drill.Retry); d.Overdue.Before(soon) { // as after an update of a service that never drilled
-					d.Overdue = soon
-				}
-			}
-			out = append(out, d)
 		}
 		return out
 	}
 }
 
-// drillConditions tells of a drill that failed, and of one that is overdue.
+// drillStateOf judges what the drills of a vault came to.
+func drillStateOf(x drill.Standing, name string, added, began time.Time, c *config.Drill) drillState {
+	d := drillState{Vault: name, Passed: x.Passed.Ended, Failed: x.Failed.Ended, Overdue: x.Passed.Started.Add(2 * c.Interval)}
+	if x.Unsure.ID != "" && x.Last.ID != x.Unsure.ID && x.Last.Result == drill.Inconclusive { // one that a restart cut is none
+		d.Unsure = x.Unsure.Ended
+	}
+	if x.Passed.ID == "" {
+		d.Overdue = added.Add(2 * c.Interval)
+		if soon := began.Add(c.Retry); d.Overdue.Before(soon) { // as after an update of a service that never drilled
+			d.Overdue = soon
+		}
+	}
+	return d
+}
+
+// The grades of a vault whose drills do not pass.
+const (
+	gradeUnsure = iota + 1
+	gradeFailed
+)
+
+// drillConditions tells of drills that failed, or prove nothing, until one has passed, and of one that is overdue.
 func drillConditions(d drillState, now time.Time) (found []notice.Condition) {
 	last := "never"
 	if !d.Passed.IsZero() {
 		last = "on " + day(d.Passed)
 	}
-	if d.Result == "fail" {
-		found = append(found, notice.Condition{Key: "drill." + d.Vault, Severity: notice.Critical, Title: fmt.Sprintf("A restore of the vault %s that was tried did not yield what it should", d.Vault), Since: d.Ended,
+	switch {
+	case !d.Failed.IsZero():
+		found = append(found, notice.Condition{Key: "drill." + d.Vault, Severity: notice.Critical, Grade: gradeFailed, Title: fmt.Sprintf("A restore of the vault %s that was tried did not yield what it should", d.Vault), Since: d.Failed,
 			Text: "This copy may not bring everything back. A drill last passed " + last + ". What was different: holdfast drill list; holdfast drill show ID"})
+	case !d.Unsure.IsZero():
+		found = append(found, notice.Condition{Key: "drill." + d.Vault, Severity: notice.Warning, Grade: gradeUnsure, Title: fmt.Sprintf("Restores of the vault %s that were tried prove nothing", d.Vault), Since: d.Unsure,
+			Text: "They could not be tried to their end, or met something damaged, again and again. A drill last passed " + last + ". Why: holdfast drill list; holdfast drill show ID"})
 	}
 	if !d.Overdue.IsZero() && !now.Before(d.Overdue) {
 		found = append(found, notice.Condition{Key: "undrilled." + d.Vault, Severity: notice.Warning, Title: fmt.Sprintf("No restore of the vault %s has passed for too long", d.Vault), Since: d.Overdue, Measure: now.Sub(d.Overdue).Seconds(),

@@ -38,10 +38,10 @@ func TestWhatWasAskedForStandsForNoOther(t *testing.T) {
 		end(hers, Pass)
 	}
 	last := end(his, Inconclusive)
-	l, passed, ok, err := b.Last("local")
+	x, err := b.Standing("local", at)
 	fine(t, err)
-	if !ok || l.ID != failed || passed.ID != own {
-		t.Errorf("the vault's last drill is %q, the last that passed %q", l.ID, passed.ID)
+	if x.Last.ID != failed || x.Passed.ID != own {
+		t.Errorf("the vault's last drill is %q, the last that passed %q", x.Last.ID, x.Passed.ID)
 	}
 	ids := func(account holdfast.ID) (out string) {
 		list, err := b.About(account, 100)
@@ -57,10 +57,10 @@ func TestWhatWasAskedForStandsForNoOther(t *testing.T) {
 	if got := ids(his); got != last+" d02 d01 " {
 		t.Errorf("to him it tells of %s", got)
 	}
-	if when, err := b.Asked(his); err != nil || !when.Equal(at) {
+	if when, err := b.Asked(his, at); err != nil || !when.Equal(at) {
 		t.Errorf("he asked last at %v, %v", when, err)
 	}
-	if when, err := b.Asked(holdfast.ID{3}); err != nil || !when.IsZero() {
+	if when, err := b.Asked(holdfast.ID{3}, at); err != nil || !when.IsZero() {
 		t.Errorf("who never asked asked at %v, %v", when, err)
 	}
 	fine(t, b.Forget(hers))

@@ -27,6 +27,7 @@ const bookSchema = `
 CREATE TABLE IF NOT EXISTS drill (id TEXT PRIMARY KEY, started INTEGER NOT NULL, vault TEXT NOT NULL, result TEXT NOT NULL, sha256 BLOB NOT NULL, json BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS drill_started ON drill (started);
 CREATE TABLE IF NOT EXISTS proof (account BLOB NOT NULL, vault TEXT NOT NULL, at INTEGER NOT NULL, drill TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL, chain BLOB NOT NULL, state BLOB NOT NULL, PRIMARY KEY (account, vault)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tried (account BLOB NOT NULL, vault TEXT NOT NULL, at INTEGER NOT NULL, suspect INTEGER NOT NULL, PRIMARY KEY (account, vault)) WITHOUT ROWID;
 `
 
 // asked is the account that a drill's result says was asked for; NULL: none was. Such drills are what people ask for, as often as they may: they take no place of the vaults' own.
@@ -58,8 +59,9 @@ func OpenBook(file string, keep int, now time.Time) (b *Book, lost bool, err err
 	return b, lost, nil
 }
 
-// LastPass returns the newest result that passed, of any vault, out of a book that another process may have open; ok is false where there is none, or no book.
-func LastPass(file string) (r Result, ok bool, err error) {
+// LastPass returns the newest result that passed, of a vault that no drill has found wanting since, out of a book that another process may have open; ok is false where there is none, or no book. What somebody asked for of his own account proves
+// nothing of the others. has tells which vaults there are still.
+func LastPass(file string, now time.Time, has func(vault string) bool) (r Result, ok bool, err error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return r, false, nil
 	}
@@ -69,8 +71,23 @@ func LastPass(file string) (r Result, ok bool, err error) {
 	}
 	defer c.Close()
 	b := &Book{conn: c}
-	err = b.exec("SELECT json FROM drill WHERE result = 'pass' ORDER BY started DESC, id DESC LIMIT 1", func(s *sqlite.Stmt) (err error) { r, err = decode(s, 0); ok = err == nil; return err })
-	return r, ok, err
+	var vaults []string
+	if err := b.exec("SELECT DISTINCT vault FROM drill", func(s *sqlite.Stmt) error { vaults = append(vaults, s.ColumnText(0)); return nil }); err != nil {
+		return r, false, err
+	}
+	for _, name := range vaults {
+		if !has(name) {
+			continue
+		}
+		x, err := b.Standing(name, now)
+		if err != nil {
+			return r, false, err
+		}
+		if p := x.Passed; p.ID != "" && x.Failed.ID == "" && x.Unsure.ID == "" && (!ok || p.Started.After(r.Started)) {
+			r, ok = p, true
+		}
+	}
+	return r, ok, nil
 }
 
 func openBook(file string) (*sqlite.Conn, error) {
@@ -169,14 +186,60 @@ func (b *Book) End(r *Result, proofs []Proof) (sum holdfast.Hash, err error) {
 			return sum, err
 		}
 	}
-	// The last pass of each vault is kept however old it is. What was asked for is counted for itself.
+	if err := b.noteTried(r); err != nil {
+		return sum, err
+	}
+	// The last pass of each vault is kept however old it is, and so is the last that failed. What was asked for is counted for itself. What is dated later than this one was begun while a clock was wrong, and takes nobody's place.
 	for _, own := range []string{" IS NULL", " IS NOT NULL"} {
-		if err := b.exec("DELETE FROM drill WHERE "+asked+own+" AND id NOT IN (SELECT id FROM drill WHERE "+asked+own+" ORDER BY started DESC, id DESC LIMIT ?) AND id NOT IN (SELECT id FROM (SELECT id, max(started) FROM drill WHERE result = 'pass' AND "+asked+" IS NULL GROUP BY vault))", nil, b.keep); err != nil {
+		if err := b.exec("DELETE FROM drill WHERE "+asked+own+" AND id NOT IN (SELECT id FROM drill WHERE "+asked+own+" ORDER BY started > ?2, started DESC, id DESC LIMIT ?1) AND id NOT IN (SELECT id FROM (SELECT id, max(started) FROM drill WHERE result = 'pass' AND started <= ?2 AND "+asked+" IS NULL GROUP BY vault)) AND id NOT IN (SELECT id FROM (SELECT id, max(started) FROM drill WHERE result = 'fail' AND started <= ?2 AND "+asked+own+" GROUP BY vault))",
+			nil, b.keep, latest(r.Ended)); err != nil {
 			return sum, err
 		}
 	}
 	text, err := json.Marshal(r)
 	return holdfast.HashOf(text), err
+}
+
+// noteTried notes which accounts a drill of some tried, and which it found wanting: those stay suspect until a drill that tried them has passed.
+func (b *Book) noteTried(r *Result) error {
+	if r.Result == Pass && r.only == nil {
+		return b.exec("DELETE FROM tried WHERE vault = ?", nil, r.Vault)
+	}
+	note := func(id holdfast.ID, suspect bool) error {
+		return b.exec("INSERT INTO tried (account, vault, at, suspect) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET at = excluded.at, suspect = excluded.suspect OR suspect AND ?5", nil, id[:], r.Vault, r.Ended.Unix(), suspect, r.Result != Pass)
+	}
+	for id := range r.only {
+		if err := note(id, false); err != nil {
+			return err
+		}
+	}
+	suspect := r.suspect
+	if r.nameless && len(suspect) == 0 { // one of those that were tried, or all: which, is not known
+		known := false
+		if err := b.exec("SELECT 1 FROM tried WHERE vault = ? AND suspect LIMIT 1", func(*sqlite.Stmt) error { known = true; return nil }, r.Vault); err != nil {
+			return err
+		}
+		if !known {
+			suspect = r.only
+		}
+	}
+	for id := range suspect {
+		if err := note(id, true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Tried returns when an account was last tried by a drill of some of a vault's accounts, and whether the last one found it wanting, or something that may be its; a zero time where none did.
+func (b *Book) Tried(vault string, account holdfast.ID) (at time.Time, suspect bool, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err = b.exec("SELECT at, suspect FROM tried WHERE account = ? AND vault = ?", func(s *sqlite.Stmt) error {
+		at, suspect = time.Unix(s.ColumnInt64(0), 0).UTC(), s.ColumnBool(1)
+		return nil
+	}, account[:], vault)
+	return at, suspect, err
 }
 
 // List returns up to limit results, newest first.
@@ -216,25 +279,46 @@ func (b *Book) About(account holdfast.ID, limit int) (out []Result, err error) {
 }
 
 // Asked returns when a drill was last begun that was asked for an account; zero: none was.
-func (b *Book) Asked(account holdfast.ID) (at time.Time, err error) {
+func (b *Book) Asked(account holdfast.ID, now time.Time) (at time.Time, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	err = b.exec("SELECT started FROM drill WHERE "+asked+" = ? ORDER BY started DESC LIMIT 1", func(s *sqlite.Stmt) error {
+	err = b.exec("SELECT started FROM drill WHERE "+asked+" = ? AND started <= ? ORDER BY started DESC LIMIT 1", func(s *sqlite.Stmt) error {
 		at = time.Unix(s.ColumnInt64(0), 0).UTC()
 		return nil
-	}, account.String())
+	}, account.String(), latest(now))
 	return at, err
 }
 
-// Last returns the newest result of a vault, and the newest that passed; ok tells whether there is one. Those of one account that was asked for are left out: they prove little of the vault.
-func (b *Book) Last(vault string) (last, passed Result, ok bool, err error) {
+// latest is when, at the latest, something was begun that is believed at a moment: what is dated later was noted while a clock was wrong, and would stand for the newest until that time has come.
+func latest(now time.Time) int64 { return now.Add(time.Minute).Unix() }
+
+// Standing is what the drills of a vault came to. An empty id means that there is none.
+type Standing struct {
+	Last   Result // the newest of the vault's own
+	Passed Result // the newest of those that passed
+	Failed Result // the newest that failed since, also of one account that was asked for
+	Unsure Result // the first since that proved nothing
+}
+
+// Standing returns what the drills of a vault came to. Those of one account that was asked for are left out, as they prove little of the vault, but for what they found to be missing. What is dated in the future is left out: a clock was wrong.
+func (b *Book) Standing(vault string, now time.Time) (out Standing, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	err = b.exec("SELECT json FROM drill WHERE vault = ? AND result <> 'running' AND "+asked+" IS NULL ORDER BY started DESC, id DESC LIMIT 1", func(s *sqlite.Stmt) (err error) { last, err = decode(s, 0); ok = true; return err }, vault)
-	if err == nil {
-		err = b.exec("SELECT json FROM drill WHERE vault = ? AND result = 'pass' AND "+asked+" IS NULL ORDER BY started DESC, id DESC LIMIT 1", func(s *sqlite.Stmt) (err error) { passed, err = decode(s, 0); return err }, vault)
+	one := func(to *Result, where string, args ...any) {
+		if err == nil {
+			err = b.exec("SELECT json FROM drill WHERE vault = ?1 AND started <= ?2 AND result <> 'running' AND "+where+" LIMIT 1", func(s *sqlite.Stmt) (err error) { *to, err = decode(s, 0); return err }, append([]any{vault, latest(now)}, args...)...)
+		}
 	}
-	return last, passed, ok, err
+	one(&out.Last, asked+" IS NULL ORDER BY started DESC, id DESC")
+	one(&out.Passed, "result = 'pass' AND "+asked+" IS NULL ORDER BY started DESC, id DESC")
+	since := int64(-1 << 62)
+	if out.Passed.ID != "" {
+		since = out.Passed.Started.Unix()
+	}
+	// Somebody who saw his own account fail may have seen it pass since.
+	one(&out.Failed, "result = 'fail' AND started > ?3 AND NOT EXISTS (SELECT 1 FROM drill AS later WHERE later.vault = ?1 AND later.result = 'pass' AND later.started > drill.started AND later.started <= ?2 AND json_extract(CAST(later.json AS TEXT), '$.account') = json_extract(CAST(drill.json AS TEXT), '$.account')) ORDER BY started DESC, id DESC", since)
+	one(&out.Unsure, "result = 'inconclusive' AND started > ?3 AND "+asked+" IS NULL ORDER BY started, id", since)
+	return out, err
 }
 
 // Proven is the newest proof of an account.
@@ -274,6 +358,9 @@ func (b *Book) Forget(account holdfast.ID) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err := b.exec("DELETE FROM drill WHERE "+asked+" = ?", nil, account.String()); err != nil {
+		return err
+	}
+	if err := b.exec("DELETE FROM tried WHERE account = ?", nil, account[:]); err != nil {
 		return err
 	}
 	return b.exec("DELETE FROM proof WHERE account = ?", nil, account[:])

@@ -28,6 +28,8 @@ func result(id, vault string, at time.Time, what Outcome) *Result {
 	return &Result{ID: id, Started: at, Ended: at.Add(time.Minute), Result: what, Vault: vault, Digests: Digests{Different: []string{}}, Reasons: []string{}}
 }
 
+func all(string) bool { return true }
+
 // TestBook keeps the newest results and the last pass of each vault, and the newest proofs; a drill whose process ended is inconclusive.
 func TestBook(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "drills.db")
@@ -46,9 +48,10 @@ func TestBook(t *testing.T) {
 	if len(list) != 4 || list[0].ID != "x1" || list[1].ID != "e" || list[3].ID != "a1" {
 		t.Errorf("kept: %+v", list)
 	}
-	last, passed, ok, err := b.Last("local")
-	if err != nil || !ok || last.ID != "e" || passed.ID != "a1" {
-		t.Errorf("the last: %v %v %v %v", last.ID, passed.ID, ok, err)
+	now := start.Add(24 * time.Hour)
+	x, err := b.Standing("local", now)
+	if err != nil || x.Last.ID != "e" || x.Passed.ID != "a1" || x.Failed.ID != "e" {
+		t.Errorf("the standing: %+v %v", x, err)
 	}
 	if p, err := b.ProvenIn("local", alice); err != nil || p.Seq != 7 || p.Drill != "a1" || p.Chain != (holdfast.Hash{1}) || !p.At.Equal(start.Add(time.Minute)) {
 		t.Errorf("a proof in one vault: %+v, %v", p, err)
@@ -62,7 +65,7 @@ func TestBook(t *testing.T) {
 	if _, err := b.Show("nothing"); !holdfast.IsKind(err, holdfast.NotFound) {
 		t.Errorf("nothing: %v", err)
 	}
-	if r, ok, err := LastPass(file); err != nil || !ok || r.ID != "x1" {
+	if r, ok, err := LastPass(file, now, all); err != nil || !ok || r.ID != "x1" {
 		t.Errorf("as somebody else reads it: %+v %v %v", r, ok, err)
 	}
 
@@ -170,5 +173,134 @@ func TestPace(t *testing.T) {
 	busy = false
 	if rest := wait(100 * time.Millisecond); rest > 20*time.Millisecond {
 		t.Errorf("nobody was there, and it rested for %s", rest)
+	}
+}
+
+// TestWhatIsDatedInTheFuture was noted while a clock was wrong. It does not stand for the newest until then.
+func TestWhatIsDatedInTheFuture(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "drills.db")
+	b := openTestBook(t, file, 2, start)
+	alice := holdfast.ID{1}
+	for i := range 3 {
+		r := result(string(rune('x'+i)), "local", start.AddDate(10, 0, i), Pass)
+		_, err := b.End(r, nil)
+		fine(t, err)
+		r.ID, r.Account = "asked"+r.ID, alice.String()
+		_, err = b.End(r, nil)
+		fine(t, err)
+	}
+	if x, err := b.Standing("local", start); err != nil || x.Last.ID != "" || x.Passed.ID != "" {
+		t.Errorf("of the future alone: %+v, %v", x, err)
+	}
+	if at, err := b.Asked(alice, start); err != nil || !at.IsZero() {
+		t.Errorf("asked for at %v, %v", at, err)
+	}
+	_, err := b.End(result("a", "local", start, Pass), nil)
+	fine(t, err)
+	_, err = b.End(result("b", "local", start.Add(time.Hour), Fail), nil)
+	fine(t, err)
+	x, err := b.Standing("local", start.Add(2*time.Hour))
+	if err != nil || x.Last.ID != "b" || x.Passed.ID != "a" || x.Failed.ID != "b" {
+		t.Errorf("the standing: %s, %s, %s, %v", x.Last.ID, x.Passed.ID, x.Failed.ID, err)
+	}
+	if r, ok, err := LastPass(file, start.Add(2*time.Hour), all); err != nil || ok {
+		t.Errorf("what was found wanting since: %+v, %v", r, err)
+	}
+}
+
+// TestWhatProvesNothingOfTheOthers: one account that somebody asked for, and vaults that are no more, or failed since.
+func TestWhatProvesNothingOfTheOthers(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "drills.db")
+	b := openTestBook(t, file, 9, start)
+	alice, bob := holdfast.ID{1}, holdfast.ID{2}
+	ask := func(id string, who holdfast.ID, at time.Time, what Outcome) {
+		r := result(id, "local", at, what)
+		r.Account = who.String()
+		_, err := b.End(r, nil)
+		fine(t, err)
+	}
+	ask("a", alice, start, Pass)
+	if r, ok, err := LastPass(file, start.Add(time.Hour), all); err != nil || ok {
+		t.Errorf("one account alone: %+v, %v", r, err)
+	}
+	_, err := b.End(result("b", "local", start.Add(time.Minute), Pass), nil)
+	fine(t, err)
+	if r, ok, err := LastPass(file, start.Add(time.Hour), all); err != nil || !ok || r.ID != "b" {
+		t.Errorf("the vault's own: %+v, %v", r, err)
+	}
+	if r, ok, err := LastPass(file, start.Add(time.Hour), func(string) bool { return false }); err != nil || ok {
+		t.Errorf("of a vault that is no more: %+v, %v", r, err)
+	}
+	failed := func(want string) {
+		t.Helper()
+		if x, err := b.Standing("local", start.Add(time.Hour)); err != nil || x.Failed.ID != want || x.Passed.ID != "b" {
+			t.Errorf("failed: %s, want %q; %v", x.Failed.ID, want, err)
+		}
+	}
+	ask("c", alice, start.Add(2*time.Minute), Fail)
+	failed("c")
+	ask("d", bob, start.Add(3*time.Minute), Pass)
+	failed("c")
+	ask("e", alice, start.Add(4*time.Minute), Pass)
+	failed("")
+}
+
+// TestWhatFailedIsTriedAgain, each time until it has passed, and the others have their turns all the same.
+func TestWhatFailedIsTriedAgain(t *testing.T) {
+	s := newSource(t)
+	for i := range 700 {
+		_, _, err := s.core.CreateAccount(t.Context(), holdfast.Actor{}, string(rune('a'+i%26))+string(rune('a'+i/26%26))+string(rune('a'+i/676))+"@example.net", "")
+		fine(t, err)
+	}
+	const day = 24 * time.Hour
+	b := openTestBook(t, filepath.Join(t.TempDir(), "drills.db"), 9, start)
+	bad, now, seen := s.ids[1], start, map[holdfast.ID]int{}
+	fine(t, each(t.Context(), s.engine, func(id holdfast.ID) error { seen[id] = 0; return nil }))
+	turn := func(broken bool) map[holdfast.ID]bool {
+		c, err := Choose(t.Context(), s.engine, Choosing{Whole: 10, Within: 30 * day, Interval: day, Now: now, Random: rand.New(rand.NewPCG(1, 2)),
+			ProvenAt: func(id holdfast.ID) (time.Time, error) { p, err := b.ProvenIn("local", id); return p.At, err },
+			Tried:    func(id holdfast.ID) (time.Time, bool, error) { return b.Tried("local", id) }})
+		fine(t, err)
+		r := result(now.String(), "local", now, Pass)
+		r.only = c.Only
+		if broken {
+			r.Result = Fail
+			r.different(bad)
+		}
+		_, err = b.End(r, nil)
+		fine(t, err)
+		for id := range c.Only {
+			seen[id]++
+		}
+		return c.Only
+	}
+	r := result("asked", "local", now, Fail)
+	r.only, r.Account = map[holdfast.ID]bool{bad: true}, bad.String()
+	r.different(bad)
+	_, err := b.End(r, nil)
+	fine(t, err)
+	for i := range 40 {
+		now = now.Add(time.Hour)
+		if !turn(true)[bad] {
+			t.Fatalf("turn %d does not try what failed", i)
+		}
+	}
+	never := 0
+	for _, n := range seen {
+		if n == 0 {
+			never++
+		}
+	}
+	if never > 0 {
+		t.Errorf("%d accounts were not tried in 40 drills that failed for one", never)
+	}
+	turn(false)
+	if _, suspect, err := b.Tried("local", bad); err != nil || suspect {
+		t.Errorf("it passed, and is suspect still: %v", err)
+	}
+	now = now.Add(3 * day)
+	c, d := turn(false), turn(false)
+	if c[bad] && d[bad] && len(c) > 300 {
+		t.Errorf("it is chosen as if it had failed")
 	}
 }

@@ -81,7 +81,7 @@ func Run(ctx context.Context, o Options) (*Result, []Proof) {
 	}
 	began := o.Clock.Now()
 	d := &run{o: o, due: map[holdfast.ID]uint64{}, res: &Result{ID: o.ID, Started: began.UTC().Truncate(time.Second), At: began.UTC().Truncate(time.Second), Batch: o.Batch, Vault: o.Name, KeyUsed: o.KeyUsed,
-		Result: Pass, Digests: Digests{Different: []string{}}, Reasons: []string{}, Sample: o.Chosen.Sample}}
+		Result: Pass, Digests: Digests{Different: []string{}}, Reasons: []string{}, Sample: o.Chosen.Sample, only: o.Chosen.Only}}
 	d.res.Account = o.Chosen.AskedFor()
 	d.res.Sample.confidence()
 	if err := d.all(ctx); err != nil {
@@ -107,6 +107,7 @@ func (d *run) trouble(ctx context.Context, err error) {
 	case ctx.Err() != nil:
 		d.res.unsure("it was interrupted")
 	case kind == holdfast.Corrupt, kind == holdfast.Unauthorized, kind == holdfast.NotFound && len(d.due) > 0:
+		d.res.nameless = true
 		d.res.failed("the vault could not be restored from: %v", err)
 	case kind == holdfast.Full:
 		d.res.unsure("there was no room for what was restored; it needs about as much as the database has: %v", err)
@@ -116,6 +117,9 @@ func (d *run) trouble(ctx context.Context, err error) {
 }
 
 func (d *run) all(ctx context.Context) error {
+	if d.o.Batch == 0 && d.o.Live.Position().Batch > 0 {
+		return fail("Run", holdfast.Unavailable, d.o.Name, "the vault has not been heard of since the service began: what it has to hold is not known; `holdfast vault status` says how it fares", nil)
+	}
 	if err := d.expect(ctx); err != nil {
 		return err
 	}
@@ -139,12 +143,19 @@ func (d *run) all(ctx context.Context) error {
 		return err
 	}
 	for _, l := range rep.Losses {
+		if id, err := holdfast.ParseID(l.Account); err == nil {
+			d.res.suspects(id)
+		} else {
+			d.res.nameless = true
+		}
 		d.res.failed("lost: account %s, changes %d to %d: %s", l.Account, l.SeqFrom, l.SeqTo, l.Reason)
 	}
 	for _, why := range rep.Unsure {
+		d.res.nameless = true
 		d.res.failed("more may be lost: %s", why)
 	}
 	for _, x := range rep.Damage {
+		d.res.nameless = true
 		d.res.unsure("damaged: %s: %s", x.Object, x.What)
 	}
 	return nil

@@ -211,6 +211,18 @@ func TestAVaultThatKeepsNothing(t *testing.T) {
 	outcome(t, "behind, and it never said otherwise", r, Pass, "")
 }
 
+// TestNothingIsProvenWithoutAMeasure: the vault was not heard of since the service began, so nobody knows what it has to hold; an old copy of it is there.
+func TestNothingIsProvenWithoutAMeasure(t *testing.T) {
+	s := newSource(t)
+	o := s.options(s.place)
+	o.Batch = 0
+	r, proofs := Run(t.Context(), o)
+	outcome(t, "without a measure", r, Inconclusive, "not been heard of")
+	if len(proofs) > 0 {
+		t.Errorf("%d proofs", len(proofs))
+	}
+}
+
 // lying is an engine whose bodies, or items, are not what they were.
 type lying struct {
 	store.Engine

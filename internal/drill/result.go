@@ -44,6 +44,10 @@ type Result struct {
 	Sample   Sample    `json:"sample"`
 	Seconds  float64   `json:"duration_s"`
 	Rate     float64   `json:"changes_per_s"`
+
+	only     map[holdfast.ID]bool // the accounts that were chosen; nil: all
+	suspect  map[holdfast.ID]bool // those of which something is missing or different
+	nameless bool                 // something is wrong, and whose it is nobody can say
 }
 
 // Changes counts what had to come and what came.
@@ -131,7 +135,15 @@ func (r *Result) because(format string, args ...any) {
 	}
 }
 
+func (r *Result) suspects(id holdfast.ID) {
+	if r.suspect == nil {
+		r.suspect = map[holdfast.ID]bool{}
+	}
+	r.suspect[id] = true
+}
+
 func (r *Result) different(id holdfast.ID) {
+	r.suspects(id)
 	if len(r.Digests.Different) < maxDifferent {
 		r.Digests.Different = append(r.Digests.Different, id.String())
 	}

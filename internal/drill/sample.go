@@ -20,12 +20,16 @@ type Choosing struct {
 	Random   *rand.Rand
 	// ProvenAt returns when an account was last proven; zero: never.
 	ProvenAt func(holdfast.ID) (time.Time, error)
+	// Tried returns when an account was last tried, whatever came of it, and whether it was found wanting then; nil: that is not known.
+	Tried func(holdfast.ID) (time.Time, bool, error)
 }
 
 // leastDrawn is how many accounts are drawn by lot, at least: with so many, and none of them bad, at most 3 % of all are, with a confidence of 95 %.
 const leastDrawn = 100
 
 // Choose chooses the accounts of a drill: all, where the store is small. Otherwise those that have waited longest for a proof, as many as must be tried each time so that none waits longer than Within, and half as many again, drawn by lot from all.
+//
+// An account that was found wanting is tried each time: a drill that passes without it would be taken for the end of what was wrong. And one that was tried just now, and not proven, lets the others have their turn first.
 func Choose(ctx context.Context, e store.Engine, c Choosing) (Chosen, error) {
 	total, accounts, err := sizeOf(ctx, e)
 	if err != nil {
@@ -45,7 +49,7 @@ func Choose(ctx context.Context, e store.Engine, c Choosing) (Chosen, error) {
 	for _, w := range p.waiting {
 		out.Only[w.id] = true
 	}
-	for _, id := range p.lots {
+	for _, id := range append(p.lots, p.suspects...) {
 		out.Only[id] = true
 	}
 	out.Sample.Random = len(p.lots)
@@ -91,8 +95,12 @@ type picker struct {
 	c             Choosing
 	waiting       waiting
 	lots          []holdfast.ID
+	suspects      []holdfast.ID
 	seen          int
 }
+
+// againAfter is how many intervals an account lets others go first that was tried and not proven.
+const againAfter = 2
 
 func (p *picker) take(id holdfast.ID) error {
 	at, err := p.c.ProvenAt(id)
@@ -101,6 +109,18 @@ func (p *picker) take(id holdfast.ID) error {
 	}
 	if at.After(p.c.Now) { // a clock was wrong: what it proved is not known
 		at = time.Time{}
+	}
+	if p.c.Tried != nil {
+		tried, suspect, err := p.c.Tried(id)
+		if err != nil {
+			return err
+		}
+		if suspect {
+			p.suspects = append(p.suspects, id)
+		}
+		if since := p.c.Now.Sub(tried); since >= 0 && since < againAfter*p.c.Interval && tried.After(at) {
+			at = p.c.Now
+		}
 	}
 	heap.Push(&p.waiting, wait{id, at})
 	if len(p.waiting) > p.oldest {
