@@ -23,7 +23,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use:   "doctor",
 		Short: "Look at machine, settings and store, and say what to do",
 		Long: `Look at the machine, the settings and the store. Each finding says what was seen, what follows from it and what to do.
-Nothing is changed. Give it the same flags as serve.
+Nothing is changed. Beside a running server it looks at the addresses, name, certificate and proxies that the server has; a flag that it
+is given counts instead. Without one, give it the same flags as serve.
 
 With a public name (--public-url, --acme) it looks from outside too: DNS, certificate, what a proxy passes of a request, and
 discovery. --resolver asks that name server instead of this machine's, whose hosts file may know better than the world.

@@ -207,7 +207,7 @@ func (k *keeper) Status(context.Context) (control.VaultStatus, error) {
 			}
 		}
 		if e := k.vaults().Find(v.Name); e != nil {
-			x.Vault = e.Vault
+			x.Vault, x.Added = e.Vault, &e.Added
 		}
 		out.Vaults = append(out.Vaults, x)
 	}

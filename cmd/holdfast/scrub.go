@@ -41,13 +41,13 @@ func newEngineScrub(k *keeper) *engineScrub {
 
 // left tells how many things that are damaged in the engine are not mended, as far as is known.
 func (s *engineScrub) left() int64 {
-	state, n := s.book.State(), int64(0)
-	for _, r := range []*scrub.Round{state.Last, state.Now} {
-		if r != nil {
-			n = max(n, r.Left()) // what one round found the next finds again
-		}
-	}
-	return n
+	return s.Seen().Left
+}
+
+// Seen implements [control.Scrubs].
+func (s *engineScrub) Seen() scrub.Seen {
+	state := s.book.State()
+	return state.Seen()
 }
 
 // Scrub implements [control.Scrubs].

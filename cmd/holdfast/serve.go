@@ -377,5 +377,19 @@ func (s *server) watch(ctx context.Context) {
 func (s *server) status(out *control.Status) {
 	out.Version, out.PID, out.URL, out.Since = version().Version, os.Getpid(), s.url, &s.since
 	out.SinceBoot, out.Probe = s.sinceBoot.Seconds(), s.probe
+	out.Serving = s.serving()
 	out.Ready, out.Checks = s.health.look()
+}
+
+// serving says how the server is reached. Files are named so that others find them, whatever directory they are in.
+func (s *server) serving() *control.Serving {
+	c := s.c
+	out := &control.Serving{Listen: s.public.Addr().String(), AdminListen: "none", ACME: c.ACME.Domains, HTTPWithoutTLS: c.HTTPWithoutTLS, PublicURL: c.PublicURL, TrustedProxies: c.TrustedProxies}
+	if s.admin != nil {
+		out.AdminListen = s.admin.Addr().String()
+	}
+	if c.TLS.Cert != "" {
+		out.TLSCert, out.TLSKey = absolute(c.TLS.Cert), absolute(c.TLS.Key)
+	}
+	return out
 }

@@ -187,6 +187,10 @@ func (h *handler) status(r *http.Request) (any, error) {
 		}
 		out.KeyNag = k.Nag
 	}
+	if h.Scrubs != nil {
+		seen := h.Scrubs.Seen()
+		out.EngineScrub = &seen
+	}
 	if h.Status != nil {
 		h.Status(&out)
 	}

@@ -12,6 +12,8 @@ import (
 type Scrubs interface {
 	// Scrub reads everything that the engine holds, or what is left of a round that is under way, and calls fn with each thing that is wrong, mended or not. It waits for one that runs.
 	Scrub(ctx context.Context, fn func(scrub.Finding)) (scrub.Round, error)
+	// Seen says what is known of the engine's octets.
+	Seen() scrub.Seen
 }
 
 // scrub answers with findings as they come, and the round in the end.

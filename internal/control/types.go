@@ -1,9 +1,11 @@
 package control
 
 import (
+	"net/netip"
 	"time"
 
 	"holdfast"
+	"holdfast/internal/scrub"
 	"holdfast/internal/transfer"
 )
 
@@ -82,7 +84,21 @@ type Status struct {
 	KeyNag       string      `json:"key_nag,omitempty"`
 	Newest       *time.Time  `json:"newest,omitempty"`       // when the newest stored change was made, by the clock of then
 	SinceBoot    float64     `json:"since_boot_s,omitempty"` // of the machine, at the moment that Since names; 0: not known
+	Serving      *Serving    `json:"serving,omitempty"`      // how a server that runs is reached; nil: none runs, or one that does not say it
+	EngineScrub  *scrub.Seen `json:"engine_scrub,omitempty"` // what is known of the engine's own octets; nil: nobody looks after that
 	Probe        string      `json:"probe,omitempty"`        // with this in a request's Holdfast-Probe the server says what of the request arrived, and does nothing else
+}
+
+// Serving are the settings by which a running server is reached, as it has them: it may have been started with flags.
+type Serving struct {
+	Listen         string         `json:"listen"` // the address that it has
+	AdminListen    string         `json:"admin_listen"`
+	TLSCert        string         `json:"tls_cert,omitempty"`
+	TLSKey         string         `json:"tls_key,omitempty"` // its file
+	ACME           []string       `json:"acme,omitempty"`
+	HTTPWithoutTLS bool           `json:"http_without_tls"`
+	PublicURL      string         `json:"public_url,omitempty"`
+	TrustedProxies []netip.Prefix `json:"trusted_proxies,omitempty"`
 }
 
 // Check is one line of /readyz?verbose.

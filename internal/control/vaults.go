@@ -54,6 +54,7 @@ type VaultState struct {
 	State        string      `json:"state"` // opening, filling, whole, behind, unreachable, fenced, damaged, full
 	Reason       string      `json:"reason,omitempty"`
 	Since        *time.Time  `json:"since"`
+	Added        *time.Time  `json:"added"`
 	LagChanges   int64       `json:"lag_changes"`
 	LagBytes     int64       `json:"lag_bytes"`
 	LagSeconds   float64     `json:"lag_s"`

@@ -3,12 +3,14 @@ package doctor
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"holdfast/internal/control"
 	"holdfast/internal/drill"
+	"holdfast/internal/scrub"
 )
 
 // wrong runs the doctor on a machine that fn puts out of order, and wants one check to say so.
@@ -139,6 +141,54 @@ func TestSpaceAndDomains(t *testing.T) {
 		}},
 		{"together", "copies", Warn, "attic (upstairs, whole) ends together with engine", vault("/", "engine")},
 		{"apart", "copies", Warn, "attic (upstairs, whole) apart from the others", vault("/")},
+	} {
+		w.run(t)
+	}
+}
+
+func TestScrubs(t *testing.T) {
+	ago := func(d time.Duration) *time.Time { at := noon.Add(-d); return &at }
+	day := 24 * time.Hour
+	read := func(engine *time.Time, left int64, v ...control.VaultState) func(*Options, *patient) {
+		return func(_ *Options, p *patient) {
+			p.status.EngineScrub, p.vaults.Vaults = &scrub.Seen{Ended: engine, Left: left}, v
+		}
+	}
+	local := func(added, last *time.Time, damaged ...string) control.VaultState {
+		return control.VaultState{Name: "local", Added: added, LastScrub: last, Damaged: damaged}
+	}
+	for _, w := range []wrong{
+		{"not said", "scrub", Unknown, "does not say", nil},
+		{"all read", "scrub", OK, "the vault local was last read as a whole on 2026-05-04", read(ago(day), 0, local(ago(90*day), ago(day)))},
+		{"a new store", "scrub", Warn, "the store was never read as a whole yet", read(nil, 0, local(ago(day), nil))},
+		{"a new vault", "scrub", Warn, "the vault local was never read as a whole yet", read(ago(day), 0, local(ago(day), nil))},
+		{"a vault that was never read", "scrub", Warn, "the vault local was never read as a whole; that must be done within", read(ago(day), 0, local(ago(90*day), nil))},
+		{"overdue", "scrub", Warn, "the store was last read as a whole on 2026-02-04 12:00 UTC, 90 days ago; that must be done within", read(ago(90*day), 0)},
+		{"a vault is overdue", "scrub", Warn, "the vault local was last read as a whole on 2026-04-05 12:00 UTC, 30 days ago; that must be done within", read(ago(day), 0, local(ago(90*day), ago(30*day)))},
+		{"damage", "scrub", Fail, "the store was last read as a whole on 2026-05-04 12:00 UTC, a day ago, and holds 2 damaged things", read(ago(day), 2, local(ago(90*day), ago(30*day)))},
+		{"a vault is damaged", "scrub", Fail, "holds 1 damaged thing", read(ago(day), 0, local(ago(90*day), ago(day), "packs/1"))},
+		{"to come", "scrub", Unknown, "still to come", read(ago(-day), 0)},
+	} {
+		w.run(t)
+	}
+}
+
+// TestTheRunningServersSettings: what a server was started with counts, but for what this command was told by flags.
+func TestTheRunningServersSettings(t *testing.T) {
+	serves := func(s control.Serving) func(*Options, *patient) {
+		return func(_ *Options, p *patient) { p.status.Serving = &s }
+	}
+	for _, w := range []wrong{
+		{"none runs", "listening", Warn, "127.0.0.1:8420 is reached from this machine alone", nil},
+		{"open", "listening", Warn, "0.0.0.0:443 without TLS", serves(control.Serving{Listen: "0.0.0.0:443", AdminListen: "none", HTTPWithoutTLS: true})},
+		{"behind a proxy", "listening", OK, "127.0.0.1:9", serves(control.Serving{Listen: "127.0.0.1:9", AdminListen: "none", PublicURL: "https://cloud.example.org", TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})},
+		{"its admin listener", "listening", Warn, "the admin listener is open on 0.0.0.0:8421", serves(control.Serving{Listen: "127.0.0.1:9", AdminListen: "0.0.0.0:8421", PublicURL: "https://cloud.example.org", TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}})},
+		{"its certificate", "certificate", Fail, "no such file", serves(control.Serving{Listen: "127.0.0.1:9", AdminListen: "none", TLSCert: "/nowhere.pem", TLSKey: "/nowhere.key"})},
+		{"its name", "name", OK, "127.0.0.1 is an address", serves(control.Serving{Listen: "127.0.0.1:9", AdminListen: "none", PublicURL: "https://127.0.0.1:1"})},
+		{"its name, and a flag", "name", OK, "127.0.0.2 is an address", func(o *Options, p *patient) {
+			p.status.Serving = &control.Serving{Listen: "127.0.0.1:9", AdminListen: "none", PublicURL: "https://127.0.0.1:1"}
+			o.Config.PublicURL, o.Config.Sources["public_url"] = "https://127.0.0.2:1", "flag --public-url"
+		}},
 	} {
 		w.run(t)
 	}

@@ -16,10 +16,36 @@ func (d *doctor) connect(ctx context.Context) error {
 			d.status, d.err = d.opened.Status(ctx)
 		}
 		if d.err == nil {
+			d.asServed()
 			d.vaults, d.err = d.opened.VaultStatus(ctx)
 		}
 	}
 	return d.err
+}
+
+// asServed looks from here on at the settings that the running server has, but for those that this command was given by flags of its own: those are to be tried.
+func (d *doctor) asServed() {
+	s := d.status.Serving
+	if s == nil {
+		return
+	}
+	c := *d.c
+	take := func(set func(), names ...string) {
+		for _, name := range names {
+			if strings.HasPrefix(c.Sources[name], "flag") {
+				return
+			}
+		}
+		set()
+	}
+	take(func() { c.Listen = s.Listen }, "listen")
+	take(func() { c.AdminListen = s.AdminListen }, "admin_listen")
+	take(func() {
+		c.TLS.Cert, c.TLS.Key, c.ACME.Domains, c.HTTPWithoutTLS = s.TLSCert, s.TLSKey, s.ACME, s.HTTPWithoutTLS
+	}, "tls.cert", "tls.key", "acme.domain", "http_without_tls")
+	take(func() { c.PublicURL = s.PublicURL }, "public_url")
+	take(func() { c.TrustedProxies = s.TrustedProxies }, "trusted_proxy")
+	d.c = &c
 }
 
 func (d *doctor) store(ctx context.Context) Check {

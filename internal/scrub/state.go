@@ -78,6 +78,25 @@ func (s *State) ended() time.Time {
 	return *s.Last.Ended
 }
 
+// Seen sums a state up.
+type Seen struct {
+	Ended *time.Time `json:"ended"` // when everything was last read; nil: never
+	Left  int64      `json:"left"`  // things that are damaged and not mended
+}
+
+// Seen sums the state up. What one round found the next finds again.
+func (s *State) Seen() (out Seen) {
+	if at := s.ended(); !at.IsZero() {
+		out.Ended = &at
+	}
+	for _, r := range []*Round{s.Last, s.Now} {
+		if r != nil {
+			out.Left = max(out.Left, r.Left())
+		}
+	}
+	return out
+}
+
 // Book keeps the state, in memory and on disk.
 type Book struct {
 	fs   vfs.FS
