@@ -26,6 +26,7 @@ const (
 	KindBinding    Kind = 5  // another's collection in a guest's home
 	KindEpoch      Kind = 6  // the beginning of an epoch
 	KindCollection Kind = 8  // a collection's own entry
+	KindReversal   Kind = 9  // an undo or a rewind
 	KindAddress    Kind = 16 // address object resource (RFC 6352)
 	KindEvent      Kind = 17 // calendar object resource with VEVENT (RFC 4791)
 	KindTodo       Kind = 18 // … with VTODO

@@ -18,7 +18,7 @@ type Stored struct {
 
 // kinds are the names of kinds in a line. A kind without one is its number.
 var kinds = map[holdfast.Kind]string{holdfast.KindAccount: "account", holdfast.KindDevice: "device", holdfast.KindTokenKey: "token-key", holdfast.KindShare: "share",
-	holdfast.KindBinding: "binding", holdfast.KindEpoch: "epoch", holdfast.KindCollection: "collection", holdfast.KindAddress: "address", holdfast.KindEvent: "event", holdfast.KindTodo: "todo",
+	holdfast.KindBinding: "binding", holdfast.KindEpoch: "epoch", holdfast.KindCollection: "collection", holdfast.KindReversal: "reversal", holdfast.KindAddress: "address", holdfast.KindEvent: "event", holdfast.KindTodo: "todo",
 	holdfast.KindJournal: "journal", holdfast.KindFreeBusy: "freebusy", holdfast.KindAvailable: "availability", holdfast.KindFile: "file", holdfast.KindMail: "mail"}
 
 // kindsByName is the inverse of kinds.

@@ -37,6 +37,7 @@ func CheckGroup(g *holdfast.Group) error {
 func checkEntry(account holdfast.ID, e *holdfast.Entry) error {
 	own, record := e.Name == "", e.Collection == account && e.Name == holdfast.RecordAccount
 	epoch := e.Collection == account && strings.HasPrefix(e.Name, holdfast.RecordEpochPrefix)
+	reversal := e.Collection == account && strings.HasPrefix(e.Name, holdfast.RecordReversalPrefix)
 	switch {
 	case e.Op != holdfast.OpPut && e.Op != holdfast.OpDelete:
 		return refuse(holdfast.Invalid, e.Name, "The operation %d is not known.", e.Op)
@@ -50,6 +51,8 @@ func checkEntry(account holdfast.ID, e *holdfast.Entry) error {
 		return refuse(holdfast.Invalid, e.Name, "The entry without a name is the collection's own, and no other is.")
 	case epoch != (e.Kind == holdfast.KindEpoch):
 		return refuse(holdfast.Invalid, e.Name, "The records of epochs are the entries %q… of the account's root, and no others are.", holdfast.RecordEpochPrefix)
+	case reversal != (e.Kind == holdfast.KindReversal):
+		return refuse(holdfast.Invalid, e.Name, "The records of reversals are the entries %q… of the account's root, and no others are.", holdfast.RecordReversalPrefix)
 	case record != (e.Kind == holdfast.KindAccount):
 		return refuse(holdfast.Invalid, e.Name, "The account's record is the entry %q of its root, and no other is.", holdfast.RecordAccount)
 	}
