@@ -78,6 +78,7 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("GET /v1/accounts/{ref}/export", h.one(h.export))
 	m.HandleFunc("POST /v1/accounts/{ref}/shares", answer(h.share))
 	m.HandleFunc("DELETE /v1/accounts/{ref}/shares", answer(h.unshare))
+	m.HandleFunc("GET /v1/accounts/{ref}/history", answer(h.history))
 	m.HandleFunc("GET /v1/shares", answer(h.shares))
 	m.HandleFunc("GET /v1/incidents", answer(h.incidents))
 	m.HandleFunc("POST /v1/accounts/{ref}/release", answer(h.release))

@@ -174,6 +174,7 @@ func (t treeOfAll) nothing(at []holdfast.ID, path string) error {
 			}
 		}
 	}
+	slices.Sort(have)
 	where, what := cmp.Or(t.path(at[0]), "the account"), "no collections"
 	if len(have) > 0 {
 		const some = 20
