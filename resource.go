@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -36,6 +37,24 @@ const (
 	KindFile       Kind = 32 // plain WebDAV resource
 	KindMail       Kind = 48 // reserved
 )
+
+var kindNames = map[Kind]string{KindAccount: "account", KindDevice: "device", KindTokenKey: "token-key", KindShare: "share", KindBinding: "binding", KindEpoch: "epoch",
+	KindCollection: "collection", KindReversal: "reversal", KindAddress: "address", KindEvent: "event", KindTodo: "todo", KindJournal: "journal", KindFreeBusy: "freebusy",
+	KindAvailable: "availability", KindFile: "file", KindMail: "mail"}
+
+// Name returns what the kind is called in a vault's lines, and wherever else people read it; ok is false for one that has no name.
+func (k Kind) Name() (name string, ok bool) {
+	name, ok = kindNames[k]
+	return name, ok
+}
+
+// String returns the kind's name, or its number where it has none.
+func (k Kind) String() string {
+	if name, ok := k.Name(); ok {
+		return name
+	}
+	return strconv.Itoa(int(k))
+}
 
 // Credential tells whether resources of this kind are never rewound: every restore takes their newest state.
 func (k Kind) Credential() bool { return k < KindCollection }

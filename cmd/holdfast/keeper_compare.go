@@ -6,7 +6,6 @@ import (
 
 	"holdfast"
 	"holdfast/internal/control"
-	"holdfast/internal/journal"
 	"holdfast/internal/store"
 	"holdfast/internal/vault"
 )
@@ -79,7 +78,7 @@ func (x *verifier) where(ctx context.Context, h *vault.History) error {
 
 // differs notes a difference at a change.
 func (x *verifier) differs(account holdfast.ID, c *holdfast.Change, what string) {
-	f := control.VaultFinding{Account: account.String(), Seq: c.Seq, Name: c.Name, What: what + " (" + journal.KindName(c.Kind) + ")"}
+	f := control.VaultFinding{Account: account.String(), Seq: c.Seq, Name: c.Name, What: what + " (" + c.Kind.String() + ")"}
 	if !c.Collection.IsZero() {
 		f.Collection = c.Collection.String()
 	}

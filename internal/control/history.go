@@ -11,7 +11,6 @@ import (
 	"holdfast"
 	"holdfast/internal/content"
 	"holdfast/internal/core"
-	"holdfast/internal/journal"
 )
 
 // HistoryRequest says which part of an account's history is asked for.
@@ -90,7 +89,7 @@ func (h *handler) history(r *http.Request) (any, error) {
 }
 
 func showVersion(v *core.Version) Version {
-	out := Version{Seq: v.Seq, Time: v.At.UTC(), Op: "put", Kind: journal.KindName(v.Kind), Path: v.Path, Name: nameOf(v), Account: v.By, Device: v.Device, Size: v.Size, Pruned: v.Pruned}
+	out := Version{Seq: v.Seq, Time: v.At.UTC(), Op: "put", Kind: v.Kind.String(), Path: v.Path, Name: nameOf(v), Account: v.By, Device: v.Device, Size: v.Size, Pruned: v.Pruned}
 	if out.ETag = &v.ETag; v.Op == holdfast.OpDelete {
 		out.Op, out.ETag = "delete", nil
 	}

@@ -3,6 +3,7 @@ package journal
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"math"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -17,9 +18,15 @@ type Stored struct {
 }
 
 // kinds are the names of kinds in a line. A kind without one is its number.
-var kinds = map[holdfast.Kind]string{holdfast.KindAccount: "account", holdfast.KindDevice: "device", holdfast.KindTokenKey: "token-key", holdfast.KindShare: "share",
-	holdfast.KindBinding: "binding", holdfast.KindEpoch: "epoch", holdfast.KindCollection: "collection", holdfast.KindReversal: "reversal", holdfast.KindAddress: "address", holdfast.KindEvent: "event", holdfast.KindTodo: "todo",
-	holdfast.KindJournal: "journal", holdfast.KindFreeBusy: "freebusy", holdfast.KindAvailable: "availability", holdfast.KindFile: "file", holdfast.KindMail: "mail"}
+var kinds = func() map[holdfast.Kind]string {
+	out := map[holdfast.Kind]string{}
+	for k := range holdfast.Kind(math.MaxUint8) {
+		if name, ok := k.Name(); ok {
+			out[k] = name
+		}
+	}
+	return out
+}()
 
 // kindsByName is the inverse of kinds.
 var kindsByName = func() map[string]holdfast.Kind {
@@ -29,14 +36,6 @@ var kindsByName = func() map[string]holdfast.Kind {
 	}
 	return out
 }()
-
-// KindName returns what a kind is called in a line, and wherever else people read it.
-func KindName(k holdfast.Kind) string {
-	if name, ok := kinds[k]; ok {
-		return name
-	}
-	return strconv.Itoa(int(k))
-}
 
 const timeLayout = "2006-01-02T15:04:05.999999Z07:00"
 

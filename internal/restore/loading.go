@@ -392,7 +392,7 @@ func (a *loading) lose(l vault.Loss) {
 		x.Collection = a.pathOf(l.Collection)
 	}
 	if l.Kind != 0 {
-		x.Kind = journal.KindName(l.Kind)
+		x.Kind = l.Kind.String()
 	}
 	a.losses = append(a.losses, x)
 }

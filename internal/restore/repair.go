@@ -10,7 +10,6 @@ import (
 
 	"holdfast"
 	"holdfast/internal/core"
-	"holdfast/internal/journal"
 	"holdfast/internal/store"
 	"holdfast/internal/vault"
 )
@@ -434,7 +433,7 @@ func (m *mending) tell(key itemKey, kind holdfast.Kind, etag holdfast.Hash, what
 	} else {
 		m.rep.Missing++
 	}
-	x := Mended{Account: m.email, Collection: m.pathOf(key.collection), Name: key.name, Kind: journal.KindName(kind), ETag: etag, What: what, Done: err == nil && !m.o.DryRun}
+	x := Mended{Account: m.email, Collection: m.pathOf(key.collection), Name: key.name, Kind: kind.String(), ETag: etag, What: what, Done: err == nil && !m.o.DryRun}
 	if x.Account == "" {
 		x.Account = m.id.String()
 	}
