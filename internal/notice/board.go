@@ -159,7 +159,7 @@ func (b *Board) tell(o *Open, now time.Time) {
 		t.Measure = o.Measure // it was not measured yet
 	}
 	rose := o.Severity.rank() > t.Severity.rank() || o.Grade > t.Grade
-	grew := t.Measure > 0 && o.Measure >= 2*t.Measure && now.Sub(t.At) >= b.o.Again
+	grew := t.Measure > 0 && o.Measure >= 2*t.Measure && (now.Sub(t.At) >= b.o.Again || t.At.After(now)) // a clock was put back
 	if !rose && !grew {
 		return
 	}
@@ -197,10 +197,29 @@ func (b *Board) queue(o *Open, what string, id holdfast.ID, now time.Time) {
 		return
 	}
 	b.unsaved = true
-	for len(b.waiting) >= maxWaiting {
-		b.drop(b.waiting[0], "too many wait")
-	}
 	b.waiting = append(b.waiting, w)
+	for len(b.waiting) > maxWaiting {
+		b.drop(b.least(), "too many wait")
+	}
+}
+
+// least returns what people miss least of what waits: the oldest of a condition that is over, or of which something newer waits; else the oldest of all. The lock is held.
+func (b *Board) least() *waiting {
+	for i, x := range b.waiting {
+		newer := func(y *waiting) bool { return y.Thread == x.Thread }
+		if o := b.open[x.Key]; o == nil || o.Thread != x.Thread || slices.ContainsFunc(b.waiting[i+1:], newer) {
+			return x
+		}
+	}
+	return b.waiting[0]
+}
+
+// untold has a condition that is open told anew, where what was to tell of it reached nobody and is given up. The lock is held.
+func (b *Board) untold(x *waiting) {
+	newer := func(y *waiting) bool { return y.Thread == x.Thread && y != x }
+	if o := b.open[x.Key]; o != nil && o.Thread == x.Thread && !x.Got && !slices.ContainsFunc(b.waiting, newer) {
+		o.Told, b.unsaved = nil, true
+	}
 }
 
 // Conditions returns what is open, the worst first.

@@ -74,6 +74,13 @@ func (x *table) start() {
 
 func (x *table) restart() { x.stop(); x.start() }
 
+// waits returns a notice that waits.
+func (x *table) waits(i int) Notice {
+	x.b.mu.Lock()
+	defer x.b.mu.Unlock()
+	return x.b.waiting[i].Notice
+}
+
 // look has the board look, some time later.
 func (x *table) look(after time.Duration, found ...Condition) {
 	time.Sleep(after)
@@ -205,8 +212,15 @@ func TestARefusedNoticeHoldsUpNoOther(t *testing.T) {
 		x.look(time.Second, Condition{Key: "bad", Severity: Info}, late(60))
 		x.look(time.Minute, Condition{Key: "bad", Severity: Info}, late(60))
 		want(t, &picky.box, "begins vault.attic")
-		x.look(72*time.Hour, Condition{Key: "bad", Severity: Info}, late(60)) // it is given up one day
+		first := x.waits(0)
+		x.look(72*time.Hour, Condition{Key: "bad", Severity: Info}, late(60)) // it is given up one day, and told anew while it is so
 		x.look(time.Hour, Condition{Key: "bad", Severity: Info}, late(60))
+		if again := x.waits(0); again.ID == first.ID || again.Key != "bad" {
+			t.Errorf("%+v waits after %+v", again, first)
+		}
+		x.look(time.Minute, late(60))
+		x.look(time.Hour, late(60))
+		x.look(73*time.Hour, late(60))
 		if w := x.b.Ways()[0]; w.Waiting != 0 {
 			t.Errorf("%+v", w)
 		}
@@ -328,6 +342,70 @@ func TestWhatIsSureIsOverAtOnce(t *testing.T) {
 			if open := x.b.Conditions(); len(open) != 1 || open[0].Key != "vault.attic" {
 				t.Errorf("open: %+v", open)
 			}
+		}
+	})
+}
+
+// TestWhatReachedNobodyIsToldAnew: the one way was down for longer than notices are kept, or was replaced by another one, and what is wrong is so still.
+func TestWhatReachedNobodyIsToldAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mail := &box{name: "mail"}
+		x := lay(t, mail)
+		defer func() { x.stop() }()
+		mail.fail(errors.New("down"))
+		x.look(0, late(60))
+		for range 80 {
+			x.look(time.Hour, late(60))
+		}
+		mail.fail(nil)
+		x.look(time.Hour, late(60))
+		x.look(time.Hour, late(60))
+		want(t, mail, "begins vault.attic")
+		x.look(time.Minute)
+		x.look(time.Hour)
+		want(t, mail, "over vault.attic")
+
+		mail.fail(errors.New("down"))
+		x.look(time.Hour, late(60))
+		ntfy := &box{name: "ntfy"}
+		x.o.Ways = []Way{ntfy}
+		x.restart()
+		x.look(time.Minute, late(60))
+		want(t, ntfy, "begins vault.attic")
+
+		// What one way has delivered is not told again because another one could not.
+		x.o.Ways = []Way{ntfy, mail}
+		x.restart()
+		c := late(60)
+		c.Severity = Critical
+		x.look(time.Minute, c)
+		for range 80 {
+			x.look(time.Hour, c)
+		}
+		want(t, ntfy, "worse vault.attic")
+	})
+}
+
+// TestFlappingPushesOutNothing: one condition comes and goes while nobody can be reached, and the others are told all the same once somebody can.
+func TestFlappingPushesOutNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mail := &box{name: "mail"}
+		x := lay(t, mail)
+		defer func() { x.stop() }()
+		mail.fail(errors.New("down"))
+		lasting := late(60)
+		lasting.Key = "damage.attic"
+		x.look(0, lasting)
+		for range maxWaiting * 2 / 3 {
+			x.look(time.Minute, lasting, late(60))
+			x.look(time.Minute, lasting)
+			x.look(6*time.Minute, lasting)
+		}
+		mail.fail(nil)
+		x.look(time.Hour, lasting)
+		x.look(time.Hour, lasting)
+		if got := mail.take(); !strings.HasPrefix(got, "begins damage.attic, ") || strings.Count(got, "damage.attic") != 1 {
+			t.Errorf("told: %.200s", got)
 		}
 	})
 }

@@ -28,6 +28,7 @@ func (e *Refusal) Error() string { return e.Text }
 type waiting struct {
 	Notice
 	Ways []string `json:"ways"`
+	Got  bool     `json:"got,omitempty"` // some way has delivered it
 
 	refused map[string]int // how often each way refused this very notice
 }
@@ -142,6 +143,7 @@ func (b *Board) sent(w *way, x *waiting, said string, err error) time.Duration {
 	}
 	w.failures, w.err = 0, nil
 	b.o.Log.Info("a notice was delivered", "way", w.name, "what", x.What, "notice", x.Title, "said", said)
+	x.Got = true
 	x.Ways = slices.DeleteFunc(x.Ways, func(name string) bool { return name == w.name })
 	if len(x.Ways) == 0 {
 		b.waiting = slices.DeleteFunc(b.waiting, func(y *waiting) bool { return y == x })
@@ -150,11 +152,12 @@ func (b *Board) sent(w *way, x *waiting, said string, err error) time.Duration {
 	return 0
 }
 
-// drop gives a notice up. The lock is held.
+// drop gives a notice up. If it reached nobody, and what it tells of is so still, that is told anew: nobody must be left out because nobody could be reached for too long. The lock is held.
 func (b *Board) drop(x *waiting, why string) {
 	b.o.Log.Error("a notice was never delivered and is dropped: "+why, "ways", x.Ways, "what", x.What, "notice", x.Title, "at", x.At)
 	b.waiting = slices.DeleteFunc(b.waiting, func(y *waiting) bool { return y == x })
 	b.unsaved = true
+	b.untold(x)
 }
 
 // WayState is how a way fares.

@@ -41,6 +41,7 @@ func (b *Board) load() {
 	for _, o := range m.Open[:min(len(m.Open), maxOpen)] {
 		b.open[o.Key] = &o
 	}
+	var gone []*waiting
 	for _, w := range m.Waiting[max(0, len(m.Waiting)-maxWaiting):] {
 		if w == nil {
 			continue
@@ -48,7 +49,12 @@ func (b *Board) load() {
 		w.Ways = slices.DeleteFunc(w.Ways, func(name string) bool { return b.way(name) == nil }) // one that is configured no more
 		if len(w.Ways) > 0 {
 			b.waiting = append(b.waiting, w)
+		} else {
+			gone = append(gone, w)
 		}
+	}
+	for _, w := range gone { // by another way it is told
+		b.untold(w)
 	}
 }
 
