@@ -4,6 +4,7 @@ package deploy
 import (
 	_ "embed" // for the unit
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,7 @@ type Service struct {
 	Program string   // the binary
 	Data    string   // the data directory
 	Writes  []string // further directories that it writes to: vaults
+	Mounts  []string // where file systems are mounted that directories of Writes lie on, and that may come and go
 	Reads   []string // files that it reads: certificates
 	User    string
 }
@@ -51,11 +53,7 @@ func Unit(s Service) string {
 			if !elsewhere {
 				continue
 			}
-			paths := []string{quoted(s.Data)}
-			for _, dir := range s.Writes {
-				paths = append(paths, quoted(dir))
-			}
-			line = "ReadWritePaths=" + strings.Join(paths, " ")
+			line = "ReadWritePaths=" + strings.Join(s.writable(), " ")
 		case line == "ProtectHome=yes" && homely(all):
 			line = "ProtectHome=read-only"
 		case line == "PrivateTmp=yes" && temporary(all):
@@ -64,6 +62,25 @@ func Unit(s Service) string {
 		out = append(out, line)
 	}
 	return strings.Join(out, "\n") + "\n"
+}
+
+// writable returns what the unit opens for writing. A file system that may come and go is opened where it is mounted: systemd would hold on to a directory in
+// it, and the service would go on to see the old disk there after another was put into its place. What is not there ("-") is for Holdfast to tell of: systemd
+// would not start the service at all.
+func (s Service) writable() []string {
+	out := []string{quoted(s.Data)}
+	for _, dir := range s.Writes {
+		for _, m := range s.Mounts {
+			if below(dir, m) {
+				dir = m
+				break
+			}
+		}
+		if p := quoted("-" + dir); !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 func below(path, dir string) bool {

@@ -12,6 +12,7 @@ import (
 
 	"holdfast/deploy"
 	"holdfast/internal/doctor"
+	"holdfast/internal/vfs"
 )
 
 // dnsRecord is one record that is to be made. Value is empty where this machine cannot know it.
@@ -148,6 +149,11 @@ func (q *quickstart) systemd() {
 	if self, err := os.Executable(); err == nil {
 		s.Program = self
 	}
+	for _, dir := range s.Writes {
+		if m := mountedApart(dir, q.c.Data); m != "" {
+			s.Mounts = append(s.Mounts, m)
+		}
+	}
 	if q.c.TLS.Cert != "" {
 		s.Reads = append(s.Reads, q.c.TLS.Cert, q.c.TLS.Key)
 	}
@@ -166,6 +172,16 @@ func (q *quickstart) systemd() {
 	}
 	q.report.Unit = deploy.Unit(s)
 	q.report.Commands = append(cmds, "systemd-analyze verify /etc/systemd/system/holdfast.service", "systemctl daemon-reload", "systemctl enable --now holdfast", "journalctl -u holdfast -f")
+}
+
+// mountedApart returns where the file system of dir is mounted; empty where that is the one of data, or nobody knows.
+func mountedApart(dir, data string) string {
+	at, err := vfs.MountPoint(dir)
+	home, bad := vfs.MountPoint(data)
+	if err != nil || bad != nil || at == home || at == "/" {
+		return ""
+	}
+	return at
 }
 
 // closed returns the directories above some paths that only their owner may pass, as those are that were made on the way.

@@ -314,7 +314,7 @@ func (q *quickstart) makeVaults(ctx context.Context, cl *control.Client, before 
 	}
 	detail := v.Location + "; it is filled while the service runs"
 	if len(v.SameDomainAs) > 0 {
-		detail += ". It lies on the same disk as " + strings.Join(v.SameDomainAs, " and ") + ", or that is not known: one disk's end takes both"
+		detail += ". It counts as one failure domain with " + strings.Join(v.SameDomainAs, " and ") + ": " + v.WhySame + ". One accident may take both"
 	}
 	q.step("vault "+v.Name, "made", detail)
 	q.writesTo(v)

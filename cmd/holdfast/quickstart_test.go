@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"holdfast/internal/config"
+	"holdfast/internal/vfs"
 
 	"github.com/spf13/pflag"
 )
@@ -116,6 +117,19 @@ func TestCommentsHoldAnyway(t *testing.T) {
 	for i, k := range read.Keys() {
 		if want := c.Keys()[i].Text(); k.Text() != want {
 			t.Errorf("%s is %q, want %q", k.Name, k.Text(), want)
+		}
+	}
+}
+
+// TestMountedApart: the unit opens a disk that may come and go where it is mounted, and nothing more than the vault of a disk that the data lie on too.
+func TestMountedApart(t *testing.T) {
+	data := t.TempDir()
+	if _, err := vfs.MountPoint(data); err != nil {
+		t.Skip("the system does not tell where file systems are mounted: ", err)
+	}
+	for dir, want := range map[string]string{"/proc/self": "/proc", "/": "", filepath.Join(data, "vault"): ""} {
+		if got := mountedApart(dir, data); got != want {
+			t.Errorf("%s: %q, want %q", dir, got, want)
 		}
 	}
 }

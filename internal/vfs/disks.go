@@ -26,6 +26,17 @@ func Disks(path string) ([]string, error) {
 	return system.disks(p)
 }
 
+// MountPoint returns where the file system is mounted that holds path, or that
+// holds its nearest parent that exists. Where the system does not tell, the
+// error satisfies errors.Is with ErrUnknownDisk.
+func MountPoint(path string) (string, error) {
+	p, err := existing(path)
+	if err != nil {
+		return "", err
+	}
+	return system.mountPoint(p)
+}
+
 // ShareDisk tells whether one disk's end could take both paths, and why that
 // is thought. What is not known counts as shared.
 func ShareDisk(a, b string) (shared bool, why string) {

@@ -134,6 +134,11 @@ func (l linux) behindBtrfs(source string, depth int, found map[string]bool) erro
 	return nil
 }
 
+func (l linux) mountPoint(path string) (string, error) {
+	m, err := l.mountOf(path)
+	return m.point, err
+}
+
 // mountOf returns the mount that holds path: of those whose point leads to it the one with the longest, of several there the newest.
 func (l linux) mountOf(path string) (mount, error) {
 	real, err := filepath.EvalSymlinks(path)

@@ -128,6 +128,31 @@ this line is broken
 	}
 }
 
+func TestMountPoint(t *testing.T) {
+	before := system
+	defer func() { system = before }()
+	root := t.TempDir()
+	here := filepath.Join(root, "mnt", "my disk")
+	if err := os.MkdirAll(filepath.Join(here, "vault"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mounts := filepath.Join(root, "mountinfo")
+	text := "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:17 / " + strings.ReplaceAll(here, " ", `\040`) + " rw - ext4 /dev/sdb1 rw\n"
+	if err := os.WriteFile(mounts, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	system = linux{mounts: mounts, device: deviceOf}
+	for _, x := range []struct{ path, want string }{{here, here}, {filepath.Join(here, "vault"), here}, {filepath.Join(here, "not", "yet"), here}, {root, "/"}} {
+		if got, err := MountPoint(x.path); err != nil || got != x.want {
+			t.Errorf("%s: got %s (%v), want %s", x.path, got, err, x.want)
+		}
+	}
+	system = linux{mounts: filepath.Join(root, "none"), device: deviceOf}
+	if got, err := MountPoint(here); err == nil {
+		t.Errorf("without mountinfo it lies at %s", got)
+	}
+}
+
 func TestShareDisk(t *testing.T) {
 	before := system
 	defer func() { system = before }()

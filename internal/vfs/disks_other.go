@@ -8,3 +8,5 @@ var system unknownSystem
 type unknownSystem struct{}
 
 func (unknownSystem) disks(string) ([]string, error) { return nil, ErrUnknownDisk }
+
+func (unknownSystem) mountPoint(string) (string, error) { return "", ErrUnknownDisk }
