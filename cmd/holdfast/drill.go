@@ -106,7 +106,7 @@ func (a *app) showReasons(r *drill.Result) error {
 	if r.Result == drill.Pass {
 		return nil
 	}
-	a.say("Nothing is proven by this. `holdfast vault status` tells whether the vault can be reached, `holdfast vault verify %s` looks at all of the vault, `holdfast vault repair %s` makes it whole again.\n", r.Vault, r.Vault)
+	a.say("Nothing is proven by this. `holdfast vault status` tells whether the vault can be reached, `holdfast vault verify %s` looks at all of the vault, `holdfast vault repair %s` makes it whole again; `holdfast scrub` looks at the living store.\n", r.Vault, r.Vault)
 	return drillStatus(r)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"holdfast/internal/config"
 	"holdfast/internal/notice"
+	"holdfast/internal/registry"
 	"holdfast/internal/vfs"
 )
 
@@ -140,19 +141,15 @@ const (
 
 // disks tells of file systems that are full, or soon will be.
 func (w *watcher) disks(now time.Time) (found []notice.Condition) {
-	paths := []string{w.c.Data}
-	for _, e := range w.keeper.vaults().Vaults {
-		if e.Kind == kindDir {
-			paths = append(paths, e.Location)
-		}
-	}
+	paths, vaults := w.places()
 	for _, d := range w.space.look(paths, now) {
 		c := notice.Condition{Key: "disk " + d.Path, Severity: notice.Warning, Title: "The disk of " + d.Path + " has little room"}
-		c.Text = octets(d.Free) + " are free. When it is full nothing more is stored; what is there can be read. Make room, or move to a larger one."
+		c.Text = octets(d.Free) + " are free. " + w.whenFull(vaults[d.Path]) + " Make room, or move to a larger one."
 		c.Measure = float64(w.c.Doctor.FreeWarn) / float64(max(d.Free, 1)) // doubled when half is left
 		switch {
 		case d.Path == w.c.Data && w.readOnly():
 			c.Severity, c.Grade, c.Title = notice.Critical, gradeReadOnly, "The disk of "+d.Path+" is full, and nothing is stored"
+			c.Text = "What is there can be read, and phones keep their changes and try again. Make room, or move to a larger one; it goes on by itself then."
 		case d.Free < w.c.Doctor.FreeFail:
 			c.Severity, c.Grade = notice.Critical, gradeNoRoom
 		case d.Free < w.c.Doctor.FreeWarn:
@@ -166,6 +163,39 @@ func (w *watcher) disks(now time.Time) (found []notice.Condition) {
 		found = append(found, c)
 	}
 	return found
+}
+
+// places returns the paths whose disks are looked at, and the vaults among them. Of those on one disk the first speaks for all: the data come before vaults that changes wait for, and these before others.
+func (w *watcher) places() (paths []string, vaults map[string]*registry.Entry) {
+	var after []string
+	paths, vaults = []string{w.c.Data}, map[string]*registry.Entry{}
+	list := w.keeper.vaults().Vaults
+	for i := range list {
+		e := &list[i]
+		switch {
+		case e.Kind != kindDir:
+			continue
+		case e.Mode == registry.Sync:
+			paths = append(paths, e.Location)
+		default:
+			after = append(after, e.Location)
+		}
+		vaults[e.Location] = e
+	}
+	return append(paths, after...), vaults
+}
+
+// whenFull says what follows when a disk is full: the disk of the data, or that of a vault.
+func (w *watcher) whenFull(e *registry.Entry) string {
+	switch {
+	case e == nil:
+		return "When it is full nothing more is stored; what is there can be read."
+	case e.Mode != registry.Sync:
+		return "When it is full the vault " + e.Name + " takes no more changes, and falls behind; all else goes on."
+	case w.c.Policy.OnFailure == "degraded":
+		return "When it is full the vault " + e.Name + " takes no more changes, and they are acknowledged without it."
+	}
+	return "When it is full changes are refused, since each waits for the vault " + e.Name + "; what is there can be read."
 }
 
 func inDays(d time.Duration) string {

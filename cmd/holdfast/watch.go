@@ -227,6 +227,9 @@ func (w *watcher) vault(v relay.VaultStatus, now time.Time) []notice.Condition {
 // failing says how a vault fails, and what to do.
 func (w *watcher) failing(c notice.Condition, v relay.VaultStatus) notice.Condition {
 	what, do := "cannot be reached", fmt.Sprintf("Look whether %s is there, mounted, and can be written to", v.Location)
+	if v.Kind != kindDir {
+		do = fmt.Sprintf("Look whether its server runs, and can be reached at %s", v.Location)
+	}
 	switch v.State {
 	case relay.Full:
 		c.Grade, what, do = gradeFull, "is full", fmt.Sprintf("Make room at %s; nothing in the vault itself may be removed by hand", v.Location)
@@ -276,12 +279,14 @@ func (w *watcher) copies(s relay.Status, now time.Time) (found []notice.Conditio
 			return found
 		}
 	}
-	c := notice.Condition{Key: "copies.domain", Severity: notice.Info, Title: "One accident would take all copies", Text: "All copies lie in one failure domain. Add a vault on another disk or machine: holdfast vault add NAME KIND LOCATION --domain LABEL"}
+	c := notice.Condition{Key: "copies.domain", Severity: notice.Info, Title: "One accident would take all copies", Text: "All copies lie in one failure domain; of each vault `holdfast vault status` says why. " + addVault}
 	if len(s.Vaults) == 0 {
-		c.Title, c.Text = "There is one copy", strings.Replace(c.Text, "All copies lie in one failure domain", "There is no vault: if the disk ends, everything is lost", 1)
+		c.Title, c.Text = "There is one copy", "There is no vault: if the disk ends, everything is lost. "+addVault
 	}
 	return append(found, c)
 }
+
+const addVault = "Add a vault on another disk or machine: holdfast vault add NAME KIND LOCATION --domain LABEL"
 
 // belowPolicy counts the vaults that the policy names and that take no changes now.
 func belowPolicy(s relay.Status) (n int) {
@@ -307,7 +312,7 @@ func (w *watcher) scrubs(now time.Time) (found []notice.Condition) {
 		}
 		if age := now.Sub(since); age >= 2*w.c.Vault.Scrub {
 			found = append(found, notice.Condition{Key: "scrub." + e.Name, Severity: notice.Warning, Title: fmt.Sprintf("The vault %s was not read through for too long", e.Name), Measure: age.Seconds(), Since: since.Add(2 * w.c.Vault.Scrub),
-				Text: fmt.Sprintf("That was last done %s, and is due each %s: damage there would go unnoticed. Look why: holdfast vault scrub %s", ago(known, since), w.c.Vault.Scrub, e.Name)})
+				Text: fmt.Sprintf("That was last done %s, and is due each %s: damage there would go unnoticed. Look why: holdfast vault scrub %s", ago(known, since), inDays(w.c.Vault.Scrub), e.Name)})
 		}
 	}
 	return found

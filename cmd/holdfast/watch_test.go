@@ -9,6 +9,7 @@ import (
 
 	"holdfast/internal/core"
 	"holdfast/internal/notice"
+	"holdfast/internal/registry"
 	"holdfast/internal/relay"
 	"holdfast/internal/scrub"
 )
@@ -137,5 +138,43 @@ func put(t *testing.T, s *scrubs, x reading) {
 	t.Helper()
 	if err := s.put(firstVaultName, x); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestWhatFollows wants each text to say what follows from the thing that is wrong, and not from another that is like it.
+func TestWhatFollows(t *testing.T) {
+	w, o := watching(t)
+	now := time.Now()
+	text := func(list []notice.Condition) string {
+		if len(list) == 0 {
+			t.Fatal("nothing is wrong")
+		}
+		return list[0].Title + ". " + list[0].Text
+	}
+	apart := &registry.Entry{Name: "attic", Kind: kindDir, Mode: registry.Async}
+	waited := &registry.Entry{Name: "cellar", Kind: kindDir, Mode: registry.Sync}
+	failing := relay.VaultStatus{Name: "friend", Kind: "remote", Location: "https://friend.example", Mode: "async", State: relay.Unreachable}
+	for _, x := range []struct{ name, got, has, lacks string }{
+		{"the disk of the data", w.whenFull(nil), "nothing more is stored", "vault"},
+		{"a vault that follows behind", w.whenFull(apart), "attic takes no more changes, and falls behind; all else goes on", "nothing more is stored"},
+		{"a vault that changes wait for", w.whenFull(waited), "changes are refused", "all else goes on"},
+		{"a remote vault", w.failing(notice.Condition{}, failing).Text, "its server runs", "mounted"},
+		{"a directory", w.failing(notice.Condition{}, relay.VaultStatus{Kind: kindDir, Location: "/mnt/attic"}).Text, "/mnt/attic is there, mounted", "its server"},
+		{"one failure domain", w.copies(o.keeper.relay.Status(), now)[0].Text, "`holdfast vault status` says why", "NAME KIND LOCATION --domain LABEL."},
+	} {
+		if !strings.Contains(x.got, x.has) || strings.Contains(x.got, x.lacks) {
+			t.Errorf("%s: %q, want %q and not %q", x.name, x.got, x.has, x.lacks)
+		}
+	}
+	w.c.Policy.OnFailure = "degraded"
+	if got := w.whenFull(waited); !strings.Contains(got, "acknowledged without it") {
+		t.Errorf("degraded: %q", got)
+	}
+	w.readOnly = func() bool { return true }
+	if got := text(w.disks(now)); !strings.Contains(got, "is full, and nothing is stored") || strings.Contains(got, "are free") || strings.Contains(got, "When it is full") {
+		t.Errorf("a full disk: %q", got)
+	}
+	if paths, vaults := w.places(); len(paths) != 2 || paths[0] != w.c.Data || vaults[paths[1]].Name != firstVaultName {
+		t.Errorf("the disks of %v are looked at", paths)
 	}
 }

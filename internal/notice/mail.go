@@ -113,7 +113,7 @@ func (m *Mail) connect(ctx context.Context) (*smtp.Client, error) {
 	if m.TLS == StartTLS {
 		if err := c.StartTLS(conf); err != nil {
 			_ = c.Close()
-			return nil, fmt.Errorf("TLS could not be begun: %w", err)
+			return nil, fmt.Errorf("TLS could not be begun (notify.mail.tls says how: implicit on port 465, none for a server on this machine): %w", err)
 		}
 	}
 	return c, nil
