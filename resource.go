@@ -28,6 +28,7 @@ const (
 	KindEpoch      Kind = 6  // the beginning of an epoch
 	KindCollection Kind = 8  // a collection's own entry
 	KindReversal   Kind = 9  // an undo or a rewind
+	KindBurst      Kind = 10 // many deletions or overwritings by one device at once
 	KindAddress    Kind = 16 // address object resource (RFC 6352)
 	KindEvent      Kind = 17 // calendar object resource with VEVENT (RFC 4791)
 	KindTodo       Kind = 18 // … with VTODO
@@ -39,7 +40,7 @@ const (
 )
 
 var kindNames = map[Kind]string{KindAccount: "account", KindDevice: "device", KindTokenKey: "token-key", KindShare: "share", KindBinding: "binding", KindEpoch: "epoch",
-	KindCollection: "collection", KindReversal: "reversal", KindAddress: "address", KindEvent: "event", KindTodo: "todo", KindJournal: "journal", KindFreeBusy: "freebusy",
+	KindCollection: "collection", KindReversal: "reversal", KindBurst: "burst", KindAddress: "address", KindEvent: "event", KindTodo: "todo", KindJournal: "journal", KindFreeBusy: "freebusy",
 	KindAvailable: "availability", KindFile: "file", KindMail: "mail"}
 
 // Name returns what the kind is called in a vault's lines, and wherever else people read it; ok is false for one that has no name.

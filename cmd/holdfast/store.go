@@ -192,6 +192,7 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 		return err
 	}
 	o.core = core.New(core.Options{Engine: e, Copies: o.relay, Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data),
+		Guard: core.GuardLimits(c.Guard), Bursts: readBursts(c.Data, log), SaveBursts: saveBursts(c.Data),
 		Limits: core.Limits{Show: c.Policy.ReadWait, Resource: c.Limits.Resource, Quota: c.Limits.Quota,
 			Devices: c.Limits.Devices, Collections: c.Limits.Collections, Shares: c.Limits.Shares, SeenInterval: c.SeenInterval, DirectoryTTL: c.DirectoryTTL, Directory: c.Limits.DirectoryCache}})
 	if o.erase, err = readErasures(c.Data, c.Erase.Wait, o.core, o.keeper.names, clock.System, log); err != nil {

@@ -32,6 +32,7 @@ type watcher struct {
 	gate     func() error          // why nothing is shown; nil: it is
 	met      func() bool           // the policy is kept
 	doubts   func() []core.Doubt   // for which somebody waits
+	bursts   func() []burstNotice  // that are new
 	readOnly func() bool           // the engine's disk is full
 	tls      func() (bool, string) // nil: plain HTTP
 	drills   func() []drillState   // of each vault
@@ -46,8 +47,8 @@ type watcher struct {
 
 func newWatcher(s *server) *watcher {
 	w := &watcher{c: s.c, log: s.log, board: s.store.board, keeper: s.store.keeper, space: readSpace(s.c.Data, s.c.Notify), gate: s.gate.why, since: map[string]time.Time{}, ill: map[string]relay.VaultStatus{},
-		met:      s.store.relay.Met,
-		doubts:   s.store.core.Doubts,
+		met:    s.store.relay.Met,
+		doubts: s.store.core.Doubts, bursts: s.bursts,
 		readOnly: func() bool { return s.store.engine.Info().ReadOnly }}
 	w.drills, w.scrubbed = w.drilled(s.store.drills), s.store.scrub.book.State
 	if s.tls != nil {
@@ -117,6 +118,7 @@ func (w *watcher) look(now time.Time) []notice.Condition {
 	found = append(found, w.keys()...)
 	found = append(found, w.disks(now)...)
 	found = append(found, w.accounts(now)...)
+	found = append(found, w.burst()...)
 	if w.tls != nil {
 		if ok, detail := w.tls(); !ok {
 			found = append(found, notice.Condition{Key: "tls", Severity: notice.Critical, Title: "The certificate is not in order", Text: "Phones and programs may refuse to connect. " + detail})
@@ -346,47 +348,6 @@ func (w *watcher) keys() []notice.Condition {
 		c.Grade, c.Title = 2, "There is no recovery key"
 	}
 	return []notice.Condition{c}
-}
-
-// accounts tells of accounts and devices that wait, because a phone has seen more than the store has. It is told again each incident.remind, and after incident.deadline louder: nothing releases
-// anybody by itself, because that is what empties phones.
-func (w *watcher) accounts(now time.Time) []notice.Condition {
-	all := w.doubts()
-	if len(all) == 0 {
-		return nil
-	}
-	held, devices, oldest := int64(0), int64(0), now
-	for _, x := range all {
-		if !x.Since.IsZero() {
-			held, oldest = held+1, earlier(oldest, x.Since)
-		}
-		for _, e := range x.Evidence {
-			if e.Open() {
-				devices, oldest = devices+1, earlier(oldest, e.Since)
-			}
-		}
-	}
-	c := notice.Condition{Key: "accounts.doubt", Severity: notice.Critical, Measure: float64(len(all)), Since: oldest, Grade: int(now.Sub(oldest) / max(w.c.Incident.Remind, time.Second)),
-		Title: count(int64(len(all)), "account") + " in doubt",
-		Text: fmt.Sprintf("A device has seen more than the store has. %s and %s are answered 503, and keep what they have until you decide: holdfast incident list. ",
-			count(held, "account"), count(devices, "device"))}
-	if late := now.Sub(oldest) - w.c.Incident.Deadline; late >= 0 {
-		c.Grade += overdue
-		c.Text += fmt.Sprintf("The decision was due on %s: whoever waits syncs nothing, and what they write meanwhile is on the phone alone.", oldest.Add(w.c.Incident.Deadline).UTC().Format(time.DateOnly))
-	} else {
-		c.Text += fmt.Sprintf("Decide by %s: whoever waits syncs nothing.", oldest.Add(w.c.Incident.Deadline).UTC().Format(time.DateOnly))
-	}
-	return []notice.Condition{c}
-}
-
-// overdue is how much more a condition weighs whose deadline has passed.
-const overdue = 1000
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // ways tells of ways by which nobody can be told. Another way may get through.

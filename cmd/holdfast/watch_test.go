@@ -98,6 +98,7 @@ func TestWhatIsWrongOtherwise(t *testing.T) {
 	met := true
 	w.met = func() bool { return met }
 	doubts := 0
+	w.bursts = func() []burstNotice { return nil }
 	w.doubts = func() []core.Doubt { return make([]core.Doubt, doubts) }
 	for _, x := range []struct {
 		name, want string

@@ -27,6 +27,7 @@ type Config struct {
 	Doctor   Doctor
 	Erase    Erase
 	Incident Incident
+	Guard    Guard
 	Drill    Drill
 	Scrub    Scrub
 	Upgrade  Upgrade
@@ -123,6 +124,15 @@ type Erase struct {
 type Incident struct {
 	Remind   time.Duration // between two reminders
 	Deadline time.Duration // by when somebody is to decide
+}
+
+// Guard is when deletions and overwritings by one device are a burst.
+type Guard struct {
+	Items  int
+	Share  int // percent
+	All    int
+	Window time.Duration
+	Told   time.Duration // a burst is shown as new so long
 }
 
 // Doctor is what the checks of the machine measure and when they warn.
@@ -289,6 +299,12 @@ func (c *Config) Keys() []Key {
 
 		{Name: "incident.remind", Default: "24h", Value: &c.Incident.Remind, Help: "how often it is told again that accounts or devices wait because more was seen than the store has"},
 		{Name: "incident.deadline", Default: "168h", Value: &c.Incident.Deadline, Help: "by when somebody is to decide about those; after it they wait on, and each reminder says so"},
+
+		{Name: "guard.items", Default: "20", Value: &c.Guard.Items, Help: "deletions or overwritings in one collection by one device that are a burst, if they are also guard.share of it"},
+		{Name: "guard.share", Default: "20", Value: &c.Guard.Share, Help: "percent of a collection's live items"},
+		{Name: "guard.all", Default: "200", Value: &c.Guard.All, Help: "deletions or overwritings in all collections by one device that are a burst"},
+		{Name: "guard.window", Default: "60m", Value: &c.Guard.Window, Help: "within which these are counted"},
+		{Name: "guard.told", Default: "168h", Value: &c.Guard.Told, Help: "how long a burst is shown as new, unless it is undone before"},
 
 		{Name: "keys.hybrid", Default: "false", Value: &c.Keyring.Hybrid, Help: "make keys that withstand quantum computers too; age 1.3 and later reads them"},
 		{Name: "keys.nag", Default: "4320h", Value: &c.Keyring.Nag, Help: "how long after the last check of the recovery key it is asked for again"},

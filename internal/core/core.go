@@ -75,7 +75,10 @@ type Options struct {
 	Log    *slog.Logger
 	Limits Limits
 	// Doubted is what SaveDoubts was given last, before this process.
-	Doubted []Doubt
+	Doubted    []Doubt
+	Guard      GuardLimits
+	Bursts     []Burst // what SaveBursts was given last, before this process
+	SaveBursts func(context.Context, []Burst) error
 	// SaveDoubts makes durable all that is known of doubts, in place of what it was given before. nil: a restart forgets them.
 	SaveDoubts func(context.Context, []Doubt) error
 }
@@ -95,6 +98,7 @@ type Service struct {
 	acked atomic.Int64
 	doubt doubts
 	shown shown
+	guard guard
 
 	derive store.Derive // by judges
 
@@ -119,6 +123,7 @@ func New(o Options) *Service {
 	s.dir.init(s.limits.Directory)
 	s.seen.init()
 	s.doubt.init(o.Doubted)
+	s.guard.init(o.Guard, o.Bursts, o.SaveBursts)
 	return s
 }
 

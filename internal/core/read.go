@@ -420,6 +420,7 @@ func (r *Reader) saw(c *holdfast.Collection, presented syncToken, full bool) {
 	x := holdfast.Sighting{Account: c.Account, Collection: c.ID, Device: r.p.Device, Full: full}
 	switch {
 	case full:
+		r.listedAnew(c)
 		x.Epoch, x.Seq, x.Chain = c.Epoch, c.Seq, c.Chain
 	case presented.seq == 0:
 		return // a first page: nothing was confirmed yet
@@ -428,6 +429,28 @@ func (r *Reader) saw(c *holdfast.Collection, presented syncToken, full bool) {
 		copy(x.Chain[:], presented.check[:])
 	}
 	r.s.Saw(x)
+}
+
+// listedAnew tells the guard of a device that had presented a token of the collection before, and now lists all of it.
+func (r *Reader) listedAnew(c *holdfast.Collection) {
+	if r.p.Device.IsZero() {
+		return
+	}
+	last := r.s.seen.of(seenKey{r.p.Device, c.ID})
+	if last.Device.IsZero() {
+		written, err := r.snap.Sightings(c.Account)
+		if err != nil {
+			return // it is a help, and the listing goes on without
+		}
+		for _, x := range written {
+			if x.Device == r.p.Device && x.Collection == c.ID {
+				last = x
+			}
+		}
+	}
+	if !last.Device.IsZero() && !last.Full {
+		r.s.guard.reset(r.p.Device, c.ID, r.s.Now())
+	}
 }
 
 // Usage returns the account's live octets and its allowance (0: none), for RFC 4331. They are counted as a commit counts them: copies under way are in, what

@@ -163,6 +163,9 @@ func (s *Service) Put(ctx context.Context, p holdfast.Principal, q PutRequest) (
 	if err = put(nil, 0); ruleOf(err) == holdfast.RuleBare {
 		err = s.putKeeping(ctx, q.Place, put)
 	}
+	if err == nil && !receipt.Created && !receipt.Replay {
+		s.done(ctx, p, q.Owner, act{seq: receipt.Seq, collection: c.ID, overwritten: 1})
+	}
 	return receipt, etag, err
 }
 
@@ -253,7 +256,29 @@ func (s *Service) Delete(ctx context.Context, p holdfast.Principal, at Place, pr
 	}
 	e := s.entry(p.Actor(), holdfast.OpDelete, r.Kind, at.Collection, at.Name, nil, nil)
 	e.If = pre
-	return s.commitFor(ctx, p, &holdfast.Group{Account: at.Owner, Entries: []holdfast.Entry{e}, If: cond}, at.Collection)
+	receipt, err := s.commitFor(ctx, p, &holdfast.Group{Account: at.Owner, Entries: []holdfast.Entry{e}, If: cond}, at.Collection)
+	if err == nil {
+		gone := 1
+		if at.Name == "" {
+			gone = s.membersOf(ctx, at.Collection)
+		}
+		s.done(ctx, p, at.Owner, act{seq: receipt.Seq, collection: at.Collection, deleted: gone})
+	}
+	return receipt, err
+}
+
+// membersOf returns how many members a collection has, a deleted one too; at least 1, also where that cannot be known.
+func (s *Service) membersOf(ctx context.Context, id holdfast.ID) int {
+	snap, err := s.engine.Snapshot(ctx)
+	if err != nil {
+		return 1
+	}
+	defer snap.Close()
+	c, err := snap.Collection(id)
+	if err != nil {
+		return 1
+	}
+	return max(1, int(c.Items))
 }
 
 // unbind takes another's collection out of the home of its guest. The right stays: it is the owner's to take.

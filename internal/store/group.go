@@ -36,6 +36,7 @@ func CheckGroup(g *holdfast.Group) error {
 
 func checkEntry(account holdfast.ID, e *holdfast.Entry) error {
 	own, record := e.Name == "", e.Collection == account && e.Name == holdfast.RecordAccount
+	burst := e.Collection == account && strings.HasPrefix(e.Name, holdfast.RecordBurstPrefix)
 	epoch := e.Collection == account && strings.HasPrefix(e.Name, holdfast.RecordEpochPrefix)
 	reversal := e.Collection == account && strings.HasPrefix(e.Name, holdfast.RecordReversalPrefix)
 	switch {
@@ -53,6 +54,8 @@ func checkEntry(account holdfast.ID, e *holdfast.Entry) error {
 		return refuse(holdfast.Invalid, e.Name, "The records of epochs are the entries %q… of the account's root, and no others are.", holdfast.RecordEpochPrefix)
 	case reversal != (e.Kind == holdfast.KindReversal):
 		return refuse(holdfast.Invalid, e.Name, "The records of reversals are the entries %q… of the account's root, and no others are.", holdfast.RecordReversalPrefix)
+	case burst != (e.Kind == holdfast.KindBurst):
+		return refuse(holdfast.Invalid, e.Name, "The records of bursts are the entries %q… of the account's root, and no others are.", holdfast.RecordBurstPrefix)
 	case record != (e.Kind == holdfast.KindAccount):
 		return refuse(holdfast.Invalid, e.Name, "The account's record is the entry %q of its root, and no other is.", holdfast.RecordAccount)
 	}

@@ -1,0 +1,184 @@
+package core_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/core"
+	"holdfast/internal/store/memory"
+)
+
+// guarded is an account of 100 contacts, made without a device, whose guard can be watched.
+type guarded struct {
+	shelf
+	o     core.Options
+	clock *clock.Fake
+	saved []core.Burst
+}
+
+func newGuarded(t *testing.T, n int) *guarded {
+	t.Helper()
+	g := &guarded{clock: clock.NewFake(time.Unix(1e9, 0))}
+	e := memory.New()
+	t.Cleanup(func() { e.Close() })
+	g.o = core.Options{Engine: e, Clock: g.clock, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judgeLines},
+		SaveBursts: func(_ context.Context, all []core.Burst) error { g.saved = all; return nil }}
+	g.shelf = shelfOf(t, core.New(g.o))
+	for i := range n {
+		g.mustPut(t, fmt.Sprintf("%03d.vcf", i), fmt.Sprintf("u%d x", i))
+	}
+	g.p.Device = holdfast.ID{1}
+	return g
+}
+
+// restart goes on in a new process.
+func (g *guarded) restart() {
+	g.o.Bursts = g.saved
+	g.s = core.New(g.o)
+}
+
+func (g *guarded) drop(t *testing.T, from, to int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		if _, err := g.s.Delete(t.Context(), g.p, g.place(fmt.Sprintf("%03d.vcf", i)), holdfast.Precondition{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		g.clock.Advance(time.Second)
+	}
+}
+
+func (g *guarded) overwrite(t *testing.T, from, to int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		g.mustPut(t, fmt.Sprintf("%03d.vcf", i), fmt.Sprintf("u%d y%d", i, g.clock.Now().Unix()))
+		g.clock.Advance(time.Second)
+	}
+}
+
+// TestWhatIsABurst holds the rule: 20 in one collection that are 20 % of it, or 200 in all, by one device within an hour.
+func TestWhatIsABurst(t *testing.T) {
+	for _, x := range []struct {
+		what   string
+		live   int
+		do     func(*guarded, *testing.T)
+		bursts int
+	}{
+		{"a fifth, but too few", 90, func(g *guarded, t *testing.T) { g.drop(t, 0, 19) }, 0},
+		{"enough of few", 90, func(g *guarded, t *testing.T) { g.drop(t, 0, 20) }, 1},
+		{"enough, but of many", 110, func(g *guarded, t *testing.T) { g.drop(t, 0, 21) }, 0},
+		{"a fifth of many", 110, func(g *guarded, t *testing.T) { g.drop(t, 0, 22) }, 1},
+		{"overwritten", 50, func(g *guarded, t *testing.T) { g.overwrite(t, 0, 20) }, 1},
+		{"both together", 50, func(g *guarded, t *testing.T) { g.overwrite(t, 0, 10); g.drop(t, 10, 20) }, 1},
+		{"one burst that goes on", 90, func(g *guarded, t *testing.T) { g.drop(t, 0, 60) }, 1},
+		{"slowly", 50, func(g *guarded, t *testing.T) {
+			for i := range 50 {
+				g.drop(t, i, i+1)
+				g.clock.Advance(4 * time.Minute)
+			}
+		}, 0},
+		{"twice", 90, func(g *guarded, t *testing.T) { g.drop(t, 0, 30); g.clock.Advance(2 * time.Hour); g.drop(t, 30, 60) }, 2},
+		{"over a restart", 90, func(g *guarded, t *testing.T) { g.drop(t, 0, 12); g.restart(); g.drop(t, 12, 20) }, 1},
+		{"one over a restart", 90, func(g *guarded, t *testing.T) { g.drop(t, 0, 30); g.restart(); g.drop(t, 30, 60) }, 1},
+		{"two devices", 90, func(g *guarded, t *testing.T) {
+			g.drop(t, 0, 15)
+			g.p.Device = holdfast.ID{2}
+			g.drop(t, 15, 30)
+		}, 0},
+		{"no device", 90, func(g *guarded, t *testing.T) { g.p.Device = holdfast.ID{}; g.drop(t, 0, 90) }, 0},
+		{"new ones", 90, func(g *guarded, t *testing.T) {
+			for i := range 90 {
+				g.mustPut(t, fmt.Sprintf("new%d.vcf", i), fmt.Sprintf("n%d x", i))
+			}
+		}, 0},
+		{"200 in all", 1100, func(g *guarded, t *testing.T) { g.drop(t, 0, 200) }, 1},
+		{"199 in all", 1100, func(g *guarded, t *testing.T) { g.drop(t, 0, 199) }, 0},
+		{"the clock ten years on and back", 90, func(g *guarded, t *testing.T) {
+			g.drop(t, 0, 10)
+			g.clock.Advance(10 * 365 * 24 * time.Hour)
+			g.drop(t, 10, 30)
+			g.clock.Advance(-10 * 365 * 24 * time.Hour)
+			g.drop(t, 30, 50)
+		}, 1},
+	} {
+		g := newGuarded(t, x.live)
+		x.do(g, t)
+		got := g.s.Bursts()
+		if len(got) != x.bursts || len(g.saved) != x.bursts {
+			t.Errorf("%s: %d bursts, want %d: %+v", x.what, len(got), x.bursts, got)
+		}
+		for _, b := range got {
+			if b.Owner != g.p.Account || b.Device != g.p.Device || b.First == 0 || b.Deleted+b.Overwritten < 20 {
+				t.Errorf("%s: %+v", x.what, b)
+			}
+		}
+	}
+}
+
+// TestADeletedCollectionIsABurst: it is as many deletions as it has members.
+func TestADeletedCollectionIsABurst(t *testing.T) {
+	g := newGuarded(t, 30)
+	if _, err := g.s.Delete(t.Context(), g.p, core.Place{Owner: g.p.Account, Collection: g.book}, holdfast.Precondition{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if b := g.s.Bursts(); len(b) != 1 || b[0].Deleted != 30 {
+		t.Errorf("%+v", b)
+	}
+}
+
+// TestAResetDeviceThatDeletesIsABurst at any size: one that had a token, lists all anew, and deletes.
+func TestAResetDeviceThatDeletesIsABurst(t *testing.T) {
+	for _, token := range []bool{false, true} {
+		for _, flushed := range []bool{false, true} {
+			g := newGuarded(t, 90)
+			_, next, _, err := g.sync(t, g.book, "", 0)
+			if err == nil && token {
+				_, _, _, err = g.sync(t, g.book, next, 0)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if flushed {
+				g.s.Close(t.Context())
+				g.restart()
+			}
+			g.clock.Advance(time.Hour)
+			if _, _, _, err := g.sync(t, g.book, "", 0); err != nil {
+				t.Fatal(err)
+			}
+			g.clock.Advance(time.Minute)
+			g.drop(t, 3, 4)
+			b := g.s.Bursts()
+			if token != (len(b) == 1) {
+				t.Fatalf("it had used a token: %v, written down: %v: %+v", token, flushed, b)
+			}
+			if token && (!b[0].Reset || b[0].Deleted != 1) {
+				t.Errorf("%+v", b)
+			}
+		}
+	}
+}
+
+// TestABurstIsShownUntilItIsSettled, or old.
+func TestABurstIsShownUntilItIsSettled(t *testing.T) {
+	g := newGuarded(t, 90)
+	g.drop(t, 0, 30)
+	g.restart()
+	b := g.s.Bursts()
+	if len(b) != 1 {
+		t.Fatalf("after a restart: %+v", b)
+	}
+	g.s.SettleBurst(t.Context(), b[0].ID)
+	if len(g.s.Bursts()) != 0 || len(g.saved) != 0 {
+		t.Errorf("settled: %+v", g.s.Bursts())
+	}
+	g.clock.Advance(2 * time.Hour)
+	g.drop(t, 30, 60)
+	g.clock.Advance(8 * 24 * time.Hour)
+	if b := g.s.Bursts(); len(b) != 0 {
+		t.Errorf("a week later: %+v", b)
+	}
+}
