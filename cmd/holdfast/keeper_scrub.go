@@ -25,6 +25,7 @@ type reading struct {
 	Octets   int64     `json:"octets"`
 	Damaged  []string  `json:"damaged"`
 	Findings int64     `json:"findings"`
+	Ours     bool      `json:"ours,omitempty"` // what is damaged was found from here, with the keys
 }
 
 // scrubs remembers the last reading of each vault, by name.
@@ -57,7 +58,7 @@ const maxDamaged = 100
 
 // note remembers a reading that came to its end.
 func (s *scrubs) note(rep control.VaultReport) error {
-	return s.put(rep.Vault, reading{clock.System.Now().UTC().Truncate(time.Second), rep.Objects, rep.Octets, rep.Damaged[:min(len(rep.Damaged), maxDamaged)], rep.Findings})
+	return s.put(rep.Vault, reading{clock.System.Now().UTC().Truncate(time.Second), rep.Objects, rep.Octets, rep.Damaged[:min(len(rep.Damaged), maxDamaged)], rep.Findings, rep.Findings > 0})
 }
 
 func (s *scrubs) put(name string, x reading) error {
@@ -117,11 +118,19 @@ func readDue(since, every time.Duration) bool { return since >= min(every, first
 func (k *keeper) noteServer(name string, s remote.Server) {
 	last, ok := k.scrubs.of(name)
 	now := reading{Objects: s.Objects, Octets: s.Octets, Damaged: s.Damaged[:min(len(s.Damaged), maxDamaged)], Findings: int64(len(s.Damaged))}
-	if s.Scrubbed != nil {
+	if s.Scrubbed != nil && !s.Scrubbed.After(clock.System.Now().Add(time.Minute)) { // one that is to come is a clock's that is wrong
 		now.At = *s.Scrubbed
 	}
-	if now.At.Before(last.At) { // it was read from here since
-		now.At, now.Damaged, now.Findings = last.At, last.Damaged, last.Findings
+	switch {
+	case now.At.Before(last.At): // it was read from here since
+		now.At, now.Damaged, now.Findings, now.Ours = last.At, last.Damaged, last.Findings, last.Ours
+	case last.Ours: // the server has no key, and cannot take that back: only a reading from here can, as a repair does in the end
+		now.Findings, now.Ours = max(now.Findings, last.Findings), true
+		for _, d := range last.Damaged {
+			if !slices.Contains(now.Damaged, d) && len(now.Damaged) < maxDamaged {
+				now.Damaged = append(now.Damaged[:len(now.Damaged):len(now.Damaged)], d)
+			}
+		}
 	}
 	if ok && last.At.Equal(now.At) && slices.Equal(last.Damaged, now.Damaged) && last.Objects == now.Objects && last.Octets == now.Octets {
 		return

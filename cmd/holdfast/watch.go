@@ -309,7 +309,7 @@ func (w *watcher) scrubs(now time.Time) (found []notice.Condition) {
 				Text: fmt.Sprintf("When it was last read, %s came out (%s). The living service can write it anew: holdfast vault repair %s", count(last.Findings, "finding"), firstOf(last.Damaged), e.Name)})
 		}
 		since := e.Added
-		if known = known && !last.At.IsZero(); known {
+		if known = known && !last.At.IsZero() && !last.At.After(now.Add(time.Minute)); known { // what is to come is a clock's that was wrong
 			since = last.At
 		}
 		if age := now.Sub(since); age >= 2*w.c.Vault.Scrub {
