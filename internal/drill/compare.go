@@ -71,10 +71,13 @@ func (d *run) octets(ctx context.Context, e store.Engine, a *restore.Account, p 
 		if side.bad > 0 {
 			d.res.failed("account %s: %s the octets of change %d do not have their hash; %d such", a.ID, side.what, side.first, side.bad)
 		}
+		if seq := side.hollow(); seq > 0 {
+			d.res.failed("account %s: %s the octets of change %d were let go of, and nothing has replaced them; %d such", a.ID, side.what, seq, len(side.letGo))
+		}
 		if why := side.broken(p.head); why != "" {
 			d.res.failed("account %s: %s the history %s", a.ID, side.what, why)
 		}
-		if side.bad > 0 || side.broken(p.head) != "" {
+		if side.bad > 0 || side.hollow() > 0 || side.broken(p.head) != "" {
 			d.res.different(a.ID)
 			return nil
 		}
@@ -111,6 +114,24 @@ type rehash struct {
 	seq   uint64 // of the last change that followed the one before it
 	chain holdfast.Hash
 	off   uint64 // the first change that does not; 0: all do
+
+	letGo map[spot]uint64 // versions without octets that nothing has replaced yet, and their changes
+}
+
+// spot is where an item stands.
+type spot struct {
+	collection holdfast.ID
+	name       string
+}
+
+// hollow returns the first change of what is there and has no octets; 0: there is none.
+func (h *rehash) hollow() (first uint64) {
+	for _, seq := range h.letGo {
+		if first == 0 || seq < first {
+			first = seq
+		}
+	}
+	return first
 }
 
 // broken says where a history is not one from its first change to a point; empty: it is.
@@ -168,7 +189,16 @@ func (h *rehash) change(id holdfast.ID, c *holdfast.Change) {
 			h.off = c.Seq
 		}
 	}
+	at := spot{c.Collection, c.Name}
+	delete(h.letGo, at)
 	if c.Op != holdfast.OpPut || c.Blob != nil {
+		return
+	}
+	if c.Pruned {
+		if h.letGo == nil {
+			h.letGo = map[spot]uint64{}
+		}
+		h.letGo[at] = c.Seq
 		return
 	}
 	h.bodies, h.octets = h.bodies+1, h.octets+int64(len(c.Body))

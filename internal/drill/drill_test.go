@@ -229,6 +229,8 @@ type lying struct {
 	body  bool // octets of one change rotted
 	state bool // the index lost an item
 	lost  bool // the rows of some changes are gone
+
+	letGo func(*holdfast.Change) bool // whose octets retention took
 }
 
 func (e lying) Snapshot(ctx context.Context) (store.Snapshot, error) {
@@ -245,6 +247,11 @@ type lyingSnapshot struct {
 
 func (s lyingSnapshot) Changes(id holdfast.ID, after uint64, limit int, f store.Fields, fn func(*holdfast.Change) error) error {
 	return s.Snapshot.Changes(id, after, limit, f, func(c *holdfast.Change) error {
+		if s.e.letGo != nil && c.Prunable() && s.e.letGo(c) {
+			x := *c
+			x.Prune()
+			c = &x
+		}
 		if s.e.lost && c.Seq >= 9 && c.Seq < 12 {
 			return nil
 		}
@@ -368,5 +375,40 @@ func TestOnlyTheChosen(t *testing.T) {
 	outcome(t, "one of them", r, Pass, "")
 	if r.Accounts != 1 || len(proofs) != 1 || proofs[0].Account != s.ids[2] || r.Sample.AtMost < 0.9 {
 		t.Errorf("%+v, %v", r, proofs)
+	}
+}
+
+// TestWhatRetentionTookIsNoDamage, on either side, as long as something has replaced it.
+func TestWhatRetentionTookIsNoDamage(t *testing.T) {
+	s := newSource(t)
+	newest := map[holdfast.ID]bool{} // entries that nothing has replaced
+	last := map[spot]holdfast.ID{}
+	fine(t, s.engine.After(t.Context(), 0, 0, func(b *holdfast.Batch) error {
+		for _, c := range b.Changes {
+			delete(newest, last[spot{c.Collection, c.Name}])
+			last[spot{c.Collection, c.Name}], newest[c.ID] = c.ID, true
+		}
+		return nil
+	}))
+	for _, x := range []struct {
+		what string
+		take func(*holdfast.Change) bool
+		want Outcome
+		why  string
+	}{
+		{"what was replaced", func(c *holdfast.Change) bool { return !newest[c.ID] }, Pass, ""},
+		{"what is there", func(c *holdfast.Change) bool { return newest[c.ID] }, Fail, "nothing has replaced them"},
+	} {
+		o := s.options(s.place)
+		o.Live = lying{Engine: s.engine, letGo: x.take}
+		r, _ := Run(t.Context(), o)
+		outcome(t, x.what+", in the engine", r, x.want, x.why)
+		o = s.options(s.place)
+		e := memory.New()
+		o.Open = func(context.Context, string, bool) (store.Engine, error) {
+			return lying{Engine: kept{e}, letGo: x.take}, nil
+		}
+		r, _ = Run(t.Context(), o)
+		outcome(t, x.what+", as it was restored", r, x.want, x.why)
 	}
 }

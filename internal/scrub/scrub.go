@@ -114,6 +114,7 @@ type walk struct {
 	round   Round
 	found   []Finding
 	octets  int64
+	letGo   []holdfast.Change // of this page: versions without octets
 }
 
 // account reads one account's journal from where the cursor is to its end.
@@ -213,10 +214,31 @@ func (w *walk) read(ctx context.Context, n int) (more bool, err error) {
 	if errors.Is(err, errPage) {
 		err = nil
 	}
+	if err == nil {
+		err = w.hollow(snap)
+	}
 	if err == nil && w.seq == last && ctx.Err() == nil {
 		err = w.end(snap)
 	}
 	return w.seq > last, err
+}
+
+// hollow names what is there and has no octets: retention lets go of what was replaced, and of nothing else.
+func (w *walk) hollow(snap store.Snapshot) error {
+	list := w.letGo
+	w.letGo = nil
+	for i := range list {
+		c := &list[i]
+		newest := uint64(0)
+		err := snap.Versions(c.Collection, c.Name, 0, func(x *holdfast.Change) error { newest = x.Seq; return errPage })
+		if err != nil && !errors.Is(err, errPage) {
+			return err
+		}
+		if newest == c.Seq {
+			w.find(c, c.Seq, Octets, "the octets were let go of, and nothing has replaced them")
+		}
+	}
+	return nil
 }
 
 // end compares where the reading ended with what the account says of itself: a journal that lost its newest changes ends early, and nothing in it tells.
@@ -269,6 +291,10 @@ func (w *walk) change(c *holdfast.Change) {
 	}
 	w.seq, w.chain, w.blind = c.Seq, c.Chain, false
 	if c.Op != holdfast.OpPut || c.Blob != nil {
+		return
+	}
+	if c.Pruned {
+		w.letGo = append(w.letGo, *c)
 		return
 	}
 	w.round.Bodies++

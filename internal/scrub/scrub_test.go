@@ -46,6 +46,7 @@ type rotting struct {
 	rotten map[spot]bool
 	unread map[spot]bool
 	lost   map[spot]bool // rows that are gone
+	hollow map[spot]bool // whose octets were let go of
 	mends  int
 	reads  int // changes
 	cut    func(reads int)
@@ -86,6 +87,11 @@ func (s *rotten) Changes(id holdfast.ID, after uint64, limit int, f store.Fields
 		}
 		if unread {
 			return errDisk
+		}
+		if s.e.hollow[spot{id, c.Seq}] {
+			x := *c
+			x.Prune()
+			return fn(&x)
 		}
 		if s.e.lost[spot{id, c.Seq}] {
 			return nil
@@ -332,5 +338,45 @@ func TestAJournalThatEndsEarly(t *testing.T) {
 		if round.Found != 1 || round.Left() != 1 || !strings.Contains(round.Findings[0].What, c.want) {
 			t.Errorf("%s: %+v", c.what, round)
 		}
+	}
+}
+
+// TestWhatRetentionTookIsNoDamage as long as something has replaced it.
+func TestWhatRetentionTookIsNoDamage(t *testing.T) {
+	r := newRig(t)
+	var old []uint64
+	func() {
+		snap, err := r.engine.Snapshot(t.Context())
+		fine(t, err)
+		defer snap.Close()
+		newest := map[string]uint64{}
+		fine(t, snap.Changes(r.ids[0], 0, 0, 0, func(c *holdfast.Change) error {
+			if c.Prunable() {
+				if seq := newest[c.Name]; seq > 0 {
+					old = append(old, seq)
+				}
+				newest[c.Name] = c.Seq
+			}
+			return nil
+		}))
+	}()
+	if n, _, err := r.engine.Prune(t.Context(), r.ids[0], old); err != nil || n == 0 {
+		t.Fatalf("%d were let go of, %v", n, err)
+	}
+	round, err := r.scrubber(r.source()).Round(t.Context())
+	fine(t, err)
+	if round.Found != 0 {
+		t.Errorf("%+v", round)
+	}
+	last := spot{r.ids[1], 0}
+	snap, err := r.engine.Snapshot(t.Context())
+	fine(t, err)
+	h, err := snap.Head(last.account)
+	fine(t, err)
+	snap.Close()
+	last.seq = h.Seq
+	r.engine.hollow = map[spot]bool{last: true}
+	if round, err = r.scrubber(nil).Round(t.Context()); err != nil || round.Found != 1 || round.Findings[0].Seq != last.seq || round.Findings[0].Kind != Octets {
+		t.Errorf("what is there: %+v, %v", round, err)
 	}
 }
