@@ -45,7 +45,7 @@ func TestAGoodServerLosesNothing(t *testing.T) {
 	f := newFake(t)
 	r := run(t, options(f, threeWeeks))
 	t.Log(describe(r))
-	if !r.Good() || r.SyncsFailed != 0 {
+	if !r.Good() || r.SyncsFailed > r.Syncs/100 { // vdirsyncer gives up where another deletes between its listing and its multiget
 		t.Error("something was lost, or failed")
 	}
 	if r.Edits < 200 || r.UserDeletions < 20 || r.Syncs < 100 || r.EditsAcknowledged < r.Edits/2 {
