@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"holdfast"
 	"holdfast/internal/clock"
 )
 
@@ -27,6 +28,7 @@ type Options struct {
 	Parallel     int           // requests under way at once; default 64
 	Timeout      time.Duration // of one request; default one minute
 	Settling     time.Duration // how long devices may sync in the end until nothing changes; default two minutes
+	FlatOut      bool          // nobody edits, and each device syncs again at once: how much the server stands
 	IntoExisting bool          // accounts that hold something already are taken
 	InsecureHTTP bool          // passwords may go over plain HTTP beyond this machine
 
@@ -39,6 +41,10 @@ const DefaultSpeed = 3600
 
 // ErrNotEmpty is in the error about accounts that hold something already.
 var ErrNotEmpty = errors.New("an account is not empty")
+
+func refuse(kind holdfast.ErrorKind, format string, args ...any) error {
+	return &holdfast.Error{Op: "fleet", Kind: kind, Text: fmt.Sprintf(format, args...)}
+}
 
 // Fleet is a run.
 type Fleet struct {
@@ -71,10 +77,10 @@ func New(o Options) (*Fleet, error) {
 	}
 	kinds := deal(o.Clients)
 	if len(kinds) == 0 || len(o.Credentials) < len(kinds) {
-		return nil, fmt.Errorf("%d devices need an app password each, and the accounts have %d", len(kinds), len(o.Credentials))
+		return nil, refuse(holdfast.Invalid, "%d devices need an app password each, and the accounts have %d", len(kinds), len(o.Credentials))
 	}
 	if n := o.Rates.expected(o.Life) * float64(len(kinds)); n > MaxActs {
-		return nil, fmt.Errorf("about %.0f acts of people are more than %d, which are all kept in memory: let them live slower, shorter, or edit less", n, MaxActs)
+		return nil, refuse(holdfast.Invalid, "about %.0f acts of people are more than %d, which are all kept in memory: let them live slower, shorter, or edit less", n, MaxActs)
 	}
 	f := &Fleet{o: o, start: o.Clock.Now()}
 	w := Wire{Base: base, Transport: o.Transport, Slots: make(chan struct{}, o.Parallel), Clock: o.Clock, Stats: &f.stats, Timeout: o.Timeout}
@@ -117,10 +123,10 @@ func baseOf(o *Options) (*url.URL, error) {
 	}
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
-		return nil, fmt.Errorf("%q is not the URL of a server, as in http://127.0.0.1:8420", o.URL)
+		return nil, refuse(holdfast.Invalid, "%q is not the URL of a server, as in http://127.0.0.1:8420", o.URL)
 	}
 	if u.Scheme == "http" && !Loopback(u) && !o.InsecureHTTP {
-		return nil, fmt.Errorf("%s would show the app passwords to the network on the way; use https://, or say --insecure-http if you mean it", o.URL)
+		return nil, refuse(holdfast.Forbidden, "%s would show the app passwords to the network on the way; use https://, or say --insecure-http if you mean it", o.URL)
 	}
 	if u.Path == "" {
 		u.Path = "/"
@@ -171,7 +177,7 @@ func (f *Fleet) people(kinds []Kind, w Wire) {
 	}
 }
 
-// eachPerson works on all persons, some at once, and joins what went wrong.
+// eachPerson works on all persons, some at once, and says what went wrong first.
 func (f *Fleet) eachPerson(ctx context.Context, fn func(context.Context, *Person) error) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -186,10 +192,9 @@ func (f *Fleet) eachPerson(ctx context.Context, fn func(context.Context, *Person
 				}
 				if err := fn(ctx, f.persons[i]); err != nil {
 					mu.Lock()
-					if len(bad) < 5 {
-						bad = append(bad, fmt.Errorf("%s: %w", f.persons[i].Login, err))
-					}
+					bad = append(bad, err)
 					mu.Unlock()
+					return
 				}
 			}
 		})
@@ -198,7 +203,10 @@ func (f *Fleet) eachPerson(ctx context.Context, fn func(context.Context, *Person
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return errors.Join(bad...)
+	if len(bad) > 0 {
+		return bad[0]
+	}
+	return nil
 }
 
 // reader is a device of no person that lists all that an account has.
@@ -228,11 +236,20 @@ func (f *Fleet) SetUp(ctx context.Context) error {
 				continue
 			}
 			if err := f.setUpDevice(ctx, l); err != nil {
-				return fmt.Errorf("%s: %w", l.Name, err)
+				return unreached(l.Name, err)
 			}
 		}
 		return nil
 	})
+}
+
+// unreached says why a device could not be set up.
+func unreached(who string, err error) error {
+	var e *statusError
+	if errors.As(err, &e) && e.status == http.StatusUnauthorized {
+		return &holdfast.Error{Op: "fleet", Kind: holdfast.Unauthorized, Ref: who, Text: "the server does not take the app password of " + who, Err: err}
+	}
+	return &holdfast.Error{Op: "fleet", Kind: holdfast.Unavailable, Ref: who, Text: who + " cannot be set up", Err: err}
 }
 
 func (f *Fleet) setUpDevice(ctx context.Context, l *living) error {
@@ -250,7 +267,7 @@ func (f *Fleet) setUpDevice(ctx context.Context, l *living) error {
 func (f *Fleet) lookAround(ctx context.Context, p *Person) error {
 	r := p.reader()
 	if _, err := r.Sync(ctx); err != nil {
-		return err
+		return unreached(p.Login, err)
 	}
 	for _, c := range r.cols {
 		for href := range c.Items {
@@ -258,7 +275,8 @@ func (f *Fleet) lookAround(ctx context.Context, p *Person) error {
 		}
 	}
 	if len(p.before) > 0 && !f.o.IntoExisting {
-		return fmt.Errorf("%w: it holds %d items. Simulated people write test data; give them accounts of their own, or say --into-existing", ErrNotEmpty, len(p.before))
+		return &holdfast.Error{Op: "fleet", Kind: holdfast.Forbidden, Ref: p.Login, Err: ErrNotEmpty,
+			Text: fmt.Sprintf("%s holds %d items; simulated people write test data: give them accounts of their own, or say --into-existing", p.Login, len(p.before))}
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 )
@@ -130,19 +129,25 @@ func (f *Fleet) Progress() Progress {
 }
 
 // Run sets up, lives, settles and judges.
+func (f *Fleet) Run(ctx context.Context) (*Result, error) {
+	live := f.Live
+	if f.o.FlatOut {
+		live = func(ctx context.Context) error { return f.SyncFlatOut(ctx, time.Duration(float64(f.o.Life)/f.o.Speed)) }
+	}
+	for _, stage := range []func(context.Context) error{f.SetUp, live, f.Settle} {
+		if err := stage(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return f.Judge(ctx)
+}
+
+// Run is a whole run.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	f, err := New(o)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	for _, stage := range []struct {
-		name string
-		run  func(context.Context) error
-	}{{"set the devices up", f.SetUp}, {"live", f.Live}, {"settle", f.Settle}} {
-		if err := stage.run(ctx); err != nil {
-			return nil, fmt.Errorf("%s: %w", stage.name, err)
-		}
-	}
-	return f.Judge(ctx)
+	return f.Run(ctx)
 }
