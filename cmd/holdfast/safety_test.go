@@ -113,7 +113,7 @@ func TestTheSafetyPageFollowsTheEvidence(t *testing.T) {
 	s, _ := started(t, testConfig(t, "HOLDFAST_DRILL_FIRST=1000h", "HOLDFAST_VAULT_LATE=2s"), nil)
 	alice, bob := visit(t, s, "alice@example.org"), visit(t, s, "bob@example.org")
 
-	alice.sees("Not proved", "One failure domain", "<strong>2 places</strong>, in <strong>1 failure domain</strong>", "No restore of your data was proved yet", "Run a check now", "!Stored and proved.")
+	alice.sees("Not proved", "One failure domain", "<strong>2 places</strong>, in <strong>1 failure domain</strong>", "No restore of your data was proved yet", "Run a check now", "Out of the vault local everything can be brought back as it was at any moment since ", "!Stored and proved.")
 	if code, _ := alice.do(http.MethodPost, "/safety/check", url.Values{}, "cross-site"); code != http.StatusForbidden {
 		t.Errorf("another site's form: %d", code)
 	}

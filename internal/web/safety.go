@@ -28,7 +28,16 @@ type safetyData struct {
 	First   time.Time
 	Changes int64
 	Devices []deviceSync
-	Unsaid  []string // what cannot be promised
+	Past    []moment
+	Backs   []placeBack
+	Good    time.Time // until when the proof counts; zero: there is none that does
+	Unsaid  []string  // what cannot be promised
+}
+
+// placeBack is a vault out of which everything can be restored as it was at a moment, and from when on.
+type placeBack struct {
+	Vault string
+	Since time.Time
 }
 
 // placeCard is a place that holds the data, as far as it concerns one account.
@@ -65,6 +74,7 @@ type deviceSync struct {
 	Synced time.Time // zero: never
 	Behind bool      // something waits for it, or it knows more than this server
 	Lines  []seenLine
+	Sent   *deviceSent
 }
 
 func (s *Server) safety(w http.ResponseWriter, r *http.Request) {
@@ -99,10 +109,7 @@ func (s *Server) showSafety(w http.ResponseWriter, r *http.Request, x auth.Sessi
 		return
 	}
 	f, err := s.facts(r.Context(), x, func(rd *core.Reader) (err error) {
-		if d.Kinds, d.Shared, err = kinds(rd); err == nil {
-			d.Devices, err = syncs(rd, devices)
-		}
-		return err
+		return d.read(rd, devices, s.Now())
 	})
 	if err != nil {
 		s.fail(w, r, err)
@@ -112,6 +119,21 @@ func (s *Server) showSafety(w http.ResponseWriter, r *http.Request, x auth.Sessi
 	s.show(w, r, status, "safety", view{Title: "How safe is my data?", Email: x.Person.Email, Problem: problem, Data: d})
 }
 
+// read reads what the account holds and held, and what its devices sent.
+func (d *safetyData) read(rd *core.Reader, devices []core.Device, now time.Time) (err error) {
+	if d.Kinds, d.Shared, err = kinds(rd); err != nil {
+		return err
+	}
+	l, err := rd.LookBack(maxLook)
+	if err != nil {
+		return err
+	}
+	if d.Past, err = past(rd, l, now); err == nil {
+		d.Devices, err = syncs(rd, devices, l, now)
+	}
+	return err
+}
+
 // fill says what the facts come to.
 func (d *safetyData) fill(f *facts) {
 	d.Now, d.Verdict, d.Known, d.Doubt = f.Now, f.judge(), f.readable(), f.Doubt
@@ -119,6 +141,12 @@ func (d *safetyData) fill(f *facts) {
 	d.First, d.Changes = f.First, int64(f.Seq)
 	for i := range f.Copies {
 		d.Places = append(d.Places, f.card(&f.Copies[i]))
+		if c := &f.Copies[i]; c.Vault != "" && f.holds(c) {
+			d.Backs = append(d.Backs, placeBack{c.Vault, c.Added})
+		}
+	}
+	if f.proved() && f.Proof.Good > 0 {
+		d.Good = f.Proof.At.Add(f.Proof.Good)
 	}
 	d.Proof = f.receipt()
 	for i, c := range f.Checks {
@@ -183,13 +211,16 @@ func (f *facts) receipt() *receipt {
 	return p
 }
 
+// kindNames are what a person keeps, as the page calls it.
+var kindNames = []string{"Contacts", "Events", "To-dos", "Notes", "Calendar entries", "Files"}
+
 // kinds counts what the account holds of its own, and the collections that others share with it, which are counted and proven with theirs.
 func kinds(rd *core.Reader) (rows []kindRow, shared int, err error) {
 	all, err := rd.Collections()
 	if err != nil {
 		return nil, 0, err
 	}
-	for _, name := range []string{"Contacts", "Events", "To-dos", "Notes", "Calendar entries", "Files"} {
+	for _, name := range kindNames {
 		rows = append(rows, kindRow{Name: name})
 	}
 	for i := range all {
@@ -254,14 +285,14 @@ func (k *kindRow) add(rd *core.Reader, c *holdfast.Collection) error {
 }
 
 // syncs says when each device last showed what it has.
-func syncs(rd *core.Reader, devices []core.Device) ([]deviceSync, error) {
+func syncs(rd *core.Reader, devices []core.Device, l *core.Lookback, now time.Time) ([]deviceSync, error) {
 	synced, err := collectionsOf(rd, holdfast.TypeAddressbook, holdfast.TypeCalendar)
 	if err != nil {
 		return nil, err
 	}
 	var out []deviceSync
 	for i := range devices {
-		d := deviceSync{Name: devices[i].Name}
+		d := deviceSync{Name: devices[i].Name, Sent: sentBy(l, devices[i].ID, now)}
 		for _, x := range devices[i].Seen {
 			if x.At.After(d.Synced) {
 				d.Synced = x.At

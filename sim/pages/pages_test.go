@@ -142,3 +142,45 @@ func TestAxeFindsWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+// paper is how wide A4 is at 96 pixels an inch, without margins.
+const paper = 794
+
+// TestSafetyOnPaper prints the page that people keep: nothing is cut off, nothing is asked for, addresses can be read, and it is dark on white whatever the screen was.
+func TestSafetyOnPaper(t *testing.T) {
+	axe, err := os.ReadFile("axe/node_modules/axe-core/axe.min.js")
+	if err != nil {
+		passOver(t, "axe-core is not installed (npm ci in sim/pages/axe): no page was judged")
+	}
+	b := open(t)
+	s := serve(t)
+	base := "http://" + s.Addr
+	signIn(t, b, base)
+	run(t, s, "drill", "run")
+	must(t, os.MkdirAll(kept, 0o755))
+	for _, scheme := range []string{"light", "dark"} {
+		b.look(base+"/safety", paper, scheme)
+		b.call("Emulation.setEmulatedMedia", map[string]any{"media": "print", "features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
+		must(t, os.WriteFile(filepath.Join(kept, "safety-print-"+scheme+".png"), b.picture(), 0o644))
+		for what, x := range map[string]struct{ eval, want string }{
+			"its width":                   {"document.documentElement.scrollWidth", fmt.Sprint(paper)},
+			"what is cut off":             {`[...document.querySelectorAll('body *')].filter(e => { const r = e.getBoundingClientRect(), s = getComputedStyle(e); return s.display !== 'none' && r.width > 1 && (r.right > innerWidth + 1 || s.overflow !== 'visible' && e.scrollWidth > e.clientWidth + 1) }).map(e => e.outerHTML.slice(0, 80))`, "[]"},
+			"what can be filled":          {`[...document.querySelectorAll('nav, form, button, input')].filter(e => e.getClientRects().length > 0).length`, "0"},
+			"addresses that are not said": {`[...document.querySelectorAll('main a[href]')].filter(e => !getComputedStyle(e, '::after').content.includes(e.getAttribute('href'))).length`, "0"},
+			"the paper":                   {`getComputedStyle(document.body).backgroundColor`, `"rgb(255, 255, 255)"`},
+			"the ink":                     {`getComputedStyle(document.querySelector('main p')).color`, `"rgb(51, 51, 51)"`},
+			"as of when":                  {`document.querySelector('main').innerText.includes('out of date from the next minute on') && document.querySelector('main time') !== null`, "true"},
+		} {
+			if got := b.eval(x.eval); got != x.want {
+				t.Errorf("%s: %s is %s, want %s", scheme, what, got, x.want)
+			}
+		}
+		judge(t, b, "safety-print-"+scheme, string(axe))
+		var out struct{ Data []byte }
+		b.call("Page.printToPDF", map[string]any{"paperWidth": 8.27, "paperHeight": 11.69, "printBackground": false}, &out)
+		if pages := strings.Count(string(out.Data), "/Type /Page\n"); !strings.HasPrefix(string(out.Data), "%PDF-") || pages < 1 || pages > 6 {
+			t.Errorf("%s: it is printed on %d pages", scheme, pages)
+		}
+		must(t, os.WriteFile(filepath.Join(kept, "safety-"+scheme+".pdf"), out.Data, 0o644))
+	}
+}
