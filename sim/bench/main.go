@@ -31,6 +31,7 @@ type options struct {
 	rounds   int           // of sync-collection
 	restored []int64       // changes of the store that is rebuilt, at least, one size after the other
 	pairs    int           // of runs without and with a vault
+	fleet    int           // devices
 }
 
 func main() {
@@ -43,7 +44,7 @@ func main() {
 	flag.BoolVar(&o.million, "million", false, "also ten changes among 1,000,000 contacts, and a store of 1,000,000 changes rebuilt: some minutes more")
 	flag.StringVar(&o.bin, "bin", "", "the `PROGRAM` to measure; default: it is built")
 	flag.StringVar(&o.dir, "dir", "", "where data is written; default: a temporary `DIR`ectory. It should be on the disk that is of interest")
-	flag.StringVar(&o.only, "only", "", "measure only these, of limits,put,vault,phone,events,idle,peers (`LIST` with commas)")
+	flag.StringVar(&o.only, "only", "", "measure only these, of limits,put,vault,phone,events,fleet,idle,peers (`LIST` with commas)")
 	flag.BoolVar(&o.serveBare, "serve-bare", false, "be the bare handler (the benchmark starts it itself)")
 	flag.Parse()
 	if err := run(&o); err != nil {
@@ -59,8 +60,9 @@ func run(o *options) error {
 		return serveBare(ctx)
 	}
 	o.each, o.contacts, o.accounts, o.rounds = 3*time.Second, []int{10_000, 100_000}, 1000, 101
-	o.restored, o.pairs = []int64{10_000, 100_000}, 5
+	o.restored, o.pairs, o.fleet = []int64{10_000, 100_000}, 5, 1000
 	if o.quick {
+		o.fleet = 200
 		o.restored, o.pairs = []int64{5_000, 20_000}, 3
 		o.each, o.contacts, o.rounds = time.Second, []int{10_000}, 31
 	}
@@ -104,7 +106,7 @@ func (b *bench) all(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 		skip bool
-	}{{"limits", b.limits, false}, {"put", b.puts, false}, {"vault", b.vaults, false}, {"phone", b.phones, false}, {"events", b.events, false}, {"idle", b.idle, false}, {"peers", b.allPeers, !b.peers}} {
+	}{{"limits", b.limits, false}, {"put", b.puts, false}, {"vault", b.vaults, false}, {"phone", b.phones, false}, {"events", b.events, false}, {"fleet", b.fleets, false}, {"idle", b.idle, false}, {"peers", b.allPeers, !b.peers}} {
 		if part.skip || b.only != "" && !contains(b.only, part.name) {
 			continue
 		}

@@ -219,23 +219,34 @@ func (s *Server) AddAccount(ctx context.Context, email string) (load.Account, er
 
 // AddAccounts makes n accounts with a device each over the control socket, as the commands do, without a process for each.
 func (s *Server) AddAccounts(ctx context.Context, prefix string, n int) ([]load.Account, error) {
+	return s.AddPeople(ctx, prefix, n, 1)
+}
+
+// AddPeople is AddAccounts with more devices for each: they follow one another.
+func (s *Server) AddPeople(ctx context.Context, prefix string, n, devices int) ([]load.Account, error) {
 	c, err := control.Dial(ctx, s.Data)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	list := make([]load.Account, 0, n)
+	list := make([]load.Account, 0, n*devices)
 	for i := range n {
 		email := fmt.Sprintf("%s%d@example.org", prefix, i)
 		a, err := c.CreateAccount(ctx, control.NewAccount{Email: email})
 		if err != nil {
 			return nil, err
 		}
-		d, err := c.AddDevice(ctx, email, "Phone")
-		if err != nil {
-			return nil, err
+		for k := range devices {
+			name := "Phone"
+			if k > 0 {
+				name = fmt.Sprintf("Phone %d", k+1)
+			}
+			d, err := c.AddDevice(ctx, email, name)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, load.Account{Email: email, Password: d.Password, Book: Book(a.ID.String())})
 		}
-		list = append(list, load.Account{Email: email, Password: d.Password, Book: Book(a.ID.String())})
 	}
 	return list, nil
 }
