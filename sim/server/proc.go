@@ -44,14 +44,17 @@ func (s *Server) ResetPeak() error {
 }
 
 // CPU returns the processor time that the program has used, to 10 ms.
-func (s *Server) CPU() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.PID))
+func (s *Server) CPU() (time.Duration, error) { return CPUOf(s.PID) }
+
+// CPUOf returns the processor time that a process has used, to 10 ms.
+func CPUOf(pid int) (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
 	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
 	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/%d/stat cannot be read", s.PID)
+		return 0, fmt.Errorf("/proc/%d/stat cannot be read", pid)
 	}
 	user, err := strconv.ParseInt(string(fields[11]), 10, 64)
 	if err != nil {
