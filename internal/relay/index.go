@@ -28,7 +28,7 @@ func (x *indexer) index(ctx context.Context, changes []holdfast.Change) error {
 	}
 	for i := range changes {
 		c := &changes[i]
-		if c.Op != holdfast.OpPut || c.Blob != nil {
+		if c.Op != holdfast.OpPut || c.Blob != nil || c.Pruned {
 			continue
 		}
 		if c.Kind == holdfast.KindCollection {

@@ -32,10 +32,11 @@ type loading struct {
 	email  string
 	count  int
 	losses []Loss
-	made   uint64 // entries of the restore's own
-	came   uint64 // the last seq that was read
-	broken bool   // something was missing: what comes now has new seqs
-	ended  bool   // the seq that was asked for is reached
+	made   uint64          // entries of the restore's own
+	came   uint64          // the last seq that was read
+	broken bool            // something was missing: what comes now has new seqs
+	ended  bool            // the seq that was asked for is reached
+	hollow map[uint64]bool // versions that would be there without octets; nil: not known, as none without was met
 
 	collections map[holdfast.ID]*holdfast.Collection
 	live        map[itemKey]string         // the items that are there, and their UIDs; only once something is missing
@@ -54,8 +55,13 @@ func (a *loading) read(ctx context.Context) error {
 	a.collections, a.held, a.want = map[holdfast.ID]*holdfast.Collection{}, map[string]*holdfast.Entry{}, map[string]*holdfast.Entry{}
 	take := func(list []vault.Loaded) error { return a.take(ctx, list) }
 	err := a.content.Changes(ctx, take)
-	if err == errGap {
-		if err = a.before(ctx); err == nil {
+	for err == errGap || err == errPruned { // each once
+		if err == errPruned {
+			err = a.hollows(ctx)
+		} else {
+			err = a.before(ctx)
+		}
+		if err == nil {
 			err = a.content.Changes(ctx, take)
 		}
 	}
@@ -82,21 +88,18 @@ func (a *loading) take(ctx context.Context, list []vault.Loaded) error {
 	}
 	out := make([]holdfast.Change, 0, min(len(list), maxPieceChanges))
 	for i := 0; i < len(list) && !a.ended; {
-		if list[i].Seq != a.came+1 && a.live == nil {
+		end := groupEnd(list, i)
+		if why := a.stops(list[i : end+1]); why != nil {
 			if err := a.send(ctx, out, false); err != nil {
 				return err
 			}
-			return errGap
+			return why
 		}
 		if len(out) >= maxPieceChanges {
 			if err := a.send(ctx, out, false); err != nil {
 				return err
 			}
 			out = make([]holdfast.Change, 0, min(len(list)-i, maxPieceChanges))
-		}
-		end := i
-		for list[end].More > 0 && end+1 < len(list) {
-			end++
 		}
 		if a.r.o.Seq > 0 && list[end].Seq > a.r.o.Seq {
 			a.ended = true
@@ -107,10 +110,21 @@ func (a *loading) take(ctx context.Context, list []vault.Loaded) error {
 	return a.send(ctx, out, false)
 }
 
+// stops tells what must be found out before a group is taken; nil if nothing.
+func (a *loading) stops(group []vault.Loaded) error {
+	if a.hollow == nil && slices.ContainsFunc(group, func(c vault.Loaded) bool { return c.Pruned }) {
+		return errPruned
+	}
+	if a.live == nil && (group[0].Seq != a.came+1 || a.lacks(group)) {
+		return errGap
+	}
+	return nil
+}
+
 // group appends what is applied of a group that was read: itself, or, once something is missing, itself with new seqs.
 func (a *loading) group(out []holdfast.Change, list []vault.Loaded) []holdfast.Change {
 	first := len(out)
-	if list[0].Seq != a.came+1 && !a.broken {
+	if !a.broken && (list[0].Seq != a.came+1 || a.lacks(list)) {
 		a.broken = true
 		out = append(out, a.begin("restored with a gap before change "+fmt.Sprint(list[0].Seq))...)
 	}
@@ -118,6 +132,10 @@ func (a *loading) group(out []holdfast.Change, list []vault.Loaded) []holdfast.C
 	a.came = list[len(list)-1].Seq
 	for i := range list {
 		c := list[i].Change
+		if a.isHollow(&list[i]) {
+			a.loseHollow(&list[i])
+			continue
+		}
 		if a.broken {
 			if _, there := a.live[itemKey{c.Collection, c.Name}]; c.Kind == holdfast.KindEpoch || c.Op == holdfast.OpDelete && !there {
 				continue
@@ -251,7 +269,7 @@ func (a *loading) note(c *holdfast.Change) {
 
 // derive derives the index of an item.
 func (a *loading) derive(c *holdfast.Change) {
-	if k := a.collections[c.Collection]; c.Kind != holdfast.KindCollection && k != nil && c.Op == holdfast.OpPut && c.Blob == nil && a.r.o.Derive != nil {
+	if k := a.collections[c.Collection]; c.Kind != holdfast.KindCollection && k != nil && c.Op == holdfast.OpPut && c.Blob == nil && !c.Pruned && a.r.o.Derive != nil {
 		if x, ok := a.r.o.Derive(k, &holdfast.Resource{Account: a.id, Collection: c.Collection, Name: c.Name, Kind: c.Kind, ContentType: c.ContentType, Body: c.Body}); ok {
 			c.Index = x
 		}

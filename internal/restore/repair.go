@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"holdfast"
 	"holdfast/internal/core"
@@ -108,6 +109,8 @@ type newest struct {
 	id   holdfast.ID // of the entry
 	etag holdfast.Hash
 	live bool
+
+	pruned bool // its octets were let go of
 }
 
 // damaged is an item whose octets in the engine are not those that its change says.
@@ -220,9 +223,16 @@ func (m *mending) examine(ctx context.Context) error {
 		for after, more := "", true; more && err == nil; {
 			n := 0
 			err = m.look(ctx, func(snap store.Snapshot) error {
-				return snap.List(c.ID, after, pageOfItems, store.WithBody, func(r *holdfast.Resource) error {
+				return snap.List(c.ID, after, pageOfItems, 0, func(r *holdfast.Resource) error {
 					n, after = n+1, strings.Clone(r.Name)
-					if r.State == holdfast.Live && r.Blob == nil && holdfast.Hash(sha256.Sum256(r.Body)) != r.ETag {
+					if r.State != holdfast.Live {
+						return nil
+					}
+					whole, err := snap.Resource(c.ID, after, store.WithBody) // by itself: one that cannot be read hides no other
+					if err != nil && !holdfast.IsKind(err, holdfast.Corrupt) {
+						return err
+					}
+					if err != nil || whole.Blob == nil && holdfast.Hash(sha256.Sum256(whole.Body)) != r.ETag {
 						m.damaged[itemKey{c.ID, after}] = damaged{seq: r.Seq, etag: r.ETag, kind: r.Kind}
 					}
 					return nil
@@ -250,9 +260,9 @@ func (m *mending) learn(list []vault.Loaded) error {
 		c := &list[i]
 		key := itemKey{c.Collection, c.Name}
 		if !m.leftOutOnPurpose(c) {
-			m.newest[key] = newest{c.ID, c.ETag, c.Op == holdfast.OpPut && c.Kind != holdfast.KindEpoch}
+			m.newest[key] = newest{c.ID, c.ETag, c.Op == holdfast.OpPut && c.Kind != holdfast.KindEpoch, c.Pruned}
 		}
-		if d, ok := m.damaged[key]; ok && c.Op == holdfast.OpPut && c.ETag == d.etag {
+		if d, ok := m.damaged[key]; ok && c.Op == holdfast.OpPut && c.ETag == d.etag && !c.Pruned {
 			d.found = true
 			m.damaged[key] = d
 			m.want[c.ID] = wanted{key, d.seq, "damaged"}
@@ -413,6 +423,10 @@ func (m *mending) put(ctx context.Context, list []vault.Loaded) error {
 			continue
 		}
 		delete(m.want, c.ID)
+		if c.Pruned {
+			m.tell(w.key, c.Kind, c.ETag, w.what, store.LetGo("Repair", c.Name, c.Size, time.Time{}))
+			continue
+		}
 		if k := m.tree[c.Collection]; k != nil && m.o.Derive != nil && c.Blob == nil {
 			if x, ok := m.o.Derive(k, &holdfast.Resource{Account: m.id, Collection: c.Collection, Name: c.Name, Kind: c.Kind, ContentType: c.ContentType, Body: c.Body}); ok {
 				c.Index = x
@@ -469,6 +483,12 @@ func (m *mending) whole(ctx context.Context) (ok bool, err error) {
 		m.tell(key, holdfast.KindAccount, holdfast.Hash{}, "missing", errors.New("the whole account is missing, and cannot be brought in as it was; restore it into another directory, and take it out of there"))
 		return false, nil
 	}
+	for at, n := range m.newest {
+		if n.live && n.pruned {
+			m.tell(key, holdfast.KindAccount, holdfast.Hash{}, "missing", errors.New("the whole account is missing, and the octets of "+at.name+" were let go of, though nothing replaces it: restore it into another directory, and take it out of there"))
+			return false, nil
+		}
+	}
 	if m.o.DryRun {
 		m.tell(key, holdfast.KindAccount, holdfast.Hash{}, "missing", nil)
 		return false, nil
@@ -477,7 +497,7 @@ func (m *mending) whole(ctx context.Context) (ok bool, err error) {
 		b := &holdfast.Batch{}
 		for i := range list {
 			c := list[i].Change
-			if k := m.tree[c.Collection]; k != nil && m.o.Derive != nil && c.Op == holdfast.OpPut && c.Blob == nil && c.Kind != holdfast.KindCollection {
+			if k := m.tree[c.Collection]; k != nil && m.o.Derive != nil && c.Op == holdfast.OpPut && c.Blob == nil && !c.Pruned && c.Kind != holdfast.KindCollection {
 				if x, ok := m.o.Derive(k, &holdfast.Resource{Account: m.id, Collection: c.Collection, Name: c.Name, Kind: c.Kind, ContentType: c.ContentType, Body: c.Body}); ok {
 					c.Index = x
 				}
