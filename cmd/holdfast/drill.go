@@ -95,6 +95,9 @@ func (a *app) showDrill(r *drill.Result) error {
 	a.printf("  changes   %d of %d restored, in %.1f s\n", r.Changes.Restored, r.Changes.Expected, r.Seconds)
 	a.printf("  digests   %d equal, %d different\n", r.Digests.Equal, len(r.Digests.Different))
 	a.printf("  octets    %s in %d bodies hashed again, in the store and out of the vault\n", octets(r.Blobs.Octets), r.Blobs.Rehashed)
+	if r.Blobs.Pruned > 0 {
+		a.printf("            %d more were replaced or deleted before retention, and let go of\n", r.Blobs.Pruned)
+	}
 	return a.showReasons(r)
 }
 

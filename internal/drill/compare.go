@@ -64,6 +64,7 @@ func (d *run) octets(ctx context.Context, e store.Engine, a *restore.Account, p 
 	}
 	d.res.Blobs.Rehashed += here.bodies + there.bodies
 	d.res.Blobs.Octets += here.octets + there.octets
+	d.res.Blobs.Pruned += here.pruned + there.pruned
 	for _, side := range []struct {
 		*rehash
 		what string
@@ -110,6 +111,7 @@ func at(ctx context.Context, e store.Engine, id holdfast.ID, seq uint64) (p poin
 type rehash struct {
 	bodies, octets, bad int64
 	first               uint64 // the first change whose octets are not what they were
+	pruned              int64  // bodies that retention let go of: there is nothing to hash
 
 	seq   uint64 // of the last change that followed the one before it
 	chain holdfast.Hash
@@ -199,6 +201,7 @@ func (h *rehash) change(id holdfast.ID, c *holdfast.Change) {
 			h.letGo = map[spot]uint64{}
 		}
 		h.letGo[at] = c.Seq
+		h.pruned++
 		return
 	}
 	h.bodies, h.octets = h.bodies+1, h.octets+int64(len(c.Body))

@@ -56,10 +56,11 @@ type Changes struct {
 	Restored int64 `json:"restored"`
 }
 
-// Blobs counts bodies whose octets were hashed again, in the restored and in the living store.
+// Blobs counts bodies whose octets were hashed again, in the restored and in the living store, and those that retention let go of there.
 type Blobs struct {
 	Rehashed int64 `json:"rehashed"`
 	Octets   int64 `json:"octets"`
+	Pruned   int64 `json:"pruned,omitempty"`
 }
 
 // Digests tells which accounts are equal.

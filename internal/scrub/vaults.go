@@ -56,7 +56,7 @@ func fromVault(ctx context.Context, v *vault.Vault, spool string, account holdfa
 		return h.Changes(ctx, func(list []vault.Loaded) error {
 			for i := range list {
 				c := &list[i]
-				if !missing[c.Seq] || c.Op != holdfast.OpPut || c.Blob != nil || holdfast.HashOf(c.Body) != want[c.Seq] {
+				if !missing[c.Seq] || c.Op != holdfast.OpPut || c.Blob != nil || c.Pruned || holdfast.HashOf(c.Body) != want[c.Seq] {
 					continue
 				}
 				if err := fn(c.Seq, c.Body, where); err != nil {
