@@ -27,6 +27,9 @@ const (
 	WithType  = store.WithType
 )
 
+// LetGo says that the octets of an earlier version are not there any more.
+func LetGo(op, ref string, size int64) error { return store.LetGo(op, ref, size) }
+
 // Judge decides whether octets may be stored in a collection, and derives what queries need. It answers with an error of kind Invalid or
 // TooLarge whose Rule is the RFC's precondition. It must not keep or change body.
 type Judge func(c *holdfast.Collection, name, contentType string, body []byte) (holdfast.Kind, holdfast.Index, error)

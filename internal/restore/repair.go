@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"holdfast"
 	"holdfast/internal/core"
@@ -424,7 +423,7 @@ func (m *mending) put(ctx context.Context, list []vault.Loaded) error {
 		}
 		delete(m.want, c.ID)
 		if c.Pruned {
-			m.tell(w.key, c.Kind, c.ETag, w.what, store.LetGo("Repair", c.Name, c.Size, time.Time{}))
+			m.tell(w.key, c.Kind, c.ETag, w.what, store.LetGo("restore.Repair", c.Name, c.Size))
 			continue
 		}
 		if k := m.tree[c.Collection]; k != nil && m.o.Derive != nil && c.Blob == nil {
@@ -473,42 +472,4 @@ func (m *mending) pathOf(id holdfast.ID) string {
 	}
 	slices.Reverse(names)
 	return strings.Join(names, "/")
-}
-
-// whole applies an account of which the engine has nothing, as it was. ok tells that it is there now.
-func (m *mending) whole(ctx context.Context) (ok bool, err error) {
-	m.rep.Items += int64(len(m.newest))
-	key := itemKey{m.id, ""}
-	if losses := m.h.Losses(); len(losses) > 0 || m.o.Collection != "" {
-		m.tell(key, holdfast.KindAccount, holdfast.Hash{}, "missing", errors.New("the whole account is missing, and cannot be brought in as it was; restore it into another directory, and take it out of there"))
-		return false, nil
-	}
-	for at, n := range m.newest {
-		if n.live && n.pruned {
-			m.tell(key, holdfast.KindAccount, holdfast.Hash{}, "missing", errors.New("the whole account is missing, and the octets of "+at.name+" were let go of, though nothing replaces it: restore it into another directory, and take it out of there"))
-			return false, nil
-		}
-	}
-	if m.o.DryRun {
-		m.tell(key, holdfast.KindAccount, holdfast.Hash{}, "missing", nil)
-		return false, nil
-	}
-	err = m.h.Changes(ctx, func(list []vault.Loaded) error {
-		b := &holdfast.Batch{}
-		for i := range list {
-			c := list[i].Change
-			if k := m.tree[c.Collection]; k != nil && m.o.Derive != nil && c.Op == holdfast.OpPut && c.Blob == nil && !c.Pruned && c.Kind != holdfast.KindCollection {
-				if x, ok := m.o.Derive(k, &holdfast.Resource{Account: m.id, Collection: c.Collection, Name: c.Name, Kind: c.Kind, ContentType: c.ContentType, Body: c.Body}); ok {
-					c.Index = x
-				}
-			}
-			b.Changes = append(b.Changes, c)
-		}
-		return m.o.Engine.Apply(ctx, b)
-	})
-	if err != nil {
-		return false, err
-	}
-	m.tell(key, holdfast.KindAccount, holdfast.Hash{}, "missing", nil)
-	return true, nil
 }

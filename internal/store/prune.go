@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"time"
 
 	"holdfast"
 )
@@ -43,11 +42,7 @@ func Hollow(op, ref string) error {
 	return Err(op, holdfast.Corrupt, ref, "the octets of what is there now were let go of, which must not be: `holdfast scrub` puts back what a vault has of them, and a PUT of the item by any of its devices makes a sound version")
 }
 
-// LetGo says that the octets of an earlier version are not there any more. until is when retention ended for what was replaced by then; zero: not known.
-func LetGo(op, ref string, size int64, until time.Time) error {
-	when := ""
-	if !until.IsZero() {
-		when = ", replaced or deleted at " + until.UTC().Format(time.RFC3339)
-	}
-	return Err(op, holdfast.NotFound, ref, fmt.Sprintf("the %d octets of this version%s were let go of when retention (vault.retention) ended; its ETag, size and times are what is left", size, when))
+// LetGo says that the octets of an earlier version are not there any more.
+func LetGo(op, ref string, size int64) error {
+	return &holdfast.Error{Op: op, Kind: holdfast.NotFound, Ref: ref, Text: fmt.Sprintf("the %d octets of this version were let go of: it was replaced or deleted, and retention (vault.retention) has ended since; its ETag, size and times are what is left", size)}
 }

@@ -125,6 +125,9 @@ func (x *export) page(ctx context.Context, rest []member) (int, error) {
 }
 
 func (x *export) write(m *member, r *holdfast.Resource) error {
+	if r.Pruned {
+		return core.LetGo("transfer.Export", m.path, m.size)
+	}
 	if r.Blob != nil {
 		return &holdfast.Error{Op: "transfer.Export", Kind: holdfast.Internal, Ref: m.path, Text: "its octets lie outside of the engine, which this version cannot read"}
 	}

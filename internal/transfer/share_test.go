@@ -14,7 +14,7 @@ func TestImportIntoWhatIsShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	owner := &house{h.s, bob, holdfast.Principal{Account: bob.ID}}
+	owner := &house{h.s, bob, holdfast.Principal{Account: bob.ID}, h.e}
 	at, err := h.s.Locate(t.Context(), owner.p, bob.ID, []string{"addressbooks", "default"})
 	if err != nil {
 		t.Fatal(err)

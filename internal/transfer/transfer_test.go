@@ -27,6 +27,7 @@ type house struct {
 	s *core.Service
 	a holdfast.Account
 	p holdfast.Principal
+	e *memory.Engine
 }
 
 func judge(_ *holdfast.Collection, name, _ string, body []byte) (holdfast.Kind, holdfast.Index, error) {
@@ -46,7 +47,7 @@ func newHouse(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &house{s, a, holdfast.Principal{Account: a.ID}}
+	return &house{s, a, holdfast.Principal{Account: a.ID}, e}
 }
 
 type heard struct {
@@ -393,6 +394,43 @@ func TestExportIsOneMoment(t *testing.T) {
 		if got := readFrom(t, to, "addressbooks/default/"+name); got != card(strings.TrimSuffix(name, ".vcf")) {
 			t.Errorf("%s: %q", name, got)
 		}
+	}
+}
+
+// TestAnExportSaysWhatWasLetGoOf: an item is replaced after the export has looked around, and the octets of what it looked at are let go of. It says so, and writes no empty file.
+func TestAnExportSaysWhatWasLetGoOf(t *testing.T) {
+	h := newHouse(t)
+	var all strings.Builder
+	for i := range 2*pageItems + 1 {
+		all.WriteString(card(fmt.Sprintf("u%04d", i)))
+	}
+	if _, err := h.take(t, t.Context(), Request{}, strings.NewReader(all.String())); err != nil {
+		t.Fatal(err)
+	}
+	at, err := h.s.Locate(t.Context(), h.p, h.a.ID, []string{"addressbooks", "default"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := core.Place{Owner: h.a.ID, Collection: at.Collection.ID, Name: fmt.Sprintf("u%04d.vcf", 2*pageItems)}
+	m := &meddler{do: func() {
+		var seq uint64
+		err := h.s.Inspect(t.Context(), h.a.ID, func(r *core.Reader) error {
+			x, err := r.Resource(last.Collection, last.Name, 0)
+			seq = x.Seq
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if _, err := h.s.Delete(t.Context(), h.p, last, holdfast.Precondition{}, nil); err != nil {
+			t.Error(err)
+		}
+		if n, _, err := h.e.Prune(t.Context(), h.a.ID, []uint64{seq}); n != 1 || err != nil {
+			t.Error(n, err)
+		}
+	}}
+	if err := Export(t.Context(), h.s, h.a.ID, m); err == nil || !strings.Contains(err.Error(), "let go of") || !strings.Contains(err.Error(), last.Name) {
+		t.Errorf("exported: %v", err)
 	}
 }
 

@@ -97,6 +97,26 @@ func TestReportsFailWhereOctetsAreLost(t *testing.T) {
 	}
 }
 
+// TestWhatHasNoOctetsIsNoEmptyCard: an item came without octets, though nothing replaced it. Nobody is shown an empty card, and no phone takes it for deleted: the answer is 503, its ETag stays, and a PUT of the card makes it whole.
+func TestWhatHasNoOctetsIsNoEmptyCard(t *testing.T) {
+	s := newServer(t, davxml.Limits{})
+	card := vcf("3.0", "UID:a", "FN:A", "N:;A;;;")
+	tag := s.put(s.book+"a.vcf", card)
+	if err := s.Engine.Hollow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.Want(503, "GET", s.book+"a.vcf", "")
+	s.Want(503, "REPORT", s.book, multiget(plain, s.book+"a.vcf"), "Depth: 1")
+	s.Want(503, "REPORT", s.book, query(plain, "<CR:filter/>"), "Depth: 1")
+	if a := s.Want(207, "PROPFIND", s.book, `<propfind xmlns="DAV:"><prop><getetag/></prop></propfind>`, "Depth: 1"); !strings.Contains(a.Body, strings.Trim(tag, `"`)) {
+		t.Errorf("the listing has another ETag, or none: %s", a.Body)
+	}
+	if got := s.put(s.book+"a.vcf", vcf("3.0", "UID:a", "FN:Again", "N:;A;;;")); got == tag {
+		t.Error("the PUT changed nothing")
+	}
+	s.Want(200, "GET", s.book+"a.vcf", "")
+}
+
 func TestMultigetAtACardAndWithoutHrefs(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
 	s.put(s.book+"a.vcf", vcf("3.0", "UID:1", "FN:Ada"))
