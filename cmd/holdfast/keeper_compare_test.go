@@ -157,7 +157,7 @@ func TestARemoteVaultsObjectsAreKnownBeforeItsFirstReading(t *testing.T) {
 	if got, ok := k.scrubs.of("friend"); !ok || got.Objects != 7 || got.Octets != 700 || !got.At.IsZero() {
 		t.Fatalf("%+v, %v", got, ok)
 	}
-	read := time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
+	read := time.Now().UTC().Truncate(time.Second).Add(-3 * time.Hour)
 	must(t, k.scrubs.put("friend", reading{At: read, Objects: 8, Damaged: []string{"heads/000000000001"}, Findings: 1}))
 	earlier := read.Add(-time.Hour)
 	k.noteServer("friend", remote.Server{Objects: 9, Octets: 900, Scrubbed: &earlier})
@@ -168,6 +168,11 @@ func TestARemoteVaultsObjectsAreKnownBeforeItsFirstReading(t *testing.T) {
 	k.noteServer("friend", remote.Server{Objects: 9, Octets: 900, Scrubbed: &later})
 	if got, _ := k.scrubs.of("friend"); !got.At.Equal(later) || len(got.Damaged) != 0 {
 		t.Fatalf("a later one: %+v", got)
+	}
+	must(t, k.scrubs.put("friend", reading{At: time.Now().Add(100 * 24 * time.Hour)})) // by a clock that was ahead
+	k.noteServer("friend", remote.Server{Objects: 9, Octets: 900, Scrubbed: &later, Damaged: []string{"packs/1"}})
+	if got, _ := k.scrubs.of("friend"); !got.At.Equal(later) || len(got.Damaged) != 1 {
+		t.Fatalf("what the server found is hidden behind a time that is to come: %+v", got)
 	}
 }
 

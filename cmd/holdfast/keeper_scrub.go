@@ -118,11 +118,11 @@ func readDue(since, every time.Duration) bool { return since >= min(every, first
 func (k *keeper) noteServer(name string, s remote.Server) {
 	last, ok := k.scrubs.of(name)
 	now := reading{Objects: s.Objects, Octets: s.Octets, Damaged: s.Damaged[:min(len(s.Damaged), maxDamaged)], Findings: int64(len(s.Damaged))}
-	if s.Scrubbed != nil && !s.Scrubbed.After(clock.System.Now().Add(time.Minute)) { // one that is to come is a clock's that is wrong
+	if s.Scrubbed != nil && !s.Scrubbed.After(clock.System.Now().Add(clockOff)) { // one that is to come is a clock's that is wrong
 		now.At = *s.Scrubbed
 	}
 	switch {
-	case now.At.Before(last.At): // it was read from here since
+	case now.At.Before(last.At) && !last.At.After(clock.System.Now().Add(clockOff)): // it was read from here since; a time that is to come is a clock's that was wrong
 		now.At, now.Damaged, now.Findings, now.Ours = last.At, last.Damaged, last.Findings, last.Ours
 	case last.Ours: // the server has no key, and cannot take that back: only a reading from here can, as a repair does in the end
 		now.Findings, now.Ours = max(now.Findings, last.Findings), true

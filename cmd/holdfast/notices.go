@@ -108,6 +108,9 @@ func (a *app) noticeList() *cobra.Command {
 				if a.json {
 					err = a.printJSON("notice.list", n)
 				} else {
+					if s, bad := cl.Status(ctx); bad == nil && !s.Running {
+						a.say("Holdfast does not run: this is what was wrong when it did.\n")
+					}
 					a.showNotices(n)
 				}
 				if err == nil && slices.ContainsFunc(n.Conditions, func(o notice.Open) bool { return o.Severity != notice.Info }) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"holdfast"
@@ -11,6 +12,7 @@ import (
 	"holdfast/internal/control"
 	"holdfast/internal/registry"
 	"holdfast/internal/relay"
+	"holdfast/internal/vfs"
 	"holdfast/internal/web"
 )
 
@@ -29,7 +31,7 @@ func (k *keeper) card(v relay.VaultStatus) web.Copy {
 	c := web.Copy{Place: "Vault " + v.Name, Domain: v.Domain, Vault: v.Name, State: string(v.State), Counts: v.Counts, Batch: v.Batch, Answered: v.LastRead, Late: k.c.Vault.Late,
 		Behind: time.Duration(v.LagSeconds * float64(time.Second)), VerifyWithin: k.c.Vault.Scrub + k.c.Vault.Scrub/4}
 	if slices.Contains(v.SameDomain, "engine") {
-		c.Domain = "this disk"
+		c.Domain, c.With = "this disk", failsWith(v)
 	}
 	if e := k.vaults().Find(v.Name); e != nil {
 		c.Added = e.Added
@@ -46,6 +48,17 @@ func (k *keeper) card(v relay.VaultStatus) web.Copy {
 		c.Note = "It follows behind the changes."
 	}
 	return c
+}
+
+// failsWith says what takes a vault together with the data: their disk, the machine, or a disk of which nobody knows that it is another.
+func failsWith(v relay.VaultStatus) string {
+	switch {
+	case v.Kind != kindDir:
+		return "this machine"
+	case strings.HasPrefix(v.WhySame, vfs.NotKnown):
+		return "this disk, for all that is known: the system does not tell which disk it lies on"
+	}
+	return "this disk"
 }
 
 // proofs tells the pages what is proven of one account, and nothing of others: no counts of accounts, no reasons, no drills that others asked for.

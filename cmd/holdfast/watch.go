@@ -37,6 +37,7 @@ type watcher struct {
 	tls      func() (bool, string) // nil: plain HTTP
 	drills   func() []drillState   // of each vault
 	scrubbed func() scrub.State    // what is known of the engine's octets
+	newest   func() time.Time      // when the newest change was made, by the clock of then; zero: that is not known
 
 	seeing sync.Mutex // held while it is looked and shown: what was seen earlier is shown earlier
 
@@ -51,6 +52,10 @@ func newWatcher(s *server) *watcher {
 		doubts: s.store.core.Doubts, bursts: s.bursts,
 		readOnly: func() bool { return s.store.engine.Info().ReadOnly }}
 	w.drills, w.scrubbed = w.drilled(s.store.drills), s.store.scrub.book.State
+	w.newest = func() time.Time {
+		at, _ := s.store.core.Newest(context.Background()) // of what cannot be read others tell
+		return at
+	}
 	if s.tls != nil {
 		w.tls = s.tls.look
 	}
@@ -118,6 +123,7 @@ func (w *watcher) look(now time.Time) []notice.Condition {
 	found = append(found, w.keys()...)
 	found = append(found, w.disks(now)...)
 	found = append(found, w.accounts(now)...)
+	found = append(found, w.clock(now)...)
 	found = append(found, w.burst()...)
 	if w.tls != nil {
 		if ok, detail := w.tls(); !ok {
@@ -335,6 +341,37 @@ func firstOf(list []string) string {
 		return list[0]
 	}
 	return fmt.Sprintf("%s, and %d more", list[0], len(list)-1)
+}
+
+// clockOff is how far the clock may be behind what was written by it before anybody is told: it is set by seconds now and then.
+const clockOff = time.Minute
+
+// clock tells of a clock that is behind what was written by it. Behind that, what was not done for too long is not seen.
+func (w *watcher) clock(now time.Time) []notice.Condition {
+	var latest time.Time
+	what := ""
+	note := func(at time.Time, is string) {
+		if at.After(latest) {
+			latest, what = at, is
+		}
+	}
+	if w.gate() == nil {
+		note(w.newest(), "the newest change")
+	}
+	for _, e := range w.keeper.vaults().Vaults {
+		if last, ok := w.keeper.scrubs.of(e.Name); ok && e.Kind == kindDir { // of others the server says when it was
+			note(last.At, "the last reading of the vault "+e.Name)
+		}
+	}
+	if r := w.scrubbed().Last; r != nil {
+		note(r.Began, "the last reading of the living store")
+	}
+	if latest.Sub(now) <= max(clockOff, w.c.Doctor.ClockOff) {
+		return nil
+	}
+	return []notice.Condition{{Key: "clock", Severity: notice.Warning, Title: "The clock is behind what was written by it",
+		Text: fmt.Sprintf("It says %s, and %s is of %s. Either it was ahead then, or it is behind now: times in the history are wrong, certificates are refused, and what is overdue is not noticed. "+
+			"Compare it with another one, and let it be kept by NTP (timedatectl set-ntp true); holdfast doctor looks at it too.", day(now), what, day(latest))}}
 }
 
 // keys tells of a recovery key that is not there, or that nobody has proved to have.

@@ -12,6 +12,7 @@ import (
 	"holdfast/internal/registry"
 	"holdfast/internal/relay"
 	"holdfast/internal/scrub"
+	"holdfast/internal/vfs"
 )
 
 // keysOf says conditions in short.
@@ -120,6 +121,13 @@ func TestWhatIsWrongOtherwise(t *testing.T) {
 		{"mended too, and not read for too long", "vault.local critical, copies.domain info, scrub.local warning, scrub.engine warning, key warning", func() {
 			w.scrubbed = func() scrub.State { return scrub.State{Last: &scrub.Round{Began: now, Found: 3, Mended: 3}} }
 		}, w.c.Scrub.Within + time.Hour},
+		{"the clock put back", "copies.domain info, key warning, clock warning", func() { w.newest = func() time.Time { return now.Add(time.Hour) } }, 0},
+		{"by a little", always, func() { w.newest = func() time.Time { return now.Add(time.Minute) } }, 0},
+		{"a reading that is to come", "copies.domain info, key warning, clock warning", func() {
+			w.newest = func() time.Time { return time.Time{} }
+			put(t, o.keeper.scrubs, reading{At: now.Add(48 * time.Hour)})
+		}, 0},
+		{"read now", always, func() { put(t, o.keeper.scrubs, reading{At: now}) }, 0},
 		{"read", always, func() { w.scrubbed = func() scrub.State { return scrub.State{} } }, 0},
 		{"nothing read for two weeks", "vault.local critical, copies.domain info, scrub.local warning, key warning", func() {}, 2 * w.c.Vault.Scrub},
 		{"little room", "copies.domain info, key warning, disk " + w.c.Data + " warning", func() { w.c.Doctor.FreeWarn = 1 << 62 }, 0},
@@ -165,6 +173,18 @@ func TestWhatFollows(t *testing.T) {
 	} {
 		if !strings.Contains(x.got, x.has) || strings.Contains(x.got, x.lacks) {
 			t.Errorf("%s: %q, want %q and not %q", x.name, x.got, x.has, x.lacks)
+		}
+	}
+	for _, x := range []struct {
+		v    relay.VaultStatus
+		want string
+	}{
+		{relay.VaultStatus{Kind: kindDir, WhySame: "both are on the disk sda"}, "this disk"},
+		{relay.VaultStatus{Kind: kindDir, WhySame: vfs.NotKnown + " on which disk /srv lies"}, "for all that is known"},
+		{relay.VaultStatus{Kind: kindRemote, WhySame: "its server runs on this machine"}, "this machine"},
+	} {
+		if got := failsWith(x.v); !strings.HasSuffix(got, x.want) && !strings.Contains(got, x.want+":") || strings.Contains(got, "/srv") {
+			t.Errorf("%+v fails with %q", x.v, got)
 		}
 	}
 	w.c.Policy.OnFailure = "degraded"

@@ -37,6 +37,9 @@ func MountPoint(path string) (string, error) {
 	return system.mountPoint(p)
 }
 
+// NotKnown begins the reason of [ShareDisk] where the system does not tell on which disk a path lies.
+const NotKnown = "it is not known"
+
 // ShareDisk tells whether one disk's end could take both paths, and why that
 // is thought. What is not known counts as shared.
 func ShareDisk(a, b string) (shared bool, why string) {
@@ -44,7 +47,7 @@ func ShareDisk(a, b string) (shared bool, why string) {
 	for i, p := range []string{a, b} {
 		d, err := Disks(p)
 		if err != nil {
-			return true, fmt.Sprintf("it is not known on which disk %s lies", p)
+			return true, fmt.Sprintf(NotKnown+" on which disk %s lies", p)
 		}
 		on[i] = d
 	}

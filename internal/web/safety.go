@@ -46,6 +46,7 @@ type placeCard struct {
 	Level    string
 	Has      string // what of the account is there
 	Verified time.Time
+	Ahead    bool // it was verified at a time that is still to come
 	Overdue  bool
 	Stale    bool
 }
@@ -166,9 +167,7 @@ func (f *facts) card(c *Copy) placeCard {
 	if c.Vault == "" && f.proved() {
 		p.Verified = f.Proof.At // a drill compares the living store's octets too
 	}
-	if f.future(p.Verified) {
-		p.Verified = time.Time{}
-	}
+	p.Ahead = f.future(p.Verified)
 	switch {
 	case !f.readable():
 		p.Has = "That is not known now."

@@ -78,3 +78,15 @@ func TestSafetyWithoutProofs(t *testing.T) {
 	b.get("/safety").want(t, 200, "Pixel", "Never synced. All that is on it exists only there.")
 	b.get("/").want(t, 200, `href="/safety"`, "One copy")
 }
+
+// TestACardSaysWhenItWasVerified: also a time that is still to come is named. It does not count, and "never" would contradict what the verdict says above.
+func TestACardSaysWhenItWasVerified(t *testing.T) {
+	h := newHouse(t, nil)
+	h.web.Copies = func() []Copy {
+		return []Copy{{Place: "Here", Domain: "this disk"}, {Place: "Vault attic", Vault: "attic", Domain: "this disk", With: "this disk, for all that is known", State: "whole", Counts: true, Verified: start.Add(48 * time.Hour), VerifyWithin: time.Hour}}
+	}
+	h.account()
+	b := h.browser().signIn()
+	b.get("/safety").want(t, 200, "a time that is still to come, so that it does not count: <strong>overdue</strong>", "<dd>this disk, for all that is known</dd>", "A reading is overdue")
+	b.get("/").want(t, 200, "<dd>this disk, for all that is known</dd>")
+}

@@ -118,6 +118,7 @@ func sentence(s string) string {
 type Copy struct {
 	Place    string    // "this server's disk"
 	Domain   string    // what fails together: "this machine"
+	With     string    // the same in words, where the domain's name would say more than is known
 	Verified time.Time // when its octets were last compared with their hashes; zero: never
 	Note     string    // one sentence
 
