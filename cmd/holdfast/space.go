@@ -3,10 +3,12 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"holdfast/internal/clock"
 	"holdfast/internal/config"
 	"holdfast/internal/notice"
 	"holdfast/internal/registry"
@@ -36,14 +38,53 @@ const maxSamples = 400
 type spaceBook struct {
 	dir string
 	n   config.Notify
+	ask func(path string) (vfs.Space, error)
 
 	mu     sync.Mutex
 	byPath map[string][]spaceSample
 	now    []disk
+	asked  map[string]chan measured // of which no answer has come yet
+}
+
+// measured is what came of asking a file system for its room.
+type measured struct {
+	vfs.Space
+	err error
+}
+
+// answerWithin is how long a file system may take to say how much room it has: one on a server that is gone may never do so, and nobody must be kept from being told of that.
+const answerWithin = time.Second
+
+// errSilent says that a file system does not answer.
+var errSilent = errors.New("the file system does not answer")
+
+// room asks a file system for its room. One that has not answered yet is not asked again. The lock is held.
+func (s *spaceBook) room(path string) (vfs.Space, error) {
+	c, pending := s.asked[path]
+	if !pending {
+		c = make(chan measured, 1)
+		s.asked[path] = c
+		go func() {
+			x, err := s.ask(path)
+			c <- measured{x, err}
+		}()
+	}
+	timer := clock.System.NewTimer(answerWithin)
+	defer timer.Stop()
+	if pending {
+		timer.Reset(time.Millisecond)
+	}
+	select {
+	case x := <-c:
+		delete(s.asked, path)
+		return x.Space, x.err
+	case <-timer.C():
+		return vfs.Space{}, errSilent
+	}
 }
 
 func readSpace(dir string, n config.Notify) *spaceBook {
-	s := &spaceBook{dir: dir, n: n, byPath: map[string][]spaceSample{}}
+	s := &spaceBook{dir: dir, n: n, ask: vfs.FreeSpace, byPath: map[string][]spaceSample{}, asked: map[string]chan measured{}}
 	b, err := vfs.ReadFile(vfs.OS, filepath.Join(dir, spaceName))
 	if err != nil || json.Unmarshal(b, &s.byPath) != nil || s.byPath == nil {
 		s.byPath = map[string][]spaceSample{}
@@ -51,15 +92,18 @@ func readSpace(dir string, n config.Notify) *spaceBook {
 	return s
 }
 
-// look measures the disks of paths. Two paths on one file system count once.
-func (s *spaceBook) look(paths []string, now time.Time) []disk {
+// look measures the disks of paths, and returns those that do not answer as well. Two paths on one file system count once.
+func (s *spaceBook) look(paths []string, now time.Time) (all []disk, silent []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seen := map[string]bool{}
 	s.now = nil
 	changed := false
 	for _, p := range paths {
-		room, err := vfs.FreeSpace(p)
+		room, err := s.room(p)
+		if err == errSilent {
+			silent = append(silent, p)
+		}
 		if err != nil || seen[room.Volume] { // one that is away is told of as a vault that is
 			continue
 		}
@@ -84,7 +128,7 @@ func (s *spaceBook) look(paths []string, now time.Time) []disk {
 	if changed {
 		s.save()
 	}
-	return s.now
+	return s.now, silent
 }
 
 // disks returns what was last measured.
@@ -142,7 +186,11 @@ const (
 // disks tells of file systems that are full, or soon will be.
 func (w *watcher) disks(now time.Time) (found []notice.Condition) {
 	paths, vaults := w.places()
-	for _, d := range w.space.look(paths, now) {
+	all, silent := w.space.look(paths, now)
+	for _, p := range silent { // that it has room again is not known
+		found = append(found, w.still("disk "+p)...)
+	}
+	for _, d := range all {
 		c := notice.Condition{Key: "disk " + d.Path, Severity: notice.Warning, Title: "The disk of " + d.Path + " has little room"}
 		c.Text = octets(d.Free) + " are free. " + w.whenFull(vaults[d.Path]) + " Make room, or move to a larger one."
 		c.Measure = float64(w.c.Doctor.FreeWarn) / float64(max(d.Free, 1)) // doubled when half is left

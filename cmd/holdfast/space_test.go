@@ -8,6 +8,7 @@ import (
 
 	"holdfast/internal/config"
 	"holdfast/internal/drill"
+	"holdfast/internal/vfs"
 )
 
 func TestWhenADiskIsFull(t *testing.T) {
@@ -89,4 +90,43 @@ func TestAFailureLastsUntilAPass(t *testing.T) {
 			t.Errorf("after drill %d, %s: %q, want %q", i, x.res, got, x.want)
 		}
 	}
+}
+
+// TestASilentDiskKeepsNobodyWaiting: a file system on a server that is gone answers nothing, for as long as it is gone. The others are looked at all the same.
+func TestASilentDiskKeepsNobodyWaiting(t *testing.T) {
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	s := readSpace(t.TempDir(), config.Notify{SpaceEvery: time.Hour, SpaceSpan: time.Hour})
+	back := make(chan struct{})
+	s.ask = func(path string) (vfs.Space, error) {
+		if path == "/gone" {
+			<-back
+		}
+		return vfs.Space{Free: 7, Volume: path}, nil
+	}
+	look := func() (disks, silent int) {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			a, b := s.look([]string{"/data", "/gone"}, now)
+			disks, silent = len(a), len(b)
+		}()
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			t.Fatal("whoever looks at the disks hangs")
+		}
+		return disks, silent
+	}
+	for range 3 {
+		if disks, silent := look(); disks != 1 || silent != 1 {
+			t.Errorf("%d disks, %d of them silent", disks, silent)
+		}
+	}
+	close(back)
+	for range 100 {
+		if disks, silent := look(); disks == 2 && silent == 0 {
+			return
+		}
+	}
+	t.Error("it answers again, and is not looked at")
 }
