@@ -127,7 +127,7 @@ func (d *drills) choose(name string) (e *registry.Entry, batch uint64, err error
 		if name != "" && v.Name != name || name == "" && v.State == relay.Filling {
 			continue
 		}
-		x, err := d.book.Standing(v.Name, clock.System.Now())
+		x, err := d.standing(v.Name)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -145,6 +145,30 @@ func (d *drills) choose(name string) (e *registry.Entry, batch uint64, err error
 		return nil, 0, keyTrouble(holdfast.NotFound, "there is no vault that could be restored from; `holdfast vault add` makes one")
 	}
 	return e, batch, nil
+}
+
+// standing returns what the drills of a vault came to.
+func (d *drills) standing(name string) (drill.Standing, error) {
+	now := clock.System.Now()
+	return d.book.Standing(name, thereSince(d.k.vaults(), name, now), now)
+}
+
+// proven returns the proof of an account in a vault.
+func (d *drills) proven(name string, account holdfast.ID) (drill.Proven, error) {
+	p, err := d.book.ProvenIn(name, account)
+	if p.At.Before(thereSince(d.k.vaults(), name, clock.System.Now())) {
+		return drill.Proven{}, err
+	}
+	return p, err
+}
+
+// thereSince returns since when a vault of a name is there: what is known of one of the same name from before says nothing of it. Zero where that is not known, or a clock was wrong.
+func thereSince(r *registry.Registry, name string, now time.Time) time.Time {
+	e := r.Find(name)
+	if e == nil || e.Added.After(now) {
+		return time.Time{}
+	}
+	return e.Added.Truncate(time.Second)
 }
 
 // how says what a drill tries.
@@ -283,7 +307,7 @@ func (d *drills) chosen(ctx context.Context, name string, h how) (drill.Chosen, 
 	}
 	c := drill.Choosing{Whole: int64(d.k.c.Drill.Whole), Within: d.k.c.Drill.Within, Interval: d.k.c.Drill.Interval, Now: clock.System.Now(), Random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		ProvenAt: func(id holdfast.ID) (time.Time, error) {
-			p, err := d.book.ProvenIn(name, id)
+			p, err := d.proven(name, id)
 			return p.At, err
 		},
 		Tried: func(id holdfast.ID) (time.Time, bool, error) { return d.book.Tried(name, id) }}
@@ -316,7 +340,7 @@ func (d *drills) keepProving(ctx context.Context) {
 
 // due tells whether a vault is to be drilled now. up is how long the service runs.
 func (d *drills) due(name string, up time.Duration) (bool, error) {
-	x, err := d.book.Standing(name, clock.System.Now())
+	x, err := d.standing(name)
 	if err != nil {
 		return false, err
 	}

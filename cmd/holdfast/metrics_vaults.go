@@ -3,7 +3,6 @@ package main
 import (
 	"time"
 
-	"holdfast/internal/clock"
 	"holdfast/internal/relay"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,7 +53,7 @@ func (m *vaultMetrics) Collect(ch chan<- prometheus.Metric) {
 			scrub = float64(last.At.Unix())
 		}
 		gauge(m.scrub, scrub, v.Name)
-		if x, err := m.drills.book.Standing(v.Name, clock.System.Now()); err == nil {
+		if x, err := m.drills.standing(v.Name); err == nil {
 			gauge(m.proven, unix(x.Passed.Ended), v.Name)
 		}
 		read := 0.0

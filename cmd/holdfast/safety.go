@@ -10,6 +10,7 @@ import (
 	"holdfast"
 	"holdfast/internal/clock"
 	"holdfast/internal/control"
+	"holdfast/internal/drill"
 	"holdfast/internal/registry"
 	"holdfast/internal/relay"
 	"holdfast/internal/vfs"
@@ -18,7 +19,7 @@ import (
 
 // copyCards says on the pages where the data lie. Where that is exactly, how much lies there and how it failed in a program's words is not said: everybody who signs in sees these pages, and that tells of others.
 func (s *server) copyCards() []web.Copy {
-	out := []web.Copy{{Place: "This server's disk", Domain: "this disk", Note: "Every change is on the disk before a device is told that it is stored."}}
+	out := []web.Copy{{Place: "This server's disk", Domain: "this disk", Note: "Every change is on the disk before a device is told that it is stored.", Damaged: int(s.store.scrub.left())}}
 	k := s.store.keeper
 	for _, v := range k.relay.Status().Vaults {
 		out = append(out, k.card(v))
@@ -37,7 +38,7 @@ func (k *keeper) card(v relay.VaultStatus) web.Copy {
 		c.Added = e.Added
 	}
 	if last, ok := k.scrubs.of(v.Name); ok {
-		c.Verified, c.Damaged = last.At, len(last.Damaged)
+		c.Verified, c.Damaged = last.At, max(len(last.Damaged), int(last.Findings)) // what is missing is in no object
 	}
 	switch {
 	case v.State != relay.Whole:
@@ -66,7 +67,7 @@ type proofs struct{ d *drills }
 
 // Proven implements [web.Proofs].
 func (p proofs) Proven(account holdfast.ID) (web.Proof, error) {
-	x, err := p.d.book.Proven(account)
+	x, err := p.newest(account)
 	if err != nil || x.At.IsZero() {
 		return web.Proof{}, err
 	}
@@ -83,10 +84,24 @@ func (p proofs) Proven(account holdfast.ID) (web.Proof, error) {
 	return out, err
 }
 
+// newest returns the newest proof of an account out of a vault that the store still has. One out of a vault that is gone says nothing of what there is.
+func (p proofs) newest(account holdfast.ID) (out drill.Proven, err error) {
+	for _, e := range p.d.k.vaults().Vaults {
+		x, err := p.d.proven(e.Name, account)
+		if err != nil {
+			return out, err
+		}
+		if x.At.After(out.At) {
+			out = x
+		}
+	}
+	return out, nil
+}
+
 // good is how old a proof may be: two intervals, where each drill tries everything. Of a larger store each account has its turn within a longer time.
 func (p proofs) good(vault string) (time.Duration, error) {
 	c := &p.d.k.c.Drill
-	x, err := p.d.book.Standing(vault, clock.System.Now())
+	x, err := p.d.standing(vault)
 	if x.Last.ID != "" && !x.Last.Sample.Whole {
 		return max(c.Within, 2*c.Interval), err
 	}
@@ -151,7 +166,7 @@ func (d *drills) chooseFor(account holdfast.ID) (e *registry.Entry, batch uint64
 		if x == nil || !v.Counts || v.Batch == 0 {
 			continue
 		}
-		p, err := d.book.ProvenIn(v.Name, account)
+		p, err := d.proven(v.Name, account)
 		if err != nil {
 			return nil, 0, err
 		}

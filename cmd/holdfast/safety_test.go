@@ -13,6 +13,7 @@ import (
 	"holdfast"
 	"holdfast/internal/core"
 	"holdfast/internal/drill"
+	"holdfast/internal/registry"
 )
 
 const pagePassword = "correct horse battery"
@@ -112,6 +113,12 @@ func (v *visitor) ended(o drill.Outcome, after time.Duration, change func(*drill
 func TestTheSafetyPageFollowsTheEvidence(t *testing.T) {
 	s, _ := started(t, testConfig(t, "HOLDFAST_DRILL_FIRST=1000h", "HOLDFAST_VAULT_LATE=2s"), nil)
 	alice, bob := visit(t, s, "alice@example.org"), visit(t, s, "bob@example.org")
+	added := func(ago time.Duration) {
+		fineOr(t, s.store.keeper.change(func(r *registry.Registry) error {
+			r.Vaults[0].Added = time.Now().Add(-ago)
+			return nil
+		}))
+	}
 
 	alice.sees("Not proved", "One failure domain", "<strong>2 places</strong>, in <strong>1 failure domain</strong>", "No restore of your data was proved yet", "Run a check now", "Out of the vault local everything can be brought back as it was at any moment since ", "!Stored and proved.")
 	if code, _ := alice.do(http.MethodPost, "/safety/check", url.Values{}, "cross-site"); code != http.StatusForbidden {
@@ -126,7 +133,7 @@ func TestTheSafetyPageFollowsTheEvidence(t *testing.T) {
 		t.Errorf("a check: %d %s", code, text)
 	}
 	text := alice.sees("Your data were restored from the vault local, and found equal", "still the same", "with this server's key", "passed", "your data", "!Not proved")
-	proof, err := s.store.drills.book.Proven(alice.id)
+	proof, err := proofs{s.store.drills}.newest(alice.id)
 	fineOr(t, err)
 	for _, w := range []string{proof.Drill, proof.Chain.String(), proof.State.String()} {
 		if w == "" || !strings.Contains(text, w) {
@@ -142,11 +149,17 @@ func TestTheSafetyPageFollowsTheEvidence(t *testing.T) {
 	alice.sees("A check failed", "your data did not come back whole", "yours was different", "!tells of others")
 	bob.sees("A check failed", "did not give everything back", "!yours was different", "!"+alice.id.String())
 	alice.ended(drill.Inconclusive, 2*time.Second, nil)
+	alice.sees("A check failed")
+	alice.ended(drill.Pass, 3*time.Second, nil)
+	alice.sees("!A check failed")
+	alice.ended(drill.Inconclusive, 4*time.Second, nil)
 	alice.sees("A check came to nothing", "!A check failed")
 
 	alice.ended(drill.Pass, time.Hour, nil)
 	alice.sees("dated", "a clock was wrong", "so that it does not count", "!still to come</strong>")
 	alice.ended(drill.Pass, -72*time.Hour, nil)
+	alice.sees("Not proved") // out of a vault of the same name that was there before
+	added(100 * time.Hour)
 	alice.sees("Proof is old", "<strong>stale</strong>")
 	alice.ended(drill.Pass, 0, func(_ *drill.Result, p *drill.Proof) { p.Chain[0] ^= 1 })
 	alice.sees("Proof of another history")
@@ -163,8 +176,13 @@ func TestTheSafetyPageFollowsTheEvidence(t *testing.T) {
 	read(time.Now().Add(-400 * time.Hour))
 	alice.sees("A reading is overdue", "<strong>overdue</strong>")
 	read(time.Now(), "pages/of-others")
-	alice.sees("1 damaged object", "!A reading is overdue", "!of-others")
+	alice.sees("1 thing that is damaged or missing", "!A reading is overdue", "!of-others")
 	read(time.Now())
+	alice.sees("!damaged or missing")
+	fineOr(t, s.store.keeper.scrubs.put(firstVaultName, reading{At: time.Now(), Findings: 2})) // what is missing is in no object
+	alice.sees("2 things that are damaged or missing")
+	read(time.Now())
+	fineOr(t, s.store.keeper.scrubs.put(firstVaultName, reading{At: time.Now()}))
 
 	where := s.store.keeper.vaults().Find(firstVaultName).Location
 	fineOr(t, os.Rename(where, where+".away"))

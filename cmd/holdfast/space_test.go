@@ -82,7 +82,7 @@ func TestAFailureLastsUntilAPass(t *testing.T) {
 		if _, err := book.End(&drill.Result{ID: fmt.Sprint("d", i), Started: now, Ended: now, Result: x.res, Vault: "a"}, nil); err != nil {
 			t.Fatal(err)
 		}
-		stands, err := book.Standing("a", now)
+		stands, err := book.Standing("a", time.Time{}, now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"holdfast/internal/core"
 	"holdfast/internal/drill"
 	"holdfast/internal/registry"
+	"holdfast/internal/relay"
 	"holdfast/internal/store"
 	"holdfast/internal/store/sqlite"
 	"holdfast/internal/vfs"
@@ -52,20 +53,30 @@ func guardUpgrade(ctx context.Context, c *config.Config, log *slog.Logger) error
 			log.Warn("the copy that was tried could not be removed", "dir", kept, "err", rerr)
 		}
 		return refused("the database has schema %d, this version would migrate it to %d, and no drill has passed within %s that proves that the data could be had again. The migration of a copy did not succeed either: %s. "+
-			"Nothing was changed: start the version that wrote it, and let `holdfast drill run` pass; or see `holdfast upgrade-check`", have, want, c.Upgrade.Proven, sentence(err))
+			"Nothing was changed: start the version that wrote it, and let `holdfast drill run` pass of a vault that each change waits for; or see `holdfast upgrade-check`", have, want, c.Upgrade.Proven, sentence(err))
 	}
 	log.Info("the migration of a copy was verified, and is done now to the database itself; the copy from before stays until a drill has passed", "schema", have, "to", want, "copy", kept, "accounts", rep.accounts, "seconds", rep.took.Seconds())
 	return nil
 }
 
-// provenLately returns the last passed drill of a vault that the store still has, and whether it is young enough.
+// hasAll tells whether a vault has everything that was acknowledged: it is one of the store's, and each change waits for it. One that follows behind, or may be passed over, restores what it had then, and not what came since.
+func hasAll(c *config.Config, reg *registry.Registry, name string) bool {
+	policy := policyOf(reg)
+	if c.Sources["policy.ack"] != "default" {
+		policy = c.Policy.Ack
+	}
+	p, err := relay.ParsePolicy(policy)
+	return err == nil && reg.Find(name) != nil && p.Has(name) && c.Policy.OnFailure != "degraded"
+}
+
+// provenLately returns the last passed drill of a vault that has everything, and whether it is young enough.
 func provenLately(c *config.Config) (drill.Result, bool, error) {
 	reg, _, err := registry.Read(vfs.OS, c.Data)
 	if err != nil {
 		return drill.Result{}, false, err
 	}
 	now := clock.System.Now()
-	last, ok, err := drill.LastPass(filepath.Join(c.Data, drillsName), now, func(name string) bool { return reg.Find(name) != nil })
+	last, ok, err := drill.LastPass(filepath.Join(c.Data, drillsName), now, func(name string) (time.Time, bool) { return thereSince(reg, name, now), hasAll(c, reg, name) })
 	if err != nil || !ok {
 		return last, false, err
 	}
@@ -248,7 +259,7 @@ func (a *app) showUpgrade(c *config.Config, rep *upgradeReport) {
 	}
 	switch {
 	case rep.LastPass == nil:
-		say(false, "no drill has passed yet: nothing proves that the data could be had again; run `holdfast drill run` with the version that serves")
+		say(false, "no drill has passed yet of a vault that each change waits for: nothing proves that the data could be had again; run `holdfast drill run` with the version that serves")
 	case !rep.Proven:
 		say(false, "the last drill that passed ended at %s, which is longer than %s ago; run `holdfast drill run` with the version that serves", day(*rep.LastPass), c.Upgrade.Proven)
 	default:

@@ -415,7 +415,7 @@ func (w *watcher) drilled(drills *drills) func() []drillState {
 	return func() (out []drillState) {
 		for _, v := range w.keeper.relay.Status().Vaults {
 			e := w.keeper.vaults().Find(v.Name)
-			x, err := drills.book.Standing(v.Name, clock.System.Now())
+			x, err := drills.standing(v.Name)
 			switch {
 			case e == nil:
 			case err != nil:

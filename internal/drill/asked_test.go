@@ -38,7 +38,7 @@ func TestWhatWasAskedForStandsForNoOther(t *testing.T) {
 		end(hers, Pass)
 	}
 	last := end(his, Inconclusive)
-	x, err := b.Standing("local", at)
+	x, err := b.Standing("local", time.Time{}, at)
 	fine(t, err)
 	if x.Last.ID != failed || x.Passed.ID != own {
 		t.Errorf("the vault's last drill is %q, the last that passed %q", x.Last.ID, x.Passed.ID)

@@ -60,8 +60,8 @@ func OpenBook(file string, keep int, now time.Time) (b *Book, lost bool, err err
 }
 
 // LastPass returns the newest result that passed, of a vault that no drill has found wanting since, out of a book that another process may have open; ok is false where there is none, or no book. What somebody asked for of his own account proves
-// nothing of the others. has tells which vaults there are still.
-func LastPass(file string, now time.Time, has func(vault string) bool) (r Result, ok bool, err error) {
+// nothing of the others. has tells which vaults there are still, and since when: one of the same name that was there before is another one.
+func LastPass(file string, now time.Time, has func(vault string) (since time.Time, ok bool)) (r Result, ok bool, err error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return r, false, nil
 	}
@@ -76,10 +76,11 @@ func LastPass(file string, now time.Time, has func(vault string) bool) (r Result
 		return r, false, err
 	}
 	for _, name := range vaults {
-		if !has(name) {
+		since, there := has(name)
+		if !there {
 			continue
 		}
-		x, err := b.Standing(name, now)
+		x, err := b.Standing(name, since, now)
 		if err != nil {
 			return r, false, err
 		}
@@ -300,13 +301,13 @@ type Standing struct {
 	Unsure Result // the first since that proved nothing
 }
 
-// Standing returns what the drills of a vault came to. Those of one account that was asked for are left out, as they prove little of the vault, but for what they found to be missing. What is dated in the future is left out: a clock was wrong.
-func (b *Book) Standing(vault string, now time.Time) (out Standing, err error) {
+// Standing returns what the drills of a vault came to that began since it is there: one of the same name that was there before is another one. Those of one account that was asked for are left out, as they prove little of the vault, but for what they found to be missing. What is dated in the future is left out: a clock was wrong.
+func (b *Book) Standing(vault string, from, now time.Time) (out Standing, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	one := func(to *Result, where string, args ...any) {
 		if err == nil {
-			err = b.exec("SELECT json FROM drill WHERE vault = ?1 AND started <= ?2 AND result <> 'running' AND "+where+" LIMIT 1", func(s *sqlite.Stmt) (err error) { *to, err = decode(s, 0); return err }, append([]any{vault, latest(now)}, args...)...)
+			err = b.exec("SELECT json FROM drill WHERE vault = ?1 AND started <= ?2 AND started >= ?3 AND result <> 'running' AND "+where+" LIMIT 1", func(s *sqlite.Stmt) (err error) { *to, err = decode(s, 0); return err }, append([]any{vault, latest(now), from.Unix()}, args...)...)
 		}
 	}
 	one(&out.Last, asked+" IS NULL ORDER BY started DESC, id DESC")
@@ -316,8 +317,8 @@ func (b *Book) Standing(vault string, now time.Time) (out Standing, err error) {
 		since = out.Passed.Started.Unix()
 	}
 	// Somebody who saw his own account fail may have seen it pass since.
-	one(&out.Failed, "result = 'fail' AND started > ?3 AND NOT EXISTS (SELECT 1 FROM drill AS later WHERE later.vault = ?1 AND later.result = 'pass' AND later.started > drill.started AND later.started <= ?2 AND json_extract(CAST(later.json AS TEXT), '$.account') = json_extract(CAST(drill.json AS TEXT), '$.account')) ORDER BY started DESC, id DESC", since)
-	one(&out.Unsure, "result = 'inconclusive' AND started > ?3 AND "+asked+" IS NULL ORDER BY started, id", since)
+	one(&out.Failed, "result = 'fail' AND started > ?4 AND NOT EXISTS (SELECT 1 FROM drill AS later WHERE later.vault = ?1 AND later.result = 'pass' AND later.started > drill.started AND later.started <= ?2 AND json_extract(CAST(later.json AS TEXT), '$.account') = json_extract(CAST(drill.json AS TEXT), '$.account')) ORDER BY started DESC, id DESC", since)
+	one(&out.Unsure, "result = 'inconclusive' AND started > ?4 AND "+asked+" IS NULL ORDER BY started, id", since)
 	return out, err
 }
 
@@ -330,20 +331,11 @@ type Proven struct {
 }
 
 // ProvenIn returns the proof of an account in one vault; a zero time where there is none.
-func (b *Book) ProvenIn(vault string, account holdfast.ID) (Proven, error) {
-	return b.proof("SELECT vault, drill, at, epoch, seq, chain, state FROM proof WHERE account = ? AND vault = ?", account, vault)
-}
-
-// Proven returns the newest proof of an account, in whichever vault.
-func (b *Book) Proven(account holdfast.ID) (Proven, error) {
-	return b.proof("SELECT vault, drill, at, epoch, seq, chain, state FROM proof WHERE account = ? AND ? = '' ORDER BY at DESC LIMIT 1", account, "")
-}
-
-func (b *Book) proof(sql string, account holdfast.ID, vault string) (p Proven, err error) {
+func (b *Book) ProvenIn(vault string, account holdfast.ID) (p Proven, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p.Account = account
-	err = b.exec(sql, func(s *sqlite.Stmt) error {
+	err = b.exec("SELECT vault, drill, at, epoch, seq, chain, state FROM proof WHERE account = ? AND vault = ?", func(s *sqlite.Stmt) error {
 		p.Vault, p.Drill, p.At = s.ColumnText(0), s.ColumnText(1), time.Unix(s.ColumnInt64(2), 0).UTC()
 		p.Epoch, p.Seq = uint64(s.ColumnInt64(3)), uint64(s.ColumnInt64(4))
 		s.ColumnBytes(5, p.Chain[:])

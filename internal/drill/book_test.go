@@ -28,7 +28,7 @@ func result(id, vault string, at time.Time, what Outcome) *Result {
 	return &Result{ID: id, Started: at, Ended: at.Add(time.Minute), Result: what, Vault: vault, Digests: Digests{Different: []string{}}, Reasons: []string{}}
 }
 
-func all(string) bool { return true }
+func all(string) (time.Time, bool) { return time.Time{}, true }
 
 // TestBook keeps the newest results and the last pass of each vault, and the newest proofs; a drill whose process ended is inconclusive.
 func TestBook(t *testing.T) {
@@ -49,17 +49,17 @@ func TestBook(t *testing.T) {
 		t.Errorf("kept: %+v", list)
 	}
 	now := start.Add(24 * time.Hour)
-	x, err := b.Standing("local", now)
+	x, err := b.Standing("local", time.Time{}, now)
 	if err != nil || x.Last.ID != "e" || x.Passed.ID != "a1" || x.Failed.ID != "e" {
 		t.Errorf("the standing: %+v %v", x, err)
 	}
 	if p, err := b.ProvenIn("local", alice); err != nil || p.Seq != 7 || p.Drill != "a1" || p.Chain != (holdfast.Hash{1}) || !p.At.Equal(start.Add(time.Minute)) {
 		t.Errorf("a proof in one vault: %+v, %v", p, err)
 	}
-	if p, err := b.Proven(alice); err != nil || p.Vault != "attic" || p.Seq != 9 {
+	if p, err := b.ProvenIn("attic", alice); err != nil || p.Vault != "attic" || p.Seq != 9 {
 		t.Errorf("the newest proof: %+v, %v", p, err)
 	}
-	if p, err := b.Proven(holdfast.ID{2}); err != nil || !p.At.IsZero() {
+	if p, err := b.ProvenIn("local", holdfast.ID{2}); err != nil || !p.At.IsZero() {
 		t.Errorf("nobody proved this: %+v, %v", p, err)
 	}
 	if _, err := b.Show("nothing"); !holdfast.IsKind(err, holdfast.NotFound) {
@@ -76,7 +76,7 @@ func TestBook(t *testing.T) {
 		t.Errorf("what was running: %+v, %v", r, err)
 	}
 	fine(t, b.Forget(alice))
-	if p, err := b.Proven(alice); err != nil || !p.At.IsZero() {
+	if p, err := b.ProvenIn("attic", alice); err != nil || !p.At.IsZero() {
 		t.Errorf("an erased account: %+v, %v", p, err)
 	}
 	fine(t, b.Close())
@@ -189,7 +189,7 @@ func TestWhatIsDatedInTheFuture(t *testing.T) {
 		_, err = b.End(r, nil)
 		fine(t, err)
 	}
-	if x, err := b.Standing("local", start); err != nil || x.Last.ID != "" || x.Passed.ID != "" {
+	if x, err := b.Standing("local", time.Time{}, start); err != nil || x.Last.ID != "" || x.Passed.ID != "" {
 		t.Errorf("of the future alone: %+v, %v", x, err)
 	}
 	if at, err := b.Asked(alice, start); err != nil || !at.IsZero() {
@@ -199,7 +199,7 @@ func TestWhatIsDatedInTheFuture(t *testing.T) {
 	fine(t, err)
 	_, err = b.End(result("b", "local", start.Add(time.Hour), Fail), nil)
 	fine(t, err)
-	x, err := b.Standing("local", start.Add(2*time.Hour))
+	x, err := b.Standing("local", time.Time{}, start.Add(2*time.Hour))
 	if err != nil || x.Last.ID != "b" || x.Passed.ID != "a" || x.Failed.ID != "b" {
 		t.Errorf("the standing: %s, %s, %s, %v", x.Last.ID, x.Passed.ID, x.Failed.ID, err)
 	}
@@ -228,12 +228,15 @@ func TestWhatProvesNothingOfTheOthers(t *testing.T) {
 	if r, ok, err := LastPass(file, start.Add(time.Hour), all); err != nil || !ok || r.ID != "b" {
 		t.Errorf("the vault's own: %+v, %v", r, err)
 	}
-	if r, ok, err := LastPass(file, start.Add(time.Hour), func(string) bool { return false }); err != nil || ok {
+	if r, ok, err := LastPass(file, start.Add(time.Hour), func(string) (time.Time, bool) { return time.Time{}, false }); err != nil || ok {
 		t.Errorf("of a vault that is no more: %+v, %v", r, err)
+	}
+	if r, ok, err := LastPass(file, start.Add(time.Hour), func(string) (time.Time, bool) { return start.Add(2 * time.Minute), true }); err != nil || ok {
+		t.Errorf("of a vault that was there before: %+v, %v", r, err)
 	}
 	failed := func(want string) {
 		t.Helper()
-		if x, err := b.Standing("local", start.Add(time.Hour)); err != nil || x.Failed.ID != want || x.Passed.ID != "b" {
+		if x, err := b.Standing("local", time.Time{}, start.Add(time.Hour)); err != nil || x.Failed.ID != want || x.Passed.ID != "b" {
 			t.Errorf("failed: %s, want %q; %v", x.Failed.ID, want, err)
 		}
 	}

@@ -17,6 +17,11 @@ func sound() *facts {
 
 // TestTheVerdict: it is good only if everything is, and each thing that is not, or is not known, is named.
 func TestTheVerdict(t *testing.T) {
+	f := sound()
+	f.Checks = []Check{{Vault: "attic", Outcome: "pass", Sample: true, Began: start.Add(-2 * time.Hour)}, {Vault: "attic", Outcome: "fail", Different: true, Began: start.Add(-3 * time.Hour)}}
+	if v := f.judge(); v.Level != "ok" {
+		t.Errorf("of a sample that proved this account: %+v", v)
+	}
 	if v := sound().judge(); v.Level != "ok" || !strings.Contains(v.Text, "2 places, in 2 failure domains") {
 		t.Fatalf("what is sound: %+v", v)
 	}
@@ -41,10 +46,21 @@ func TestTheVerdict(t *testing.T) {
 		"Proof of another history":      func(f *facts) { f.Follows = false },
 		"Proof is old":                  func(f *facts) { f.Proof.At = start.Add(-49 * time.Hour) },
 		"A check failed":                func(f *facts) { f.Checks[0].Outcome = "fail" },
-		"A check came to nothing":       func(f *facts) { f.Checks[0].Outcome = "inconclusive" },
-		"Recovery key":                  func(f *facts) { f.KeyNag = "there is none" },
-		"In doubt":                      func(f *facts) { f.Doubt = true },
-		"Not known now":                 func(f *facts) { f.Trouble = "It cannot be read." },
+		"A check failed, and then came to nothing": func(f *facts) {
+			f.Checks = []Check{{Vault: "attic", Outcome: "inconclusive"}, {Vault: "attic", Outcome: "fail"}, {Vault: "attic", Outcome: "pass"}}
+		},
+		"A check failed, and then others passed": func(f *facts) {
+			f.Proof.At = start.Add(-2 * time.Hour)
+			f.Checks = []Check{{Vault: "attic", Outcome: "pass", Sample: true, Began: start.Add(-time.Hour)}, {Vault: "attic", Outcome: "fail", Different: true, Began: start.Add(-time.Hour)}}
+		},
+		"A check failed, and one is to come": func(f *facts) {
+			f.Checks = []Check{{Vault: "attic", Outcome: "pass", Began: start.Add(time.Hour)}, {Vault: "attic", Outcome: "fail"}}
+		},
+		"Damage, here":            func(f *facts) { f.Copies[0].Damaged = 1 },
+		"A check came to nothing": func(f *facts) { f.Checks[0].Outcome = "inconclusive" },
+		"Recovery key":            func(f *facts) { f.KeyNag = "there is none" },
+		"In doubt":                func(f *facts) { f.Doubt = true },
+		"Not known now":           func(f *facts) { f.Trouble = "It cannot be read." },
 	} {
 		f := sound()
 		change(f)

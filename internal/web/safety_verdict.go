@@ -75,7 +75,7 @@ func (f *facts) judgeCopies() (out []finding) {
 	for i := range f.Copies {
 		c := &f.Copies[i]
 		if c.Damaged > 0 {
-			out = append(out, finding{"danger", "Damage", fmt.Sprintf("%s holds %s; the server's log names them.", c.Place, count(int64(c.Damaged), "damaged object", "damaged objects"))})
+			out = append(out, finding{"danger", "Damage", fmt.Sprintf("%s holds %s; the server's log names them.", c.Place, count(int64(c.Damaged), "thing that is damaged or missing", "things that are damaged or missing"))})
 		}
 		switch {
 		case c.Vault == "":
@@ -124,26 +124,46 @@ func (f *facts) judgeProof() []finding {
 	return nil
 }
 
-// judgeChecks judges the last drill of each vault that is still there.
+// judgeChecks judges the drills of each vault that is still there.
 func (f *facts) judgeChecks() (out []finding) {
-	done := map[string]bool{}
-	for _, c := range f.Checks {
-		i := slices.IndexFunc(f.Copies, func(x Copy) bool { return x.Vault == c.Vault })
-		if c.Outcome == "running" || done[c.Vault] || i < 0 {
-			continue
-		}
-		done[c.Vault] = true
+	for i := range f.Copies {
 		place := f.Copies[i].Place
-		switch {
-		case c.Outcome == "fail" && c.Different:
-			out = append(out, finding{"danger", "A check failed", fmt.Sprintf("On %s your data did not come back whole from %s. The server's log says why.", stamp(c.Ended), place)})
-		case c.Outcome == "fail":
-			out = append(out, finding{"danger", "A check failed", fmt.Sprintf("On %s %s did not give everything back. The server's log says why.", stamp(c.Ended), place)})
-		case c.Outcome != "pass":
-			out = append(out, finding{"caution", "A check came to nothing", fmt.Sprintf("On %s it could not be found out whether %s gives everything back.", stamp(c.Ended), place)})
+		switch failed, unsure := f.unproven(f.Copies[i].Vault); {
+		case failed != nil && failed.Different:
+			out = append(out, finding{"danger", "A check failed", fmt.Sprintf("On %s your data did not come back whole from %s. The server's log says why.", stamp(failed.Ended), place)})
+		case failed != nil:
+			out = append(out, finding{"danger", "A check failed", fmt.Sprintf("On %s %s did not give everything back. The server's log says why.", stamp(failed.Ended), place)})
+		case unsure != nil:
+			out = append(out, finding{"caution", "A check came to nothing", fmt.Sprintf("On %s it could not be found out whether %s gives everything back.", stamp(unsure.Ended), place)})
 		}
 	}
 	return out
+}
+
+// unproven returns a drill of a vault that failed, the one that found this account different before others, and the newest that came to nothing, since the last of which this account came out whole; nil: there is none. What failed is not over because a
+// later drill came to nothing, or tried other accounts.
+func (f *facts) unproven(vault string) (failed, unsure *Check) {
+	others := false // others came out whole since: what is wrong with them, or with the vault as a whole, is over
+	for i := range f.Checks {
+		c := &f.Checks[i]
+		switch {
+		case c.Vault != vault || c.Outcome == "running" || f.future(c.Began):
+		case c.Outcome == "pass" && (!c.Sample || f.provedBy(c)):
+			return failed, unsure
+		case c.Outcome == "pass":
+			others = true
+		case c.Outcome == "fail" && c.Different && (failed == nil || !failed.Different), c.Outcome == "fail" && failed == nil && !others:
+			failed = c
+		case c.Outcome != "fail" && unsure == nil && !others:
+			unsure = c
+		}
+	}
+	return failed, unsure
+}
+
+// provedBy tells whether this account was proven by a drill, or since, in its vault.
+func (f *facts) provedBy(c *Check) bool {
+	return f.Proof.Vault == c.Vault && !f.Proof.At.Before(c.Began) && !f.future(f.Proof.At)
 }
 
 // span writes a bound as people say it.
