@@ -86,6 +86,15 @@ func (v *visitor) sees(want ...string) string {
 	}
 }
 
+// added says that the first vault is there for so long.
+func (v *visitor) added(ago time.Duration) {
+	v.t.Helper()
+	fineOr(v.t, v.s.store.keeper.change(func(r *registry.Registry) error {
+		r.Vaults[0].Added = time.Now().Add(-ago)
+		return nil
+	}))
+}
+
 // ended writes a drill of the first vault into the book that ended so long after now.
 func (v *visitor) ended(o drill.Outcome, after time.Duration, change func(*drill.Result, *drill.Proof)) {
 	v.t.Helper()
@@ -113,12 +122,6 @@ func (v *visitor) ended(o drill.Outcome, after time.Duration, change func(*drill
 func TestTheSafetyPageFollowsTheEvidence(t *testing.T) {
 	s, _ := started(t, testConfig(t, "HOLDFAST_DRILL_FIRST=1000h", "HOLDFAST_VAULT_LATE=2s"), nil)
 	alice, bob := visit(t, s, "alice@example.org"), visit(t, s, "bob@example.org")
-	added := func(ago time.Duration) {
-		fineOr(t, s.store.keeper.change(func(r *registry.Registry) error {
-			r.Vaults[0].Added = time.Now().Add(-ago)
-			return nil
-		}))
-	}
 
 	alice.sees("Not proved", "One failure domain", "<strong>2 places</strong>, in <strong>1 failure domain</strong>", "No restore of your data was proved yet", "Run a check now", "Out of the vault local everything can be brought back as it was at any moment since ", "!Stored and proved.")
 	if code, _ := alice.do(http.MethodPost, "/safety/check", url.Values{}, "cross-site"); code != http.StatusForbidden {
@@ -159,7 +162,7 @@ func TestTheSafetyPageFollowsTheEvidence(t *testing.T) {
 	alice.sees("dated", "a clock was wrong", "so that it does not count", "!still to come</strong>")
 	alice.ended(drill.Pass, -72*time.Hour, nil)
 	alice.sees("Not proved") // out of a vault of the same name that was there before
-	added(100 * time.Hour)
+	alice.added(100 * time.Hour)
 	alice.sees("Proof is old", "<strong>stale</strong>")
 	alice.ended(drill.Pass, 0, func(_ *drill.Result, p *drill.Proof) { p.Chain[0] ^= 1 })
 	alice.sees("Proof of another history")
@@ -209,6 +212,7 @@ func TestTheSafetyPageFollowsTheEvidence(t *testing.T) {
 func TestAProofOfASampleIsGoodForItsTurn(t *testing.T) {
 	s, _ := started(t, testConfig(t, "HOLDFAST_DRILL_FIRST=1000h"), nil)
 	alice := visit(t, s, "alice@example.org")
+	alice.added(1000 * time.Hour)
 	alice.ended(drill.Pass, -72*time.Hour, func(r *drill.Result, _ *drill.Proof) { r.Sample = drill.Sample{Of: 900, Random: 100} })
 	text := alice.sees("found equal", "a sample, maybe without you", "!stale", "!Proof is old")
 	if strings.Contains(text, "900") {
