@@ -129,6 +129,16 @@ func (e *erasures) show(x *erasure) control.Erasure {
 	return out
 }
 
+// spares tells whether nothing of an account's history is let go of meanwhile: it is to be erased, or in doubt.
+func (e *erasures) spares(id holdfast.ID) bool {
+	if slices.ContainsFunc(e.core.Doubts(), func(d core.Doubt) bool { return d.Account == id }) {
+		return true
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.ContainsFunc(e.all, func(x *erasure) bool { return x.Account == id })
+}
+
 // tick counts the time, and removes from the store what every vault has destroyed the key of.
 func (e *erasures) tick(ctx context.Context) error {
 	e.mu.Lock()

@@ -35,6 +35,7 @@ type keeper struct {
 	rotating sync.Mutex // held by who wraps keys anew
 
 	scrubs     *scrubs
+	pruned     pruned
 	relay      *relay.Relay
 	engine     store.Engine
 	background func(func(context.Context)) // runs work until the server stops; nil: no server runs
@@ -92,7 +93,7 @@ func (k *keeper) change(fn func(*registry.Registry) error) error {
 
 // options are those of the store's vaults.
 func (k *keeper) options() vault.Options {
-	return vault.Options{Ring: k.ring, Log: k.log, SegmentOctets: k.c.Vault.Segment, SegmentAge: k.c.Vault.SegmentAge, Keep: k.c.Vault.Keep, KeepTail: k.c.Vault.KeepTail}
+	return vault.Options{Ring: k.ring, Log: k.log, SegmentOctets: k.c.Vault.Segment, SegmentAge: k.c.Vault.SegmentAge, Keep: k.c.Vault.Keep, KeepPruned: k.c.Vault.KeepPruned, KeepTail: k.c.Vault.KeepTail}
 }
 
 // open opens a vault of the list, to write into it.

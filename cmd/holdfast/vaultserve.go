@@ -311,19 +311,21 @@ func (a *app) vaultPrune() *cobra.Command {
 	var file, print string
 	var dry bool
 	c := &cobra.Command{
-		Use:   "prune URL --credential FILE | NAME --dry-run",
-		Short: "Have a remote vault's server remove what is needed no more",
+		Use:   "prune URL --credential FILE | NAME",
+		Short: "Have a vault let go of what is needed no more",
 		Long: `Have a remote vault's server remove what is needed no more: what others have replaced, and keys of accounts that were erased.
 What that is the server decides, by its own clock and its own rules. FILE is the prune.txt that it wrote; keep it apart from the store, and
 run this from another machine, now and then.
 
-With the NAME of one of the store's vaults and --dry-run it is counted which versions were replaced or deleted longer ago than vault.retention, by
-the vault's own time, and what would hold their pruning up. Nothing is removed by age in this version. The vault is read through for it.`,
-		Example: `  holdfast vault prune https://vault.example.net:8430 --credential prune.txt --dry-run`,
-		Args:    args(cobra.ExactArgs(1)),
+With the NAME of one of the store's vaults the octets of versions go that were replaced or deleted longer ago than vault.retention, by the vault's
+own time; a server does this by itself each week. It takes two steps. Packs that hold enough of them are written anew without them; the old packs
+stay for vault.keep_pruned, and until a drill has proven the new ones. With --dry-run it is only told what would go, and what holds it up.`,
+		Example: `  holdfast vault prune https://vault.example.net:8430 --credential prune.txt --dry-run
+  holdfast vault prune attic --dry-run`,
+		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
-			if file == "" && dry && !strings.Contains(list[0], "://") {
-				return a.countOld(cmd, list[0])
+			if file == "" && !strings.Contains(list[0], "://") {
+				return a.pruneNamed(cmd, list[0], dry)
 			}
 			if file == "" {
 				return usage(cmd, errors.New("say with --credential where prune.txt is"))

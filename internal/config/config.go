@@ -166,7 +166,9 @@ type Vault struct {
 	Scrub      time.Duration // between two readings of all that it holds
 	Keep       time.Duration // of what was replaced
 	KeepTail   time.Duration // of what was sealed
+	KeepPruned time.Duration // of packs that others without old versions replaced
 	Retention  time.Duration // of versions that others replaced
+	Prune      time.Duration // between two rounds that let go of older ones
 	Late       time.Duration // how far one may be behind
 }
 
@@ -272,7 +274,9 @@ func (c *Config) Keys() []Key {
 		{Name: "vault.scrub", Default: "168h", Value: &c.Vault.Scrub, Help: "between two readings of everything that a vault holds"},
 		{Name: "vault.keep", Default: "168h", Value: &c.Vault.Keep, Help: "how long what was replaced is kept"},
 		{Name: "vault.keep_tail", Default: "312h", Value: &c.Vault.KeepTail, Help: "how long what was sealed is kept in the tail too"},
-		{Name: "vault.retention", Default: "8760h", Value: &c.Vault.Retention, Help: "how old, by the vault's own time, what replaced a version is before `vault prune NAME --dry-run` counts that; nothing is removed by age yet"},
+		{Name: "vault.retention", Default: "8760h", Value: &c.Vault.Retention, Help: "how long ago, by the vault's own time, a version was replaced or deleted before its octets may go"},
+		{Name: "vault.prune", Default: "168h", Value: &c.Vault.Prune, Help: "between two rounds that let go of the octets of such versions, in each vault; four times as long in a remote one, which is read over the network"},
+		{Name: "vault.keep_pruned", Default: "720h", Value: &c.Vault.KeepPruned, Help: "how long a pack is kept that one without such versions replaced; a drill must have proven the new one too"},
 		{Name: "vault.late", Default: "1m", Value: &c.Vault.Late, Help: "how far a vault may be behind before it is called late; what it stored is read back four times in that time"},
 
 		{Name: "drill.interval", Default: "24h", Value: &c.Drill.Interval, Help: "between two drills of one vault, which prove that it restores"},

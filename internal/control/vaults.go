@@ -21,8 +21,8 @@ type Vaults interface {
 	Verify(ctx context.Context, name string, engine bool, fn func(VaultFinding)) (VaultReport, error)
 	// Repair makes a damaged vault whole again, and calls fn with each thing that it does. In the end it is read as Verify does.
 	Repair(ctx context.Context, name string, q VaultRepair, fn func(VaultMended)) (VaultRepairReport, error)
-	// CountOld tells what pruning a vault by age would let go of, and what would hold that up. It removes nothing.
-	CountOld(ctx context.Context, name string) (PruneReport, error)
+	// Prune lets go of octets of old versions in a vault, or only tells what would go, and tells what holds that up.
+	Prune(ctx context.Context, name string, q PruneRequest) (PruneReport, error)
 }
 
 // VaultStatus tells how a store's copies fare.

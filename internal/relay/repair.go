@@ -78,6 +78,17 @@ func (r *Relay) Record(ctx context.Context, in vault.HeadInput) error {
 	return errors.Join(errs...)
 }
 
+// Beside has a vault's writer call fn between what else it does there, while appends go on. Errors: NotFound, Unavailable (the vault takes nothing), what fn returns.
+func (r *Relay) Beside(ctx context.Context, name string, fn func(context.Context, *vault.Vault, *vault.Writer) error) error {
+	r.mu.Lock()
+	w := r.workers[name]
+	r.mu.Unlock()
+	if w == nil {
+		return fail("Beside", holdfast.NotFound, name, "there is no vault of this name", nil)
+	}
+	return w.beside(ctx, fn)
+}
+
 // openable tells whether a writer has the vault open, and whether one could open it again.
 func (w *worker) openable(ctx context.Context, o RepairOptions) (bool, error) {
 	if !w.look().up {

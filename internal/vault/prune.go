@@ -15,13 +15,12 @@ import (
 
 // PruneOptions say what may go, and how much is done at once. Zero values mean the defaults.
 type PruneOptions struct {
-	Age   time.Duration               // how long ago a version was replaced or deleted, counted along heads
-	Spool string                      // a directory for what is sorted on the way; in the clear
-	Skip  func(holdfast.ID) bool      // accounts of which nothing goes; nil: none
-	Share int                         // percent of a pack's octets that may go for it to be written anew, at least; default 25
-	Packs int                         // how many are written anew at most; default 8
-	Dry   bool                        // only count
-	Pace  func(context.Context) error // called between small pieces of work: it waits as long as others should get on; nil: never
+	Age   time.Duration          // how long ago a version was replaced or deleted, counted along heads
+	Spool string                 // a directory for what is sorted on the way; in the clear
+	Skip  func(holdfast.ID) bool // accounts of which nothing goes; nil: none
+	Share int                    // percent of a pack's octets that may go for it to be written anew, at least; default 25
+	Packs int                    // how many are written anew at most; default 8
+	Dry   bool                   // only count
 }
 
 func (o PruneOptions) withDefaults(v *Vault) PruneOptions {
@@ -30,9 +29,6 @@ func (o PruneOptions) withDefaults(v *Vault) PruneOptions {
 	o.Age = max(o.Age, v.o.Keep) // what a head names that is younger than what was replaced is kept: nothing that it says goes
 	if o.Skip == nil {
 		o.Skip = func(holdfast.ID) bool { return false }
-	}
-	if o.Pace == nil {
-		o.Pace = func(ctx context.Context) error { return context.Cause(ctx) }
 	}
 	return o
 }
@@ -56,34 +52,42 @@ type PrunedPack struct {
 	Pruning
 }
 
-// Prune does the first step: for packs of which enough may go it writes others without that, reads them back, opens each member and compares it with the old one; then a head names them. The old ones stay, see [Vault.Purge]. It can be called again after it was cut anywhere: before the head the new pack is an object that nobody names.
-//
-// Nothing is done where anything of the vault cannot be read. Nobody seals or joins packs meanwhile. Errors: those of the place and of this machine, Corrupt.
+// Prune does the first step with all packs of a plan that it makes, see [Vault.PlanPruning] and [Vault.PrunePack]. Nothing is done where anything of the vault cannot be read.
 func (v *Vault) Prune(ctx context.Context, w *Writer, o PruneOptions) (PruneReport, error) {
-	o = o.withDefaults(v)
-	p, err := v.planPruning(ctx, o)
+	p, err := v.PlanPruning(ctx, o)
+	rep := p.Report
 	if err != nil || o.Dry {
-		return p.rep, err
+		return rep, err
 	}
-	todo := p.rep.Packs
-	if p.rep.Packs = nil; len(p.rep.Damage) > 0 {
-		return p.rep, nil
+	if rep.Packs = nil; len(rep.Damage) > 0 {
+		return rep, nil
 	}
-	for _, x := range todo {
-		done, err := v.prunePack(ctx, w, p.packs[x.Old], o)
+	for _, x := range p.Report.Packs {
+		done, err := v.PrunePack(ctx, w, p, x.Old)
 		if err != nil {
-			return p.rep, err
+			return rep, err
 		}
 		if done.New == "" {
-			p.rep.Few++
+			rep.Few++
 			continue
 		}
-		p.rep.Packs = append(p.rep.Packs, done)
+		rep.Packs = append(rep.Packs, done)
 	}
-	return p.rep, nil
+	return rep, nil
 }
 
-// prunePack writes one pack anew; it has no name where too little would go: what was planned may have gone from it already, and stand elsewhere.
+// PrunePack writes, beside a pack of a plan, one without what may go, reads it back, opens each member and compares it with the old one; then a head names it. The old one stays, see [Vault.Purge]. It can be called again after it was cut anywhere: before the head the new pack is an object that nobody names.
+//
+// Nothing is done, and the new one has no name, where too little would go (it may have gone from this pack already, and stand in another), and where another pack took its place since the plan was made. Nobody seals or joins packs meanwhile. Errors: those of the place, Corrupt.
+func (v *Vault) PrunePack(ctx context.Context, w *Writer, plan *PrunePlan, name string) (PrunedPack, error) {
+	now, err := v.Packs(ctx)
+	p := plan.packs[name]
+	if err != nil || p == nil || !slices.ContainsFunc(now, func(x PackRef) bool { return x.Name == name && x.SHA256 == p.ref.SHA256 }) {
+		return PrunedPack{Old: name}, err
+	}
+	return v.prunePack(ctx, w, p, plan.o)
+}
+
 func (v *Vault) prunePack(ctx context.Context, w *Writer, p *plannedPack, o PruneOptions) (x PrunedPack, err error) {
 	erased, err := v.Erased(ctx)
 	if err != nil {
@@ -92,11 +96,11 @@ func (v *Vault) prunePack(ctx context.Context, w *Writer, p *plannedPack, o Prun
 	x.Old = p.ref.Name
 	made, gone := &packing{}, Pruning{}
 	err = v.readPack(ctx, p.ref, func(m Member, sealed []byte) error {
-		if err := o.Pace(ctx); err != nil || erased[m.Account] {
-			return err
+		if erased[m.Account] {
+			return context.Cause(ctx)
 		}
-		if len(p.seqs[m.Offset]) > 0 {
-			if sealed, err = v.pruneMember(ctx, m, sealed, p.may(m.Offset), &gone); err != nil {
+		if seqs := p.may(m.Offset); len(seqs) > 0 && !o.Skip(m.Account) {
+			if sealed, err = v.pruneMember(ctx, m, sealed, seqs, &gone); err != nil {
 				return err
 			}
 		}
@@ -160,8 +164,8 @@ func (v *Vault) comparePruned(ctx context.Context, p *plannedPack, ref PackRef, 
 		return fail("Prune", holdfast.Internal, ref.Name, fmt.Sprintf("the pack was written to replace %s, and %s in changes %d to %d of account %s; no head names it, and nothing was let go of", p.ref.Name, what, m.From, m.To, m.Account), nil)
 	}
 	err = v.readPack(ctx, p.ref, func(m Member, sealed []byte) error {
-		if err := o.Pace(ctx); err != nil || erased[m.Account] {
-			return err
+		if erased[m.Account] {
+			return context.Cause(ctx)
 		}
 		if len(made) == 0 || !sameMember(m, made[0].Member) {
 			return bad(m, "lacks a member")
@@ -176,7 +180,10 @@ func (v *Vault) comparePruned(ctx context.Context, p *plannedPack, ref PackRef, 
 			return err
 		}
 		made = made[1:]
-		seqs := p.may(m.Offset)
+		var seqs []uint64
+		if !o.Skip(m.Account) {
+			seqs = p.may(m.Offset)
+		}
 		for i := range was { // openMember made sure that both are complete
 			a, b := &was[i], &is[i]
 			if _, may := slices.BinarySearch(seqs, a.Seq); may && a.Prunable() && !a.Pruned {

@@ -177,11 +177,13 @@ func TestPruneAndPurge(t *testing.T) {
 		t.Fatalf("nothing is old: %+v", rep)
 	}
 	r.days(11)
-	if rep := r.prune(); len(rep.Packs) != 0 || rep.Early != 1 || rep.Versions == 0 {
+	count := r.options()
+	count.Dry = true
+	if rep := must2(r.v.Prune(ctx, nil, count)); len(rep.Packs) != 0 || rep.Early != 1 || rep.Versions == 0 || len(r.prune().Packs) != 0 {
 		t.Fatalf("its segments are there yet: %+v", rep)
 	}
 	must2(r.v.Let(ctx))
-	dry := must2(r.v.Prune(ctx, nil, PruneOptions{Age: r.age, Spool: t.TempDir(), Dry: true}))
+	dry := must2(r.v.Prune(ctx, nil, count))
 	rep := r.prune()
 	if len(rep.Packs) != 1 || rep.Versions == 0 || len(dry.Packs) != 1 || dry.Packs[0].Pruning != rep.Packs[0].Pruning || dry.Versions != rep.Versions {
 		t.Fatalf("%+v, and said before %+v", rep, dry)

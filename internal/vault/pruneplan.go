@@ -10,9 +10,11 @@ import (
 	"holdfast"
 )
 
-// pruning is what one round is going to do.
-type pruning struct {
-	rep   PruneReport
+// PrunePlan is what one round is going to do.
+type PrunePlan struct {
+	Report PruneReport // its packs are those that are to be written anew
+
+	o     PruneOptions
 	vault string // its name
 	packs map[string]*plannedPack
 	early map[string]bool // packs that are passed over, and hold something old
@@ -38,16 +40,17 @@ func (p *plannedPack) may(offset int64) (out []uint64) {
 	return out
 }
 
-// planPruning reads the vault, as it will be once what was pruned is gone, and finds what is old, and in which packs.
-func (v *Vault) planPruning(ctx context.Context, o PruneOptions) (*pruning, error) {
-	p := &pruning{vault: v.meta.Name, packs: map[string]*plannedPack{}, early: map[string]bool{}}
+// PlanPruning reads the vault, as it will be once what was pruned is gone, and finds what is old, and in which packs. It writes nothing, and the vault's writer goes on meanwhile. Errors: those of the place and of this machine, Corrupt.
+func (v *Vault) PlanPruning(ctx context.Context, o PruneOptions) (*PrunePlan, error) {
+	o = o.withDefaults(v)
+	p := &PrunePlan{o: o, vault: v.meta.Name, packs: map[string]*plannedPack{}, early: map[string]bool{}}
 	aged, err := v.AgedHeads(ctx, o.Age, "")
 	if err != nil {
 		return p, err
 	}
-	p.rep.Counted = aged.Counted
+	p.Report.Counted = aged.Counted
 	ripe, err := v.ripe(ctx)
-	if err != nil {
+	if err != nil || !o.Dry && (len(ripe) == 0 || len(aged.Accounts) == 0) { // the vault need not be read
 		return p, err
 	}
 	r, err := NewReader(ctx, []*Vault{v}, ReadOptions{Spool: o.Spool, AsPruned: true})
@@ -56,18 +59,15 @@ func (v *Vault) planPruning(ctx context.Context, o PruneOptions) (*pruning, erro
 	}
 	defer r.Close()
 	err = r.Accounts(ctx, func(h *History) error {
-		if err := o.Pace(ctx); err != nil {
-			return err
-		}
-		p.rep.Accounts++
+		p.Report.Accounts++
 		named, old := aged.Accounts[h.Account]
 		if o.Skip(h.Account) {
 			old = false
 		}
 		return p.account(ctx, h, named, old, ripe)
 	})
-	p.rep.Damage = append(p.rep.Damage, r.Damage()...)
-	p.choose(o)
+	p.Report.Damage = append(p.Report.Damage, r.Damage()...)
+	p.choose()
 	return p, err
 }
 
@@ -116,7 +116,7 @@ func (l *ledger) before(p PackRef) (out []PackRef) {
 }
 
 // account adds what of one account's history may go, where old says that anything may.
-func (p *pruning) account(ctx context.Context, h *History, named AccountHead, old bool, ripe map[string]PackRef) error {
+func (p *PrunePlan) account(ctx context.Context, h *History, named AccountHead, old bool, ripe map[string]PackRef) error {
 	mine := slices.DeleteFunc(slices.Clone(h.all), func(c *candidate) bool { return c.shelf.claims || c.shelf.pack.Name == "" })
 	chains := map[uint64]holdfast.Hash{} // at the ends of members
 	for _, c := range mine {
@@ -139,19 +139,19 @@ func (p *pruning) account(ctx context.Context, h *History, named AccountHead, ol
 			return err
 		}
 		if !ok {
-			p.rep.Passed++
+			p.Report.Passed++
 			was, have = Old{}, nil
 		}
 		if lost := h.Losses(); len(lost) > 0 {
 			l := lost[0]
-			p.rep.Damage = append(p.rep.Damage, Damage{p.vault, "account " + h.Account.String(), l.Reason})
+			p.Report.Damage = append(p.Report.Damage, Damage{p.vault, "account " + h.Account.String(), l.Reason})
 		}
 	}
 	var gone []version // of have, which are old
 	for _, x := range have {
 		if _, isOld := slices.BinarySearch(was.Seqs, x.seq); isOld {
 			gone = append(gone, x)
-			p.rep.Versions, p.rep.Octets = p.rep.Versions+1, p.rep.Octets+x.size
+			p.Report.Versions, p.Report.Octets = p.Report.Versions+1, p.Report.Octets+x.size
 		}
 	}
 	for _, c := range mine {
@@ -177,7 +177,7 @@ func (m *Member) within(list []version) (part []version, octets int64) {
 }
 
 // member adds what of a member may go. ours tells that it is of the history of which something may, and of no other.
-func (p *pruning) member(c *candidate, ours bool, have, gone []version, ripe map[string]PackRef) {
+func (p *PrunePlan) member(c *candidate, ours bool, have, gone []version, ripe map[string]PackRef) {
 	name := c.shelf.pack.Name
 	ref, ok := ripe[name]
 	x := p.packs[name]
@@ -212,19 +212,19 @@ func (p *pruning) member(c *candidate, ours bool, have, gone []version, ripe map
 }
 
 // choose picks the packs of which most may go.
-func (p *pruning) choose(o PruneOptions) {
-	p.rep.Early = len(p.early)
+func (p *PrunePlan) choose() {
+	p.Report.Early = len(p.early)
 	for name, x := range p.packs {
 		switch {
 		case x.versions == 0:
-		case x.octets*100 < x.all*int64(o.Share):
-			p.rep.Few++
+		case x.octets*100 < x.all*int64(p.o.Share):
+			p.Report.Few++
 		default:
-			p.rep.Packs = append(p.rep.Packs, PrunedPack{Old: name, Pruning: Pruning{int64(x.versions), x.octets}})
+			p.Report.Packs = append(p.Report.Packs, PrunedPack{Old: name, Pruning: Pruning{int64(x.versions), x.octets}})
 		}
 	}
-	slices.SortFunc(p.rep.Packs, func(a, b PrunedPack) int { return cmp.Or(cmp.Compare(b.Octets, a.Octets), cmp.Compare(a.Old, b.Old)) })
-	if !o.Dry {
-		p.rep.Packs = p.rep.Packs[:min(len(p.rep.Packs), o.Packs)]
+	slices.SortFunc(p.Report.Packs, func(a, b PrunedPack) int { return cmp.Or(cmp.Compare(b.Octets, a.Octets), cmp.Compare(a.Old, b.Old)) })
+	if !p.o.Dry {
+		p.Report.Packs = p.Report.Packs[:min(len(p.Report.Packs), p.o.Packs)]
 	}
 }
