@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -355,10 +356,7 @@ func TestWhatKeepsAPruning(t *testing.T) {
 // rot damages an object.
 func (r *pruneRig) rot(name string) {
 	r.t.Helper()
-	p := r.place.(*memory.Place)
-	b := bytes.Clone(must2(place.ReadAll(ctx, p, name, 1<<20)))
-	b[len(b)/2] ^= 1
-	p.Overwrite(name, b)
+	flip(r.place.(*memory.Place), name)
 }
 
 // TestAJoinedPackWaitsAsWell joins packs that were pruned: what was pruned waits as long, and is proven as before, though what has its place is another pack now and the one in between is gone.
@@ -655,4 +653,67 @@ func (r *pruneRig) compareEarlier(where string, rnd *rand.Rand) {
 			r.t.Fatalf("%s: as of %s %s has other octets than in the twin", where, at, key)
 		}
 	}
+}
+
+// TestADrillOfAnotherVaultProvesNothing: a head may say what it likes of another vault; of its own, only what a drill can have seen.
+func TestADrillOfAnotherVaultProvesNothing(t *testing.T) {
+	l := &ledger{proven: map[holdfast.ID]uint64{}}
+	a, own, other := holdfast.ID{1}, holdfast.ID{2}, holdfast.ID{3}
+	say := func(d DrillRef) int {
+		d.Accounts = []holdfast.ID{a}
+		l.prove(&Head{Number: 10, Vault: own, Drills: []DrillRef{d}})
+		return len(l.proven)
+	}
+	for _, d := range []DrillRef{{Of: other, Result: "pass", Head: 9}, {Result: "pass", Head: 9}, {Of: own, Result: "running", Head: 9}, {Of: own, Result: "pass", Head: 10}} {
+		if say(d) != 0 {
+			t.Errorf("%+v proves something", d)
+		}
+	}
+	if say(DrillRef{Of: own, Result: "pass", Head: 9}) != 1 || say(DrillRef{Of: own, Result: "pass", Head: 4}) != 1 || l.proven[a] != 9 {
+		t.Errorf("%v", l.proven)
+	}
+	if say(DrillRef{Of: other, Result: "fail", Head: 9}) != 1 || say(DrillRef{Of: own, Result: "fail", Head: 9}) != 0 {
+		t.Errorf("%v", l.proven)
+	}
+}
+
+// nothing is an origin that knows nothing.
+type nothing struct{}
+
+func (nothing) Accounts(context.Context, uint64, func(AccountHead) error) error { return nil }
+func (nothing) Chain(context.Context, holdfast.ID, uint64) (holdfast.Hash, error) {
+	return holdfast.Hash{}, fail("Chain", holdfast.NotFound, "", "nothing is known", nil)
+}
+func (nothing) Changes(context.Context, holdfast.ID, uint64, uint64, func([]Loaded) error) error {
+	return nil
+}
+
+// TestWhatWasPrunedMendsWhatTookItsPlace damages a pruned pack, in a member and all of it: while the old one is there a repair writes it again out of that, though nobody else has anything.
+func TestWhatWasPrunedMendsWhatTookItsPlace(t *testing.T) {
+	for name, rot := range map[string]func(*memory.Place, PrunedPack){
+		"a member":  func(p *memory.Place, x PrunedPack) { flip(p, x.New+packSuffix) },
+		"the index": func(p *memory.Place, x PrunedPack) { flip(p, x.New+indexSuffix) },
+		"all of it": func(p *memory.Place, x PrunedPack) { p.Overwrite(x.New+packSuffix, []byte("rot")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, x := ready(t, 17)
+			rot(r.place.(*memory.Place), x)
+			if _, err := r.v.Repair(ctx, r.w, nothing{}, RepairOptions{Spool: t.TempDir()}); err != nil {
+				t.Fatal(err)
+			}
+			r.open()
+			if left := must2(r.v.Survey(ctx)); len(left) > 0 {
+				t.Errorf("%+v", left)
+			}
+			r.check("repaired", r.place, ReadOptions{})
+			r.check("repaired, as pruned", r.place, ReadOptions{AsPruned: true})
+		})
+	}
+}
+
+// flip changes an octet of an object.
+func flip(p *memory.Place, name string) {
+	b := bytes.Clone(must2(place.ReadAll(ctx, p, name, 1<<20)))
+	b[len(b)/2] ^= 1
+	p.Overwrite(name, b)
 }

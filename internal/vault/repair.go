@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"holdfast"
-	"holdfast/internal/journal"
 	"holdfast/internal/seal"
 )
 
@@ -254,7 +253,7 @@ func (r *repair) write(ctx context.Context, runs []*run, batches []BatchRange, r
 	return nil
 }
 
-// pack writes anew what can be read of a damaged pack. Its segments, where they are still there, are read again; what neither holds is a gap.
+// pack writes anew what can be read of a damaged pack, and what it cannot out of packs whose place it took, if they are still there. Its segments, where they are still there, are read again; what neither holds is a gap.
 func (r *repair) pack(ctx context.Context, p PackRef) error {
 	var runs []*run
 	err := r.v.readPack(ctx, p, func(m Member, sealed []byte) error {
@@ -268,22 +267,63 @@ func (r *repair) pack(ctx context.Context, p PackRef) error {
 			}
 			return err
 		}
-		x := &run{Member: m}
-		for i := range lines {
-			x.lines = journal.AppendLine(x.lines, &lines[i].Change, journal.Stored{Batch: lines[i].Batch, At: lines[i].Stored})
-		}
-		runs = append(runs, x)
+		runs = append(runs, runOf(m, lines))
 		return nil
 	})
 	if err != nil && !damaging(err) {
 		return err
 	}
 	r.o.Done("pack", p.Name, 0)
+	if runs, err = r.behind(ctx, p, runs); err != nil {
+		return err
+	}
 	if len(runs) == 0 {
 		r.head.Released = append(r.head.Released, p.Name)
 		return nil
 	}
 	return r.write(ctx, runs, nil, []string{p.Name}, nil)
+}
+
+// runOf makes a run of a member that was opened.
+func runOf(m Member, lines []Loaded) *run {
+	x := &run{Member: m}
+	for i := range lines {
+		x.lines = append(x.lines, lines[i].line()...)
+	}
+	return x
+}
+
+// behind adds to the runs out of a damaged pack what they lack and a pack has whose place it took: one that was joined, or one that was pruned and waits.
+func (r *repair) behind(ctx context.Context, p PackRef, runs []*run) ([]*run, error) {
+	if _, err := r.v.Packs(ctx); err != nil {
+		if damaging(err) { // the heads are being mended: what is behind is not known
+			return runs, nil
+		}
+		return nil, err
+	}
+	r.v.ledger.mu.Lock()
+	before := r.v.ledger.before(p)
+	r.v.ledger.mu.Unlock()
+	for _, x := range before {
+		list, err := r.v.membersOf(ctx, x)
+		if err != nil && !damaging(err) {
+			return nil, err
+		}
+		have := make([]Member, len(runs))
+		for i, one := range runs {
+			have[i] = one.Member
+		}
+		for _, m := range notIn(list, have) {
+			lines, err := r.v.opener(x.Name)(ctx, &m)
+			switch {
+			case err == nil:
+				runs = append(runs, runOf(m, lines))
+			case !damaging(err):
+				return nil, err
+			}
+		}
+	}
+	return runs, nil
 }
 
 // segment writes into a pack what can be read of a damaged segment, unless a sound pack has all of it.
