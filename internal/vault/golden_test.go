@@ -104,7 +104,7 @@ func tell(t *testing.T, v *vault.Vault, recovery *seal.Recovery) string {
 		err := h.Changes(ctx, func(list []vault.Loaded) error {
 			for i := range list {
 				c := &list[i]
-				fmt.Fprintf(&out, "  epoch %d seq %d batch %d %v %v %q %v %v chain %v\n", c.Epoch, c.Seq, c.Batch, c.Op, c.Kind, c.Name, c.ETag, c.PropsHash, c.Chain)
+				fmt.Fprintf(&out, "  epoch %d seq %d batch %d %d %d %q %v %v chain %v\n", c.Epoch, c.Seq, c.Batch, c.Op, c.Kind, c.Name, c.ETag, c.PropsHash, c.Chain)
 			}
 			return nil
 		})
