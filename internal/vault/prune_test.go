@@ -2,17 +2,13 @@ package vault
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
 	"holdfast"
-	"holdfast/internal/fault"
 	"holdfast/internal/place"
-	"holdfast/internal/place/memory"
 	"holdfast/internal/seal"
 )
 
@@ -222,234 +218,6 @@ func TestPruneAndPurge(t *testing.T) {
 	}
 }
 
-// ready returns a vault one of whose packs was pruned, is proven, and has waited long enough.
-func ready(t testing.TB, seed uint64) (*pruneRig, PrunedPack) {
-	r := newPruneRig(t, seed, 3)
-	for range 6 {
-		r.clock.Advance(day)
-		r.write(12)
-	}
-	r.pack()
-	r.days(14)
-	must2(r.v.Let(ctx))
-	rep := r.prune()
-	if len(rep.Packs) != 1 {
-		t.Fatalf("%+v", rep)
-	}
-	return r, rep.Packs[0]
-}
-
-// TestWhatKeepsAPruning breaks each condition of the second step alone: nothing goes, and it is said why. With all of them it goes. A server without a key judges alike.
-func TestWhatKeepsAPruning(t *testing.T) {
-	for name, c := range map[string]struct {
-		do   func(*pruneRig, PrunedPack)
-		goes bool
-	}{
-		"all is well": {func(r *pruneRig, _ PrunedPack) { r.drill("pass", r.m.accounts...); r.days(5) }, true},
-		"time":        {func(r *pruneRig, _ PrunedPack) { r.drill("pass", r.m.accounts...); r.days(4) }, false},
-		"a clock ten years ahead": {func(r *pruneRig, _ PrunedPack) {
-			r.drill("pass", r.m.accounts...)
-			r.clock.Advance(tenYears)
-			r.write(1)
-			r.open()
-			r.clock.Advance(tenYears)
-			r.write(1)
-		}, false},
-		"no drill":    {func(r *pruneRig, _ PrunedPack) { r.days(6) }, false},
-		"one account": {func(r *pruneRig, _ PrunedPack) { r.drill("pass", r.m.accounts[:2]...); r.days(6) }, false},
-		"by parts": {func(r *pruneRig, _ PrunedPack) {
-			r.drill("pass", r.m.accounts[:2]...)
-			r.days(6)
-			r.drill("pass", r.m.accounts[2])
-		}, true},
-		"a failed drill":           {func(r *pruneRig, _ PrunedPack) { r.drill("fail", r.m.accounts...); r.days(6) }, false},
-		"an inconclusive drill":    {func(r *pruneRig, _ PrunedPack) { r.drill("inconclusive", r.m.accounts...); r.days(6) }, false},
-		"a drill that failed then": {func(r *pruneRig, _ PrunedPack) { r.drill("pass", r.m.accounts...); r.days(6); r.drill("fail") }, false},
-		"a drill from before": {func(r *pruneRig, x PrunedPack) {
-			before := uint64(0)
-			fine(r.t, r.v.Heads(ctx, 0, func(_ string, h Head, _ holdfast.Hash, err error) error {
-				if slices.ContainsFunc(h.Packs, func(p PackRef) bool { return p.Name == x.New }) {
-					before = h.Number - 1
-				}
-				return err
-			}))
-			fine(r.t, r.w.Head(ctx, HeadInput{Drills: []DrillRef{{Drill: "d", Result: "pass", Of: must2(r.v.LastHead(ctx)).Vault, Head: before, Accounts: r.m.accounts}}}))
-			r.days(6)
-		}, false},
-		"a drill from the future": {func(r *pruneRig, _ PrunedPack) {
-			fine(r.t, r.w.Head(ctx, HeadInput{Drills: []DrillRef{{Drill: "d", Result: "pass", Of: must2(r.v.LastHead(ctx)).Vault, Head: 1 << 40, Accounts: r.m.accounts}}}))
-			r.days(6)
-		}, false},
-		"a drill of another vault": {func(r *pruneRig, _ PrunedPack) {
-			fine(r.t, r.w.Head(ctx, HeadInput{Drills: []DrillRef{{Drill: "d", Vault: "local", Result: "pass", Of: holdfast.ID{9}, Head: must2(r.v.LastHead(ctx)).Number, Accounts: r.m.accounts}}}))
-			r.days(6)
-		}, false},
-		"the new pack is damaged": {func(r *pruneRig, x PrunedPack) {
-			r.drill("pass", r.m.accounts...)
-			r.days(6)
-			r.rot(x.New + packSuffix)
-		}, false},
-		"its index is damaged": {func(r *pruneRig, x PrunedPack) {
-			r.drill("pass", r.m.accounts...)
-			r.days(6)
-			r.rot(x.New + indexSuffix)
-		}, false},
-		"the old index is damaged": {func(r *pruneRig, x PrunedPack) {
-			r.drill("pass", r.m.accounts...)
-			r.days(6)
-			r.rot(x.Old + indexSuffix)
-		}, false},
-		"a head that cannot be read": {func(r *pruneRig, x PrunedPack) {
-			r.drill("pass", r.m.accounts...)
-			r.days(6)
-			n := must2(r.v.LastHead(ctx)).Number - 2
-			r.rot(HeadName(n))
-			fine(r.t, r.w.Head(ctx, HeadInput{Released: []string{HeadName(n)}}))
-		}, false},
-		"a pack that lacks a member": {func(r *pruneRig, x PrunedPack) {
-			made := &packing{}
-			var ref PackRef
-			for _, p := range must2(r.v.Packs(ctx)) {
-				if p.Name == x.New {
-					ref = p
-				}
-			}
-			first := true
-			fine(r.t, r.v.readPack(ctx, ref, func(m Member, sealed []byte) error {
-				if !first {
-					made.add(m, sealed)
-				}
-				first = false
-				return nil
-			}))
-			lacks := must2(r.v.putPack(ctx, made))
-			lacks.Replaces, lacks.Pruned = []string{x.New}, &Pruning{1, 1}
-			fine(r.t, r.w.Head(ctx, HeadInput{Packs: []PackRef{lacks}}))
-			r.drill("pass", r.m.accounts...)
-			r.days(6)
-		}, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r, x := ready(t, 11)
-			c.do(r, x)
-			before := names(t, r.place)
-			r.open()
-			outside := must2(Open(ctx, Options{Place: r.place, KeepTail: r.opt.KeepTail, Keep: r.opt.Keep, KeepPruned: r.opt.KeepPruned}))
-			due, _ := outside.Due(ctx)
-			if slices.Contains(due, x.Old+packSuffix) != c.goes {
-				t.Errorf("a server lets %q go", due)
-			}
-			w, err := r.v.Waiting(ctx)
-			fine(t, err)
-			if _, err := r.v.Purge(ctx); err != nil {
-				t.Error(err)
-			}
-			gone := len(before) - len(names(t, r.place))
-			i := slices.IndexFunc(w, func(w Waiting) bool { return w.Pack == x.Old })
-			if (gone > 0) != c.goes || i < 0 || (len(w[i].Why) == 0) != c.goes {
-				t.Errorf("%d objects went; %+v", gone, w)
-			}
-		})
-	}
-}
-
-// rot damages an object.
-func (r *pruneRig) rot(name string) {
-	r.t.Helper()
-	flip(r.place.(*memory.Place), name)
-}
-
-// TestAJoinedPackWaitsAsWell joins packs that were pruned: what was pruned waits as long, and is proven as before, though what has its place is another pack now and the one in between is gone.
-func TestAJoinedPackWaitsAsWell(t *testing.T) {
-	r := newPruneRig(t, 5, 3)
-	for range packsOfATier {
-		r.clock.Advance(time.Hour)
-		r.write(12)
-		r.pack()
-		if len(must2(r.v.Packs(ctx))) == packsOfATier-1 {
-			break
-		}
-	}
-	r.days(16)
-	must2(r.v.Let(ctx))
-	rep := r.prune()
-	if len(rep.Packs) < 2 {
-		t.Fatalf("%+v", rep)
-	}
-	r.pack()
-	if joined := must2(r.v.Compact(ctx, r.w)); joined.Packs != packsOfATier {
-		t.Fatalf("%+v", joined)
-	}
-	r.days(3)
-	must2(r.v.Let(ctx))
-	for _, x := range rep.Packs {
-		if ok := must2(r.v.isThere(ctx, x.New+packSuffix)); ok {
-			t.Error("what was joined is there after its time")
-		}
-		if ok := must2(r.v.isThere(ctx, x.Old+packSuffix)); !ok {
-			t.Fatal("what was pruned went with what was joined")
-		}
-	}
-	if n := r.check("joined", r.place, ReadOptions{}); n != 0 {
-		t.Errorf("%d versions lack octets that are there yet", n)
-	}
-	gone := r.check("joined, as pruned", r.place, ReadOptions{AsPruned: true})
-	if gone == 0 {
-		t.Error("nothing was let go of")
-	}
-	r.days(3)
-	if n := must2(r.v.Purge(ctx)).Objects; n != 0 {
-		t.Errorf("%d objects went without a drill", n)
-	}
-	r.drill("pass", r.m.accounts...)
-	if n := must2(r.v.Purge(ctx)).Objects; n != 2*len(rep.Packs) {
-		t.Errorf("%d objects went", n)
-	}
-	if n := r.check("purged", r.place, ReadOptions{}); n != gone {
-		t.Errorf("%d versions lack octets, and %d did before", n, gone)
-	}
-}
-
-// TestAWrongPruningIsNotProven has a pack lack the octets of a version that is live, as a mistake in the rule would. While the old pack is there a restore has all of it; read as it will be later, as drills read, the octets are missing.
-func TestAWrongPruningIsNotProven(t *testing.T) {
-	r := newPruneRig(t, 7, 2)
-	r.write(12)
-	r.pack()
-	r.days(4)
-	must2(r.v.Let(ctx))
-	p := must2(r.v.Packs(ctx))[0]
-	wrong := &plannedPack{ref: p, seqs: map[int64][]byte{}}
-	_, before := bodies(t, r.recovery, r.place, ReadOptions{})
-	fine(t, r.v.readPack(ctx, p, func(m Member, _ []byte) error {
-		for range m.To - m.From + 1 {
-			wrong.seqs[m.Offset] = append(wrong.seqs[m.Offset], 1)
-		}
-		return nil
-	}))
-	if _, err := r.v.prunePack(ctx, r.w, wrong, r.options().withDefaults(r.v)); err != nil {
-		t.Fatal(err)
-	}
-	_, after := bodies(t, r.recovery, r.place, ReadOptions{})
-	if len(before) != len(after) {
-		t.Fatal("items are missing")
-	}
-	for key, body := range before {
-		if after[key] != body {
-			t.Errorf("%s is not restored", key)
-		}
-	}
-	missing := 0
-	_, later := bodies(t, r.recovery, r.place, ReadOptions{AsPruned: true})
-	for _, body := range later {
-		if body == "pruned" {
-			missing++
-		}
-	}
-	if missing == 0 {
-		t.Error("a drill would not see that live octets are missing")
-	}
-}
-
 // TestSkippedAccountsAreNotPruned: of accounts in doubt, and of such as wait to be erased, nothing goes; of the others it does.
 func TestSkippedAccountsAreNotPruned(t *testing.T) {
 	r := newPruneRig(t, 3, 3)
@@ -459,7 +227,13 @@ func TestSkippedAccountsAreNotPruned(t *testing.T) {
 	must2(r.v.Let(ctx))
 	o := r.options()
 	o.Skip = func(id holdfast.ID) bool { return id == r.m.accounts[1] }
+	dry := r.options()
+	dry.Dry = true
+	of := must2(r.v.Prune(ctx, nil, dry))
 	rep := must2(r.v.Prune(ctx, r.w, o))
+	if rep.Versions == 0 || rep.Versions >= of.Versions {
+		t.Errorf("%d versions are counted without the account, %d with it", rep.Versions, of.Versions)
+	}
 	all, _ := bodies(t, r.recovery, r.place, ReadOptions{AsPruned: true})
 	gone := map[holdfast.ID]int{}
 	for id, versions := range all {
@@ -491,229 +265,157 @@ func TestADamagedVaultIsNotPruned(t *testing.T) {
 	}
 }
 
-// TestCutWhilePruning cuts both steps at each call that changes the place. Whatever is live, or was within the age, is there at once, and once the old pack is gone; and gone on with it ends as if nothing had been.
-func TestCutWhilePruning(t *testing.T) {
-	r := newPruneRig(t, 13, 3)
-	for range 3 {
-		r.clock.Advance(time.Hour)
-		r.write(15)
+// TestWhichPacksAreRipe: a pack that has just been named, or has a little to lose, stays as it is, and so does one as long as what it was pruned from is there; and a plan is good for the packs that it was made of.
+func TestWhichPacksAreRipe(t *testing.T) {
+	r := newPruneRig(t, 19, 3)
+	r.opt.Keep = 5 * day
+	r.open()
+	r.write(60)
+	r.days(12)
+	r.pack()
+	r.days(3)
+	must2(r.v.Let(ctx))
+	dry := r.options()
+	dry.Dry = true
+	if rep := must2(r.v.Prune(ctx, nil, dry)); rep.Early != 1 || len(rep.Packs) > 0 {
+		t.Errorf("a pack of three days: %+v", rep)
+	}
+	r.days(3)
+	few := dry
+	few.Share = 100
+	if rep := must2(r.v.Prune(ctx, nil, few)); rep.Few != 1 || len(rep.Packs) > 0 {
+		t.Errorf("a pack of which not all may go, and all should: %+v", rep)
+	}
+	plan, err := r.v.PlanPruning(ctx, r.options())
+	fine(t, err)
+	first := plan.Report.Packs[0]
+	if done := must2(r.v.PrunePack(ctx, r.w, plan, first.Old)); done.New == "" || done.Versions == 0 {
+		t.Fatalf("%+v", done)
+	}
+	if done := must2(r.v.PrunePack(ctx, r.w, plan, first.Old)); done.New != "" {
+		t.Errorf("a pack that was replaced since the plan was written anew: %+v", done)
+	}
+	r.write(40)
+	r.days(16)
+	must2(r.v.Let(ctx))
+	if rep := r.prune(); len(rep.Packs) > 0 {
+		t.Errorf("a pack whose old one waits was written anew: %+v", rep)
+	}
+	r.drill("pass", r.m.accounts...)
+	if n := must2(r.v.Purge(ctx)).Objects; n != 2 {
+		t.Fatalf("%d objects went", n)
+	}
+	dry.Share = 1
+	if rep := must2(r.v.Prune(ctx, nil, dry)); len(rep.Packs) == 0 {
+		t.Errorf("and after it went: %+v", rep)
+	}
+}
+
+// TestWhatWasGivenUpIsNotPruned: of a history that went another way, and was given up, nothing goes, though its seqs are those of old versions of the one that goes on.
+func TestWhatWasGivenUpIsNotPruned(t *testing.T) {
+	r := newPruneRig(t, 23, 2)
+	r.write(6)
+	base := len(r.m.batches)
+	other := newMaker(23, 2) // the same, and then another
+	for range base {
+		other.batch(3)
+	}
+	if other.pos != r.m.pos {
+		t.Fatal("the two do not begin alike")
+	}
+	other.r = rand.New(rand.NewPCG(99, 99))
+	r.write(40)
+	r.pack()
+	r.adopt(other.pos, FromFork)
+	r.m, r.named, r.stored = other, r.named[:base], r.stored[:base]
+	r.write(40)
+	r.pack()
+	r.days(14)
+	must2(r.v.Let(ctx))
+	rep := r.prune()
+	if len(rep.Packs) == 0 {
+		t.Fatalf("%+v", rep)
+	}
+	reader, err := NewReader(ctx, []*Vault{r.v}, ReadOptions{Spool: t.TempDir(), AsPruned: true})
+	fine(t, err)
+	defer reader.Close()
+	whole := 0
+	fine(t, reader.Accounts(ctx, func(h *History) error {
+		for _, c := range h.all {
+			if c.shelf.claims || c.rank > 0 {
+				continue
+			}
+			lines, err := c.shelf.open(ctx, &c.full)
+			fine(t, err)
+			for i := range lines {
+				if whole++; lines[i].Pruned {
+					t.Errorf("change %d of a history that was given up lacks octets", lines[i].Seq)
+				}
+			}
+		}
+		return nil
+	}))
+	if whole == 0 {
+		t.Error("there is no history that was given up: the test tests nothing")
+	}
+}
+
+// TestWhatIsReadBackIsCompared has a pack lack more, and less, than its plan says: no head names it.
+func TestWhatIsReadBackIsCompared(t *testing.T) {
+	r := newPruneRig(t, 29, 2)
+	r.write(30)
+	r.pack()
+	r.days(14)
+	must2(r.v.Let(ctx))
+	plan, err := r.v.PlanPruning(ctx, r.options())
+	fine(t, err)
+	right := plan.packs[plan.Report.Packs[0].Old]
+	write := func(p *plannedPack) PackRef {
+		made := &packing{}
+		fine(t, r.v.readPack(ctx, p.ref, func(m Member, sealed []byte) error {
+			if seqs := p.may(m.Offset); len(seqs) > 0 {
+				sealed = must2(r.v.pruneMember(ctx, m, sealed, seqs, &Pruning{}))
+			}
+			made.add(m, sealed)
+			return nil
+		}))
+		return must2(r.v.putPack(ctx, made))
+	}
+	more := &plannedPack{ref: right.ref, seqs: map[int64][]byte{}}
+	fine(t, r.v.readPack(ctx, right.ref, func(m Member, _ []byte) error {
+		more.seqs[m.Offset] = bytes.Repeat([]byte{1}, int(m.To))
+		return nil
+	}))
+	o := plan.o
+	if _, err := r.v.comparePruned(ctx, right, write(right), nil, o); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.v.comparePruned(ctx, right, write(more), nil, o); err == nil {
+		t.Error("nobody noticed that it lacks more")
+	}
+	if _, err := r.v.comparePruned(ctx, more, write(right), nil, o); err == nil {
+		t.Error("nobody noticed that it lacks less")
+	}
+}
+
+// TestAHistoryThatIsNotWholeHasNothingOld: where changes are missing nobody can tell what they replaced, or were.
+func TestAHistoryThatIsNotWholeHasNothingOld(t *testing.T) {
+	r := newPruneRig(t, 31, 1)
+	for range 2 {
+		r.write(20)
 		r.pack()
 	}
 	r.days(14)
 	must2(r.v.Let(ctx))
-	fine(t, r.w.Close())
-	r.w = nil
-	base := r.place.(*memory.Place)
-	began := r.clock.Now()
-	run := func(p place.Place) (rep PruneReport, let LetReport, err error) {
-		r.clock.Set(began)
-		opt := r.opt
-		opt.Place = p
-		v, err := Open(ctx, opt)
-		if err != nil {
-			return rep, let, err
+	aged := must2(r.v.AgedHeads(ctx, r.age, ""))
+	r.rot(must2(r.v.Packs(ctx))[0].Name + packSuffix)
+	reader, err := NewReader(ctx, []*Vault{r.v}, ReadOptions{Spool: t.TempDir()})
+	fine(t, err)
+	defer reader.Close()
+	fine(t, reader.Accounts(ctx, func(h *History) error {
+		if old, ok, err := h.Superseded(ctx, aged.Accounts[h.Account]); ok || len(old.Seqs) > 0 || err != nil {
+			t.Errorf("%d versions, %v, %v", len(old.Seqs), ok, err)
 		}
-		end, term, err := v.End(ctx)
-		if err != nil {
-			return rep, let, err
-		}
-		w, err := v.Writer(ctx, term, end)
-		if err != nil {
-			return rep, let, err
-		}
-		defer w.Close()
-		if rep, err = v.Prune(ctx, w, r.options()); err != nil {
-			return rep, let, err
-		}
-		last, err := v.LastHead(ctx)
-		if err != nil {
-			return rep, let, err
-		}
-		if err = w.Head(ctx, HeadInput{Drills: []DrillRef{{Drill: "d", Result: "pass", Of: last.Vault, Head: last.Number, Accounts: r.m.accounts}}}); err != nil {
-			return rep, let, err
-		}
-		for range 6 {
-			r.clock.Advance(day)
-			if err = w.Head(ctx, HeadInput{Whole: true}); err != nil {
-				return rep, let, err
-			}
-		}
-		let, err = v.Purge(ctx)
-		return rep, let, err
-	}
-	plan := fault.Never()
-	whole := base.Clone()
-	rep, let, err := run(fault.Wrap(whole, plan))
-	if err != nil || len(rep.Packs) == 0 || let.Objects != 2*len(rep.Packs) {
-		t.Fatalf("%+v, %+v, %v", rep, let, err)
-	}
-	gone := r.check("whole", whole, ReadOptions{})
-	every := 1
-	if testing.Short() {
-		every = 4
-	}
-	for _, act := range []fault.Act{fault.Before, fault.After, fault.Half, fault.Full} {
-		for n := 1; n <= plan.Calls(); n += every {
-			where := fmt.Sprintf("cut %v call %d of %d", act, n, plan.Calls())
-			p := base.Clone()
-			if _, _, err := run(fault.Wrap(p, fault.Cut(n, act))); err == nil && act != fault.After {
-				t.Fatalf("%s: nobody noticed", where)
-			}
-			p = p.Clone() // nobody has its lease
-			r.check(where, p, ReadOptions{})
-			r.check(where+", as pruned", p, ReadOptions{AsPruned: true})
-			began = began.Add(10 * day) // its heads may have come so far
-			if _, _, err := run(p); err != nil {
-				t.Fatalf("%s, gone on with: %v", where, err)
-			}
-			began = began.Add(-10 * day)
-			if n := r.check(where+", gone on with", p, ReadOptions{}); n < gone {
-				t.Fatalf("%s: %d versions were let go of in the end, %d are without a cut", where, n, gone)
-			}
-		}
-	}
-}
-
-// TestRandomPruning lives a random life beside a twin that is never pruned: at no time is anything missing that was live within the age by the counted time, and what was live at any moment of that is restored as out of the twin.
-func TestRandomPruning(t *testing.T) {
-	seeds, steps := uint64(4), 260
-	if testing.Short() {
-		seeds, steps = 1, 260
-	}
-	packs, purged, joined := 0, 0, 0
-	for seed := range seeds {
-		r := newPruneRig(t, seed, 3)
-		r.twin = newRig(t, memory.New(r.clock))
-		r.twin.clock = r.clock
-		rnd := rand.New(rand.NewPCG(seed, 1))
-		for step := range steps {
-			switch n := rnd.IntN(20); {
-			case n < 8:
-				r.clock.Advance(time.Duration(rnd.IntN(40)) * time.Hour)
-				r.write(1 + rnd.IntN(6))
-			case n < 11:
-				r.pack()
-			case n < 13:
-				rep, err := r.v.Compact(ctx, r.w)
-				fine(t, err)
-				joined += rep.Packs
-			case n < 15:
-				must2(r.v.Let(ctx))
-			case n < 17:
-				r.prune()
-			case n < 18:
-				r.drill([]string{"pass", "pass", "pass", "fail", "inconclusive"}[rnd.IntN(5)], r.m.accounts[:1+rnd.IntN(3)]...)
-			case n < 19:
-				purged += must2(r.v.Purge(ctx)).Objects
-			default:
-				switch rnd.IntN(6) {
-				case 0:
-					r.clock.Advance(tenYears)
-				case 1:
-					r.clock.Advance(-30 * time.Hour)
-				}
-				r.open()
-			}
-			if step%20 == 19 {
-				where := fmt.Sprintf("seed %d, step %d", seed, step)
-				r.check(where, r.place, ReadOptions{})
-				r.check(where+", as pruned", r.place, ReadOptions{AsPruned: true})
-				r.compareEarlier(where, rnd)
-			}
-		}
-		packs += r.packs
-	}
-	if packs == 0 || purged == 0 || joined == 0 {
-		t.Errorf("%d packs were pruned, %d objects purged, %d packs joined: the test tests nothing", packs, purged, joined)
-	}
-	t.Logf("%d packs were pruned, %d objects purged, %d packs joined", packs, purged, joined)
-}
-
-// compareEarlier restores as of a moment within the age, out of the vault as it will be later and out of its twin.
-func (r *pruneRig) compareEarlier(where string, rnd *rand.Rand) {
-	r.t.Helper()
-	now := must2(r.v.Counted(ctx))
-	var within []int
-	for i := range r.named {
-		if now-r.named[i] < r.age {
-			within = append(within, i)
-		}
-	}
-	if len(within) == 0 {
-		return
-	}
-	at := r.stored[within[rnd.IntN(len(within))]]
-	_, mine := bodies(r.t, r.recovery, r.place, ReadOptions{At: at, AsPruned: true})
-	_, other := bodies(r.t, r.twin.recovery, r.twin.place, ReadOptions{At: at})
-	if len(mine) != len(other) {
-		r.t.Fatalf("%s: as of %s there are %d items, the twin has %d", where, at, len(mine), len(other))
-	}
-	for key, body := range other {
-		if mine[key] != body {
-			r.t.Fatalf("%s: as of %s %s has other octets than in the twin", where, at, key)
-		}
-	}
-}
-
-// TestADrillOfAnotherVaultProvesNothing: a head may say what it likes of another vault; of its own, only what a drill can have seen.
-func TestADrillOfAnotherVaultProvesNothing(t *testing.T) {
-	l := &ledger{proven: map[holdfast.ID]uint64{}}
-	a, own, other := holdfast.ID{1}, holdfast.ID{2}, holdfast.ID{3}
-	say := func(d DrillRef) int {
-		d.Accounts = []holdfast.ID{a}
-		l.prove(&Head{Number: 10, Vault: own, Drills: []DrillRef{d}})
-		return len(l.proven)
-	}
-	for _, d := range []DrillRef{{Of: other, Result: "pass", Head: 9}, {Result: "pass", Head: 9}, {Of: own, Result: "running", Head: 9}, {Of: own, Result: "pass", Head: 10}} {
-		if say(d) != 0 {
-			t.Errorf("%+v proves something", d)
-		}
-	}
-	if say(DrillRef{Of: own, Result: "pass", Head: 9}) != 1 || say(DrillRef{Of: own, Result: "pass", Head: 4}) != 1 || l.proven[a] != 9 {
-		t.Errorf("%v", l.proven)
-	}
-	if say(DrillRef{Of: other, Result: "fail", Head: 9}) != 1 || say(DrillRef{Of: own, Result: "fail", Head: 9}) != 0 {
-		t.Errorf("%v", l.proven)
-	}
-}
-
-// nothing is an origin that knows nothing.
-type nothing struct{}
-
-func (nothing) Accounts(context.Context, uint64, func(AccountHead) error) error { return nil }
-func (nothing) Chain(context.Context, holdfast.ID, uint64) (holdfast.Hash, error) {
-	return holdfast.Hash{}, fail("Chain", holdfast.NotFound, "", "nothing is known", nil)
-}
-func (nothing) Changes(context.Context, holdfast.ID, uint64, uint64, func([]Loaded) error) error {
-	return nil
-}
-
-// TestWhatWasPrunedMendsWhatTookItsPlace damages a pruned pack, in a member and all of it: while the old one is there a repair writes it again out of that, though nobody else has anything.
-func TestWhatWasPrunedMendsWhatTookItsPlace(t *testing.T) {
-	for name, rot := range map[string]func(*memory.Place, PrunedPack){
-		"a member":  func(p *memory.Place, x PrunedPack) { flip(p, x.New+packSuffix) },
-		"the index": func(p *memory.Place, x PrunedPack) { flip(p, x.New+indexSuffix) },
-		"all of it": func(p *memory.Place, x PrunedPack) { p.Overwrite(x.New+packSuffix, []byte("rot")) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			r, x := ready(t, 17)
-			rot(r.place.(*memory.Place), x)
-			if _, err := r.v.Repair(ctx, r.w, nothing{}, RepairOptions{Spool: t.TempDir()}); err != nil {
-				t.Fatal(err)
-			}
-			r.open()
-			if left := must2(r.v.Survey(ctx)); len(left) > 0 {
-				t.Errorf("%+v", left)
-			}
-			r.check("repaired", r.place, ReadOptions{})
-			r.check("repaired, as pruned", r.place, ReadOptions{AsPruned: true})
-		})
-	}
-}
-
-// flip changes an octet of an object.
-func flip(p *memory.Place, name string) {
-	b := bytes.Clone(must2(place.ReadAll(ctx, p, name, 1<<20)))
-	b[len(b)/2] ^= 1
-	p.Overwrite(name, b)
+		return nil
+	}))
 }
