@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -187,8 +188,16 @@ const (
 func (w *watcher) disks(now time.Time) (found []notice.Condition) {
 	paths, vaults := w.places()
 	all, silent := w.space.look(paths, now)
-	for _, p := range silent { // that it has room again is not known
-		found = append(found, w.still("disk "+p)...)
+	for _, p := range paths {
+		is := slices.Contains(silent, p)
+		lasts, _ := w.holds("silent "+p, is, !is, now)
+		if !is {
+			continue
+		}
+		found = append(found, w.still("disk "+p)...) // that it has room again is not known
+		if lasts >= w.c.Vault.Late/4 {
+			found = append(found, w.silent(p, now.Add(-lasts)))
+		}
 	}
 	for _, d := range all {
 		c := notice.Condition{Key: "disk " + d.Path, Severity: notice.Warning, Title: "The disk of " + d.Path + " has little room"}
@@ -211,6 +220,16 @@ func (w *watcher) disks(now time.Time) (found []notice.Condition) {
 		found = append(found, c)
 	}
 	return found
+}
+
+// silent tells of a file system that does not answer.
+func (w *watcher) silent(path string, since time.Time) notice.Condition {
+	c := notice.Condition{Key: "silent " + path, Severity: notice.Warning, Title: "The disk of " + path + " does not answer", Since: since,
+		Text: "It was asked how much room it has, and says nothing: a mount whose server is gone, or a disk that fails. What reads or writes there waits. Look at the mount, and at the machine's log."}
+	if path == w.c.Data {
+		c.Severity = notice.Critical
+	}
+	return c
 }
 
 // places returns the paths whose disks are looked at, and the vaults among them. Of those on one disk the first speaks for all: the data come before vaults that changes wait for, and these before others.

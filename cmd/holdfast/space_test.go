@@ -130,3 +130,33 @@ func TestASilentDiskKeepsNobodyWaiting(t *testing.T) {
 	}
 	t.Error("it answers again, and is not looked at")
 }
+
+// TestASilentDiskIsTold once it has been silent for a while, and until it answers.
+func TestASilentDiskIsTold(t *testing.T) {
+	w, o := watching(t)
+	w.c.Doctor.FreeWarn, w.c.Doctor.FreeFail, w.c.Vault.Late = 1, 1, time.Minute
+	local := o.keeper.vaults().Find(firstVaultName).Location
+	back := make(chan struct{})
+	w.space.ask = func(path string) (vfs.Space, error) {
+		if path == local {
+			<-back
+		}
+		return vfs.Space{Free: 1 << 40, Volume: path}, nil
+	}
+	now := time.Now()
+	for _, x := range []struct {
+		after time.Duration
+		want  string
+	}{{0, ""}, {14 * time.Second, ""}, {15 * time.Second, "silent " + local + " warning"}, {time.Hour, "silent " + local + " warning"}} {
+		got := w.disks(now.Add(x.after))
+		if keysOf(got) != x.want || len(got) > 0 && (got[0].Title != "The disk of "+local+" does not answer" || !got[0].Since.Equal(now)) {
+			t.Errorf("after %v: %+v, want %q", x.after, got, x.want)
+		}
+	}
+	close(back)
+	for until := time.Now().Add(patience); len(w.disks(now.Add(2*time.Hour))) > 0; {
+		if time.Now().After(until) {
+			t.Fatal("it answers, and is said to be silent")
+		}
+	}
+}
