@@ -81,19 +81,19 @@ type server struct {
 // serve runs the service until ctx ends or something it cannot go on without fails.
 func (a *app) serve(ctx context.Context, c *config.Config) error {
 	if c.BeyondLoopback() && !c.HasTLS() && !c.HTTPWithoutTLS {
-		return refused("%s can be reached from other machines, and without TLS every password could be read on the way: give --tls-cert and --tls-key, or --acme DOMAIN, "+
-			"or listen on 127.0.0.1 behind a proxy; --http-without-tls allows it all the same", c.Listen)
+		return a.toldRefused(c, refused("%s can be reached from other machines, and without TLS every password could be read on the way: give --tls-cert and --tls-key, or --acme DOMAIN, "+
+			"or listen on 127.0.0.1 behind a proxy; --http-without-tls allows it all the same", c.Listen))
 	}
 	s := &server{a: a, c: c, log: a.logger(c), failed: make(chan error, 8), since: clock.System.Now().UTC(), probe: rand.Text()}
 	s.sinceBoot, _ = clock.SinceBoot()
 	if err := s.open(ctx); err != nil {
 		s.stop()
-		return err
+		return a.toldRefused(c, err)
 	}
 	defer s.store.close()
 	if err := s.start(ctx); err != nil {
 		s.stop()
-		return err
+		return a.toldRefused(c, err)
 	}
 	return s.wait(ctx)
 }
@@ -194,6 +194,7 @@ func (s *server) begin(ctx context.Context) {
 		}
 	}
 	s.gate.open()
+	s.overRefusals()
 	s.work.Go(func() { s.store.core.Run(ctx) })
 	s.work.Go(func() { s.resumeKeys(ctx) })
 	s.work.Go(func() { s.store.keeper.scrubWhole(ctx) })

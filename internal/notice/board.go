@@ -143,6 +143,16 @@ func (b *Board) found(c Condition, now time.Time) {
 	b.tell(o, now)
 }
 
+// Resume takes up a condition of which people were told by [Board.Tell]: it is over once it is no longer found.
+func (b *Board) Resume(c Condition, thread holdfast.ID, at time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c = c.tidy()
+	if b.open[c.Key] == nil && len(b.open) < maxOpen {
+		b.open[c.Key], b.unsaved = &Open{Condition: c, Thread: thread, Noticed: at, Told: &Told{at, c.Severity, c.Grade, c.Measure}}, true
+	}
+}
+
 // tell makes a notice of a condition that is new, or worse than was told. The lock is held.
 func (b *Board) tell(o *Open, now time.Time) {
 	if len(b.ways) == 0 {

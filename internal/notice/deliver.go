@@ -200,10 +200,19 @@ type Outcome struct {
 
 // Test sends a notice by every way, now and once, and says what came of each.
 func (b *Board) Test(ctx context.Context) []Outcome {
+	_, out := b.tellNow(ctx, Test, Condition{Key: "test", Severity: Info, Since: b.o.Clock.Now(),
+		Title: "This is a test of the notices", Text: "Nothing is wrong. Somebody asked with `holdfast notice test` whether notices reach you, and this one did."})
+	return out
+}
+
+// Tell tells of a condition by every way, now and once, and says what came of each. The board does not remember it: that is for who ends at once, and says it to the next one by [Board.Resume].
+func (b *Board) Tell(ctx context.Context, c Condition) (thread holdfast.ID, out []Outcome) {
+	return b.tellNow(ctx, Begins, c)
+}
+
+func (b *Board) tellNow(ctx context.Context, what string, c Condition) (holdfast.ID, []Outcome) {
 	id := holdfast.NewID(nil)
-	now := b.o.Clock.Now().UTC().Truncate(time.Second)
-	n := Notice{ID: id, Thread: id, What: Test, At: now, Server: b.o.Server, Condition: Condition{Key: "test", Severity: Info, Since: now,
-		Title: "This is a test of the notices", Text: "Nothing is wrong. Somebody asked with `holdfast notice test` whether notices reach you, and this one did."}}
+	n := Notice{ID: id, Thread: id, What: what, At: b.o.Clock.Now().UTC().Truncate(time.Second), Server: b.o.Server, Condition: c.tidy()}
 	out := make([]Outcome, len(b.ways))
 	var all sync.WaitGroup
 	for i, w := range b.ways {
@@ -216,5 +225,5 @@ func (b *Board) Test(ctx context.Context) []Outcome {
 		})
 	}
 	all.Wait()
-	return out
+	return id, out
 }
