@@ -99,6 +99,9 @@ func (o *origin) Changes(ctx context.Context, account holdfast.ID, from, to uint
 		if len(list) == 0 {
 			return o.elsewhere(ctx, account, from, to, fn)
 		}
+		if err := o.refill(ctx, account, list); err != nil {
+			return err
+		}
 		if err := fn(list); err != nil {
 			return err
 		}
@@ -143,6 +146,38 @@ func (o *origin) changes(ctx context.Context, account holdfast.ID, from, to uint
 }
 
 var errEnough = errors.New("enough")
+
+// refill puts octets back that the store has let go of, where another vault has them still: a vault that is mended shall not have less than those beside it. What cannot be read there stays as the store has it.
+func (o *origin) refill(ctx context.Context, account holdfast.ID, list []vault.Loaded) error {
+	left := map[uint64]*vault.Loaded{}
+	for i := range list {
+		if c := &list[i]; c.Pruned {
+			left[c.Seq] = c
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	err := o.elsewhere(ctx, account, list[0].Seq, list[len(list)-1].Seq, func(found []vault.Loaded) error {
+		for i := range found {
+			if c := left[found[i].Seq]; c != nil && c.Chain == found[i].Chain && !found[i].Pruned {
+				c.Body, c.Pruned = found[i].Body, false
+				delete(left, c.Seq)
+			}
+		}
+		if len(left) == 0 {
+			return errEnough
+		}
+		return nil
+	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if holdfast.IsKind(err, holdfast.Full) { // of this machine
+		return err
+	}
+	return nil
+}
 
 // elsewhere reads out of other vaults what the store does not have.
 func (o *origin) elsewhere(ctx context.Context, account holdfast.ID, from, to uint64, fn func([]vault.Loaded) error) error {

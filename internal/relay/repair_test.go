@@ -163,6 +163,47 @@ func TestWhatTheStoreLacksComesFromAnotherVault(t *testing.T) {
 	}
 }
 
+// TestWhatTheStoreHasLetGoOfComesFromAnotherVault: a hole in a vault is filled with versions as the store has them, without octets, only where no other vault has those.
+func TestWhatTheStoreHasLetGoOfComesFromAnotherVault(t *testing.T) {
+	g := newRig(t, "engine+local", false, "local")
+	for range 5 {
+		g.put(g.a, "a.vcf")
+	}
+	_, _, err := g.wait(g.put(g.a, "last.vcf"))
+	fine(t, err)
+	other, err := vault.Open(t.Context(), vault.Options{Place: g.places["local"], Ring: g.ring})
+	fine(t, err)
+	snap, err := g.engine.Snapshot(t.Context())
+	fine(t, err)
+	defer snap.Close()
+	head, err := snap.Head(g.a.ID)
+	fine(t, err)
+	var old []uint64
+	fine(t, snap.Versions(g.a.Book, "a.vcf", 0, func(c *holdfast.Change) error { old = append(old, c.Seq); return nil }))
+	old = old[1:]
+	if n, _, err := g.engine.Prune(t.Context(), g.a.ID, old); n != len(old) || n < 3 || err != nil {
+		t.Fatal(n, err)
+	}
+	for _, others := range [][]*vault.Vault{nil, {other}} {
+		o := &origin{engine: g.engine, others: others, spool: t.TempDir()}
+		pruned, seen := 0, uint64(0)
+		fine(t, o.Changes(t.Context(), g.a.ID, 2, head.Seq, func(list []vault.Loaded) error {
+			for i := range list {
+				c := &list[i]
+				if seen++; c.Pruned {
+					pruned++
+				} else if c.Op == holdfast.OpPut && holdfast.HashOf(c.Body) != c.ETag {
+					t.Errorf("change %d has other octets", c.Seq)
+				}
+			}
+			return nil
+		}))
+		if seen != head.Seq-1 || pruned != map[bool]int{true: len(old), false: 0}[others == nil] {
+			t.Errorf("with %d other vaults: %d of %d changes are without octets, %d were read", len(others), pruned, len(old), seen)
+		}
+	}
+}
+
 // TestADamagedErasureIsWrittenAgain has two records of erasures that nobody can read: of an account that the store has erased, and of one that it has. The first is written again; the other erases nobody, and is told.
 func TestADamagedErasureIsWrittenAgain(t *testing.T) {
 	g := newRig(t, "engine+local", false, "local")
