@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"holdfast/internal/config"
+	"holdfast/internal/notice"
 	"holdfast/internal/store"
 )
 
@@ -389,6 +390,20 @@ func TestHealthSinceTheStart(t *testing.T) {
 	s.health.mu.Unlock()
 	if known == 0 {
 		t.Error("nothing is known of the state at the start")
+	}
+	s.store.board.Look([]notice.Condition{{Key: "copies.domain", Severity: notice.Info, Title: "One accident would take all copies"}, {Key: "key", Severity: notice.Warning, Title: "Check it"}})
+	_, checks := s.health.look()
+	told := 0
+	for _, c := range checks {
+		if c.OK && strings.Contains(c.Detail, "One accident") {
+			t.Errorf("it is called well: %+v", c)
+		}
+		if c.Name == "key" && c.Warning && !c.OK {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("a warning is not among the checks: %+v", checks)
 	}
 	if !strings.Contains(log.String(), "asks nobody to sign in") {
 		t.Error("an admin listener beyond this machine is not warned of")
