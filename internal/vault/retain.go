@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -22,10 +23,26 @@ func (v *Vault) AgedHeads(ctx context.Context, age time.Duration, name string) (
 		return nil, err
 	}
 	out := &Aged{Counted: total, Accounts: map[holdfast.ID]AccountHead{}}
+	return out, v.countedHeads(ctx, func(h *Head, counted time.Duration) {
+		for _, d := range h.Drills {
+			if d.Vault == name {
+				out.Drill = &d
+			}
+		}
+		if total-counted >= age {
+			for _, a := range h.Accounts {
+				out.Accounts[a.Account] = a
+			}
+		}
+	})
+}
+
+// countedHeads calls fn with each head, and the time that is counted along heads up to it. One that cannot be read is an error, unless a later one releases it.
+func (v *Vault) countedHeads(ctx context.Context, fn func(*Head, time.Duration)) error {
 	var last time.Time
 	counted := time.Duration(0)
 	holes := map[string]error{}
-	err = v.Heads(ctx, 0, func(object string, h Head, _ holdfast.Hash, err error) error {
+	err := v.Heads(ctx, 0, func(object string, h Head, _ holdfast.Hash, err error) error {
 		if err != nil && damaging(err) {
 			holes[object] = err
 			return nil
@@ -40,16 +57,7 @@ func (v *Vault) AgedHeads(ctx context.Context, age time.Duration, name string) (
 		for _, name := range h.Released {
 			delete(holes, name)
 		}
-		for _, d := range h.Drills {
-			if d.Vault == name {
-				out.Drill = &d
-			}
-		}
-		if total-counted >= age {
-			for _, a := range h.Accounts {
-				out.Accounts[a.Account] = a
-			}
-		}
+		fn(&h, counted)
 		return nil
 	})
 	for _, hole := range holes {
@@ -57,7 +65,61 @@ func (v *Vault) AgedHeads(ctx context.Context, age time.Duration, name string) (
 			err = hole
 		}
 	}
-	return out, err
+	return err
+}
+
+// Proven is what of a vault is old, and was so already when the vault was last proven to give it back.
+type Proven struct {
+	Accounts map[holdfast.ID]AccountHead // how far heads had named each, that were of the age when the newest drill of it that passed began
+	Old      map[holdfast.ID]AccountHead // how far heads had named each that are of the age now, proven or not
+	Drill    *DrillRef                   // the newest drill of this very vault that a head names; nil: none does
+}
+
+// ProvenHeads returns what had been named for an age before the vault's drills began. So whatever a change replaced or deleted that stands in it, the vault was seen to be without need of, or to have, after its age had come. An account that no drill has restored since one failed is not in it. Errors: as AgedHeads.
+func (v *Vault) ProvenHeads(ctx context.Context, age time.Duration) (*Proven, error) {
+	began, err := v.provenAfter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at := map[uint64]time.Duration{} // when drills began
+	for _, head := range began {
+		at[head] = -1
+	}
+	out, total := &Proven{Accounts: map[holdfast.ID]AccountHead{}, Old: map[holdfast.ID]AccountHead{}}, time.Duration(0)
+	if err := v.countedHeads(ctx, func(h *Head, counted time.Duration) {
+		total = counted
+		if _, wanted := at[h.Number]; wanted {
+			at[h.Number] = counted
+		}
+		for _, d := range h.Drills {
+			if d.Of == h.Vault {
+				out.Drill = &d
+			}
+		}
+	}); err != nil {
+		return nil, err
+	}
+	return out, v.countedHeads(ctx, func(h *Head, counted time.Duration) {
+		for _, a := range h.Accounts {
+			if total-counted >= age {
+				out.Old[a.Account] = a
+			}
+			if head, proven := began[a.Account]; proven && at[head]-counted >= age {
+				out.Accounts[a.Account] = a
+			}
+		}
+	})
+}
+
+// provenAfter returns the accounts that drills of this vault restored and passed, with the newest head that such a drill began after.
+func (v *Vault) provenAfter(ctx context.Context) (map[holdfast.ID]uint64, error) {
+	l := &v.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := v.readLedger(ctx); err != nil {
+		return nil, err
+	}
+	return maps.Clone(l.proven), nil
 }
 
 // Old is what retention may let go of in an account's history: octets of versions.
