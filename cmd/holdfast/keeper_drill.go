@@ -281,12 +281,19 @@ func (d *drills) vault(ctx context.Context, e registry.Entry, key *seal.Recovery
 	return openVault(ctx, e, o)
 }
 
-// open opens the engine that a drill fills, and reads again.
+// comparedCache is the page cache of the restored engine while it is compared, in KiB, of which each connection that reads has a quarter. Each change is read once, in order, so that a larger one would hold nothing that is asked for again.
+const comparedCache = 2 << 10
+
+// open opens the engine that a drill fills, and reads again. What it sorts lies beside it, on disk.
 func (d *drills) open(ctx context.Context, dir string, fill bool) (store.Engine, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	return sqlite.Open(ctx, sqlite.Options{Dir: dir, Create: fill, Log: d.k.log, Ballast: -1, Bulk: fill, CacheKiB: restoreCache})
+	o := sqlite.Options{Dir: dir, Create: fill, Log: d.k.log, Ballast: -1, Bulk: fill, SortDir: dir, CacheKiB: restoreCache}
+	if !fill {
+		o.Readers, o.CacheKiB = 1, comparedCache
+	}
+	return sqlite.Open(ctx, o)
 }
 
 // pace returns what a drill waits by: it yields to people, and ends before it fills the disk.

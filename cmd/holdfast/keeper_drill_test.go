@@ -1,12 +1,44 @@
 package main
 
 import (
+	"log/slog"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"holdfast/internal/config"
 	"holdfast/internal/drill"
+	"holdfast/internal/store/sqlite"
+
+	zsqlite "zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 )
+
+// TestADrillSortsOnDisk: what a drill sorts for the indexes of what it restored goes into files of its own directory. In memory it would be as large as they are.
+func TestADrillSortsOnDisk(t *testing.T) {
+	d := &drills{k: &keeper{log: slog.New(slog.DiscardHandler)}}
+	dir := filepath.Join(t.TempDir(), "drill")
+	e, err := d.open(t.Context(), dir, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = e.(*sqlite.Engine).EndBulk(t.Context())
+	if cerr := e.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	any, err := zsqlite.OpenConn(":memory:") // SQLite has one such directory for all
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer any.Close()
+	got := ""
+	if err := sqlitex.ExecuteTransient(any, "PRAGMA temp_store_directory", &sqlitex.ExecOptions{ResultFunc: func(s *zsqlite.Stmt) error { got = s.ColumnText(0); return nil }}); err != nil || got != dir {
+		t.Errorf("it sorts in %q, %v; want %q", got, err, dir)
+	}
+}
 
 // TestDrillDue: daily, sooner after one that did not pass, and at once where a clock was wrong, in whichever direction.
 func TestDrillDue(t *testing.T) {

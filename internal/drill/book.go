@@ -96,7 +96,7 @@ func openBook(file string) (*sqlite.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, sql := range []string{"PRAGMA synchronous=FULL", "PRAGMA cache_size=-2048", "PRAGMA trusted_schema=OFF"} {
+	for _, sql := range []string{"PRAGMA synchronous=FULL", "PRAGMA cache_size=-2048", "PRAGMA trusted_schema=OFF", "PRAGMA temp_store=MEMORY"} {
 		if err := sqlitex.ExecuteTransient(c, sql, nil); err != nil {
 			c.Close()
 			return nil, err

@@ -21,9 +21,31 @@ type drilled struct {
 	Rate    float64 `json:"changes_per_s"`
 }
 
-// drill drills the vault of the store as it is now: alone, and, where it is the last size, while others write.
-func (r *rebuilding) drill(ctx context.Context, last bool) error {
-	s, err := server.Start(ctx, server.Options{Bin: r.b.bin, Data: r.data, Env: map[string]string{"HOLDFAST_DRILL_FIRST": "24h"}})
+// drills measures drills alone, at several sizes of the store.
+func (b *bench) drills(ctx context.Context) error {
+	r, err := b.newRebuilding(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range b.restored {
+		if err := r.fill(ctx, n); err != nil {
+			return err
+		}
+		if err := r.drill(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quietly starts the server on the store, so that it drills only when it is asked to.
+func (r *rebuilding) quietly(ctx context.Context) (*server.Server, error) {
+	return server.Start(ctx, server.Options{Bin: r.b.bin, Data: r.data, Env: map[string]string{"HOLDFAST_DRILL_FIRST": "24h"}})
+}
+
+// drill drills the vault of the store as it is now.
+func (r *rebuilding) drill(ctx context.Context) error {
+	s, err := r.quietly(ctx)
 	if err != nil {
 		return err
 	}
@@ -45,18 +67,20 @@ func (r *rebuilding) drill(ctx context.Context, last bool) error {
 	}
 	f := figure{Name: fmt.Sprintf("a drill of %s changes", number(float64(d.Changes.Restored))), Value: d.Seconds, Unit: "s",
 		Note: fmt.Sprintf("%s changes/s; the server resident: %d MiB before, %d at most", number(d.Rate), before.Resident>>20, after.Peak>>20)}
-	if last && d.Changes.Restored >= 1_000_000 {
+	if d.Changes.Restored >= 1_000_000 {
 		f.Goal, f.AtMost = 60, true
 	}
 	r.b.report.add(f)
-	if !last {
-		return nil
-	}
-	return r.drillBeside(ctx, s)
+	return s.Stop()
 }
 
 // drillBeside measures how many changes are taken while a drill runs, beside as many as without one, in turns.
-func (r *rebuilding) drillBeside(ctx context.Context, s *server.Server) error {
+func (r *rebuilding) drillBeside(ctx context.Context) error {
+	s, err := r.quietly(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Stop()
 	var share []float64
 	for range r.b.pairs {
 		alone, err := putRun(ctx, s.Addr, r.accounts, r.b.each, false)

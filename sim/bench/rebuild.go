@@ -25,14 +25,20 @@ type rebuilding struct {
 	changes   int64
 }
 
+// newRebuilding makes a store with a recovery key, and nothing in it.
+func (b *bench) newRebuilding(ctx context.Context) (*rebuilding, error) {
+	dir, err := os.MkdirTemp(b.dir, "rebuild-")
+	if err != nil {
+		return nil, err
+	}
+	r := &rebuilding{b: b, dir: dir, data: filepath.Join(dir, "data"), key: filepath.Join(dir, "recovery.txt")}
+	return r, command(ctx, nil, b.bin, "key", "init", "--data", r.data, "--out", r.key)
+}
+
 // rebuild fills a store, and restores it out of its vault: its speed, and its memory, which must not grow with the changes. Beside it, a copy of the database's files and, where it is installed, restic.
 func (b *bench) rebuild(ctx context.Context) error {
-	dir := filepath.Join(b.dir, "rebuild")
-	r := &rebuilding{b: b, dir: dir, data: filepath.Join(dir, "data"), key: filepath.Join(dir, "recovery.txt")}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	if err := command(ctx, nil, b.bin, "key", "init", "--data", r.data, "--out", r.key); err != nil {
+	r, err := b.newRebuilding(ctx)
+	if err != nil {
 		return err
 	}
 	for i, n := range b.restored {
@@ -42,9 +48,12 @@ func (b *bench) rebuild(ctx context.Context) error {
 		if err := r.restore(ctx, i == len(b.restored)-1); err != nil {
 			return err
 		}
-		if err := r.drill(ctx, i == len(b.restored)-1); err != nil {
+		if err := r.drill(ctx); err != nil {
 			return err
 		}
+	}
+	if err := r.drillBeside(ctx); err != nil {
+		return err
 	}
 	if err := r.size(); err != nil {
 		return err

@@ -48,7 +48,7 @@ type Options struct {
 	Ballast  int64  // octets kept aside for the day when the disk is full; default 16 MiB, negative: none
 	WALPages int    // pages in the log before a checkpoint; default 8000: hot pages are then copied once for many changes
 	Bulk     bool   // it is being filled by a restore: see bulk.go
-	SortDir  string // where EndBulk sorts; empty: in memory. SQLite has one such directory for the whole process, and must not be told another while anything else uses it: only a process that does nothing but restore may set it
+	SortDir  string // where EndBulk sorts; empty: in memory. SQLite has one such directory for the whole process; every other connection has its temporary store in memory, and so never asks for it. One engine at a time may be filled so
 
 	fs     vfs.FS   // tests: the file system that holds the log; default the system's
 	log    string   // tests: the log's name there; default Path and "-wal"
