@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,29 +63,7 @@ func TestAnswerBeforeSyncIsSeen(t *testing.T) {
 // careless builds the program without a sync, by an overlay over one source file.
 func careless(t *testing.T, file, careful, off string) string {
 	t.Helper()
-	source, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.Count(string(source), careful) != 1 {
-		t.Fatalf("%s no longer holds %s once; this control has to be brought up to date", file, careful)
-	}
-	path, err := filepath.Abs(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	changed, overlay := filepath.Join(dir, filepath.Base(file)), filepath.Join(dir, "overlay.json")
-	b, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, data := range map[string][]byte{changed: []byte(strings.Replace(string(source), careful, off, 1)), overlay: b} {
-		if err := os.WriteFile(name, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	bin, err := server.Build(t.Context(), dir, "-overlay", overlay)
+	bin, err := server.Build(t.Context(), t.TempDir(), "-overlay", overlay(t, file, careful, off))
 	if err != nil {
 		t.Fatal(err)
 	}

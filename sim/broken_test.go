@@ -1,0 +1,50 @@
+package sim
+
+import (
+	"os/exec"
+	"path"
+	"strings"
+	"testing"
+	"time"
+)
+
+// alarm is a line that must not break in silence: with off in its place the test that is named must fail.
+type alarm struct {
+	what    string
+	file    string // from the root of the source
+	careful string // stands in it once
+	off     string
+	test    string // of the same package
+}
+
+// alarms are what the rest relies on: it is they that say that something is lost. Whoever adds a guard adds it here.
+var alarms = []alarm{
+	{"a drill that does not compare histories", "internal/drill/compare.go", "case got.head.Chain != want.head.Chain:", "case false:", "TestAnotherHistoryIsNoProof"},
+	{"a drill that does not compare digests", "internal/drill/compare.go", "case got.digest.State != want.digest.State:", "case false:", "TestWhatRotsIsFound"},
+	{"a drill that does not hash octets again", "internal/drill/compare.go", "if holdfast.HashOf(c.Body) != c.ETag {", "if false {", "TestWhatRotsIsFound"},
+	{"a drill that asks a vault only for what it has", "internal/drill/compare.go", "a.Seq < due {", "a.Seq < min(due, 0) {", "TestAVaultThatKeepsNothing"},
+	{"a drill that passes over damage", "internal/drill/drill.go", "for _, x := range rep.Damage {", "for _, x := range rep.Damage[:0] {", "TestWhatRotsIsFound"},
+	{"a scrub that does not hash octets again", "internal/scrub/scrub.go", "if sound && holdfast.HashOf(c.Body) != c.ETag {", "if sound && false {", "TestWhatRotsInTheEngineIsMended"},
+	{"a vault that is late and nobody is told", "cmd/holdfast/watch.go", "case v.LagChanges > 0 && lag >= late*3/4:", "case false:", "TestWhatIsWrongWithAVault"},
+}
+
+// TestNoAlarmBreaksInSilence breaks each alarm, by an overlay over one source file, and demands that the test of it fails.
+func TestNoAlarmBreaksInSilence(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a package anew for each alarm; make test does")
+	}
+	for _, a := range alarms {
+		t.Run(a.what, func(t *testing.T) {
+			args := []string{"test", "-count", "1", "-timeout", "5m", "-run", "^" + a.test + "$", "-overlay", overlay(t, "../"+a.file, a.careful, a.off), "./" + path.Dir(a.file)}
+			cmd := exec.CommandContext(t.Context(), "go", args...)
+			cmd.Dir, cmd.WaitDelay = "..", time.Minute
+			out, err := cmd.CombinedOutput()
+			switch {
+			case err == nil:
+				t.Errorf("%s passes with %q in %s", a.test, a.off, a.file)
+			case !strings.Contains(string(out), "--- FAIL: "+a.test):
+				t.Errorf("%s did not fail, something else did: %v\n%s", a.test, err, out)
+			}
+		})
+	}
+}
