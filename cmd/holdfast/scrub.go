@@ -182,6 +182,9 @@ func engineConditions(s scrub.State, c *config.Config, now time.Time) (found []n
 		o := notice.Condition{Key: "damage.engine", Severity: notice.Critical, Title: "The living store holds something damaged", Measure: float64(r.Left()), Since: r.Began, Sure: true,
 			Text: fmt.Sprintf("When it was last read, %s came out that could not be mended. See what, and what to do: holdfast scrub", count(r.Left(), "finding"))}
 		found = append(found, o)
+	} else if r != nil && r.Mended > 0 && r.Ended != nil && recent(now, *r.Ended, c.Vault.Late) {
+		found = append(found, notice.Condition{Key: "damage.engine", Severity: notice.Warning, Title: "The living store held something damaged, and it is mended", Measure: float64(r.Mended), Since: r.Began,
+			Text: fmt.Sprintf("When it was last read, the octets of %s had rotted; they were put back out of a vault. A disk on which something rotted is to be looked at: %s", count(r.Mended, "change"), c.Data)})
 	}
 	since := time.Time{}
 	if s.Last != nil {
@@ -194,6 +197,12 @@ func engineConditions(s scrub.State, c *config.Config, now time.Time) (found []n
 			Text: fmt.Sprintf("That was last done %s, and must be done within %s: damage there would go unnoticed. Do it now: holdfast scrub; a higher scrub.rate makes it faster", ago(s.Last != nil, since), inDays(c.Scrub.Within))})
 	}
 	return found
+}
+
+// recent tells whether something ended less than so long ago. What was mended is told of for that long: it began and ended between two looks.
+func recent(now, at time.Time, within time.Duration) bool {
+	since := now.Sub(at)
+	return since > -time.Minute && since < within
 }
 
 // scrubMetrics tells when the engine was last read, and what is damaged in it.

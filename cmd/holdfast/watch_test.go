@@ -128,6 +128,11 @@ func TestWhatIsWrongOtherwise(t *testing.T) {
 			put(t, o.keeper.scrubs, reading{At: now.Add(48 * time.Hour)})
 		}, 0},
 		{"read now", always, func() { put(t, o.keeper.scrubs, reading{At: now}) }, 0},
+		{"mended before anybody looked", "copies.domain info, damage.engine warning, key warning", func() {
+			w.scrubbed = func() scrub.State {
+				return scrub.State{Last: &scrub.Round{Began: now, Ended: &now, Found: 3, Mended: 3}}
+			}
+		}, 0},
 		{"read", always, func() { w.scrubbed = func() scrub.State { return scrub.State{} } }, 0},
 		{"nothing read for two weeks", "vault.local critical, copies.domain info, scrub.local warning, key warning", func() {}, 2 * w.c.Vault.Scrub},
 		{"little room", "copies.domain info, key warning, disk " + w.c.Data + " warning", func() { w.c.Doctor.FreeWarn = 1 << 62 }, 0},
