@@ -197,6 +197,7 @@ func (k *keeper) names() (out []string) {
 func (k *keeper) Status(context.Context) (control.VaultStatus, error) {
 	s := k.relay.Status()
 	out := control.VaultStatus{Vaults: []control.VaultState{}, Policy: control.PolicyState(s.Policy), Verdict: s.Verdict, Copies: s.Copies, Domains: s.Domains}
+	sound := map[string]bool{"engine": true} // failure domains
 	for _, v := range s.Vaults {
 		x := control.VaultState{Name: v.Name, Kind: v.Kind, Location: v.Location, Domain: v.Domain, SameDomainAs: v.SameDomain, WhySame: v.WhySame, Mode: v.Mode, State: string(v.State), Reason: v.Reason, Since: &v.Since,
 			LagChanges: v.LagChanges, LagBytes: v.LagBytes, LagSeconds: v.LagSeconds, LastShip: v.LastShip, LastScrub: v.LastScrub, Objects: v.Objects, Octets: v.Octets, Damaged: v.Damaged}
@@ -205,15 +206,30 @@ func (k *keeper) Status(context.Context) (control.VaultStatus, error) {
 			if !last.At.IsZero() {
 				x.LastScrub = &last.At
 			}
+			if v.Counts && last.Findings > 0 { // it is no copy of all that is stored, until it is repaired
+				out.Copies, v.Counts = out.Copies-1, false
+				x.State, x.Reason = stateDamaged, "holdfast vault repair "+v.Name
+			}
+		}
+		if v.Counts && len(v.SameDomain) == 0 {
+			sound[v.Domain] = true
 		}
 		if e := k.vaults().Find(v.Name); e != nil {
 			x.Vault, x.Added = e.Vault, &e.Added
 		}
 		out.Vaults = append(out.Vaults, x)
 	}
+	if out.Domains = len(sound); out.Copies < s.Copies && out.Verdict != relay.VerdictUnknown {
+		if out.Verdict = relay.VerdictLate; out.Domains < 2 {
+			out.Verdict = relay.VerdictAtRisk
+		}
+	}
 	out.Why = why(&out)
 	return out, nil
 }
+
+// stateDamaged is the state of a vault that was whole, and of which the last reading found something damaged or missing.
+const stateDamaged = "damaged"
 
 // copiesText says how many copies there are, and what they are worth.
 func copiesText(copies, domains int) string {

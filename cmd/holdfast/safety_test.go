@@ -14,6 +14,7 @@ import (
 	"holdfast/internal/core"
 	"holdfast/internal/drill"
 	"holdfast/internal/registry"
+	"holdfast/internal/relay"
 )
 
 const pagePassword = "correct horse battery"
@@ -184,6 +185,9 @@ func TestTheSafetyPageFollowsTheEvidence(t *testing.T) {
 	alice.sees("!damaged or missing")
 	fineOr(t, s.store.keeper.scrubs.put(firstVaultName, reading{At: time.Now(), Findings: 2})) // what is missing is in no object
 	alice.sees("2 things that are damaged or missing")
+	if st, err := s.store.keeper.Status(t.Context()); err != nil || st.Copies != 1 || st.Vaults[0].State != stateDamaged || st.Verdict != relay.VerdictAtRisk {
+		t.Errorf("a vault that is known to be damaged counts: %v, %+v", err, st)
+	}
 	read(time.Now())
 	fineOr(t, s.store.keeper.scrubs.put(firstVaultName, reading{At: time.Now()}))
 

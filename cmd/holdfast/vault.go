@@ -164,7 +164,7 @@ func (a *app) vaultStatus() *cobra.Command {
 		Short: "Tell how far each vault is, and how safe the data are",
 		Long: `Tell how far each vault is, and how safe the data are.
 
-The verdict is ok, late (a vault lags behind or cannot be reached), at-risk (one accident would take all copies) or unknown.
+The verdict is ok, late (a vault lags behind, is damaged or cannot be reached), at-risk (one accident would take all copies) or unknown.
 The exit status is 0 for ok, 1 for late and at-risk, and 5 for unknown.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -49,6 +49,9 @@ func (s *Scrubber) Round(ctx context.Context) (*Round, error) {
 			x.Now, x.Cursor = &Round{Began: s.now(), Findings: []Finding{}}, Cursor{}
 		}
 	})
+	if r, ok := s.Engine.(store.Refresher); ok {
+		r.Refresh() // what rotted on the disk is not seen in memory
+	}
 	for {
 		id, err := s.next(ctx)
 		if err != nil {

@@ -82,6 +82,12 @@ type Holder interface {
 	Hold(fn func(batch uint64, wake func()))
 }
 
+// Refresher is an engine that holds pages of its file in its own memory. An engine need not be one.
+type Refresher interface {
+	// Refresh has snapshots that are opened from now on read the file, and not what was read of it before. What the operating system holds of it in memory is read from there all the same.
+	Refresh()
+}
+
 // MaxSnapshot is how long a snapshot may live. A longer one would keep a write-ahead log from being reset.
 const MaxSnapshot = 5 * time.Second
 

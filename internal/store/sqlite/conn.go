@@ -12,6 +12,7 @@ type conn struct {
 	Conn
 	idle [nQueries][]Stmt // prepared and not in use: a query inside a query's callback gets a statement of its own
 	buf  []byte           // for octets that are read and used at once
+	age  int64            // of a reader: the engine's age when it was opened, see Refresh
 }
 
 // settings are set on every connection and then asserted, because a PRAGMA that is misspelt or refused says nothing.

@@ -117,6 +117,8 @@ type Engine struct {
 	hold     atomic.Pointer[func(uint64, func())] // who wakes the callers of Commit; nil: the writer
 	full     fullDisk
 
+	age atomic.Int64 // counts calls of Refresh
+
 	looking sync.Mutex // held by who looks at the database's structure, for Mend
 	looked  time.Time  // when it was last found sound
 }
@@ -124,6 +126,8 @@ type Engine struct {
 var (
 	_ store.Engine = (*Engine)(nil)
 	_ store.Holder = (*Engine)(nil)
+
+	_ store.Refresher = (*Engine)(nil)
 )
 
 //go:embed schema*.sql

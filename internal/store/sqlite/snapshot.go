@@ -62,12 +62,21 @@ func (e *Engine) reader(ctx context.Context) (*conn, error) {
 	return nil, &holdfast.Error{Op: "store.Snapshot", Kind: holdfast.Unavailable, Text: "the store is busy; try again", Retry: time.Minute, Err: cause}
 }
 
+// Refresh implements [store.Refresher]: each connection for reading has a cache of its own, and is opened anew before it is used again.
+func (e *Engine) Refresh() { e.age.Add(1) }
+
 func (e *Engine) begin(c *conn) (_ *snapshot, err error) {
+	age := e.age.Load()
+	if c != nil && c.age != age {
+		c.Close()
+		c = nil
+	}
 	if c == nil {
 		if c, err = openConn(e.o.Driver, e.o.Path, e.o.CacheKiB/4, append(e.o.extra, "PRAGMA query_only=1")...); err != nil {
 			e.readers <- nil
 			return nil, err
 		}
+		c.age = age
 	}
 	if err = c.run(qBegin); err == nil {
 		err = c.run(qStore) // SQLite fixes the moment of a transaction at its first read
