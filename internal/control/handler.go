@@ -79,6 +79,8 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("POST /v1/accounts/{ref}/shares", answer(h.share))
 	m.HandleFunc("DELETE /v1/accounts/{ref}/shares", answer(h.unshare))
 	m.HandleFunc("GET /v1/accounts/{ref}/history", answer(h.history))
+	m.HandleFunc("POST /v1/accounts/{ref}/undo", h.undo)
+	m.HandleFunc("POST /v1/accounts/{ref}/rewind", h.rewind)
 	m.HandleFunc("GET /v1/shares", answer(h.shares))
 	m.HandleFunc("GET /v1/incidents", answer(h.incidents))
 	m.HandleFunc("POST /v1/accounts/{ref}/release", answer(h.release))

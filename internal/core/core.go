@@ -105,6 +105,8 @@ type Service struct {
 
 	derive store.Derive // by judges
 
+	reversals busy // accounts of which one is under way
+
 	adding sync.Mutex // held while a device is added: what is asked of its app password must still be so when it is committed
 
 	saveDoubts func(context.Context, []Doubt) error

@@ -40,7 +40,7 @@ func (p *Past) History(ctx context.Context, q HistoryQuery) (lines []Version, mo
 		q.Limit = defaultHistory
 	}
 	q.Limit = min(q.Limit, maxHistory)
-	l := &historian{past: p, q: q, devices: map[holdfast.ID]string{}, accounts: map[holdfast.ID]string{}}
+	l := &historian{past: p, q: q, names: newNames()}
 	if err := l.within(ctx, l.begin); err != nil {
 		return nil, false, err
 	}
@@ -69,7 +69,7 @@ type historian struct {
 	lines []Version
 	more  bool
 
-	devices, accounts map[holdfast.ID]string
+	names names
 }
 
 // within calls fn with a snapshot of what is acknowledged.
@@ -238,7 +238,8 @@ func (l *historian) complete(snap store.Snapshot, v *Version) error {
 	if v.Kind.Credential() && v.Kind != holdfast.KindDevice { // records of rights and keys have no name for people
 		v.Text = nil
 	}
-	return l.actor(snap, v)
+	v.By, v.Device, err = l.names.of(snap, v.Actor)
+	return err
 }
 
 // changeAt returns one change of an account.
@@ -255,45 +256,57 @@ func changeAt(snap store.Snapshot, account holdfast.ID, seq uint64, f Fields) (o
 	return out, err
 }
 
-// actor names who made a change: an account, by its login or, where it is not there any more, by its id, and the device by its name, also where that was revoked.
-func (l *historian) actor(snap store.Snapshot, v *Version) error {
-	a := v.Actor
+// names remembers how accounts and devices are called.
+type names struct {
+	accounts, devices map[holdfast.ID]string
+}
+
+func newNames() names { return names{map[holdfast.ID]string{}, map[holdfast.ID]string{}} }
+
+// of says who made a change: the account by its login or, where it is not there any more, by its id, and the device by its name, also where that was revoked. Both are empty for the operator.
+func (n names) of(snap store.Snapshot, a holdfast.Actor) (by, device string, err error) {
 	if a == (holdfast.Actor{}) {
-		return nil
+		return "", "", nil
 	}
-	by, ok := l.accounts[a.Account]
+	by, ok := n.accounts[a.Account]
 	if !ok {
 		by = a.Account.String()
 		who, err := snap.Account(a.Account)
 		if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
-			return err
+			return "", "", err
 		}
 		if err == nil {
 			by = who.Email
 		}
-		l.accounts[a.Account] = by
+		n.accounts[a.Account] = by
 	}
-	v.By = by
 	if a.Device.IsZero() {
-		return nil
+		return by, "", nil
 	}
-	name, ok := l.devices[a.Device]
+	device, ok = n.devices[a.Device]
 	if !ok {
-		name = a.Device.String()
-		err := snap.Versions(a.Account, holdfast.RecordDevicePrefix+a.Device.String(), WithBody, func(ch *holdfast.Change) error {
-			if ch.Op != holdfast.OpPut {
-				return nil
-			}
-			if d, err := holdfast.DecodeDevice(ch.Body); err == nil {
-				name = d.Name
-			}
-			return errEnough
-		})
-		if err != nil && !errors.Is(err, errEnough) && !holdfast.IsKind(err, holdfast.NotFound) {
-			return err
+		if device, err = deviceName(snap, a); err != nil {
+			return "", "", err
 		}
-		l.devices[a.Device] = name
+		n.devices[a.Device] = device
 	}
-	v.Device = name
-	return nil
+	return by, device, nil
+}
+
+// deviceName finds what a device was called last. One without a record is called by its id.
+func deviceName(snap store.Snapshot, a holdfast.Actor) (string, error) {
+	name := a.Device.String()
+	err := snap.Versions(a.Account, holdfast.RecordDevicePrefix+name, WithBody, func(ch *holdfast.Change) error {
+		if ch.Op != holdfast.OpPut {
+			return nil
+		}
+		if d, err := holdfast.DecodeDevice(ch.Body); err == nil {
+			name = d.Name
+		}
+		return errEnough
+	})
+	if errors.Is(err, errEnough) || holdfast.IsKind(err, holdfast.NotFound) {
+		err = nil
+	}
+	return name, err
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -43,24 +44,24 @@ type treeOfAll struct {
 
 func readTreeOfAll(snap store.Snapshot, root holdfast.ID) (treeOfAll, error) {
 	list, err := snap.Collections(root)
-	t := treeOfAll{root, make(map[holdfast.ID]holdfast.Collection, len(list)), map[holdfast.ID][]holdfast.ID{}}
-	slices.SortStableFunc(list, func(a, b holdfast.Collection) int {
-		return cmp.Compare(b2i(a.Gone), b2i(b.Gone))
-	})
+	t := treeOfAll{root: root, all: make(map[holdfast.ID]holdfast.Collection, len(list))}
 	for _, c := range list {
 		t.all[c.ID] = c
-		if c.ID != root {
-			t.children[c.Parent] = append(t.children[c.Parent], c.ID)
-		}
 	}
+	t.link()
 	return t, err
 }
 
-func b2i(b bool) int {
-	if b {
-		return 1
+// link finds anew what hangs where.
+func (t *treeOfAll) link() {
+	t.children = map[holdfast.ID][]holdfast.ID{}
+	for _, live := range []bool{true, false} {
+		for _, id := range slices.SortedFunc(maps.Keys(t.all), holdfast.ID.Compare) {
+			if c := t.all[id]; id != t.root && c.Gone != live {
+				t.children[c.Parent] = append(t.children[c.Parent], id)
+			}
+		}
 	}
-	return 0
 }
 
 // path returns where a collection hangs or hung last, "calendars/work"; empty for the root.

@@ -21,7 +21,7 @@ type reversal struct {
 	name      string
 	seq       uint64 // of the newest version of its record
 	from, to  time.Time
-	groups    []span // ascending; nil: not read yet
+	groups    spans // ascending; nil: not read yet
 	collected bool
 }
 
