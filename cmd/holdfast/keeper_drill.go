@@ -360,7 +360,7 @@ func (d *drills) due(name string, up time.Duration) (bool, error) {
 // drillDue tells whether the next drill is due after one.
 func drillDue(c *config.Drill, last drill.Result, now time.Time) bool {
 	switch {
-	case last.Ended.After(now.Add(time.Minute)): // a clock was wrong, then or now: what is proven is not known
+	case last.Ended.After(now.Add(time.Minute)), last.Started.After(now.Add(time.Minute)): // a clock was wrong, then or now: what is proven is not known
 		return true
 	case last.Result != drill.Pass:
 		return now.Sub(last.Ended) >= c.Retry

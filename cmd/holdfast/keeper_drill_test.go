@@ -64,4 +64,8 @@ func TestDrillDue(t *testing.T) {
 			t.Errorf("%s: due: %v", x.what, got)
 		}
 	}
+	corrected := drill.Result{Started: now.AddDate(4, 0, 0), Ended: now.Add(-time.Minute), Result: drill.Pass}
+	if !drillDue(c, corrected, now) {
+		t.Error("a clock that was put back by four years while a drill ran lets the next one wait for four years")
+	}
 }

@@ -90,7 +90,7 @@ func Run(ctx context.Context, o Options) (*Result, []Proof) {
 	if err := os.RemoveAll(o.Dir); err != nil {
 		o.Log.Warn("what a drill restored could not be removed", "dir", o.Dir, "err", err)
 	}
-	d.res.Seconds = o.Clock.Now().Sub(began).Seconds()
+	d.res.Seconds = max(0, o.Clock.Now().Sub(began).Seconds())
 	d.res.Ended = o.Clock.Now().UTC().Truncate(time.Second)
 	if d.res.Seconds > 0 {
 		d.res.Rate = float64(d.res.Changes.Restored) / d.res.Seconds
