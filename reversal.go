@@ -27,6 +27,7 @@ type ReversalRecord struct {
 	// Seq is, of a rewind, the change whose state was asked for; of an undo, the last one that was undone.
 	Seq        uint64    `json:"seq"`
 	Of         ID        `json:"of,omitzero"`         // the reversal that was undone
+	Burst      ID        `json:"burst,omitzero"`      // the burst that was undone
 	To         time.Time `json:"to,omitzero"`         // the moment that a rewind was asked to go to
 	Collection ID        `json:"collection,omitzero"` // that a rewind was limited to
 	Began      time.Time `json:"began"`

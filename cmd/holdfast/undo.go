@@ -19,23 +19,30 @@ import (
 
 func (a *app) undoCommand() *cobra.Command {
 	var q control.UndoRequest
+	var burst string
 	c := &cobra.Command{
-		Use:   "undo EMAIL CHANGE",
+		Use:   "undo EMAIL {CHANGE | --burst ID}",
 		Short: "Take back one change, or an undo or rewind as a whole",
 		Long: `Take back what was done at once: each item is as it was before. What was moved goes back, what was deleted is there again, a
 deleted collection with all that was in it, its name, its colour and the guests whose share was not ended since.
 
+A burst is what one device deleted and overwrote in a short time; what it made or moved is none of it.
 CHANGE is a number that "holdfast history" shows, or the id of an undo or a rewind; one of their changes means all of it. What
 somebody changed since stays as it is and is named, with who it was; the exit status is 1 then.
 
 An undo is a change like any other: phones see it as an edit, nothing of the history is lost, and it can be undone.`,
 		Example: `  holdfast undo alice@example.org 412 --dry-run
   holdfast undo alice@example.org 412`,
-		Args: account(cobra.ExactArgs(2)),
+		Args: account(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			q.Account = list[0]
 			var err, bad error
-			if q.Change, err = strconv.ParseUint(list[1], 10, 64); err != nil {
+			if (burst != "") == (len(list) == 2) {
+				return usage(cmd, errors.New("name one change, or a burst with --burst"))
+			}
+			if burst != "" {
+				q.Burst, bad = holdfast.ParseID(burst)
+			} else if q.Change, err = strconv.ParseUint(list[1], 10, 64); err != nil {
 				q.Reversal, bad = holdfast.ParseID(list[1])
 			}
 			if bad != nil {
@@ -47,6 +54,7 @@ An undo is a change like any other: phones see it as an edit, nothing of the his
 		},
 	}
 	c.Flags().BoolVar(&q.DryRun, "dry-run", false, "show what would be done, and change nothing")
+	c.Flags().StringVar(&burst, "burst", "", "the id of a burst: take back all that its device deleted and overwrote")
 	return c
 }
 

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -44,6 +45,7 @@ type Version struct {
 	Pruned   bool           `json:"pruned"` // its octets were let go of
 	Replaced *Replaced      `json:"replaced,omitempty"`
 	Reversal *holdfast.ID   `json:"reversal,omitempty"` // that it belongs to
+	Burst    *holdfast.ID   `json:"burst,omitempty"`    // likewise
 }
 
 // Replaced is the version that was there before.
@@ -102,6 +104,9 @@ func showVersion(v *core.Version) Version {
 	if v.Reversal != nil {
 		out.Reversal = &v.Reversal.ID
 	}
+	if !v.Burst.IsZero() {
+		out.Burst = &v.Burst
+	}
 	return out
 }
 
@@ -124,6 +129,12 @@ func nameOf(v *core.Version) string {
 			return ""
 		}
 		return d.Name
+	case holdfast.KindBurst:
+		b, err := holdfast.DecodeBurst(v.Text)
+		if err != nil {
+			return ""
+		}
+		return fmt.Sprintf("burst %s: %d deleted, %d overwritten by one device from change %d on, when it was noticed", b.ID, b.Deleted, b.Overwritten, b.First)
 	case holdfast.KindReversal:
 		if v.Reversal != nil {
 			return nameOfReversal(v.Reversal)
@@ -142,6 +153,8 @@ func nameOfReversal(r *holdfast.ReversalRecord) string {
 		text = "rewind to change " + strconv.FormatUint(r.Seq, 10)
 	case !r.Of.IsZero():
 		text = "undo of reversal " + r.Of.String()
+	case !r.Burst.IsZero():
+		text = "undo of burst " + r.Burst.String()
 	}
 	if !r.Done {
 		text += ", unfinished"

@@ -14,6 +14,7 @@ type UndoRequest struct {
 	Account  string      `json:"-"`
 	Change   uint64      `json:"change,omitempty"` // any change of what was done at once; one of an undo or a rewind means all of that
 	Reversal holdfast.ID `json:"reversal,omitzero"`
+	Burst    holdfast.ID `json:"burst,omitzero"` // all that a device deleted and overwrote in a burst
 	DryRun   bool        `json:"dry_run,omitempty"`
 }
 
@@ -81,7 +82,7 @@ func (h *handler) undo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.reverse(w, r, q.DryRun, func(ctx context.Context, p *core.Past, tell func(core.Progress)) (core.Reversed, error) {
-		return p.Undo(ctx, core.UndoRequest{Change: q.Change, Reversal: q.Reversal, DryRun: q.DryRun}, tell)
+		return p.Undo(ctx, core.UndoRequest{Change: q.Change, Reversal: q.Reversal, Burst: q.Burst, DryRun: q.DryRun}, tell)
 	})
 }
 

@@ -32,6 +32,7 @@ type Version struct {
 	Device          string // with which device; empty: with none
 	Was             *holdfast.Change
 	Reversal        *holdfast.ReversalRecord // that it belongs to
+	Burst           holdfast.ID              // likewise; zero: none
 }
 
 // History returns what was done to an account, or to one thing in it, newest first; more tells that there is more below the last one. Without a path a whole reversal is one line: its record. Errors: NotFound (nothing ever had that path).
@@ -53,6 +54,9 @@ func (p *Past) History(ctx context.Context, q HistoryQuery) (lines []Version, mo
 		if err == nil {
 			err = l.within(ctx, func(snap store.Snapshot) error { return l.complete(snap, &l.lines[i]) })
 		}
+		if err == nil {
+			l.lines[i].Burst, err = l.bursts.of(ctx, l, &l.lines[i].Change)
+		}
 	}
 	return l.lines, l.more, err
 }
@@ -64,6 +68,7 @@ type historian struct {
 	tree      treeOfAll
 	spot      spot
 	reversals reversals
+	bursts    bursts
 	head      uint64
 
 	lines []Version
@@ -92,6 +97,9 @@ func (l *historian) begin(snap store.Snapshot) (err error) {
 		}
 	}
 	if l.reversals, err = readReversals(snap, l.past.owner); err != nil {
+		return err
+	}
+	if l.bursts, err = readBursts(snap, l.past.owner); err != nil {
 		return err
 	}
 	h, err := snap.Head(l.past.owner)

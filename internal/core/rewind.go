@@ -15,6 +15,7 @@ import (
 type UndoRequest struct {
 	Change   uint64      // any change of a group; one of a reversal means all of that
 	Reversal holdfast.ID // instead of Change
+	Burst    holdfast.ID // likewise: all that a device deleted and overwrote in a burst
 	DryRun   bool
 }
 
@@ -27,7 +28,12 @@ func (p *Past) Undo(ctx context.Context, q UndoRequest, tell func(Progress)) (Re
 		return Reversed{}, err
 	}
 	defer x.end()
-	if err := p.within(ctx, func(snap store.Snapshot) error { return x.choose(snap, q) }); err != nil {
+	if q.Burst.IsZero() {
+		err = p.within(ctx, func(snap store.Snapshot) error { return x.choose(snap, q) })
+	} else {
+		err = x.chooseBurst(ctx, q.Burst)
+	}
+	if err != nil {
 		return Reversed{}, err
 	}
 	g := p.gatherer()
@@ -43,7 +49,33 @@ func (p *Past) Undo(ctx context.Context, q UndoRequest, tell func(Progress)) (Re
 	if x.items, err = g.settled(ctx); err != nil {
 		return Reversed{}, err
 	}
-	return x.run(ctx)
+	out, err := x.run(ctx)
+	if err == nil && !q.DryRun && !q.Burst.IsZero() {
+		p.s.SettleBurst(ctx, q.Burst)
+	}
+	return out, err
+}
+
+// chooseBurst chooses all that a device did in a burst.
+func (x *reversing) chooseBurst(ctx context.Context, id holdfast.ID) error {
+	var rec holdfast.BurstRecord
+	err := x.past.within(ctx, func(snap store.Snapshot) (err error) {
+		rec, err = burstOf(snap, x.past.owner, id)
+		return err
+	})
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return fail("Undo", holdfast.NotFound, id.String(), "there is no such burst; `holdfast history "+x.person.Email+"` shows what there is")
+	}
+	if err != nil {
+		return err
+	}
+	if x.chosen, err = burstSpans(ctx, x.past.owner, rec, x.past.within); err != nil {
+		return err
+	}
+	if x.record.Burst = id; len(x.chosen) > 0 {
+		x.record.Seq = x.chosen[len(x.chosen)-1].last
+	}
+	return nil
 }
 
 // choose finds which changes are undone.
