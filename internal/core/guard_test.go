@@ -182,3 +182,95 @@ func TestABurstIsShownUntilItIsSettled(t *testing.T) {
 		t.Errorf("a week later: %+v", b)
 	}
 }
+
+// content returns the account's live contacts, as name and octets.
+func (g *guarded) content(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := g.s.Read(t.Context(), g.p, g.p.Account, func(r *core.Reader) error {
+		return r.List(g.book, "", 0, core.WithBody, func(x *holdfast.Resource) error { out[x.Name] = string(x.Body); return nil })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestOfABurstOthersKeepTheirs: undone is all that the device deleted and overwrote, and nothing that others did; over a restart too. Once more there is nothing to do, and the undo can be undone.
+func TestOfABurstOthersKeepTheirs(t *testing.T) {
+	g := newGuarded(t, 90)
+	g.overwrite(t, 80, 81) // long before
+	g.clock.Advance(3 * time.Hour)
+	before := g.content(t)
+	g.drop(t, 0, 15)
+	g.overwrite(t, 20, 40)
+	g.mustPut(t, "new.vcf", "new x") // by the device, and no deletion
+	g.drop(t, 25, 30)                // what it overwrote
+	g.restart()
+	two := *g
+	two.p.Device = holdfast.ID{2}
+	two.mustPut(t, "090.vcf", "u90 z")
+	two.mustPut(t, "035.vcf", "u35 by another")
+	g.drop(t, 40, 60)
+	g.clock.Advance(2 * time.Hour)
+	g.drop(t, 70, 72) // later, and not much
+	b := g.s.Bursts()
+	if len(b) != 1 {
+		t.Fatalf("%+v", b)
+	}
+	past, err := g.s.Past(t.Context(), g.p, g.p.Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = past.Undo(t.Context(), core.UndoRequest{Burst: holdfast.ID{9}}, nil)
+	wantKind(t, err, holdfast.NotFound)
+	dry, err := past.Undo(t.Context(), core.UndoRequest{Burst: b[0].ID, DryRun: true}, nil)
+	if err != nil || len(dry.Steps) != 54 || len(g.s.Bursts()) != 1 {
+		t.Fatalf("%d steps, %v", len(dry.Steps), err)
+	}
+	wrong := g.content(t)
+	out, err := past.Undo(t.Context(), core.UndoRequest{Burst: b[0].ID}, nil)
+	if err != nil || len(out.Left) != 1 || out.Left[0].Name != "035.vcf" || !out.Left[0].Since || out.Record.Burst != b[0].ID {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	after := g.content(t)
+	for name, body := range before {
+		want := body
+		switch name {
+		case "035.vcf":
+			want = "u35 by another"
+		case "070.vcf", "071.vcf":
+			want = ""
+		}
+		if after[name] != want {
+			t.Errorf("%s: %q, want %q", name, after[name], want)
+		}
+	}
+	if after["new.vcf"] != "new x" || after["090.vcf"] != "u90 z" {
+		t.Errorf("what is new: %q, %q", after["new.vcf"], after["090.vcf"])
+	}
+	if len(g.s.Bursts()) != 0 {
+		t.Error("it is still shown as new")
+	}
+	if again, err := past.Undo(t.Context(), core.UndoRequest{Burst: b[0].ID}, nil); err != nil || len(again.Steps) != 0 {
+		t.Errorf("once more: %+v, %v", again, err)
+	}
+	lines, _, err := past.History(t.Context(), core.HistoryQuery{Limit: 200})
+	mine := 0
+	for _, l := range lines {
+		if !l.Burst.IsZero() && l.Kind == holdfast.KindAddress {
+			mine++
+		}
+	}
+	if err != nil || mine != 60 {
+		t.Errorf("history shows %d changes of the burst, %v", mine, err)
+	}
+	if _, err := past.Undo(t.Context(), core.UndoRequest{Reversal: out.Record.ID}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range g.content(t) {
+		if wrong[name] != body {
+			t.Errorf("undo of the undo: %s: %q, was %q", name, body, wrong[name])
+		}
+	}
+}
