@@ -38,7 +38,7 @@ func heritage(ctx context.Context, o restore.Options, f restoreFlags) (inherited
 		h := inherited{ring: ring, reg: rec.Registry(), ack: rec.Ack, onFailure: rec.OnFailure}
 		for i := range h.reg.Vaults { // a vault may have been carried to another place
 			for n, from := range o.Vaults {
-				if h.reg.Vaults[i].Vault == from.Meta().Vault && h.reg.Vaults[i].Kind == kindDir {
+				if h.reg.Vaults[i].Vault == from.Meta().Vault && inDirectory(h.reg.Vaults[i].Kind) {
 					h.reg.Vaults[i].Location = absolute(f.from[n])
 				}
 			}

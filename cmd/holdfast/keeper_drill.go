@@ -122,9 +122,12 @@ func (d *drills) RunDrill(ctx context.Context, q control.DrillRequest, fn func(c
 
 // choose returns a vault of the list, and the batch up to which it has confirmed the store's stream: the one of a name, or the one whose last proof is oldest.
 func (d *drills) choose(name string) (e *registry.Entry, batch uint64, err error) {
+	if d.k.isLedger(name) {
+		return nil, 0, keyTrouble(holdfast.Invalid, "%s is a ledger: it has no octets, and nothing is restored from it alone; drill a vault", name)
+	}
 	var oldest time.Time
 	for _, v := range d.k.relay.Status().Vaults {
-		if name != "" && v.Name != name || name == "" && v.State == relay.Filling {
+		if v.Kind == kindLedger || name != "" && v.Name != name || name == "" && v.State == relay.Filling {
 			continue
 		}
 		x, err := d.standing(v.Name)
@@ -331,7 +334,7 @@ func (d *drills) keepProving(ctx context.Context) {
 	for clock.Sleep(ctx, clock.System, min(c.First, c.Retry, c.Interval, time.Minute)) == nil {
 		for _, v := range d.k.relay.Status().Vaults {
 			e := d.k.vaults().Find(v.Name)
-			if e == nil || v.Batch == 0 || v.State == relay.Filling || v.State == relay.Opening {
+			if e == nil || e.Kind == kindLedger || v.Batch == 0 || v.State == relay.Filling || v.State == relay.Opening {
 				continue // nothing is in it, or not all
 			}
 			due, err := d.due(v.Name, clock.System.Now().Sub(began))

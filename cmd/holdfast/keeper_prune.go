@@ -41,7 +41,7 @@ func (k *keeper) pruneWhole(ctx context.Context) {
 			continue
 		}
 		for _, e := range k.vaults().Vaults {
-			if !pruneDue(e.Kind, k.pruned.last[e.Name], now, k.c.Vault.Prune) || ctx.Err() != nil {
+			if e.Kind == kindLedger || !pruneDue(e.Kind, k.pruned.last[e.Name], now, k.c.Vault.Prune) || ctx.Err() != nil {
 				continue
 			}
 			k.pruned.last[e.Name] = now
@@ -73,6 +73,9 @@ func (k *keeper) Prune(ctx context.Context, name string, q control.PruneRequest)
 	e := k.vaults().Find(name)
 	if e == nil {
 		return rep, keyTrouble(holdfast.NotFound, "there is no vault called %q; `holdfast vault list` shows which are", name)
+	}
+	if e.Kind == kindLedger {
+		return rep, keyTrouble(holdfast.Invalid, "%s is a ledger: it has no octets that could be let go of", name)
 	}
 	if k.apart {
 		return rep, keyTrouble(holdfast.Forbidden, "this store was restored and has no right to write into its vaults yet: holdfast adopt %s", k.c.Data)
@@ -138,6 +141,9 @@ func (k *keeper) tellWaiting(ctx context.Context, v *vault.Vault, rep *control.P
 func (k *keeper) heldUp() []string {
 	held := []string{}
 	for _, v := range k.relay.Status().Vaults {
+		if v.Kind == kindLedger {
+			continue // it never comes to need octets
+		}
 		if v.State != relay.Whole {
 			held = append(held, fmt.Sprintf("the vault %s is %s", v.Name, v.State))
 		}

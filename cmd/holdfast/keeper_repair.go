@@ -43,6 +43,9 @@ func (k *keeper) Repair(ctx context.Context, name string, q control.VaultRepair,
 			return rep, err
 		}
 		defer other.Close()
+		if other.Meta().Ledger() && e.Kind != kindLedger {
+			return rep, keyTrouble(holdfast.Invalid, "%s is a ledger, which has no octets: what the vault %s lacks is not there", q.From, name)
+		}
 		o.Others = []*vault.Vault{other}
 	}
 	k.repairing.Lock()
@@ -80,7 +83,7 @@ func (k *keeper) openDamagedAt(ctx context.Context, e registry.Entry, wrap func(
 	p = wrap(p)
 	o := k.options()
 	o.Place = p
-	v, err := vault.OpenDamaged(ctx, o, vault.Meta{Vault: e.Vault, Store: k.store, Name: e.Name, Created: e.Added})
+	v, err := vault.OpenDamaged(ctx, o, k.meta(e))
 	if err == nil && v.Meta().Vault != e.Vault {
 		err = refused("at %s lies another vault (%s) than the one that is called %s (%s); is the right disk mounted?", e.Location, v.Meta().Vault, e.Name, e.Vault)
 	}

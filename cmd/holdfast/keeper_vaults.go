@@ -85,6 +85,9 @@ func (k *keeper) takeUp(ctx context.Context, e *registry.Entry) error {
 		return refused("at %s stands the vault of another store (%s); this one (%s) needs a place of its own. If the other one is lost and should come back: holdfast restore --from %s --key FILE --into DIR",
 			e.Location, v.Meta().Store, k.store, e.Location)
 	}
+	if v.Meta().Ledger() != (e.Kind == kindLedger) {
+		return wrongKind(*e, v.Meta())
+	}
 	e.Vault, e.Making = v.Meta().Vault, false
 	return nil
 }
@@ -100,7 +103,7 @@ func (k *keeper) finish(ctx context.Context, e registry.Entry) error {
 	}
 	o := k.options()
 	o.Place = p
-	v, err := vault.Create(ctx, o, vault.Meta{Vault: e.Vault, Store: k.store, Name: e.Name, Created: e.Added})
+	v, err := vault.Create(ctx, o, k.meta(e))
 	if err != nil {
 		p.Close()
 		return err
@@ -113,6 +116,21 @@ func (k *keeper) finish(ctx context.Context, e registry.Entry) error {
 		}
 		return nil
 	})
+}
+
+// meta is what a vault of the list says of itself.
+func (k *keeper) meta(e registry.Entry) vault.Meta {
+	m := vault.Meta{Vault: e.Vault, Store: k.store, Name: e.Name, Created: e.Added}
+	if e.Kind == kindLedger {
+		m.Kind = vault.KindLedger
+	}
+	return m
+}
+
+// isLedger tells whether a name of the list is a ledger's.
+func (k *keeper) isLedger(name string) bool {
+	e := k.vaults().Find(name)
+	return e != nil && e.Kind == kindLedger
 }
 
 // attached describes a vault to the relay.
@@ -132,7 +150,7 @@ func (k *keeper) attached(e registry.Entry) relay.Attached {
 
 // sameDisk tells whether a vault ends with the disk of the data; what is not known counts as the same.
 func (k *keeper) sameDisk(e registry.Entry) (same bool, why string) {
-	if e.Kind == kindDir {
+	if inDirectory(e.Kind) {
 		if same, why = vfs.ShareDisk(k.c.Data, e.Location); !same {
 			why = ""
 		}
@@ -274,7 +292,10 @@ func (k *keeper) Add(ctx context.Context, n control.NewVault) (control.VaultStat
 	if err := trial.Add(e); err != nil {
 		return control.VaultState{}, err
 	}
-	if e.Kind == kindDir {
+	if e.Kind == kindLedger && e.Mode == registry.Sync {
+		return control.VaultState{}, keyTrouble(holdfast.Invalid, "%s is to be a ledger, which has no octets: no change can wait for it (leave --sync out)", e.Name)
+	}
+	if inDirectory(e.Kind) {
 		if err := k.fitForVault(e.Location); err != nil {
 			return control.VaultState{}, asForbidden(err)
 		}
@@ -339,11 +360,11 @@ func (k *keeper) Retire(ctx context.Context, name string, force bool) error {
 	}
 	others := 0
 	for _, v := range s.Vaults {
-		if v.Name != name && v.State == string(relay.Whole) {
+		if v.Name != name && v.State == string(relay.Whole) && v.Kind != kindLedger {
 			others++
 		}
 	}
-	if others == 0 && !force {
+	if others == 0 && !force && e.Kind != kindLedger {
 		return keyTrouble(holdfast.Forbidden, "no other vault is whole: without %s there is one copy left. Add another one and wait until it is whole, or say --force", name)
 	}
 	named, err := relay.ParsePolicy(k.c.Policy.Ack)

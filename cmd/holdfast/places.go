@@ -22,12 +22,16 @@ import (
 const (
 	kindDir    = "dir"
 	kindRemote = "remote"
+	kindLedger = vault.KindLedger // a directory, without octets of items
 )
+
+// inDirectory tells whether a vault of a kind lies in a directory of this machine.
+func inDirectory(kind string) bool { return kind == kindDir || kind == kindLedger }
 
 // openPlace opens where a vault lies. A directory is made only if create is set.
 func openPlace(e registry.Entry, create bool, log *slog.Logger) (place.Place, error) {
 	switch e.Kind {
-	case kindDir:
+	case kindDir, kindLedger:
 		return dir.Open(vfs.OS, e.Location, dir.Options{Clock: clock.System, Log: log, Create: create})
 	case kindRemote:
 		return remote.Open(remote.Options{URL: e.Location, Credential: e.Credential, Prune: e.Prune, Fingerprint: e.Fingerprint, Log: log})
@@ -51,7 +55,19 @@ func openVault(ctx context.Context, e registry.Entry, o vault.Options) (*vault.V
 		p.Close()
 		return nil, refused("at %s lies another vault (%s) than the one that is called %s (%s); is the right disk mounted?", e.Location, v.Meta().Vault, e.Name, e.Vault)
 	}
+	if !e.Vault.IsZero() && v.Meta().Ledger() != (e.Kind == kindLedger) {
+		p.Close()
+		return nil, wrongKind(e, v.Meta())
+	}
 	return v, nil
+}
+
+// wrongKind says that a vault and the list do not agree on whether it is a ledger.
+func wrongKind(e registry.Entry, m vault.Meta) error {
+	if m.Ledger() {
+		return refused("at %s lies a ledger, and %s is to be a vault of the kind %s: a ledger has no octets. Add it as what it is (holdfast vault add %s ledger %s), or choose another place", e.Location, e.Name, e.Kind, e.Name, inShell(e.Location))
+	}
+	return refused("at %s lies a whole vault, and %s is to be a ledger; choose another place", e.Location, e.Name)
 }
 
 // askServer asks a remote vault's server how it fares; ok is false for vaults that have none.

@@ -22,7 +22,9 @@ func (s *server) copyCards() []web.Copy {
 	out := []web.Copy{{Place: "This server's disk", Domain: "this disk", Note: "Every change is on the disk before a device is told that it is stored.", Damaged: int(s.store.scrub.left())}}
 	k := s.store.keeper
 	for _, v := range k.relay.Status().Vaults {
-		out = append(out, k.card(v))
+		if v.Kind != kindLedger { // it is no copy
+			out = append(out, k.card(v))
+		}
 	}
 	return out
 }
@@ -54,7 +56,7 @@ func (k *keeper) card(v relay.VaultStatus) web.Copy {
 // failsWith says what takes a vault together with the data: their disk, the machine, or a disk of which nobody knows that it is another.
 func failsWith(v relay.VaultStatus) string {
 	switch {
-	case v.Kind != kindDir:
+	case !inDirectory(v.Kind):
 		return "this machine"
 	case strings.HasPrefix(v.WhySame, vfs.NotKnown):
 		return "this disk, for all that is known: the system does not tell which disk it lies on"

@@ -76,7 +76,7 @@ func (s *engineScrub) Scrub(ctx context.Context, fn func(scrub.Finding)) (done s
 	return *r, nil
 }
 
-// openSound opens, to read them with the server's key, the vaults that can be had and are not being filled. The error names the others.
+// openSound opens, to read them with the server's key, the vaults with octets that can be had and are not being filled. The error names the others.
 func (k *keeper) openSound(ctx context.Context) (list []*vault.Vault, err error) {
 	filling := map[string]bool{}
 	for _, v := range k.relay.Status().Vaults {
@@ -84,7 +84,7 @@ func (k *keeper) openSound(ctx context.Context) (list []*vault.Vault, err error)
 	}
 	var errs []error
 	for _, e := range k.vaults().Vaults {
-		if filling[e.Name] {
+		if filling[e.Name] || e.Kind == kindLedger {
 			continue
 		}
 		o := k.options()

@@ -240,7 +240,7 @@ func (w *watcher) places() (paths []string, vaults map[string]*registry.Entry) {
 	for i := range list {
 		e := &list[i]
 		switch {
-		case e.Kind != kindDir:
+		case !inDirectory(e.Kind):
 			continue
 		case e.Mode == registry.Sync:
 			paths = append(paths, e.Location)

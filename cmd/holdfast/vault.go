@@ -38,8 +38,11 @@ func (a *app) vaultAdd() *cobra.Command {
 	var wait, follow bool
 	c := &cobra.Command{
 		Use:   "add NAME KIND LOCATION",
-		Short: "Add a vault: dir PATH, or remote URL",
+		Short: "Add a vault: dir PATH, remote URL, or ledger PATH",
 		Long: `Add a vault. A directory must be empty, or be a vault of this store from before; it is made where it is not there.
+
+A ledger is a directory with every change and no contents of items: names, hashes, kinds, times and sizes. It is small and no copy, and no
+change waits for it; where all copies have lost something it says what.
 
 The vault is filled with everything that the store has, and counts for nothing until it is whole. It follows behind the changes
 (--async), unless changes are to wait for it (--sync); that begins with the server's next start.`,
@@ -91,8 +94,10 @@ func (a *app) fillVault(cmd *cobra.Command, n *control.NewVault, credential, pru
 		return usage(cmd, errors.New("choose one, --sync or --async"))
 	case n.Domain == "":
 		return usage(cmd, errors.New("say with --domain what ends together with it: a disk, a house, a provider"))
-	case n.Kind != kindDir && !remote:
-		return usage(cmd, fmt.Errorf("the kind of a vault is dir or remote, not %q", n.Kind))
+	case !inDirectory(n.Kind) && !remote:
+		return usage(cmd, fmt.Errorf("the kind of a vault is dir, remote or ledger, not %q", n.Kind))
+	case n.Kind == kindLedger && n.Mode == string(registry.Sync):
+		return usage(cmd, errors.New("a ledger has no octets, so no change can wait for it: leave --sync out"))
 	case !remote && (credential != "" || prune != "" || n.Fingerprint != ""):
 		return usage(cmd, errors.New("credentials and fingerprints are for remote vaults"))
 	case remote && credential == "":

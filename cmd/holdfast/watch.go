@@ -235,7 +235,7 @@ func (w *watcher) vault(v relay.VaultStatus, now time.Time) []notice.Condition {
 // failing says how a vault fails, and what to do.
 func (w *watcher) failing(c notice.Condition, v relay.VaultStatus) notice.Condition {
 	what, do := "cannot be reached", fmt.Sprintf("Look whether %s is there, mounted, and can be written to", v.Location)
-	if v.Kind != kindDir {
+	if !inDirectory(v.Kind) {
 		do = fmt.Sprintf("Look whether its server runs, and can be reached at %s", v.Location)
 	}
 	switch v.State {
@@ -359,7 +359,7 @@ func (w *watcher) clock(now time.Time) []notice.Condition {
 		note(w.newest(), "the newest change")
 	}
 	for _, e := range w.keeper.vaults().Vaults {
-		if last, ok := w.keeper.scrubs.of(e.Name); ok && e.Kind == kindDir { // of others the server says when it was
+		if last, ok := w.keeper.scrubs.of(e.Name); ok && inDirectory(e.Kind) { // of others the server says when it was
 			note(last.At, "the last reading of the vault "+e.Name)
 		}
 	}
@@ -414,6 +414,9 @@ func (w *watcher) drilled(drills *drills) func() []drillState {
 	began := clock.System.Now()
 	return func() (out []drillState) {
 		for _, v := range w.keeper.relay.Status().Vaults {
+			if v.Kind == kindLedger {
+				continue // nothing is restored from it alone
+			}
 			e := w.keeper.vaults().Find(v.Name)
 			x, err := drills.standing(v.Name)
 			switch {

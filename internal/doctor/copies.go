@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
+	"holdfast/internal/control"
 	"holdfast/internal/drill"
 )
 
@@ -103,7 +105,7 @@ func (d *doctor) drills(ctx context.Context) Check {
 	if err := d.connect(ctx); err != nil {
 		return unknown("the store cannot be asked", "See above.")
 	}
-	if len(d.vaults.Vaults) == 0 {
+	if !slices.ContainsFunc(d.vaults.Vaults, func(v control.VaultState) bool { return v.Kind != ledger }) {
 		return skipped("there is no vault", "Add one: holdfast vault add NAME KIND LOCATION --domain LABEL")
 	}
 	list, err := d.opened.Drills(ctx, maxDrills)
@@ -118,6 +120,9 @@ func (d *doctor) drills(ctx context.Context) Check {
 	}
 	out := Check{}
 	for _, v := range d.vaults.Vaults {
+		if v.Kind == ledger {
+			continue // nothing is restored from it alone
+		}
 		r := newest[v.Name]
 		c := d.drilled(v.Name, r.Result, r.Ended)
 		if c.Result == OK && out.Result == OK {

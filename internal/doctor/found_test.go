@@ -124,7 +124,7 @@ func TestDrills(t *testing.T) {
 func TestSpaceAndDomains(t *testing.T) {
 	vault := func(location string, same ...string) func(*Options, *patient) {
 		return func(o *Options, p *patient) {
-			p.vaults.Vaults = []control.VaultState{{Name: "attic", Kind: dirVault, Location: location, Domain: "upstairs", State: "whole", SameDomainAs: same}}
+			p.vaults.Vaults = []control.VaultState{{Name: "attic", Kind: "dir", Location: location, Domain: "upstairs", State: "whole", SameDomainAs: same}}
 		}
 	}
 	for _, w := range []wrong{

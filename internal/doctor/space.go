@@ -8,8 +8,11 @@ import (
 	"holdfast/internal/vfs"
 )
 
-// dirVault is a vault's kind that lies in a directory of this machine.
-const dirVault = "dir"
+// inDirectory tells whether a vault of a kind lies in a directory of this machine.
+func inDirectory(kind string) bool { return kind == "dir" || kind == ledger }
+
+// ledger is the kind of a vault without octets.
+const ledger = "ledger"
 
 // space compares what is free with fixed limits, and with what is used: a restore beside it, or a copy before a repair, takes as much again.
 func (d *doctor) space(ctx context.Context) Check {
@@ -43,7 +46,7 @@ func (d *doctor) vaultSpace(ctx context.Context) Check {
 	}
 	var fine, low, full, dark []string
 	for _, v := range d.vaults.Vaults {
-		if v.Kind != dirVault {
+		if !inDirectory(v.Kind) {
 			continue
 		}
 		s, err := vfs.FreeSpace(v.Location)

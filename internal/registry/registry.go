@@ -33,7 +33,7 @@ const (
 // Entry is one vault of a store.
 type Entry struct {
 	Name     string      `json:"name"`
-	Kind     string      `json:"kind"`     // "dir" or "remote"
+	Kind     string      `json:"kind"`     // "dir", "remote" or "ledger"
 	Location string      `json:"location"` // an absolute path, or a URL
 	Domain   string      `json:"domain"`   // what ends together has the same
 	Mode     Mode        `json:"mode"`

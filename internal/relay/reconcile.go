@@ -56,7 +56,12 @@ func (r *Relay) Reconcile(ctx context.Context) error {
 			delete(vaults, a.Name)
 		}
 	}
-	sort.SliceStable(list, func(i, j int) bool { return ends[list[i].Name] > ends[list[j].Name] })
+	sort.SliceStable(list, func(i, j int) bool {
+		if a, b := list[i].ledger(), list[j].ledger(); a != b {
+			return b // what it knows of and a vault has is taken from the vault
+		}
+		return ends[list[i].Name] > ends[list[j].Name]
+	})
 	for _, a := range list {
 		v := vaults[a.Name]
 		if v == nil {
@@ -137,7 +142,19 @@ func (r *Relay) compare(ctx context.Context, name string, v *vault.Vault) error 
 	if ok && hash != have.Hash {
 		return r.diverged(ctx, name, v, end)
 	}
+	if v.Meta().Ledger() {
+		return fail("Reconcile", holdfast.NotFound, name, fmt.Sprintf("the ledger %q names the changes of %s, which the store lacks and no vault that can be reached has. Bring a vault back that has them, or rebuild the store, which also says what is lost: holdfast restore --from VAULT --from %s --key RECOVERY-KEY-FILE --into NEW-DIR",
+			name, spanOf(have.Batch+1, end.Batch), r.location(name)), nil)
+	}
 	return r.replay(ctx, name, v, have, end)
+}
+
+// spanOf says which batches.
+func spanOf(from, to uint64) string {
+	if from == to {
+		return fmt.Sprintf("batch %d", from)
+	}
+	return fmt.Sprintf("the batches %d to %d", from, to)
 }
 
 func (r *Relay) anothers(name string, store holdfast.ID) error {

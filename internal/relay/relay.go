@@ -23,6 +23,9 @@ type Attached struct {
 	Open func(context.Context) (*vault.Vault, error)
 }
 
+// ledger tells whether it is a vault without octets: it is no copy, nobody waits for it, and nothing is read from it that was not looked for elsewhere first.
+func (a *Attached) ledger() bool { return a.Kind == vault.KindLedger }
+
 // Options wire a relay. Zero values mean the defaults.
 type Options struct {
 	Engine   store.Engine
@@ -107,6 +110,9 @@ func New(o Options) (*Relay, error) {
 		r.workers[a.Name] = newWorker(r, a)
 	}
 	for _, name := range o.Policy.Names() {
+		if w := r.workers[name]; w != nil && w.a.ledger() {
+			return nil, fail("New", holdfast.Invalid, name, fmt.Sprintf("the policy %s names %q, which is a ledger: it has no octets, so no change can wait for it; name a vault, or change the policy (--ack)", o.Policy, name), nil)
+		}
 		if r.workers[name] == nil {
 			return nil, fail("New", holdfast.Invalid, name, fmt.Sprintf("the policy %s names a vault %q that is not there; add it (holdfast vault add), or change the policy (--ack)", o.Policy, name), nil)
 		}
@@ -328,13 +334,13 @@ func (r *Relay) metBy(now Policy, batch uint64) string {
 	return now.String()
 }
 
-// copies names who has a batch.
+// copies names who has a batch, octets and all.
 func (r *Relay) copies(batch uint64) []string {
 	out := []string{"engine"}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, name := range r.order {
-		if s := r.workers[name].look(); s.whole && s.pos.Batch >= batch {
+		if s := r.workers[name].look(); s.whole && s.pos.Batch >= batch && !r.workers[name].a.ledger() {
 			out = append(out, name)
 		}
 	}

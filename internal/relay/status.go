@@ -33,7 +33,7 @@ type VaultStatus struct {
 	Batch    uint64    `json:"-"` // the newest that it has
 	LastRead time.Time `json:"-"` // when its end was last read back
 	Lied     time.Time `json:"-"` // when it was last found not to have what it had stored; zero: never
-	Counts   bool      `json:"-"` // it was whole, and takes changes now: it is one of the copies
+	Counts   bool      `json:"-"` // it was whole, takes changes now and has octets: it is one of the copies
 }
 
 // Status is how the store's copies fare.
@@ -119,7 +119,7 @@ func (r *Relay) status() Status {
 				x.SameDomain = append(x.SameDomain, other.Name)
 			}
 		}
-		x.Counts = s.whole && s.up
+		x.Counts = s.whole && s.up && !w.a.ledger()
 		if x.Counts {
 			out.Copies++
 			if len(x.SameDomain) == 0 {

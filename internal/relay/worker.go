@@ -275,7 +275,7 @@ func size(b *holdfast.Batch) (n int) {
 
 func (w *worker) append(ctx context.Context, writer *vault.Writer, list []*holdfast.Batch) error {
 	now := w.r.o.Clock.Now()
-	w.pack.Pack(list, now)
+	writer.Pack(&w.pack, list, now)
 	if err := writer.Append(ctx, &w.pack); err != nil {
 		return err
 	}

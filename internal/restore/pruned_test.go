@@ -22,6 +22,7 @@ type aged struct {
 	seqs    map[string]uint64 // by name and text
 	at      map[string]time.Time
 	began   time.Time
+	ends    uint64 // what is written ends before this change; 0: at the end
 }
 
 func newAged(t *testing.T) *aged {
@@ -59,15 +60,23 @@ func (x *aged) write(p *memplace.Place, without []string) {
 	fine(t, err)
 	w, err := v.Writer(t.Context(), term, holdfast.Position{})
 	fine(t, err)
-	fine(t, x.engine.After(t.Context(), 0, 0, func(b *holdfast.Batch) error {
+	packed := &vault.Packed{}
+	err = x.engine.After(t.Context(), 0, 0, func(b *holdfast.Batch) error {
 		for i := range b.Changes {
 			if c := &b.Changes[i]; slices.ContainsFunc(without, func(what string) bool { return c.Name != "" && x.seqs[what] == c.Seq }) {
 				c.Prune()
 			}
 		}
 		defer func() { now = now.Add(time.Hour) }()
-		return w.Append(t.Context(), vault.PackBatches([]*holdfast.Batch{b}, now))
-	}))
+		if c := &b.Changes[0]; c.Account == x.account.ID && x.ends > 0 && c.Seq >= x.ends {
+			return errEnough
+		}
+		w.Pack(packed, []*holdfast.Batch{b}, now)
+		return w.Append(t.Context(), packed)
+	})
+	if err != errEnough {
+		fine(t, err)
+	}
 	fine(t, w.Close())
 }
 

@@ -70,6 +70,10 @@ type round struct {
 // proofs asks each vault's heads what was old when it was last seen to restore.
 func (r *round) proofs(ctx context.Context) error {
 	for _, v := range r.o.Vaults {
+		if v.Meta().Ledger() {
+			r.hold("%s is a ledger, which has no octets", v.Meta().Name)
+			continue
+		}
 		p, err := v.ProvenHeads(ctx, r.o.Age)
 		if holdfast.IsKind(err, holdfast.Corrupt) || holdfast.IsKind(err, holdfast.NotFound) {
 			r.hold("the vault %s: %v", v.Meta().Name, err)

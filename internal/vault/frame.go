@@ -96,6 +96,7 @@ type Packed struct {
 	Stored      time.Time
 	heads       []AccountHead // how far the accounts in it have come, in order
 	lines       []byte
+	names       bool // no octets of items are in it
 }
 
 // maxKept bounds the memory that is kept to be used again: that of a usual frame, not that of the largest.
@@ -109,9 +110,32 @@ func PackBatches(batches []*holdfast.Batch, stored time.Time) *Packed {
 }
 
 // Pack is PackBatches into p, whose earlier batches nobody needs any more: they were appended, or are to be packed again.
-func (p *Packed) Pack(batches []*holdfast.Batch, stored time.Time) {
+func (p *Packed) Pack(batches []*holdfast.Batch, stored time.Time) { p.pack(batches, stored, false) }
+
+// PackNames is Pack for a ledger.
+func (p *Packed) PackNames(batches []*holdfast.Batch, stored time.Time) {
+	list := make([]*holdfast.Batch, len(batches))
+	for i, b := range batches { // others have the octets too, and want them
+		x := *b
+		x.Changes = slices.Clone(b.Changes)
+		for j := range x.Changes {
+			named(&x.Changes[j])
+		}
+		list[i] = &x
+	}
+	p.pack(list, stored, true)
+}
+
+// named lets go of the octets that a ledger has not: those of items. What collections and the account's own records say stays, as paths and devices are told by it.
+func named(c *holdfast.Change) {
+	if c.Prunable() {
+		c.Prune()
+	}
+}
+
+func (p *Packed) pack(batches []*holdfast.Batch, stored time.Time, names bool) {
 	first, last := batches[0], batches[len(batches)-1]
-	*p = Packed{First: first.Batch, Last: last.Batch, Prev: first.Prev, Hash: last.Hash, Stored: stored, Octets: reusable(p.Octets), heads: p.heads[:0], lines: reusable(p.lines)}
+	*p = Packed{First: first.Batch, Last: last.Batch, Prev: first.Prev, Hash: last.Hash, Stored: stored, Octets: reusable(p.Octets), heads: p.heads[:0], lines: reusable(p.lines), names: names}
 	for _, b := range batches {
 		p.lines = journal.AppendBatch(p.lines, b, stored)
 		p.Changes += len(b.Changes)

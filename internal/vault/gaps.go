@@ -154,6 +154,9 @@ func (r *repair) fill(ctx context.Context, account holdfast.ID, from, to uint64)
 				now = &run{Member: Member{Account: account, Epoch: c.Epoch, From: c.Seq, Before: c.Before, Term: r.w.Term().Number, BatchFrom: c.Batch, First: c.Stored}}
 				r.runs = append(r.runs, now)
 			}
+			if r.v.meta.Ledger() {
+				named(&c.Change)
+			}
 			had := len(now.lines)
 			now.lines = journal.AppendLine(now.lines, &c.Change, journal.Stored{Batch: c.Batch, At: c.Stored})
 			r.plain += len(now.lines) - had

@@ -70,8 +70,15 @@ type Meta struct {
 	Vault   holdfast.ID `json:"vault"`
 	Store   holdfast.ID `json:"store"` // for which it was made; later ones are in the terms
 	Name    string      `json:"name"`
+	Kind    string      `json:"kind,omitempty"` // empty: everything; KindLedger: no octets of items
 	Created time.Time   `json:"created"`
 }
+
+// KindLedger is the kind of a vault that has every change and no octets of items: it says what there was, and gives none of it back.
+const KindLedger = "ledger"
+
+// Ledger tells whether the vault is one.
+func (m Meta) Ledger() bool { return m.Kind == KindLedger }
 
 // Vault is an open vault. All methods may be called from many goroutines.
 type Vault struct {

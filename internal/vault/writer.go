@@ -107,8 +107,17 @@ func (w *Writer) Position() holdfast.Position {
 // Term returns the writer's term.
 func (w *Writer) Term() Term { return w.term }
 
+// Pack writes batches down as the vault has them, for Append: a ledger without the octets of items. See [Packed.Pack].
+func (w *Writer) Pack(p *Packed, batches []*holdfast.Batch, stored time.Time) {
+	if w.v.meta.Ledger() {
+		p.PackNames(batches, stored)
+		return
+	}
+	p.Pack(batches, stored)
+}
+
 // Append makes batches durable in the vault, in one append to its tail. They follow its position. After an error the same batches can be appended again: they go to a new segment. Errors:
-// PreconditionFailed (they do not follow), Fenced, Full, Unavailable.
+// PreconditionFailed (they do not follow), Invalid (they were packed for another kind of vault), Fenced, Full, Unavailable.
 func (w *Writer) Append(ctx context.Context, list ...*Packed) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -116,6 +125,9 @@ func (w *Writer) Append(ctx context.Context, list ...*Packed) error {
 	for _, p := range list {
 		if p.First != pos.Batch+1 || p.Prev != pos.Hash {
 			return fail("Append", holdfast.PreconditionFailed, w.v.p.String(), "the batches do not follow what the vault has", nil)
+		}
+		if p.names != w.v.meta.Ledger() {
+			return fail("Append", holdfast.Invalid, w.v.p.String(), "a ledger takes names and no octets, and another vault takes both", nil)
 		}
 		pos = holdfast.Position{Batch: p.Last, Hash: p.Hash}
 	}

@@ -1,0 +1,58 @@
+package restore
+
+import (
+	"testing"
+
+	"holdfast"
+	"holdfast/internal/place"
+	memplace "holdfast/internal/place/memory"
+	"holdfast/internal/vault"
+)
+
+// ledger returns a ledger of the whole history.
+func (x *aged) ledger() *memplace.Place {
+	x.t.Helper()
+	p := memplace.New(x.clock)
+	o := x.options()
+	o.Place = p
+	_, err := vault.Create(x.t.Context(), o, vault.Meta{Vault: holdfast.NewID(nil), Store: storeID, Name: "names", Kind: vault.KindLedger, Created: x.began})
+	fine(x.t, err)
+	x.write(p, nil)
+	return p
+}
+
+// upTo returns a vault that ends before the first change that is named.
+func (x *aged) upTo(what string) *memplace.Place {
+	x.t.Helper()
+	x.ends = x.seqs[what]
+	defer func() { x.ends = 0 }()
+	return x.without()
+}
+
+// TestAVaultBesideALedger: octets come from the vault, in whatever order both are named, and nothing is lost that it has.
+func TestAVaultBesideALedger(t *testing.T) {
+	x := newAged(t)
+	for _, places := range [][]place.Place{{x.place, x.ledger()}, {x.ledger(), x.place}} {
+		e, rep := x.restore(Options{}, places...)
+		if !rep.Whole() || len(rep.Damage) > 0 || len(x.prunedOf(e)) > 0 {
+			t.Errorf("%+v, pruned are %v", rep, x.prunedOf(e))
+		}
+	}
+}
+
+// TestALedgerNamesWhatAVaultLacks: a vault that ends early does not know it; beside a ledger the restore names each item that is lost, with its ETag, and has the history of the others.
+func TestALedgerNamesWhatAVaultLacks(t *testing.T) {
+	x := newAged(t)
+	early := x.upTo("athree")
+	if _, rep := x.restore(Options{}, early); !rep.Whole() {
+		t.Fatalf("the vault alone cannot know: %+v", rep.Losses)
+	}
+	_, rep := x.restore(Options{}, early, x.ledger())
+	lost := map[string]string{}
+	for _, l := range rep.Losses {
+		lost[l.Name] = l.ETag
+	}
+	if len(lost) != 2 || lost["a"] != holdfast.HashOf([]byte("three")).String() || lost["d"] != holdfast.HashOf([]byte("one")).String() {
+		t.Fatalf("lost are %v", lost)
+	}
+}
