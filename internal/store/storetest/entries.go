@@ -19,6 +19,7 @@ var entryTests = []clause{
 	{"S3_ARetryMeetsItsOwnWrite", testReplay},
 	{"S3_AUIDStandsOnce", testUID},
 	{"S3_AMoveIsADeleteAndAPut", testMove},
+	{"S3_AReversalGoesThroughStatesOfItsOwn", testReversal},
 	{"S3_Quota", testQuota},
 	{"S3_ItemNumbers", testItemNumbers},
 }
@@ -62,6 +63,8 @@ func testEntryForm(k *kit) {
 	bad("a collection's own entry with a name", func(e *holdfast.Entry) { e.Kind = holdfast.KindCollection })
 	bad("an account's record elsewhere", func(e *holdfast.Entry) { e.Kind = holdfast.KindAccount })
 	bad("another kind as the account's record", func(e *holdfast.Entry) { e.Collection, e.Name = k.a.ID, holdfast.RecordAccount })
+	bad("a reversal's record elsewhere", func(e *holdfast.Entry) { e.Kind = holdfast.KindReversal })
+	bad("another kind as a reversal's record", func(e *holdfast.Entry) { e.Collection, e.Name = k.a.ID, holdfast.ReversalName(k.m.ID()) })
 	bad("properties out of order", func(e *holdfast.Entry) {
 		e.Properties = holdfast.Properties{{Space: "b", Local: "b", XML: []byte("<b/>")}, {Space: "a", Local: "a", XML: []byte("<a/>")}}
 	})
