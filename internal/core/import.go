@@ -79,10 +79,15 @@ func (s *Service) PutMany(ctx context.Context, p holdfast.Principal, q PutManyRe
 	if err != nil {
 		return nil, err
 	}
+	return s.putMany(ctx, p, p.Actor(), c, q)
+}
+
+// putMany is PutMany once it is known that the principal may.
+func (s *Service) putMany(ctx context.Context, p holdfast.Principal, by holdfast.Actor, c holdfast.Collection, q PutManyRequest) ([]ItemResult, error) {
 	if len(q.Items) > holdfast.MaxGroup {
 		return nil, fail("PutMany", holdfast.TooLarge, c.Name, "too many items at once")
 	}
-	m := many{s: s, p: p, q: q, c: c, results: make([]ItemResult, len(q.Items)), uids: map[string]bool{}, names: map[string]bool{}}
+	m := many{s: s, p: p, by: by, q: q, c: c, results: make([]ItemResult, len(q.Items)), uids: map[string]bool{}, names: map[string]bool{}}
 	for i := range q.Items {
 		if err := m.add(ctx, i); err != nil {
 			return m.results, err
@@ -95,6 +100,7 @@ func (s *Service) PutMany(ctx context.Context, p holdfast.Principal, q PutManyRe
 type many struct {
 	s       *Service
 	p       holdfast.Principal
+	by      holdfast.Actor
 	q       PutManyRequest
 	c       holdfast.Collection
 	results []ItemResult
@@ -117,7 +123,7 @@ func (m *many) add(ctx context.Context, i int) error {
 			return err
 		}
 	}
-	e := m.s.entry(m.p.Actor(), holdfast.OpPut, kind, m.c.ID, x.Name, x.Body, nil)
+	e := m.s.entry(m.by, holdfast.OpPut, kind, m.c.ID, x.Name, x.Body, nil)
 	e.ContentType, e.Index = x.ContentType, index
 	ok, err := m.place(ctx, i, &e)
 	if err != nil || !ok {

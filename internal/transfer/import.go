@@ -37,11 +37,11 @@ func Import(ctx context.Context, s *core.Service, q Request, r io.Reader, emit f
 	if err := m.choose(ctx); err != nil {
 		return err
 	}
-	read := m.readCalendars
+	each := eachObject
 	if m.cards {
-		read = m.readCards
+		each = eachCard
 	}
-	if err := read(ctx, in); err != nil {
+	if err := each(in, int(m.s.Limits().Resource), func(f Found) error { return m.take(ctx, f) }); err != nil {
 		return err
 	}
 	return m.finish(ctx)

@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -14,43 +13,48 @@ import (
 // vcardType is the media type of what is imported.
 const vcardType = "text/vcard; charset=utf-8"
 
-// readCards cuts the file into contacts and takes each.
-func (m *importer) readCards(ctx context.Context, r io.Reader) error {
-	for piece, err := range vcard.Split(r, int(m.s.Limits().Resource)) {
-		if err == nil {
-			err = m.take(ctx, piece)
-		}
+// eachCard cuts a file into contacts.
+func eachCard(r io.Reader, most int, fn func(Found) error) error {
+	n := 0
+	for piece, err := range vcard.Split(r, most) {
 		if err != nil {
+			return err
+		}
+		if piece.Kind != vcard.JunkPiece {
+			n++
+		}
+		if err := fn(foundCard(piece, n, most)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *importer) take(ctx context.Context, piece vcard.Piece) error {
-	at := spot{line: piece.Line}
-	if piece.Kind != vcard.JunkPiece {
-		m.totals.Items++
-		at.item, at.kind = m.totals.Items, kindCard
-	}
+func foundCard(piece vcard.Piece, n, most int) Found {
+	f := Found{Item: n, Line: piece.Line, Kind: kindCard, Raw: piece.Octets}
 	switch piece.Kind {
 	case vcard.JunkPiece:
-		return m.refuse(at, "", &holdfast.Error{Kind: holdfast.Invalid, Rule: "supported-address-data", Text: "this text is not a vCard: " + excerpt(piece.Octets)})
+		f.Item, f.Kind = 0, ""
+		f.Err = &holdfast.Error{Kind: holdfast.Invalid, Rule: "supported-address-data", Text: "this text is not a vCard: " + excerpt(piece.Octets)}
+		return f
 	case vcard.LargePiece:
-		return m.refuse(at, "", &holdfast.Error{Kind: holdfast.TooLarge, Rule: "max-resource-size",
-			Text: fmt.Sprintf("the contact is larger than %d octets", m.s.Limits().Resource)})
+		f.Err = &holdfast.Error{Kind: holdfast.TooLarge, Rule: "max-resource-size", Text: fmt.Sprintf("the contact is larger than %d octets", most)}
+		return f
 	}
 	octets, mends, refusal := vcard.Mend(piece.Octets)
 	if refusal != nil {
-		return m.refuse(at, "", refusalError(refusal))
+		f.Err = refusalError(refusal)
+		return f
 	}
 	index, refusal := vcard.Judge(octets, vcard.Limits{})
 	if refusal != nil {
-		return m.refuse(at, "", refusalError(refusal))
+		f.Err = refusalError(refusal)
+		return f
 	}
 	name, other := nameOf(index.UID, ".vcf")
-	return m.add(ctx, waiting{at: at, uid: index.UID, what: strings.Join(mends, "; "),
-		item: core.Item{Name: name, Other: other, ContentType: vcardType, Body: octets}})
+	f.UID, f.What = index.UID, strings.Join(mends, "; ")
+	f.As = core.Item{Name: name, Other: other, ContentType: vcardType, Body: octets}
+	return f
 }
 
 func refusalError(r *vcard.Refusal) error {

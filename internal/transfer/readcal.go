@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -16,11 +15,12 @@ import (
 // calendarType is the media type of what is imported.
 const calendarType = "text/calendar; charset=utf-8"
 
-// readCalendars cuts the file into calendar objects, one for each UID, and takes each.
-func (m *importer) readCalendars(ctx context.Context, r io.Reader) error {
-	for piece, err := range ical.Split(r, ical.SplitLimits{Object: int(m.s.Limits().Resource)}) {
+// eachObject cuts a file into calendar objects, one for each UID.
+func eachObject(r io.Reader, most int, fn func(Found) error) error {
+	n := 0
+	for piece, err := range ical.Split(r, ical.SplitLimits{Object: most}) {
 		if err == nil {
-			err = m.takeObject(ctx, piece)
+			err = foundObject(piece, &n, fn)
 		}
 		if err != nil {
 			return err
@@ -29,37 +29,37 @@ func (m *importer) readCalendars(ctx context.Context, r io.Reader) error {
 	return nil
 }
 
-func (m *importer) takeObject(ctx context.Context, piece ical.Piece) error {
-	at := spot{line: piece.Line}
+func foundObject(piece ical.Piece, n *int, fn func(Found) error) error {
+	f := Found{Line: piece.Line, Raw: piece.Octets}
 	switch piece.Kind {
 	case ical.NotePiece:
-		return m.emit(Event{Note: &Note{m.q.File, fmt.Sprintf("line %d: %s", piece.Line, piece.Why)}})
+		f.Note = fmt.Sprintf("line %d: %s", piece.Line, piece.Why)
+		return fn(f)
 	case ical.JunkPiece:
-		return m.refuse(at, "", &holdfast.Error{Kind: holdfast.Invalid, Rule: string(ical.SupportedCalendarData), Text: strings.TrimSuffix(piece.Why, ".") + ": " + excerpt(piece.Octets)})
+		f.Err = &holdfast.Error{Kind: holdfast.Invalid, Rule: string(ical.SupportedCalendarData), Text: strings.TrimSuffix(piece.Why, ".") + ": " + excerpt(piece.Octets)}
+		return fn(f)
 	}
-	m.totals.Items++
-	at.item = m.totals.Items
 	objects, refusal := mendObject(piece.Octets, piece.Zone)
 	if refusal != nil {
-		return m.refuse(at, "", refusalOf(refusal))
+		*n++
+		f.Item, f.Err = *n, refusalOf(refusal)
+		return fn(f)
 	}
-	for i, x := range objects {
-		if i > 0 { // one UID stood for several things
-			m.totals.Items++
-			at.item = m.totals.Items
-		}
+	kind := ""
+	for _, x := range objects { // more than one where one UID stood for several things
+		*n++
+		f := Found{Item: *n, Line: piece.Line, Kind: kind, Raw: piece.Octets}
 		_, index, refusal := ical.Judge(x.Octets, ical.Limits{})
+		f.UID = index.UID
 		if refusal != nil {
-			if err := m.refuse(at, index.UID, refusalOf(refusal)); err != nil {
-				return err
-			}
-			continue
+			f.Err = refusalOf(refusal)
+		} else {
+			kind = index.Kind
+			name, other := nameOf(index.UID, ".ics")
+			f.Kind, f.What = kind, strings.Join(x.Mends, "; ")
+			f.As = core.Item{Name: name, Other: other, ContentType: calendarType, Body: x.Octets}
 		}
-		at.kind = index.Kind
-		name, other := nameOf(index.UID, ".ics")
-		err := m.add(ctx, waiting{at: at, uid: index.UID, what: strings.Join(x.Mends, "; "),
-			item: core.Item{Name: name, Other: other, ContentType: calendarType, Body: x.Octets}})
-		if err != nil {
+		if err := fn(f); err != nil {
 			return err
 		}
 	}

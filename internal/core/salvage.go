@@ -1,0 +1,128 @@
+package core
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+
+	"holdfast"
+	"holdfast/internal/store"
+)
+
+// Trace is one change of a member of an address book or calendar, or the deletion of such a collection (Name "").
+type Trace struct {
+	*holdfast.Change                     // its Body is valid until the function that it is given to returns
+	In               holdfast.Collection // as it is now, or was last
+	Path             string              // of what was changed, as it is or was last
+	There            bool                // its collection is there
+}
+
+// Traces calls fn with every change of the members of an account's address books and calendars, oldest first, those that are gone included, and with octets. It reads the whole journal, in snapshots that are short.
+func (p *Past) Traces(ctx context.Context, fn func(Trace) error) error {
+	for after, more := uint64(0), true; more; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		err := p.within(ctx, func(snap store.Snapshot) (err error) {
+			tree, err := readTreeOfAll(snap, p.owner)
+			if err != nil {
+				return err
+			}
+			from := after
+			err = snap.Changes(p.owner, after, tracePage, WithBody, func(ch *holdfast.Change) error {
+				after = ch.Seq
+				c := tree.all[ch.Collection]
+				deleted := ch.Name == "" && ch.Op == holdfast.OpDelete
+				if c.Type != holdfast.TypeAddressbook && c.Type != holdfast.TypeCalendar || ch.Name == "" && !deleted {
+					return nil
+				}
+				return fn(Trace{Change: ch, In: c, Path: tree.pathOf(ch.Collection, ch.Name), There: tree.there(ch.Collection)})
+			})
+			more = after > from
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tracePage is how many changes are read with their octets in one snapshot.
+const tracePage = 250
+
+// Books returns an account's address books and calendars that are there, by path.
+func (p *Past) Books(ctx context.Context) (paths []string, books []holdfast.Collection, err error) {
+	err = p.within(ctx, func(snap store.Snapshot) error {
+		tree, err := readTreeOfAll(snap, p.owner)
+		for _, id := range slices.SortedFunc(maps.Keys(tree.all), func(a, b holdfast.ID) int { return cmp.Compare(tree.path(a), tree.path(b)) }) {
+			c := tree.all[id]
+			if (c.Type == holdfast.TypeAddressbook || c.Type == holdfast.TypeCalendar) && tree.there(id) {
+				paths, books = append(paths, tree.path(id)), append(books, c)
+			}
+		}
+		return err
+	})
+	return paths, books, err
+}
+
+// Octets returns what a change put. Errors: NotFound (nothing, or retention has let go of it).
+func (p *Past) Octets(ctx context.Context, seq uint64) (contentType string, body []byte, err error) {
+	err = p.within(ctx, func(snap store.Snapshot) error {
+		ch, err := changeAt(snap, p.owner, seq, WithBody|WithType)
+		if err == nil && (ch.Op != holdfast.OpPut || ch.Pruned) {
+			err = fail("Octets", holdfast.NotFound, p.owner.String(), "the octets were let go of by retention")
+		}
+		if err == nil {
+			contentType, body = ch.ContentType, ch.Body
+		}
+		return err
+	})
+	return contentType, body, err
+}
+
+// Who names who made a change, as [Version] has it.
+func (p *Past) Who(ctx context.Context, a holdfast.Actor) (by, device string, err error) {
+	err = p.within(ctx, func(snap store.Snapshot) (err error) {
+		by, device, err = newNames().of(snap, a)
+		return err
+	})
+	return by, device, err
+}
+
+// Add puts new members into a collection, and does nothing else: a name that is taken gets no new version, a UID that another live member has is refused with
+// UIDConflict, unless the octets are the same. The operator may do so while the account, or a device, waits for what that device has seen: what it alone had comes in before anybody is let go
+// on, and whoever comes then lists more than there was, never less. Not while the store and a vault differ on which history counts: what is added could go with the one that loses.
+//
+// Errors: NotFound, TooLarge (more than MaxGroup), InDoubt, Unavailable, Full. Each item's own are in its result.
+func (p *Past) Add(ctx context.Context, collection holdfast.ID, items []Item, dry bool) ([]ItemResult, error) {
+	s := p.s
+	person, err := s.person(ctx, p.owner.String())
+	if err != nil {
+		return nil, err
+	}
+	if err := p.mayAdd(person); err != nil {
+		return nil, err
+	}
+	c, ok := person.tree[collection]
+	if !ok || collection == p.owner {
+		return nil, fail("Add", holdfast.NotFound, collection.String(), "there is no such collection")
+	}
+	items = slices.Clone(items)
+	for i := range items {
+		items[i].Instead = holdfast.Hash{}
+	}
+	return s.putMany(ctx, holdfast.Principal{Account: p.owner}, p.by, c, PutManyRequest{Owner: p.owner, Collection: collection, Items: items, DryRun: dry})
+}
+
+func (p *Past) mayAdd(person *Person) error {
+	s := p.s
+	if person.State != holdfast.Active || p.by != (holdfast.Actor{}) {
+		return s.usable(holdfast.Principal{Account: p.by.Account, Device: p.by.Device}, person)
+	}
+	if d := s.doubt.of(person.ID); !d.Since.IsZero() && d.Vault != "" {
+		return fail("Add", holdfast.InDoubt, person.Email, "the vault "+d.Vault+" has another history of this account; settle first which one counts: holdfast incident show "+person.Email)
+	}
+	return nil
+}

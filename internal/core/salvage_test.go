@@ -1,0 +1,54 @@
+package core_test
+
+import (
+	"testing"
+
+	"holdfast"
+	"holdfast/internal/core"
+)
+
+// TestAddWhileInDoubt shows that an operator may add to an account that waits, and that nothing else is let through by it: its owner's way to its past and its devices wait on, no version is replaced, and a quarrel of histories is settled first.
+func TestAddWhileInDoubt(t *testing.T) {
+	h := newPast(t)
+	h.mustPut(t, "2.vcf", "u2 x")
+	mine, err := h.s.Past(t.Context(), h.p, h.p.Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.check(t, h.after)
+	past, err := h.s.PastOf(t.Context(), h.p.Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	items := []core.Item{{Name: "9.vcf", Body: []byte("u9 y")}, {Name: "2.vcf", Body: []byte("u8 y")}, {Name: "8.vcf", Body: []byte("u2 y"), Instead: holdfast.HashOf([]byte("u2 x"))}}
+	if _, err := mine.Add(t.Context(), h.book, items, false); !holdfast.IsKind(err, holdfast.InDoubt) {
+		t.Fatalf("its owner's device added to an account in doubt: %v", err)
+	}
+	got, err := past.Add(t.Context(), h.book, items, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0].Outcome != core.Created || !holdfast.IsKind(got[1].Err, holdfast.Exists) || !holdfast.IsKind(got[2].Err, holdfast.UIDConflict) {
+		t.Errorf("added as %+v", got)
+	}
+	again, err := past.Add(t.Context(), h.book, items[:1], false)
+	if err != nil || again[0].Outcome != core.Same {
+		t.Errorf("the same again: %+v, %v", again, err)
+	}
+	if _, _, err := h.s.Put(t.Context(), h.p, core.PutRequest{Place: h.place("3.vcf"), Body: []byte("u3 x")}); !holdfast.IsKind(err, holdfast.InDoubt) {
+		t.Errorf("a device wrote to an account in doubt: %v", err)
+	}
+	n := 0
+	if err := past.Traces(t.Context(), func(x core.Trace) error { n++; return nil }); err != nil || n != 2 {
+		t.Errorf("%d changes of members: %v", n, err)
+	}
+	if err := h.s.Settle(t.Context(), h.p.Account); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.s.Diverged(t.Context(), h.p.Account, "attic", 9, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := past.Add(t.Context(), h.book, items[:1], false); !holdfast.IsKind(err, holdfast.InDoubt) {
+		t.Errorf("added while a vault has another history: %v", err)
+	}
+}
