@@ -44,7 +44,7 @@ func TestFullDisk(t *testing.T) {
 	s := start(t, o)
 	account := people(t, s, 1)[0]
 	w := load.NewWriter(dial(t, s), account, 1, 1)
-	w.Strict = true
+	w.Strict, w.Guarded = true, true
 	before := load.Run(t.Context(), []*load.Writer{w}, load.Bounds{Count: 500})
 	if len(before.Errors) > 0 || before.Done != 500 {
 		t.Fatal(before.Errors, before.Refused)

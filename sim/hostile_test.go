@@ -31,7 +31,7 @@ type neighbour struct {
 
 func newNeighbour(t *testing.T, s *server.Server, a load.Account) *neighbour {
 	w := load.NewWriter(dial(t, s), a, 1, 1)
-	w.Strict = true
+	w.Strict, w.Guarded = true, true
 	n := &neighbour{w: w, stop: make(chan struct{}), done: make(chan error, 1)}
 	go func() { n.done <- n.work() }()
 	return n
@@ -199,7 +199,7 @@ func TestTooManyConnections(t *testing.T) {
 		dial(t, s)
 	}
 	late := load.NewWriter(dial(t, s), accounts[1], 1, 2)
-	late.Strict = true
+	late.Strict, late.Guarded = true, true
 	if status, err := late.Step(); err != nil || status >= 300 {
 		t.Errorf("who came last got %d, %v", status, err)
 	}

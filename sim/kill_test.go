@@ -36,7 +36,7 @@ func TestKill(t *testing.T) {
 	var writers []*load.Writer
 	for i, a := range people(t, s, killers) {
 		w := load.NewWriter(dial(t, s), a, seed, uint64(i))
-		w.Strict, w.Deletes = true, 10
+		w.Strict, w.Guarded, w.Deletes = true, true, 10
 		writers = append(writers, w)
 	}
 	k := &killing{t: t, rand: r, seen: make([]int, len(writers))}

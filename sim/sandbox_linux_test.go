@@ -112,7 +112,7 @@ func working(t *testing.T, dir string) []*call {
 	s := start(t, server.Options{Data: filepath.Join(dir, "data"), Wrap: []string{"strace", "-f", "-qq", "-s", "256", "-e", "trace=all", "-e", "signal=none", "-o", trace},
 		Env: map[string]string{"HOLDFAST_VAULT_SEGMENT_AGE": "1s", "HOLDFAST_VAULT_SEAL": "200ms", "HOLDFAST_VAULT_HEAD": "200ms"}})
 	w := load.NewWriter(dial(t, s), people(t, s, 1)[0], 1, 1)
-	w.Strict = true
+	w.Strict, w.Guarded = true, true
 	if r := load.Run(t.Context(), []*load.Writer{w}, load.Bounds{Count: 100}); len(r.Errors) > 0 || r.Done != 100 {
 		t.Fatal(r.Done, r.Errors, r.Refused)
 	}

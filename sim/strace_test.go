@@ -80,7 +80,7 @@ func traced(t *testing.T, bin string) ([]*call, []string) {
 	var writers []*load.Writer
 	for i, a := range people(t, s, 32) {
 		w := load.NewWriter(dial(t, s), a, 1, uint64(i))
-		w.Strict = true
+		w.Strict, w.Guarded = true, true
 		writers = append(writers, w)
 	}
 	put := func(list []*load.Writer, count int64) {

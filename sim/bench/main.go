@@ -132,7 +132,7 @@ func writers(ctx context.Context, addr string, accounts []load.Account, strict b
 			return nil, err
 		}
 		list[i] = load.NewWriter(c, a, uint64(time.Now().UnixNano()), uint64(i))
-		list[i].Strict = strict
+		list[i].Strict, list[i].Guarded = strict, strict
 	}
 	return list, nil
 }
