@@ -175,7 +175,7 @@ func (x *reversing) commit(ctx context.Context, entries []holdfast.Entry, condit
 	return r, err
 }
 
-// prepare plans what is to be done, as things are in a snapshot. The account's directory is read anew: names that are bound there are not free.
+// prepare plans what is to be done, as things are in a snapshot.
 func (x *reversing) prepare(snap store.Snapshot) (err error) {
 	if x.plan, err = x.planTree(snap); err != nil {
 		return err
