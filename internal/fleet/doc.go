@@ -7,5 +7,5 @@
 // A [Person] is the memory outside of the devices: every edit, what was acknowledged of it, every deletion that was meant. Whatever a device drops is held against
 // that memory at once. [Run] plays a seeded plan of people's acts on a server; the same seed plans the same acts. [Judge] finds edits that were lost.
 //
-// Memory is bounded by the plan: about 250 octets for each act, and a kilobyte for each item on each device.
+// Memory is bounded by the plan: about 250 octets for each act, and one to two kilobytes for each item on each device.
 package fleet
