@@ -8,6 +8,7 @@ import (
 	"holdfast"
 	"holdfast/internal/control"
 	"holdfast/internal/place"
+	"holdfast/internal/registry"
 	"holdfast/internal/relay"
 	"holdfast/internal/vault"
 )
@@ -57,6 +58,14 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 		return rep, err
 	}
 	defer r.Close()
+	survey := func() ([]vault.Damage, error) { return v.Survey(ctx) }
+	if engine {
+		beside, stop := context.WithCancel(ctx)
+		defer stop()
+		if survey, err = k.surveyBeside(beside, *e); err != nil {
+			return rep, err
+		}
+	}
 	x := &verifier{k: k, rep: &rep, fn: fn, engine: engine, end: max(end.Batch, shipped)}
 	if err := r.Accounts(ctx, func(h *vault.History) error { return x.account(ctx, h) }); err != nil {
 		return rep, err
@@ -66,7 +75,7 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 			return rep, err
 		}
 	}
-	damage, err := v.Survey(ctx)
+	damage, err := survey()
 	if err != nil {
 		return rep, err
 	}
@@ -80,6 +89,23 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 	err = k.scrubs.note(rep)
 	k.see()
 	return rep, err
+}
+
+// surveyBeside begins to open every object of a vault, on what other processors there are, and returns what waits for the result. Where that is not called the work ends with ctx.
+func (k *keeper) surveyBeside(ctx context.Context, e registry.Entry) (wait func() ([]vault.Damage, error), err error) {
+	v, err := k.openDamaged(ctx, e) // of its own: what one has read the other need not believe
+	if err != nil {
+		return nil, err
+	}
+	var damage []vault.Damage
+	var failed error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer v.Close()
+		damage, failed = v.Survey(ctx)
+	}()
+	return func() ([]vault.Damage, error) { <-done; return damage, failed }, nil
 }
 
 // verifier is one run of Verify.

@@ -208,3 +208,19 @@ func TestFirstVaultDir(t *testing.T) {
 		t.Errorf("a data directory that is the working directory: %s, %v", got, err)
 	}
 }
+
+// TestNoLimitIsALimit: where the help says what 0 means, 0 is taken.
+func TestNoLimitIsALimit(t *testing.T) {
+	c, err := Load(Source{Environ: []string{"HOLDFAST_DATA=" + t.TempDir(), "HOLDFAST_SCRUB_RATE=0", "HOLDFAST_LIMITS_QUOTA=0"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range c.Keys() {
+		if !strings.Contains(k.Help, "0: no limit") {
+			continue
+		}
+		if _, err := Load(Source{Environ: []string{"HOLDFAST_DATA=" + t.TempDir(), k.Env() + "=0"}}); err != nil {
+			t.Errorf("%s: its help says what 0 means, and 0 is refused: %v", k.Name, err)
+		}
+	}
+}

@@ -44,7 +44,7 @@ func main() {
 	flag.BoolVar(&o.million, "million", false, "also ten changes among 1,000,000 contacts, and a store of 1,000,000 changes rebuilt: some minutes more")
 	flag.StringVar(&o.bin, "bin", "", "the `PROGRAM` to measure; default: it is built")
 	flag.StringVar(&o.dir, "dir", "", "where data is written; default: a temporary `DIR`ectory. It should be on the disk that is of interest")
-	flag.StringVar(&o.only, "only", "", "measure only these, of limits,put,vault,phone,events,fleet,idle,drill,peers (`LIST` with commas); drill is a part of vault")
+	flag.StringVar(&o.only, "only", "", "measure only these, of limits,put,vault,phone,events,fleet,idle,drill,scrub,peers (`LIST` with commas); drill is a part of vault")
 	flag.BoolVar(&o.serveBare, "serve-bare", false, "be the bare handler (the benchmark starts it itself)")
 	flag.Parse()
 	if err := run(&o); err != nil {
@@ -106,7 +106,7 @@ func (b *bench) all(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 		skip bool
-	}{{"limits", b.limits, false}, {"put", b.puts, false}, {"vault", b.vaults, false}, {"phone", b.phones, false}, {"events", b.events, false}, {"fleet", b.fleets, false}, {"idle", b.idle, false}, {"drill", b.drills, b.only == ""}, {"peers", b.allPeers, !b.peers}} {
+	}{{"limits", b.limits, false}, {"put", b.puts, false}, {"vault", b.vaults, false}, {"phone", b.phones, false}, {"events", b.events, false}, {"fleet", b.fleets, false}, {"idle", b.idle, false}, {"drill", b.drills, b.only == ""}, {"scrub", b.scrubs, b.quick && b.only == ""}, {"peers", b.allPeers, !b.peers}} {
 		if part.skip || b.only != "" && !contains(b.only, part.name) {
 			continue
 		}
