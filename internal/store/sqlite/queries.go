@@ -53,6 +53,7 @@ const (
 	qItems
 	qChangeAt
 	qChangesAfter
+	qBodiesAfter
 	qChangesBack
 	qOutbox
 	qIsErased
@@ -84,8 +85,11 @@ const (
 	nQueries
 )
 
-// resourceWidth is the number of resourceColumns.
-const resourceWidth = 15
+// Numbers of resourceColumns and changeColumns.
+const (
+	resourceWidth = 15
+	changeWidth   = 24
+)
 
 // Columns that several statements share, so that one function scans them.
 const (
@@ -157,6 +161,7 @@ var queries = [nQueries]string{
 
 	qChangeAt:       `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq=?2`,
 	qChangesAfter:   `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq LIMIT ?3`,
+	qBodiesAfter:    `SELECT ` + changeColumns + `, h.body FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq LIMIT ?3`,
 	qChangesBack:    `SELECT ` + changeColumns + ` FROM changes h WHERE h.acct=?1 AND h.seq>?2 ORDER BY h.seq DESC`,
 	qIsErased:       `SELECT 1 FROM erased WHERE aid=?1`,
 	qErasing:        `SELECT acct FROM erased WHERE aid=?1`,
