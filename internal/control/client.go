@@ -239,10 +239,18 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 
 // send returns the body of a good answer, and the error that a bad one says.
 func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (io.ReadCloser, error) {
+	return c.sendTyped(ctx, method, path, "", body)
+}
+
+// sendTyped is send with a media type.
+func (c *Client) sendTyped(ctx context.Context, method, path, contentType string, body io.Reader) (io.ReadCloser, error) {
 	traced, began := c.watch(ctx)
 	req, err := http.NewRequestWithContext(traced, method, "http://holdfast"+path, body)
 	if err != nil {
 		return nil, err
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
 	}
 	resp, err := c.http.Do(req)
 	began()

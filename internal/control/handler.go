@@ -76,6 +76,7 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("POST /v1/accounts/{ref}/import", h.one(h.importFile))
 	m.HandleFunc("POST /v1/accounts/{ref}/takeover", h.one(h.takeOver))
 	m.HandleFunc("GET /v1/accounts/{ref}/export", h.one(h.export))
+	m.HandleFunc("POST /v1/accounts/{ref}/salvage", h.one(h.salvage))
 	m.HandleFunc("POST /v1/accounts/{ref}/shares", answer(h.share))
 	m.HandleFunc("DELETE /v1/accounts/{ref}/shares", answer(h.unshare))
 	m.HandleFunc("GET /v1/accounts/{ref}/history", answer(h.history))

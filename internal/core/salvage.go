@@ -50,7 +50,7 @@ func (p *Past) Traces(ctx context.Context, fn func(Trace) error) error {
 }
 
 // tracePage is how many changes are read with their octets in one snapshot.
-const tracePage = 250
+const tracePage = 100
 
 // Books returns an account's address books and calendars that are there, by path.
 func (p *Past) Books(ctx context.Context) (paths []string, books []holdfast.Collection, err error) {
@@ -125,4 +125,43 @@ func (p *Past) mayAdd(person *Person) error {
 		return fail("Add", holdfast.InDoubt, person.Email, "the vault "+d.Vault+" has another history of this account; settle first which one counts: holdfast incident show "+person.Email)
 	}
 	return nil
+}
+
+// Holds tells what kinds of collections of an account a device is known to hold: those that it was seen in, and the one of which it has proof. One that the store does not have may be of either kind, and so may what a device holds
+// that the store never saw.
+func (s *Service) Holds(ctx context.Context, account, device holdfast.ID) (contacts, calendars bool, err error) {
+	snap, err := s.snapshot(ctx, account)
+	if err != nil {
+		return false, false, err
+	}
+	defer snap.Close()
+	tree, err := readTreeOfAll(snap, account)
+	if err != nil {
+		return false, false, err
+	}
+	seen, err := snap.Sightings(account)
+	if err != nil {
+		return false, false, err
+	}
+	for id := range tree.all {
+		seen = append(seen, s.seen.of(seenKey{device, id}))
+	}
+	strange := true
+	add := func(id holdfast.ID) {
+		c, known := tree.all[id]
+		contacts = contacts || !known || c.Type == holdfast.TypeAddressbook
+		calendars = calendars || !known || c.Type == holdfast.TypeCalendar
+	}
+	for _, x := range seen {
+		if x.Device == device && !x.Collection.IsZero() {
+			add(x.Collection)
+			strange = false
+		}
+	}
+	for _, e := range s.doubt.of(account).Evidence {
+		if e.Device == device {
+			add(e.Collection)
+		}
+	}
+	return contacts || strange, calendars || strange, nil
 }

@@ -52,3 +52,30 @@ func TestAddWhileInDoubt(t *testing.T) {
 		t.Errorf("added while a vault has another history: %v", err)
 	}
 }
+
+// TestWhatADeviceHolds shows that a device is taken to hold what it was seen in, what it has proof of, and anything where the store never saw it.
+func TestWhatADeviceHolds(t *testing.T) {
+	for name, x := range map[string]struct {
+		seen                bool
+		token               func(*past) string
+		contacts, calendars bool
+	}{
+		"never seen":                         {false, func(h *past) string { return h.after }, true, true},
+		"seen in an address book":            {true, func(h *past) string { return h.after }, true, false},
+		"proof of a collection that is lost": {true, func(h *past) string { return h.lostToken }, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newPast(t)
+			if x.seen {
+				if _, _, _, err := h.sync(t, h.book, "", 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			h.check(t, x.token(h))
+			contacts, calendars, err := h.s.Holds(t.Context(), h.p.Account, h.p.Device)
+			if err != nil || contacts != x.contacts || calendars != x.calendars {
+				t.Errorf("contacts %v, calendars %v, %v", contacts, calendars, err)
+			}
+		})
+	}
+}

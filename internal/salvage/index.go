@@ -14,7 +14,8 @@ type index struct {
 	items  map[place]*item
 	byUID  map[label][]*item
 	byName map[label][]*item
-	gone   map[holdfast.ID]deletion // collections, by their deletion
+	bySum  map[holdfast.Hash][]*item // of which a version's octets are not known any more
+	gone   map[holdfast.ID]deletion  // collections, by their deletion
 }
 
 type place struct {
@@ -47,6 +48,7 @@ type version struct {
 	set   []uint64
 	photo bool
 	sum   holdfast.Hash
+	lost  bool // its octets are not there any more
 }
 
 // deletion is when something was deleted, and by whom; a zero seq: it was not.
@@ -90,7 +92,7 @@ func (i *item) earlier(f *facts) *version {
 
 // readIndex reads the account's history.
 func readIndex(ctx context.Context, past *core.Past) (*index, error) {
-	x := &index{items: map[place]*item{}, byUID: map[label][]*item{}, byName: map[label][]*item{}, gone: map[holdfast.ID]deletion{}}
+	x := &index{items: map[place]*item{}, byUID: map[label][]*item{}, byName: map[label][]*item{}, bySum: map[holdfast.Hash][]*item{}, gone: map[holdfast.ID]deletion{}}
 	err := past.Traces(ctx, func(t core.Trace) error {
 		x.trace(t)
 		return nil
@@ -115,7 +117,10 @@ func (x *index) trace(t core.Trace) {
 			f = facts{sum: t.ETag}
 		}
 		i := x.put(at, &f, card, t.Seq)
-		i.path, i.there = t.Path, t.There
+		i.newest().lost = t.Pruned
+		if i.path, i.there = t.Path, t.There; f.kind == "" {
+			x.bySum[f.sum] = append(x.bySum[f.sum], i)
+		}
 	}
 }
 
@@ -124,7 +129,7 @@ func deletionBy(t core.Trace) deletion { return deletion{t.Seq, t.Actor, t.At} }
 // put takes a version in.
 func (x *index) put(at place, f *facts, card bool, seq uint64) *item {
 	i := x.items[at]
-	if i == nil {
+	if i == nil || !i.live && i.uid != f.uid && f.kind != "" { // what was deleted is another thing than what has its name now
 		i = &item{place: at, there: true}
 		x.items[at] = i
 	}
@@ -139,7 +144,7 @@ func (x *index) put(at place, f *facts, card bool, seq uint64) *item {
 			i.keys = append(i.keys, k)
 		}
 	}
-	v := version{seq, f.set, f.photo, f.sum}
+	v := version{seq: seq, set: f.set, photo: f.photo, sum: f.sum}
 	if n := len(i.versions); n > 0 && slices.Equal(i.versions[n-1].set, v.set) {
 		v.set = i.versions[n-1].set // one copy of what is the same
 	}
@@ -168,7 +173,7 @@ type finding struct {
 func (x *index) find(f *facts, card bool) finding {
 	same := x.byUID[label{card, f.uid}]
 	named := x.byName[label{card, f.name}]
-	named = named[max(0, len(named)-maxNamesakes):]
+	named = slices.Concat(named[max(0, len(named)-maxNamesakes):], x.bySum[f.sum])
 	for _, list := range [][]*item{same, named} {
 		if g, ok := known(list, f, true); ok {
 			return g
@@ -202,6 +207,9 @@ func (x *index) find(f *facts, card bool) finding {
 // known finds what says all that something says, among items that are there or among those that are not.
 func known(list []*item, f *facts, present bool) (finding, bool) {
 	for _, i := range list {
+		if i.present() && i.newest().lost { // it is there by name alone: what says it is not there already
+			continue
+		}
 		if i.present() == present && i.newest().covers(f) {
 			if present {
 				return finding{Already, i, i.newest()}, true

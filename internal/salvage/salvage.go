@@ -63,6 +63,7 @@ type Item struct {
 // Counts are how many items of each result there are.
 type Counts struct {
 	Items    int `json:"items"`
+	Contacts int `json:"contacts"` // among them
 	Already  int `json:"already"`
 	Older    int `json:"older"`
 	Restored int `json:"restored"`
@@ -169,10 +170,13 @@ func (r *Run) take(ctx context.Context, file string, f transfer.Found) error {
 	if f.Item > 0 {
 		r.counts.Items++
 	}
+	card := f.Kind == "VCARD"
+	if card {
+		r.counts.Contacts++
+	}
 	if f.Err != nil {
 		return r.refuse(t, f.Raw, f.Err)
 	}
-	card := f.Kind == "VCARD"
 	says, ok := factsOf(f.As.Body, card)
 	if !ok {
 		return r.refuse(t, f.Raw, fail(holdfast.Invalid, "", "it cannot be read"))

@@ -23,6 +23,7 @@ type house struct {
 	p    holdfast.Principal
 	book holdfast.ID
 	cal  holdfast.ID
+	e    *memory.Engine
 }
 
 func newHouse(t testing.TB) *house {
@@ -34,7 +35,7 @@ func newHouse(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{s: s, p: holdfast.Principal{Account: a.ID}}
+	h := &house{s: s, p: holdfast.Principal{Account: a.ID}, e: e}
 	for path, id := range map[string]*holdfast.ID{"addressbooks/default": &h.book, "calendars/default": &h.cal} {
 		at, err := s.Locate(t.Context(), h.p, a.ID, strings.Split(path, "/"))
 		if err != nil {
@@ -150,6 +151,11 @@ func TestWhatAnItemIs(t *testing.T) {
 		"deleted, and has another UID":     {func(h *house) { h.put(t, h.book, "1.vcf", full); h.remove(t, h.book, "1.vcf") }, android, Offered},
 		"deleted, and changed on a device": {func(h *house) { h.put(t, h.book, "1.vcf", card("a", "Ann")); h.remove(t, h.book, "1.vcf") }, card("a", "Ann", "TEL:7"), Restored},
 		"deleted with its address book":    {func(h *house) { h.put(t, h.cal, "1.ics", event("a", "x")); h.remove(t, h.cal, "") }, event("a", "x"), Offered},
+		"deleted, and its name has another": {func(h *house) {
+			h.put(t, h.book, "1.vcf", card("a", "Ann"))
+			h.remove(t, h.book, "1.vcf")
+			h.put(t, h.book, "1.vcf", card("b", "Bea"))
+		}, card("a", "Ann"), Offered},
 		"stored again under another name": {func(h *house) {
 			h.put(t, h.book, "1.vcf", card("a", "Ann"))
 			h.remove(t, h.book, "1.vcf")
@@ -308,5 +314,46 @@ func TestInterrupted(t *testing.T) {
 	some := len(h.live(t))
 	if n, _ := h.salvage(t, Request{}, "f", file.String()); some == 0 || some == 600 || n.Restored != 600-some || n.Already != some {
 		t.Errorf("%d were there, then %+v", some, n)
+	}
+}
+
+// TestPruned shows that a version whose octets retention let go of is known by their hash.
+func TestPruned(t *testing.T) {
+	for _, deleted := range []bool{false, true} {
+		h := newHouse(t)
+		first := card("a", "Ann", "TEL:1")
+		h.put(t, h.book, "1.vcf", first)
+		want := Offered
+		if deleted {
+			h.remove(t, h.book, "1.vcf")
+		} else {
+			h.put(t, h.book, "1.vcf", card("a", "Ann", "TEL:2"))
+			want = Older
+		}
+		past, err := h.s.PastOf(t.Context(), h.p.Account)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var seqs []uint64
+		if err := past.Traces(t.Context(), func(x core.Trace) error {
+			if x.ETag == holdfast.HashOf([]byte(first)) {
+				seqs = append(seqs, x.Seq)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if n, _, err := h.e.Prune(t.Context(), h.p.Account, seqs); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		if _, items := h.salvage(t, Request{}, "f", first); items[0].Result != want {
+			t.Errorf("deleted %v: %+v", deleted, items)
+		}
+		if !deleted {
+			continue
+		}
+		if _, items := h.salvage(t, Request{WithDeleted: true}, "f", first); items[0].Result != Restored || len(h.live(t)) != 1 {
+			t.Errorf("what was deleted did not come back: %+v", items)
+		}
 	}
 }
