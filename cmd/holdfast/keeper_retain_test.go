@@ -19,7 +19,7 @@ import (
 
 // TestWhoIsAskedBeforeTheStoreLetsGo: every vault of the policy, and one that does not end together with the store; where there is none, nothing goes.
 func TestWhoIsAskedBeforeTheStoreLetsGo(t *testing.T) {
-	list := []registry.Entry{{Name: "local", Kind: kindDir}, {Name: "friend", Kind: kindRemote}, {Name: "attic", Kind: kindDir}, {Name: "shed", Kind: kindDir}}
+	list := []registry.Entry{{Name: "local", Kind: kindDir}, {Name: "friend", Kind: kindRemote}, {Name: "attic", Kind: kindDir}, {Name: "shed", Kind: kindDir}, {Name: "book", Kind: kindLedger}}
 	local := relay.VaultStatus{Name: "local", SameDomain: []string{"engine"}}
 	friend, attic := relay.VaultStatus{Name: "friend"}, relay.VaultStatus{Name: "attic"}
 	shed := relay.VaultStatus{Name: "shed", SameDomain: []string{"local"}} // it has the label of one that lies on the store's disk
@@ -35,6 +35,7 @@ func TestWhoIsAskedBeforeTheStoreLetsGo(t *testing.T) {
 		{"without a vault in the policy", nil, []relay.VaultStatus{local, attic}, "attic"},
 		{"none on another disk", []string{"local"}, []relay.VaultStatus{local, shed}, ""},
 		{"in whichever order", []string{"local"}, []relay.VaultStatus{shed, local}, ""},
+		{"a ledger, which has no octets", []string{"local"}, []relay.VaultStatus{local, {Name: "book"}}, ""},
 		{"no vault", nil, nil, ""},
 	} {
 		names, held := chooseRetained(x.policy, list, x.status)
