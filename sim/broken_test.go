@@ -25,6 +25,8 @@ var alarms = []alarm{
 	{"a drill that asks a vault only for what it has", "internal/drill/compare.go", "a.Seq < due {", "a.Seq < min(due, 0) {", "TestAVaultThatKeepsNothing"},
 	{"a drill that passes over damage", "internal/drill/drill.go", "for _, x := range rep.Damage {", "for _, x := range rep.Damage[:0] {", "TestWhatRotsIsFound"},
 	{"a scrub that does not hash octets again", "internal/scrub/scrub.go", "if sound && holdfast.HashOf(c.Body) != c.ETag {", "if sound && false {", "TestWhatRotsInTheEngineIsMended"},
+	{"an old version that goes before a drill has proven what is left", "internal/vault/purge.go", "if unproven > 0 {", "if unproven > 0 && false {", "TestWhatKeepsAPruning"},
+	{"an old version that goes before its time", "internal/vault/purge.go", "waited < v.o.KeepPruned {", "waited < min(0, v.o.KeepPruned) {", "TestWhatKeepsAPruning"},
 	{"a vault that is late and nobody is told", "cmd/holdfast/watch.go", "case v.LagChanges > 0 && lag >= late*3/4:", "case false:", "TestWhatIsWrongWithAVault"},
 }
 
