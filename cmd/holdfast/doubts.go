@@ -16,8 +16,9 @@ import (
 // seen must not forget that with the rest, and a change to the journal would make the copies harder to compare.
 const doubtsName = "doubts.json"
 
-// doubtsFormat is the newest format of that file that this program knows.
-const doubtsFormat = 1
+// doubtsFormat is the newest format of that file that this program knows. Format 1 knew nothing of devices that are held by themselves: a program that knows no other must not read
+// this one, as it would let them go.
+const doubtsFormat = 2
 
 type doubtsFile struct {
 	Format int          `json:"format"`

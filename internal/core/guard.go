@@ -252,18 +252,17 @@ func (s *Service) recall(ctx context.Context, w *watched, p holdfast.Principal, 
 	if w.acts = acts; len(acts) > 0 {
 		w.last = acts[len(acts)-1].at
 	}
-	err = snap.List(owner, holdfast.RecordBurstPrefix, 0, WithBody, func(r *holdfast.Resource) error {
-		if r.Kind != holdfast.KindBurst {
-			return nil
-		}
-		rec, err := holdfast.DecodeBurst(r.Body)
-		if err == nil && rec.Device == p.Device && !w.last.IsZero() && !rec.At.Before(since) {
+	bursts, err := readBursts(snap, owner)
+	if err != nil {
+		return err
+	}
+	for _, rec := range bursts.list {
+		if rec.Device == p.Device && !w.last.IsZero() && !rec.At.Before(since) {
 			w.burst, w.acts = rec.ID, nil
 		}
-		return err
-	})
-	w.known = err == nil
-	return err
+	}
+	w.known = true
+	return nil
 }
 
 // actOf judges a change by itself: a member that went, or that took the place of an earlier version.
