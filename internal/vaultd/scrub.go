@@ -81,7 +81,7 @@ func (s *Scrubber) Run(ctx context.Context) {
 
 // Once reads everything once.
 func (s *Scrubber) Once(ctx context.Context) (ScrubReport, error) {
-	x := &scrub{g: s.Guard, pace: pace{clock: s.Guard.o.Clock, rate: s.Rate, began: s.Guard.o.Clock.Now()}}
+	x := &scrub{g: s.Guard, pace: pace{clock: s.Guard.o.Clock, rate: s.Rate, last: s.Guard.o.Clock.Now()}}
 	if x.pace.rate <= 0 {
 		x.pace.rate = 32 << 20
 	}
@@ -241,22 +241,43 @@ func (x *scrub) covered(name string, last uint64) error {
 	return err
 }
 
-// pace keeps a reading at a rate.
+// pace keeps a reading at a rate. What was not read in a slow stretch is not made up for: no second has more than the rate and one read.
 type pace struct {
 	clock clock.Clock
 	rate  int64
-	began time.Time
-	read  int64
+	last  time.Time // up to when the debt is paid
+	debt  float64   // octets that were read ahead of the rate
 }
 
-// took waits as long as so many octets should have taken.
+const (
+	least   = 10 * time.Millisecond // the shortest rest: a timer is not much more exact
+	maxRest = 2 * time.Second       // one piece of a rest, as a clock may jump
+)
+
+// took rests until n octets more are due.
 func (p *pace) took(ctx context.Context, n int64) error {
-	p.read += n
-	due := time.Duration(float64(p.read) / float64(p.rate) * float64(time.Second))
-	if ahead := due - p.clock.Now().Sub(p.began); ahead > 10*time.Millisecond && ahead < time.Hour {
-		return clock.Sleep(ctx, p.clock, ahead)
+	p.pay()
+	p.debt += float64(n)
+	for rest := p.owed(); rest >= least; rest = p.owed() {
+		step := min(rest, maxRest)
+		if err := clock.Sleep(ctx, p.clock, step); err != nil {
+			return err
+		}
+		p.debt = max(0, p.debt-step.Seconds()*float64(p.rate)) // not what the clock says: it may have been set back
+		p.last = p.clock.Now()
 	}
 	return ctx.Err()
+}
+
+// pay takes off the debt what was due since.
+func (p *pace) pay() {
+	now := p.clock.Now()
+	p.debt = max(0, p.debt-max(0, now.Sub(p.last).Seconds())*float64(p.rate))
+	p.last = now
+}
+
+func (p *pace) owed() time.Duration {
+	return time.Duration(p.debt / float64(p.rate) * float64(time.Second))
 }
 
 type paced struct {
