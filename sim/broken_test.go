@@ -27,6 +27,10 @@ var alarms = []alarm{
 	{"a scrub that does not hash octets again", "internal/scrub/scrub.go", "if sound && holdfast.HashOf(c.Body) != c.ETag {", "if sound && false {", "TestWhatRotsInTheEngineIsMended"},
 	{"an old version that goes before a drill has proven what is left", "internal/vault/purge.go", "if unproven > 0 {", "if unproven > 0 && false {", "TestWhatKeepsAPruning"},
 	{"an old version that goes before its time", "internal/vault/purge.go", "waited < v.o.KeepPruned {", "waited < min(0, v.o.KeepPruned) {", "TestWhatKeepsAPruning"},
+	{"a burst that is not judged", "internal/core/guard.go", "if all >= s.guard.limits.All || reset {", "if true {\n\t\treturn false, nil\n\t}\n\tif reset {", "TestWhatIsABurst"},
+	{"a burst by a share of everything", "internal/core/guard.go", "return here*100 >= s.guard.limits.Share*were, nil", "return were < 0, nil", "TestWhatIsABurst"},
+	{"a reset device that deletes", "internal/core/guard.go", "return ok && now.Sub(at) <= g.limits.Window", "return ok && now.Before(at)", "TestAResetDeviceThatDeletesIsABurst"},
+	{"what a device did before a restart", "internal/core/guard.go", "x.deleted+x.overwritten == 0 || x.at.Before(since)", "true", "TestWhatIsABurst"},
 	{"a vault that is late and nobody is told", "cmd/holdfast/watch.go", "case v.LagChanges > 0 && lag >= late*3/4:", "case false:", "TestWhatIsWrongWithAVault"},
 }
 

@@ -22,23 +22,31 @@ func burstOf(snap store.Snapshot, account, id holdfast.ID) (holdfast.BurstRecord
 	return rec, err
 }
 
-// burstFinder finds the changes of a burst: what its device deleted and overwrote, until it was quiet for the window. What it moved lives elsewhere, and is no part of it; neither is what it made.
+// burstFinder finds the changes of a burst: what its device deleted and overwrote, until it was quiet for the window. What it moved lives elsewhere, and is no part of it; neither is what it made, save in the place of what it deleted.
 type burstFinder struct {
 	rec    holdfast.BurstRecord
 	snap   store.Snapshot
 	owner  holdfast.ID
 	last   time.Time
 	group  []*holdfast.Change // of the device, in one group
-	moves  bool               // something in the group was put beside what was deleted
 	chosen spans
-	ended  bool
+	ended  bool // the device was quiet for the window, and then was not
 }
 
 // burstSpans returns the changes of a burst. within opens a snapshot for each part.
 func burstSpans(ctx context.Context, owner holdfast.ID, rec holdfast.BurstRecord, within func(context.Context, func(store.Snapshot) error) error) (spans, error) {
+	b, err := findBurst(ctx, owner, rec, within)
+	if err != nil {
+		return nil, err
+	}
+	return b.chosen, nil
+}
+
+// findBurst follows a burst to its end: where its device comes again after it was quiet, where the journal ends, or where so many changes in a row were made after the window that it is no clock which jumped.
+func findBurst(ctx context.Context, owner holdfast.ID, rec holdfast.BurstRecord, within func(context.Context, func(store.Snapshot) error) error) (*burstFinder, error) {
 	b := &burstFinder{rec: rec, owner: owner, last: rec.Began}
 	for from := rec.First - 1; !b.ended; {
-		n := 0
+		n, over := 0, true
 		err := within(ctx, func(snap store.Snapshot) (err error) {
 			b.snap = snap
 			var page []*holdfast.Change
@@ -48,6 +56,7 @@ func burstSpans(ctx context.Context, owner holdfast.ID, rec holdfast.BurstRecord
 				return nil
 			})
 			for n = 0; n < len(page) && err == nil && !b.ended; n++ {
+				over = over && b.after(page[n])
 				err = b.add(page[n])
 			}
 			return err
@@ -55,11 +64,16 @@ func burstSpans(ctx context.Context, owner holdfast.ID, rec holdfast.BurstRecord
 		if err != nil {
 			return nil, err
 		}
-		if from += uint64(n); n < historyPage {
+		if from += uint64(n); n < historyPage || over {
 			break
 		}
 	}
-	return b.chosen, nil
+	return b, nil
+}
+
+// after tells whether a change was made when the burst was over, if nothing of it came between. The record's beginning is rounded down.
+func (b *burstFinder) after(ch *holdfast.Change) bool {
+	return ch.At.Sub(b.last) > b.rec.Window+time.Second
 }
 
 func (b *burstFinder) add(ch *holdfast.Change) error {
@@ -72,36 +86,22 @@ func (b *burstFinder) add(ch *holdfast.Change) error {
 	}
 	list := b.group
 	b.group = nil
-	deletes, puts := 0, 0
-	for _, x := range list {
-		if x.Op == holdfast.OpDelete {
-			deletes++
-		} else {
-			puts++
-		}
+	acts, err := actsOf(b.snap, b.owner, list)
+	if err != nil {
+		return err
 	}
-	if deletes > 0 && puts > 0 {
-		return nil // a MOVE
-	}
-	for _, x := range list {
-		a := actOf(x)
-		if a.deleted+a.overwritten == 0 {
+	for i, x := range list {
+		counts := acts[i].deleted+acts[i].overwritten > 0
+		if !counts && (len(list) > 1 || x.Kind < holdfast.KindAddress || !b.chosen.contain(x.Prev)) {
 			continue
 		}
-		if a.overwritten > 0 && !b.chosen.contain(x.Prev) {
-			was, err := changeAt(b.snap, b.owner, x.Prev, 0)
-			if err != nil {
-				return err
-			}
-			if was.Op != holdfast.OpPut {
-				continue // it was made anew, and nothing was lost by it
-			}
-		}
-		if x.At.Sub(b.last) > b.rec.Window+time.Second { // the record's beginning is rounded down
+		if b.after(x) {
 			b.ended = true
 			return nil
 		}
-		b.last = x.At
+		if counts {
+			b.last = x.At
+		}
 		if n := len(b.chosen); n > 0 && b.chosen[n-1].last == x.Seq-1 {
 			b.chosen[n-1].last = x.Seq
 			continue
@@ -134,6 +134,16 @@ func readBursts(snap store.Snapshot, account holdfast.ID) (bursts, error) {
 		err = nil
 	}
 	return out, err
+}
+
+// newestOf returns the burst of an actor that began last, by the order of changes; nil: it has none.
+func (bs *bursts) newestOf(by holdfast.Actor) (out *holdfast.BurstRecord) {
+	for i := range bs.list {
+		if x := &bs.list[i]; x.Account == by.Account && x.Device == by.Device && (out == nil || x.First > out.First) {
+			out = x
+		}
+	}
+	return out
 }
 
 // of returns the burst that a change belongs to; zero for none.

@@ -27,7 +27,11 @@ func (s *Service) Copy(ctx context.Context, p holdfast.Principal, t Transfer) (h
 	if t.From.Owner != t.To.Owner {
 		return s.cross(ctx, p, t, &to, false)
 	}
-	return s.transfer(ctx, p, t, []holdfast.ID{t.To.Collection}, func(g *holdfast.Group, made bool) error { return s.copyResource(p, g, t, made, &to, &src) })
+	receipt, err := s.transfer(ctx, p, t, []holdfast.ID{t.To.Collection}, func(g *holdfast.Group, made bool) error { return s.copyResource(p, g, t, made, &to, &src) })
+	if err == nil && !receipt.Created && !receipt.Replay {
+		s.done(ctx, p, t.To.Owner, act{seq: receipt.Seq, collection: t.To.Collection, overwritten: 1})
+	}
+	return receipt, err
 }
 
 func (s *Service) copyResource(p holdfast.Principal, g *holdfast.Group, t Transfer, made bool, to *holdfast.Collection, src *holdfast.Resource) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/store"
 )
 
 // GuardLimits say when deletions and overwritings by one device are a burst, which is kept, told and undone in one step. It is never refused: a phone that is told that it may not delete drops its copy
@@ -229,55 +230,101 @@ func (s *Service) recall(ctx context.Context, w *watched, p holdfast.Principal, 
 	}
 	defer snap.Close()
 	since := a.at.Add(-s.guard.limits.Window)
-	var acts []act
-	for to, n := a.seq-1, 0; to > 0 && n < maxRecall; n += recallPage {
-		from := to - min(to, recallPage)
-		var page []act
-		old := false
-		err := snap.Changes(owner, from, int(to-from), 0, func(c *holdfast.Change) error {
-			old = old || c.At.Before(since)
-			if x := actOf(c); c.Actor.Device == p.Device && x.deleted+x.overwritten > 0 && !c.At.Before(since) {
-				page = append(page, x)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		acts = append(page, acts...)
-		if to = from; old {
-			break
-		}
+	done, err := doneBefore(snap, p.Actor(), owner, a.seq, since)
+	if err != nil {
+		return err
 	}
-	if w.acts = acts; len(acts) > 0 {
-		w.last = acts[len(acts)-1].at
+	acts, err := actsOf(snap, owner, done)
+	if err != nil {
+		return err
+	}
+	w.acts = slices.DeleteFunc(acts, func(x act) bool { return x.deleted+x.overwritten == 0 || x.at.Before(since) })
+	if n := len(w.acts); n > 0 {
+		w.last = w.acts[n-1].at
 	}
 	bursts, err := readBursts(snap, owner)
 	if err != nil {
 		return err
 	}
-	for _, rec := range bursts.list {
-		if rec.Device == p.Device && !w.last.IsZero() && !rec.At.Before(since) {
-			w.burst, w.acts = rec.ID, nil
+	if rec := bursts.newestOf(p.Actor()); rec != nil {
+		b, err := findBurst(ctx, owner, *rec, func(_ context.Context, fn func(store.Snapshot) error) error { return fn(snap) })
+		if err != nil {
+			return err
+		}
+		if !b.ended && a.at.Sub(b.last) <= s.guard.limits.Window {
+			w.burst, w.acts, w.last = rec.ID, nil, b.last
 		}
 	}
 	w.known = true
 	return nil
 }
 
-// actOf judges a change by itself: a member that went, or that took the place of an earlier version.
-func actOf(c *holdfast.Change) (a act) {
-	a = act{at: c.At, seq: c.Seq, collection: c.Collection}
+// doneBefore returns what an actor did in whole groups below a seq, in its order, at least back to a moment. Where more was done to the account than maxRecall since, it begins later.
+func doneBefore(snap store.Snapshot, by holdfast.Actor, owner holdfast.ID, seq uint64, since time.Time) (out []*holdfast.Change, err error) {
+	for to, n, old := seq-1, 0, false; to > 0 && n < maxRecall && !old; n += recallPage {
+		from := to - min(to, recallPage)
+		var page []*holdfast.Change
+		err := snap.Changes(owner, from, int(to-from), 0, func(c *holdfast.Change) error {
+			old = old || c.At.Before(since)
+			if x := *c; c.Actor == by {
+				page = append(page, &x)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		out, to = append(page, out...), from
+	}
+	return out, nil
+}
+
+// actsOf judges what one device did, group by group; each change has its act, which is of nothing where nothing went. A member went that was deleted, or that other octets took the place of. What was moved lives elsewhere, what was made anew took
+// nobody's place, and new properties leave the octets as they were. A collection that was deleted is as many deletions as it has members. It is the one rule for what is counted and for what is found again.
+func actsOf(snap store.Snapshot, owner holdfast.ID, list []*holdfast.Change) ([]act, error) {
+	out := make([]act, len(list))
+	for from := 0; from < len(list); {
+		to := from + 1
+		for list[to-1].More > 0 && to < len(list) {
+			to++
+		}
+		moved := slices.ContainsFunc(list[from:to], func(c *holdfast.Change) bool { return c.Op == holdfast.OpPut }) &&
+			slices.ContainsFunc(list[from:to], func(c *holdfast.Change) bool { return c.Op == holdfast.OpDelete })
+		for i := from; i < to; i++ {
+			out[i] = act{at: list[i].At, seq: list[i].Seq, collection: list[i].Collection}
+			if moved {
+				continue
+			}
+			if err := out[i].judge(snap, owner, list[i]); err != nil {
+				return nil, err
+			}
+		}
+		from = to
+	}
+	return out, nil
+}
+
+// judge says what went with a change that moved nothing.
+func (a *act) judge(snap store.Snapshot, owner holdfast.ID, c *holdfast.Change) error {
 	switch {
 	case c.Kind == holdfast.KindCollection && c.Op == holdfast.OpDelete:
-		a.deleted = 1
+		x, err := snap.Collection(c.Collection)
+		if a.deleted = max(1, int(x.Items)); err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+			return err
+		}
 	case c.Kind < holdfast.KindAddress:
 	case c.Op == holdfast.OpDelete:
 		a.deleted = 1
 	case c.Prev != 0:
-		a.overwritten = 1
+		was, err := changeAt(snap, owner, c.Prev, 0)
+		if err != nil {
+			return err
+		}
+		if was.Op == holdfast.OpPut && (was.ETag != c.ETag || was.PropsHash == c.PropsHash) {
+			a.overwritten = 1
+		}
 	}
-	return a
+	return nil
 }
 
 // noticed takes a new burst.

@@ -59,6 +59,52 @@ func (g *guarded) overwrite(t *testing.T, from, to int) {
 	}
 }
 
+// move moves contacts, and label gives them a property: nothing is lost by that. copyOver puts the last one's octets in the place of others.
+func (g *guarded) move(t *testing.T, from, to int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		if _, err := g.s.Move(t.Context(), g.p, core.Transfer{From: g.place(fmt.Sprintf("%03d.vcf", i)), To: g.place(fmt.Sprintf("moved-%03d.vcf", i))}); err != nil {
+			t.Fatal(err)
+		}
+		g.clock.Advance(time.Second)
+	}
+}
+
+func (g *guarded) label(t *testing.T, from, to int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		_, err := g.s.SetProperties(t.Context(), g.p, g.place(fmt.Sprintf("%03d.vcf", i)), nil, func(p holdfast.Properties) (holdfast.Properties, error) {
+			return p.With("urn:x", "label", []byte(`<label xmlns="urn:x">seen</label>`)), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.clock.Advance(time.Second)
+	}
+}
+
+func (g *guarded) copyOver(t *testing.T, from, to int) {
+	t.Helper()
+	up, err := g.s.Locate(t.Context(), g.p, g.p.Account, []string{"addressbooks"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _, err := g.s.MakeCollection(t.Context(), g.p, core.NewCollection{Owner: g.p.Account, Parent: up.Collection.ID, Name: "other", Type: holdfast.TypeAddressbook})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := from; i < to; i++ {
+		source := core.Place{Owner: g.p.Account, Collection: other, Name: fmt.Sprintf("%03d.vcf", i)}
+		if _, _, err := g.s.Put(t.Context(), g.p, core.PutRequest{Place: source, Body: fmt.Appendf(nil, "u%d z", i)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.s.Copy(t.Context(), g.p, core.Transfer{From: source, To: g.place(source.Name), Overwrite: true}); err != nil {
+			t.Fatal(err)
+		}
+		g.clock.Advance(time.Second)
+	}
+}
+
 // TestWhatIsABurst holds the rule: 20 in one collection that are 20 % of it, or 200 in all, by one device within an hour.
 func TestWhatIsABurst(t *testing.T) {
 	for _, x := range []struct {
@@ -96,6 +142,31 @@ func TestWhatIsABurst(t *testing.T) {
 		}, 0},
 		{"200 in all", 1100, func(g *guarded, t *testing.T) { g.drop(t, 0, 200) }, 1},
 		{"199 in all", 1100, func(g *guarded, t *testing.T) { g.drop(t, 0, 199) }, 0},
+		{"moved over a restart", 90, func(g *guarded, t *testing.T) { g.move(t, 0, 40); g.restart(); g.drop(t, 40, 50) }, 0},
+		{"new properties over a restart", 90, func(g *guarded, t *testing.T) { g.label(t, 0, 40); g.restart(); g.drop(t, 40, 50) }, 0},
+		{"made anew over a restart", 90, func(g *guarded, t *testing.T) {
+			g.drop(t, 0, 8)
+			g.overwrite(t, 0, 8)
+			g.restart()
+			g.drop(t, 40, 50)
+		}, 0},
+		{"copied over a restart", 90, func(g *guarded, t *testing.T) { g.copyOver(t, 0, 10); g.restart(); g.drop(t, 40, 50) }, 1},
+		{"copied over", 90, func(g *guarded, t *testing.T) { g.copyOver(t, 0, 20) }, 1},
+		{"one that lasts longer than the window, over a restart", 90, func(g *guarded, t *testing.T) {
+			g.drop(t, 0, 20)
+			for i := range 6 {
+				g.clock.Advance(20 * time.Minute)
+				g.drop(t, 20+i, 21+i)
+			}
+			g.restart()
+			g.drop(t, 30, 60)
+		}, 1},
+		{"one after the end of another, over a restart", 90, func(g *guarded, t *testing.T) {
+			g.drop(t, 0, 20)
+			g.clock.Advance(2 * time.Hour)
+			g.restart()
+			g.drop(t, 30, 60)
+		}, 2},
 		{"the clock ten years on and back", 90, func(g *guarded, t *testing.T) {
 			g.drop(t, 0, 10)
 			g.clock.Advance(10 * 365 * 24 * time.Hour)
