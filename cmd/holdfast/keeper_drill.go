@@ -74,10 +74,10 @@ func openDrills(k *keeper, c *core.Service) (*drills, error) {
 	return &drills{k: k, core: c, book: book, busy: func() bool { return false }, turn: make(chan struct{}, 1)}, nil
 }
 
-// dir is where drills restore to.
+// dir is where the next drill restores to. Others may write where drill.dir lies, so the name there cannot be foreseen.
 func (d *drills) dir() string {
 	if d.k.c.Drill.Dir != "" {
-		return filepath.Join(d.k.c.Drill.Dir, "holdfast-drill-"+d.k.store.String())
+		return filepath.Join(d.k.c.Drill.Dir, drillPrefix(d.k.store)+"-"+holdfast.NewID(nil).String())
 	}
 	return filepath.Join(d.k.c.Data, drillDirName)
 }
@@ -223,8 +223,9 @@ func (d *drills) begin(ctx context.Context, e registry.Entry, batch uint64, h ho
 // finish runs what was begun, and keeps what came of it.
 func (b *begun) finish(ctx context.Context, fn func(control.DrillProgress)) (drill.Result, error) {
 	d, res := b.d, b.res
-	o := drill.Options{ID: res.ID, Name: b.e.Name, KeyUsed: res.KeyUsed, Trust: b.key, Live: d.k.engine, Batch: res.Batch, Chosen: b.chosen, Open: d.open, Dir: d.dir(), Derive: core.DeriveBy(judges(d.k.c)), Log: d.k.log,
-		Pace: d.pace(), Progress: func(n int64) { fn(control.DrillProgress{Changes: n}) }}
+	dir := d.dir()
+	o := drill.Options{ID: res.ID, Name: b.e.Name, KeyUsed: res.KeyUsed, Trust: b.key, Live: d.k.engine, Batch: res.Batch, Chosen: b.chosen, Open: d.open, Dir: dir, Derive: core.DeriveBy(judges(d.k.c)), Log: d.k.log,
+		Pace: d.pace(dir), Progress: func(n int64) { fn(control.DrillProgress{Changes: n}) }}
 	var proofs []drill.Proof
 	var err error
 	var began vault.Head // the newest one: what it names, and all before it, was read
@@ -300,11 +301,11 @@ func (d *drills) open(ctx context.Context, dir string, fill bool) (store.Engine,
 }
 
 // pace returns what a drill waits by: it yields to people, and ends before it fills the disk.
-func (d *drills) pace() func(context.Context) error {
+func (d *drills) pace(dir string) func(context.Context) error {
 	p := &drill.Pace{Clock: clock.System, Busy: d.busy, Share: min(1, float64(d.k.c.Drill.Share)/100)}
 	return func(ctx context.Context) error {
-		if s, err := vfs.FreeSpace(d.dir()); err == nil && s.Free < d.k.c.Drill.Reserve {
-			return &holdfast.Error{Op: "drill", Kind: holdfast.Full, Ref: d.dir(), Text: fmt.Sprintf("%s are free, and a drill leaves %s; drill.dir names another disk", octets(s.Free), octets(d.k.c.Drill.Reserve))}
+		if s, err := vfs.FreeSpace(dir); err == nil && s.Free < d.k.c.Drill.Reserve {
+			return &holdfast.Error{Op: "drill", Kind: holdfast.Full, Ref: dir, Text: fmt.Sprintf("%s are free, and a drill leaves %s; drill.dir names another disk", octets(s.Free), octets(d.k.c.Drill.Reserve))}
 		}
 		return p.Wait(ctx)
 	}

@@ -111,7 +111,7 @@ func (k *keeper) planPruning(ctx context.Context, e registry.Entry, dry bool, re
 		return nil, err
 	}
 	defer v.Close()
-	spool, err := os.MkdirTemp("", "holdfast-prune-*")
+	spool, err := workDir(k.c.Data, "prune")
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ func (k *keeper) retain(ctx context.Context) (rep retain.Report, err error) {
 		}
 		list = append(list, v)
 	}
-	spool, err := os.MkdirTemp("", "holdfast-retain-*")
+	spool, err := workDir(k.c.Data, "retain")
 	if err != nil {
 		return rep, err
 	}

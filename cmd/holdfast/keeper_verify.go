@@ -48,7 +48,7 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 	if err != nil {
 		return rep, err
 	}
-	spool, err := os.MkdirTemp("", "holdfast-verify-*")
+	spool, err := workDir(k.c.Data, "verify")
 	if err != nil {
 		return rep, err
 	}

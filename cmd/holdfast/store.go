@@ -160,6 +160,7 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 	if err != nil {
 		return err
 	}
+	clearWork(c, o.id.Store, log)
 	if !o.id.New {
 		if err := guardUpgrade(ctx, c, log); err != nil {
 			return err

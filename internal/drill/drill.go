@@ -126,7 +126,10 @@ func (d *run) all(ctx context.Context) error {
 	if err := os.RemoveAll(d.o.Dir); err != nil { // of one that was killed
 		return err
 	}
-	if err := os.MkdirAll(d.o.Dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(d.o.Dir), 0o700); err != nil {
+		return err
+	}
+	if err := os.Mkdir(d.o.Dir, 0o700); err != nil { // nobody else's: what is restored lies there in the clear
 		return err
 	}
 	rep, err := d.fill(ctx)
