@@ -212,8 +212,8 @@ func (a *app) pruneNamed(cmd *cobra.Command, name string, dry bool) error {
 }
 
 func (a *app) showPruned(p *control.PruneReport) {
-	a.printf("%s: %s of %s were replaced or deleted longer ago than %s, of %s.\n", p.Vault, count(p.Versions, "version"), octets(p.Octets), time.Duration(p.Retention*float64(time.Second)), count(p.Accounts, "account"))
-	a.printf("The vault's own time goes back %.1f days.\n", p.Counted/(24*3600))
+	a.printf("%s: %s of %s were replaced or deleted longer ago than %s, of %s.\n", p.Vault, count(p.Versions, "version"), octets(p.Octets), clock.Words(time.Duration(p.Retention*float64(time.Second))), count(p.Accounts, "account"))
+	a.printf("The vault's own time goes back %s.\n", clock.Words(time.Duration(p.Counted*float64(time.Second))))
 	if p.Passed > 0 {
 		a.printf("%s passed over, as its history is not whole, or not the one that old heads name\n", count(p.Passed, "account"))
 	}

@@ -62,11 +62,30 @@ func (k *keeper) Repair(ctx context.Context, name string, q control.VaultRepair,
 	k.log.Info("a vault was repaired", "vault", name, "damaged", len(rep.Damaged), "packs", len(rep.Packs), "changes", rep.Changes, "anew", anew)
 	found, err := k.Verify(ctx, name, true, func(f control.VaultFinding) {
 		if len(rep.Findings) < maxFindings {
+			f.Account = k.called(f.Account)
 			rep.Findings = append(rep.Findings, describeFinding(f))
 		}
 	})
 	rep.Left = found.Findings
 	return rep, err
+}
+
+// called is what people call an account of which a finding says the id; the id where that is not known.
+func (k *keeper) called(id string) string {
+	of, err := holdfast.ParseID(id)
+	if err != nil {
+		return id
+	}
+	snap, err := k.engine.Snapshot(context.Background())
+	if err != nil {
+		return id
+	}
+	defer snap.Close()
+	a, err := snap.Account(of)
+	if err != nil || a.Email == "" {
+		return id
+	}
+	return a.Email
 }
 
 // openDamaged opens a vault of the list to repair it.
@@ -138,7 +157,7 @@ func (a *app) repairVault(cmd *cobra.Command, name string, q control.VaultRepair
 		if a.json {
 			err = a.printJSON("vault.repair", rep)
 		} else {
-			a.showRepaired(&rep)
+			a.showRepaired(&rep, q.From)
 		}
 		if err == nil && rep.Left > 0 {
 			err = &exitError{code: exitNegative}
@@ -147,7 +166,7 @@ func (a *app) repairVault(cmd *cobra.Command, name string, q control.VaultRepair
 	})
 }
 
-func (a *app) showRepaired(rep *control.VaultRepairReport) {
+func (a *app) showRepaired(rep *control.VaultRepairReport, from string) {
 	for _, name := range rep.Damaged {
 		a.printf("was damaged: %s\n", name)
 	}
@@ -159,4 +178,12 @@ func (a *app) showRepaired(rep *control.VaultRepairReport) {
 	}
 	a.printf("%s: %s damaged, %s written, with %s that had been missing; left: %d.\n", rep.Vault, count(int64(len(rep.Damaged)), "object"), count(int64(len(rep.Packs)), "pack"),
 		count(int64(rep.Changes), "change"), rep.Left)
+	if rep.Left == 0 {
+		return
+	}
+	if from == "" {
+		a.printf("What is left is sound neither in this vault nor in the living service. Another vault may have it: holdfast vault repair %s --from OTHER\n", rep.Vault)
+	}
+	a.printf("What is damaged in the living service is named, and mended out of its vaults, by: holdfast scrub\n" +
+		"What no copy has a phone may still have: export there, and then: holdfast salvage EMAIL --from FILE\n")
 }

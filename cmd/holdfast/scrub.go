@@ -194,7 +194,7 @@ func engineConditions(s scrub.State, c *config.Config, now time.Time) (found []n
 	}
 	if age := now.Sub(since); !since.IsZero() && age > c.Scrub.Within {
 		found = append(found, notice.Condition{Key: "scrub.engine", Severity: notice.Warning, Title: "The living store was not read through for too long", Measure: age.Seconds(), Since: since.Add(c.Scrub.Within),
-			Text: fmt.Sprintf("That was last done %s, and must be done within %s: damage there would go unnoticed. Do it now: holdfast scrub; a higher scrub.rate makes it faster", ago(s.Last != nil, since), inDays(c.Scrub.Within))})
+			Text: fmt.Sprintf("That was last done %s, and must be done within %s: damage there would go unnoticed. Do it now: holdfast scrub; a higher scrub.rate makes it faster", ago(s.Last != nil, since), clock.Words(c.Scrub.Within))})
 	}
 	return found
 }

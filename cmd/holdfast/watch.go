@@ -320,7 +320,7 @@ func (w *watcher) scrubs(now time.Time) (found []notice.Condition) {
 		}
 		if age := now.Sub(since); age >= 2*w.c.Vault.Scrub {
 			found = append(found, notice.Condition{Key: "scrub." + e.Name, Severity: notice.Warning, Title: fmt.Sprintf("The vault %s was not read through for too long", e.Name), Measure: age.Seconds(), Since: since.Add(2 * w.c.Vault.Scrub),
-				Text: fmt.Sprintf("That was last done %s, and is due each %s: damage there would go unnoticed. Look why: holdfast vault scrub %s", ago(known, since), inDays(w.c.Vault.Scrub), e.Name)})
+				Text: fmt.Sprintf("That was last done %s, and is due each %s: damage there would go unnoticed. Look why: holdfast vault scrub %s", ago(known, since), clock.Words(w.c.Vault.Scrub), e.Name)})
 		}
 	}
 	return found

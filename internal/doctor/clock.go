@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"holdfast/internal/clock"
 )
 
 // wrongTimes follows from every clock that cannot be trusted.
@@ -48,7 +50,7 @@ func (d *doctor) newest(ctx context.Context, now time.Time) (Check, bool) {
 	if ahead <= d.c.Doctor.ClockOff {
 		return Check{}, false
 	}
-	return failed(fmt.Sprintf("the newest stored change is of %s, %v from now", stamp(*d.status.Newest), ahead.Round(time.Second)),
+	return failed(fmt.Sprintf("the newest stored change is of %s, %v from now", stamp(*d.status.Newest), clock.Words(ahead)),
 		"Either the clock was ahead when that was stored, or it is behind now. "+wrongTimes, "Compare the clock with another one. "+keepTime), true
 }
 
@@ -65,7 +67,7 @@ func (d *doctor) fileClock(_ context.Context, now time.Time) (Check, bool) {
 	if off.Abs() <= d.c.Doctor.ClockOff {
 		return Check{}, false
 	}
-	return warn(fmt.Sprintf("a file that is written now is dated %s by the file system, %v off", stamp(t), off.Round(time.Second)),
+	return warn(fmt.Sprintf("a file that is written now is dated %s by the file system, %v off", stamp(t), clock.Words(off)),
 		"The disk is another machine's, and one of both clocks is wrong. "+wrongTimes, "Have both machines keep their clocks by NTP, or keep the data on a disk of this machine."), true
 }
 
@@ -105,7 +107,7 @@ func (d *doctor) jumps(_ context.Context, now time.Time) (Check, bool) {
 	if jumped < 0 {
 		way = "back"
 	}
-	return warn(fmt.Sprintf("it was put %s by %v since the server started on %s", way, jumped.Abs().Round(time.Second), stamp(*s.Since)),
+	return warn(fmt.Sprintf("it was put %s by %v since the server started on %s", way, clock.Words(jumped.Abs()), stamp(*s.Since)),
 		"What was stored before that is dated by the other time: going back to a moment may find another one.",
 		"If this machine has no clock of its own that runs while it is off, start the service after the time is known (time-sync.target, as deploy/holdfast.service does). Otherwise find out who set it."), true
 }
@@ -129,7 +131,7 @@ func (d *doctor) vaultClocks(ctx context.Context) Check {
 		case v.Err != nil:
 			silent = append(silent, v.Vault+": "+v.Err.Error())
 		case away.Abs() > d.c.Doctor.ClockOff:
-			off = append(off, fmt.Sprintf("at %s it is %s, %v off", v.Vault, stamp(v.Now), away.Round(time.Second)))
+			off = append(off, fmt.Sprintf("at %s it is %s, %v off", v.Vault, stamp(v.Now), clock.Words(away)))
 		default:
 			same = append(same, v.Vault)
 		}

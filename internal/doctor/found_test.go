@@ -41,11 +41,11 @@ func booted(o *Options, p *patient) {
 func TestClocks(t *testing.T) {
 	for _, w := range []wrong{
 		{"well", "clock", OK, "synchronised", booted},
-		{"put forward", "clock", Warn, "put forward by 2h0m0s since the server started", func(o *Options, p *patient) {
+		{"put forward", "clock", Warn, "put forward by 2 hours since the server started", func(o *Options, p *patient) {
 			booted(o, p)
 			o.SinceBoot = func() (time.Duration, bool) { return 9 * time.Hour, true }
 		}},
-		{"put back", "clock", Warn, "put back by 30m", func(o *Options, p *patient) {
+		{"put back", "clock", Warn, "put back by 30 minutes", func(o *Options, p *patient) {
 			booted(o, p)
 			o.SinceBoot = func() (time.Duration, bool) { return 11*time.Hour + 30*time.Minute, true }
 		}},

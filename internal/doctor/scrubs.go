@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"holdfast/internal/clock"
 )
 
 // scrubs says when everything that the store and each vault hold was last read, and what was found.
@@ -50,7 +52,7 @@ func (d *doctor) scrubbed(what, read, mend string, last, added *time.Time, damag
 	if last != nil {
 		text = fmt.Sprintf("%s was last read as a whole %s", what, d.ago(*last))
 	}
-	due := fmt.Sprintf("; that must be done within %s", within)
+	due := fmt.Sprintf("; that must be done within %s", clock.Words(within))
 	since := last
 	if since == nil {
 		since = added

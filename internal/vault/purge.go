@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/clock"
 )
 
 // The second step of letting go of old versions: the pack that one without them took the place of goes. Until then it is there, and stands in. Everything that is asked before it goes is asked of heads and hashes, so that a server without a key can ask it too.
@@ -90,7 +91,7 @@ func (v *Vault) keptBy(ctx context.Context, p namedPack, sound func(context.Cont
 	l := &v.ledger
 	var why []string
 	if waited := l.counted - p.at; waited < v.o.KeepPruned {
-		why = append(why, fmt.Sprintf("it has waited for %s of %s by the vault's own time", waited.Round(time.Second), v.o.KeepPruned))
+		why = append(why, fmt.Sprintf("it has waited for %s of %s by the vault's own time", clock.Words(waited), clock.Words(v.o.KeepPruned)))
 	}
 	list, err := v.membersOf(ctx, p.PackRef)
 	if err != nil {
