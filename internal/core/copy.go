@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"holdfast"
+	"holdfast/internal/store"
 )
 
 // copyPart is how many members a COPY commits at once.
@@ -176,6 +177,9 @@ func (s *Service) copyMembers(ctx context.Context, p holdfast.Principal, t Trans
 			return err
 		}
 		err = snap.List(t.From.Collection, after, copyPart, everything, func(r *holdfast.Resource) error {
+			if r.State == holdfast.Ghost {
+				return store.Hollow("Copy", r.Name)
+			}
 			e := s.entry(p.Actor(), holdfast.OpPut, r.Kind, into, r.Name, append([]byte(nil), r.Body...), r.Properties)
 			e.ContentType, e.Blob, e.Index = r.ContentType, r.Blob, r.Index()
 			g.Entries = append(g.Entries, e)

@@ -224,7 +224,8 @@ func (m *mending) examine(ctx context.Context) error {
 			err = m.look(ctx, func(snap store.Snapshot) error {
 				return snap.List(c.ID, after, pageOfItems, 0, func(r *holdfast.Resource) error {
 					n, after = n+1, strings.Clone(r.Name)
-					if r.State != holdfast.Live {
+					if r.State == holdfast.Ghost {
+						m.damaged[itemKey{c.ID, after}] = damaged{seq: r.Seq, etag: r.ETag, kind: r.Kind}
 						return nil
 					}
 					whole, err := snap.Resource(c.ID, after, store.WithBody) // by itself: one that cannot be read hides no other

@@ -2,6 +2,8 @@ package store
 
 import (
 	"fmt"
+	"math"
+	"time"
 
 	"holdfast"
 )
@@ -37,9 +39,15 @@ func Arrives(c *holdfast.Change) string {
 	return ""
 }
 
-// Hollow says that an item is there whose octets are not: they were let go of although nothing had replaced it. It is never shown as an empty one.
+// Whenever is when a ghost takes place, as nobody knows it: a listing by time must not leave it out, or devices take it for deleted.
+var Whenever = holdfast.Times{Timed: true, First: math.MinInt64, Last: math.MaxInt64}
+
+// GhostFound is what a check says of a ghost.
+const GhostFound = "it is known to be lost: its octets were in nothing that this store was restored from"
+
+// Hollow says that an item is a ghost: it is there, and its octets are nowhere. It is never shown as an empty one.
 func Hollow(op, ref string) error {
-	return Err(op, holdfast.Corrupt, ref, "the octets of what is there now were let go of, which must not be: `holdfast scrub` puts back what a vault has of them, and a PUT of the item by any of its devices makes a sound version")
+	return &holdfast.Error{Op: "store." + op, Kind: holdfast.Unavailable, Ref: ref, Retry: time.Hour, Text: "the octets of this item are known to be lost: keep your copy. Any device that has it still makes it whole by changing and saving it there, and `holdfast repair --from VAULT` by a vault that has it"}
 }
 
 // LetGo says that the octets of an earlier version are not there any more.

@@ -55,7 +55,7 @@ type Engine interface {
 	Erase(ctx context.Context, account holdfast.ID) error
 
 	// Mend puts octets back in the place of a change's whose octets are damaged: those that have exactly the hash that the change recorded. Nothing else of the store is different afterwards, and it is no change: no seq, chain or digest
-	// moves. It is durable when it returns nil. Where the change has these octets, nothing is done. Errors: NotFound (there is no such change), Invalid (the octets have another hash, or the change has none of its own),
+	// moves; a ghost is live again, found by no UID and at all times until it is written anew. It is durable when it returns nil. Where the change has these octets, nothing is done. Errors: NotFound (there is no such change), Invalid (the octets have another hash, or the change has none of its own),
 	// Corrupt (the store is damaged in more than octets, and writing could make it worse), Full, Unavailable, Fenced.
 	Mend(ctx context.Context, account holdfast.ID, seq uint64, body []byte) error
 
@@ -93,7 +93,8 @@ const MaxSnapshot = 5 * time.Second
 
 // Snapshot is a read of one moment. It is used by one goroutine at a time. What its methods return belongs to the caller; the Body of what
 // is handed to a callback is valid until the callback returns, unless cloned. What was pruned is never shown as an empty body: changes and earlier versions say that
-// they are Pruned, and a read of what is there now fails with Corrupt ([Hollow]).
+// they are Pruned. What is there now without its octets, because they came from nowhere ([Outbox].Apply alone brings it), is a ghost: listings and ChangesSince have it with
+// its State and no octets, whatever is asked for, Between whenever it is asked, ByUID never; Resource with its octets is Unavailable ([Hollow]). It counts as live in every precondition, count and digest.
 type Snapshot interface {
 	Directory
 	Tree
@@ -224,6 +225,7 @@ type Finding struct {
 	Name       string
 	Seq        uint64
 	What       string // one sentence
+	Lost       bool   // it is a ghost: known to be lost, and no damage of this store
 }
 
 // Info tells what an engine is and how it fares.

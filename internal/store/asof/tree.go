@@ -170,7 +170,11 @@ func (v *View) Resource(id holdfast.ID, name string, f store.Fields) (holdfast.R
 	if !c.items[name].live() {
 		return holdfast.Resource{}, missing("Resource", name, "resource")
 	}
-	return v.resource(a, c.items[name], f)
+	r, err := v.resource(a, c.items[name], f)
+	if err == nil && r.State == holdfast.Ghost && f&store.WithBody != 0 {
+		return holdfast.Resource{}, store.Hollow("Resource", name)
+	}
+	return r, err
 }
 
 // ByUID implements [store.Tree].
@@ -363,10 +367,9 @@ func (v *View) resource(a *account, it *item, f store.Fields) (r holdfast.Resour
 			return r, err
 		}
 		r.UID, r.Times = it.index.UID, it.index.Times
-		if r.Pruned && f&store.WithBody != 0 {
-			return holdfast.Resource{}, store.Hollow("Resource", w.Name)
+		if r.Pruned { // said of what was, and this is shown as what is
+			r.State, r.Pruned = holdfast.Ghost, false
 		}
-		r.Pruned = false // said of what was, and this is shown as what is
 		if f&store.WithBody == 0 {
 			r.Body, r.Blob = nil, nil
 		}

@@ -59,8 +59,12 @@ func (a *account) check(octets bool) (found []store.Finding) {
 			add(v, "The chain does not follow from the change before.")
 			chain = v.Chain
 		}
-		if v.Pruned && (a.current(v) || !v.Prunable()) {
+		switch {
+		case v.Pruned && !v.Prunable():
 			add(v, "The octets were let go of, and must not be.")
+		case v.Pruned && a.current(v):
+			add(v, store.GhostFound)
+			found[len(found)-1].Lost = true
 		}
 		if octets && v.Op == holdfast.OpPut && v.Blob == nil && !v.Pruned && holdfast.HashOf(v.Body) != v.ETag {
 			add(v, "The octets do not match their hash.")

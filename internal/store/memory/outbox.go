@@ -222,7 +222,11 @@ func (tx *commit) apply(c *holdfast.Change) error {
 			return err
 		}
 	}
-	if err := tx.add(col, &c.Entry); err != nil {
+	e := c.Entry
+	if c.Pruned { // nobody knows its UID, nor when it takes place
+		e.Index = holdfast.Index{Times: store.Whenever}
+	}
+	if err := tx.add(col, &e); err != nil {
 		return err
 	}
 	a.changes[len(a.changes)-1].Pruned = c.Pruned

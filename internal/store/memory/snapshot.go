@@ -205,10 +205,10 @@ func (s *snapshot) Child(parent holdfast.ID, name string) (holdfast.Collection, 
 // Resource implements [store.Tree].
 func (s *snapshot) Resource(id holdfast.ID, name string, f store.Fields) (holdfast.Resource, error) {
 	r, err := s.resource("Resource", id, name, 0, f)
-	if err != nil {
-		return r, err
+	if haunt(&r); err == nil && r.State == holdfast.Ghost && f&store.WithBody != 0 {
+		return holdfast.Resource{}, store.Hollow("Resource", name)
 	}
-	return r, whole(&r, f)
+	return r, err
 }
 
 // ResourceAt implements [store.History]; seq 0 means now.
@@ -300,21 +300,18 @@ func cut(items []*version, limit int) []*version {
 	return items
 }
 
-// whole refuses what is there now and has no octets, where they are asked for.
-func whole(r *holdfast.Resource, f store.Fields) error {
-	if r.Pruned && r.State == holdfast.Live && f&store.WithBody != 0 {
-		return store.Hollow("Resource", r.Name)
+// haunt says of what is there now and has no octets that it is a ghost.
+func haunt(r *holdfast.Resource) {
+	if r.Pruned && r.State == holdfast.Live {
+		r.State = holdfast.Ghost
 	}
 	r.Pruned = false // said of what was
-	return nil
 }
 
 // handNow is hand of what is there now.
 func handNow(items []*version, f store.Fields, fn func(*holdfast.Resource) error) error {
 	return hand(items, f, func(r *holdfast.Resource) error {
-		if err := whole(r, f); err != nil {
-			return err
-		}
+		haunt(r)
 		return fn(r)
 	})
 }

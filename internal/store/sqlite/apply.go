@@ -237,6 +237,9 @@ func (t *transaction) write(h *head, coll *collection, e *holdfast.Entry, pruned
 	h.chain = holdfast.ChainHash(h.id, h.epoch, h.seq, h.chain, e.Hash)
 	t.lsn++
 	now := next(h, e, old, t.lsn)
+	if pruned && e.Op == holdfast.OpPut { // nobody knows its UID, nor when it takes place
+		now.state, now.uid, now.times = holdfast.Ghost, "", timesOf(store.Whenever)
+	}
 	if err := t.insertChange(h, coll, e, pruned, old, now); err != nil {
 		return err
 	}

@@ -248,13 +248,19 @@ func (a *audit) members(c *collection) error {
 		if it.live() {
 			want.uid, want.times = it.uid, it.times
 		}
+		if it.state == holdfast.Ghost && d.change.Pruned {
+			want.state = it.state
+		}
 		if want != it {
 			a.find(d.change, "the index does not say what the journal says")
 		}
 		if x.IsNull(resourceWidth) == it.times.timed || it.times.timed && span != it.times.span() {
 			a.find(d.change, "the index does not find it at its time")
 		}
-		if d.change.Pruned {
+		switch {
+		case d.change.Pruned && it.state == holdfast.Ghost:
+			a.report(store.Finding{Account: a.account, Collection: c.id, Name: it.name, Seq: it.seq, What: store.GhostFound, Lost: true})
+		case d.change.Pruned:
 			a.find(d.change, "its octets were let go of, and must not be: it is there now")
 		}
 		delete(a.items, at)
@@ -294,7 +300,7 @@ func (a *audit) about(c *collection) *holdfast.Collection {
 func (a *audit) derived(c *holdfast.Collection, it item, ch *holdfast.Change) error {
 	r := it.resource(a.account, c.ID)
 	err := a.s.complete(&r, it.lsn, store.WithBody|store.WithType, &a.buf)
-	if holdfast.IsKind(err, holdfast.Corrupt) || err == nil && r.Blob != nil {
+	if holdfast.IsKind(err, holdfast.Corrupt) || err == nil && (r.Blob != nil || r.State == holdfast.Ghost) {
 		return nil // a missing change was found before
 	}
 	if err != nil {

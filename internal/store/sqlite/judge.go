@@ -44,8 +44,13 @@ func (t times) public() holdfast.Times {
 
 func (x item) live() bool { return x.seq != 0 && x.state != holdfast.Tombstone }
 
+// hash is what the collection's sum has of it. A ghost has that of the live item that it was: octets are in no digest.
 func (x item) hash(coll holdfast.ID) holdfast.Hash {
-	return holdfast.ItemHash(coll, x.name, x.seq, x.state, fromMicro(x.at), x.etag, x.phash)
+	state := x.state
+	if state == holdfast.Ghost {
+		state = holdfast.Live
+	}
+	return holdfast.ItemHash(coll, x.name, x.seq, state, fromMicro(x.at), x.etag, x.phash)
 }
 
 // scanItem reads resourceColumns.

@@ -15,7 +15,7 @@ const soundFor = time.Minute
 // Mend implements [store.Engine]. A page of the database that rotted may also hold pointers to other pages, which writing would follow: so SQLite looks at the whole structure first, while the writer is free.
 // A body of the same length is then written over the old one, in one transaction.
 func (e *Engine) Mend(ctx context.Context, account holdfast.ID, seq uint64, body []byte) error {
-	lsn, sound, err := e.mendable(ctx, account, seq, body)
+	x, sound, err := e.mendable(ctx, account, seq, body)
 	if err != nil || sound {
 		return err
 	}
@@ -26,9 +26,12 @@ func (e *Engine) Mend(ctx context.Context, account holdfast.ID, seq uint64, body
 		if err := e.sole(); err != nil {
 			return err
 		}
-		found, err := e.w.one(qMendBody, func(Stmt) {}, lsn, account, notNil(body))
+		found, err := e.w.one(qMendBody, func(Stmt) {}, x.lsn, account, notNil(body))
 		if err == nil && !found { // erased meanwhile
 			err = store.NoChange("Mend", account, seq)
+		}
+		if err == nil { // what was a ghost is live again
+			err = e.w.run(qMendGhost, x.coll, x.change.Name, x.lsn)
 		}
 		return err
 	})
@@ -53,10 +56,10 @@ func (e *Engine) soundStructure(ctx context.Context, op string) error {
 }
 
 // mendable finds a change that is to be mended; sound tells that it has these octets.
-func (e *Engine) mendable(ctx context.Context, account holdfast.ID, seq uint64, body []byte) (lsn int64, sound bool, err error) {
+func (e *Engine) mendable(ctx context.Context, account holdfast.ID, seq uint64, body []byte) (x row, sound bool, err error) {
 	snap, err := e.Snapshot(ctx)
 	if err != nil {
-		return 0, false, err
+		return x, false, err
 	}
 	defer snap.Close()
 	s := snap.(*snapshot)
@@ -65,9 +68,8 @@ func (e *Engine) mendable(ctx context.Context, account holdfast.ID, seq uint64, 
 		err = store.NoChange("Mend", account, seq)
 	}
 	if err != nil {
-		return 0, false, err
+		return x, false, err
 	}
-	var x row
 	found, err := s.one(qChangeAt, func(r Stmt) { x = scanChange(s.c, r, account) }, acct, seq)
 	if err == nil && !found {
 		err = store.NoChange("Mend", account, seq)
@@ -82,5 +84,5 @@ func (e *Engine) mendable(ctx context.Context, account holdfast.ID, seq uint64, 
 	if err == nil {
 		err = s.finish(x, store.WithBody)
 	}
-	return x.lsn, err == nil && !x.change.Pruned && bytes.Equal(x.change.Body, body), err
+	return x, err == nil && !x.change.Pruned && bytes.Equal(x.change.Body, body), err
 }

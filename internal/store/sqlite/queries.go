@@ -44,6 +44,7 @@ const (
 	qNewTimes
 	qInsertChange
 	qMendBody
+	qMendGhost
 	qPruneBody
 	qResource
 	qResourceByUID
@@ -148,7 +149,8 @@ var queries = [nQueries]string{
 	qInsertChange: `INSERT INTO changes(lsn, acct, seq, epoch, more, batch, id, op, kind, coll, name, prev, item, items, actor, device, at, chain, etag, size, ctype, props, blob, body)
 		VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)`,
 
-	qMendBody: `UPDATE changes SET body=?3 WHERE lsn=?1 AND acct=(SELECT acct FROM accounts WHERE aid=?2) RETURNING 1`,
+	qMendBody:  `UPDATE changes SET body=?3 WHERE lsn=?1 AND acct=(SELECT acct FROM accounts WHERE aid=?2) RETURNING 1`,
+	qMendGhost: `UPDATE resources SET state=0 WHERE coll=?1 AND name=?2 AND lsn=?3 AND state=2`,
 
 	qPruneBody: `UPDATE changes SET body=NULL WHERE lsn=?1`,
 

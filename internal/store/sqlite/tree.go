@@ -97,6 +97,9 @@ func (s *snapshot) Resource(coll holdfast.ID, name string, f store.Fields) (hold
 		return holdfast.Resource{}, store.Err("Resource", holdfast.NotFound, name, "there is no such resource")
 	}
 	r := x.resource(account, coll)
+	if r.State == holdfast.Ghost && f&store.WithBody != 0 {
+		return holdfast.Resource{}, store.Hollow("Resource", name)
+	}
 	err = s.complete(&r, x.lsn, f, nil)
 	return r, err
 }
@@ -141,7 +144,7 @@ func (s *snapshot) part(r *holdfast.Resource, x Stmt, f store.Fields, buf *[]byt
 		}
 	}
 	switch {
-	case f&store.WithBody == 0:
+	case f&store.WithBody == 0 || r.State == holdfast.Ghost:
 	case x.Int(3) != 0:
 		r.Blob = &holdfast.Blob{Hash: r.ETag, Size: r.Size}
 	case x.IsNull(4):

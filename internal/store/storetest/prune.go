@@ -3,9 +3,9 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -268,9 +268,16 @@ func testApplyPruned(k *kit) {
 		}
 		v := asof.New(s, asof.Options{Batch: at.Batch})
 		_, err = v.Resource(a.Book, "x.vcf", store.WithBody)
-		k.kind("as of its batch", err, holdfast.Corrupt)
-		k.kind("its collection", v.List(a.Book, "", 0, store.WithBody, func(*holdfast.Resource) error { return nil }), holdfast.Corrupt)
-		if r, err := v.Resource(a.Book, "x.vcf", 0); err != nil || r.ETag != first.ETag || r.Pruned {
+		k.kind("as of its batch", err, holdfast.Unavailable)
+		if err := v.List(a.Book, "", 0, store.WithBody, func(r *holdfast.Resource) error {
+			if r.State != holdfast.Ghost || r.Body != nil {
+				k.Errorf("as of its batch, listed: %+v", r)
+			}
+			return nil
+		}); err != nil {
+			k.Error(err)
+		}
+		if r, err := v.Resource(a.Book, "x.vcf", 0); err != nil || r.ETag != first.ETag || r.Pruned || r.State != holdfast.Ghost {
 			k.Errorf("as of its batch, without octets: %+v, %v", r, err)
 		}
 	})
@@ -288,9 +295,23 @@ func testApplyPruned(k *kit) {
 	}
 }
 
-// testHollow: where the newest version came without octets, no read says that it is empty, the check names it, and octets of its hash mend it.
+// testHollow: where the newest version came without octets it is a ghost, in all that lists, with its old ETag and in the same digest; no read says that it is empty, the check names it, and octets of its hash mend it.
 func testHollow(k *kit) {
 	a, batches := k.elsewhere()
+	m := memory.New()
+	for _, b := range batches {
+		if err := m.Apply(k.Context(), b); err != nil {
+			k.Fatal(err)
+		}
+	}
+	snap, err := m.Snapshot(k.Context())
+	if err != nil {
+		k.Fatal(err)
+	}
+	want, err := snap.Digest(a.ID, 0)
+	if snap.Close(); err != nil {
+		k.Fatal(err)
+	}
 	last := &batches[len(batches)-1].Changes[0]
 	body := last.Body
 	last.Prune()
@@ -299,23 +320,42 @@ func testHollow(k *kit) {
 			k.Fatal(err)
 		}
 	}
-	one := func(*holdfast.Resource) error { return nil }
 	k.read(func(s store.Snapshot) {
 		_, err := s.Resource(a.Book, "x.vcf", store.WithBody)
-		k.kind("Resource", err, holdfast.Corrupt)
-		k.kind("List", s.List(a.Book, "", 0, store.WithBody, one), holdfast.Corrupt)
-		_, err = s.ChangesSince(a.Book, 0, 0, store.WithBody, one)
-		k.kind("ChangesSince", err, holdfast.Corrupt)
-		if r, err := s.Resource(a.Book, "x.vcf", 0); err != nil || r.ETag != last.ETag {
+		k.kind("Resource", err, holdfast.Unavailable)
+		if r, err := s.Resource(a.Book, "x.vcf", store.WithType); err != nil || r.ETag != last.ETag || r.State != holdfast.Ghost || r.Pruned {
 			k.Errorf("without its octets: %+v, %v", r, err)
 		}
-		if err := s.List(a.Book, "", 0, store.WithType, one); err != nil {
-			k.Error(err)
+		for _, f := range []store.Fields{0, all} {
+			seen := 0
+			is := func(r *holdfast.Resource) error {
+				if r.Name != "x.vcf" {
+					return nil
+				}
+				if seen++; r.State != holdfast.Ghost || r.ETag != last.ETag || r.Size != last.Size || r.Body != nil || r.Blob != nil || r.Pruned {
+					k.Errorf("listed, fields %b: %+v", f, r)
+				}
+				return nil
+			}
+			_, err := s.ChangesSince(a.Book, 0, 0, f, is)
+			if err := errors.Join(err, s.List(a.Book, "", 0, f, is), s.Between(a.Book, 0, 1, f, is), s.Between(a.Book, 1<<40, 1<<41, f, is)); err != nil || seen != 4 {
+				k.Errorf("listed %d times, %v", seen, err)
+			}
+		}
+		_, err = s.ByUID(a.Book, "x")
+		k.kind("by its UID", err, holdfast.NotFound)
+		d, err := s.Digest(a.ID, 0)
+		if err != nil || d != want {
+			k.Errorf("its digest is %+v, want %+v, %v", d, want, err)
+		}
+		c, err := s.Collection(a.Book)
+		if err != nil || c.Items == 0 {
+			k.Errorf("the collection: %+v, %v", c, err)
 		}
 	})
 	found := 0
 	if err := k.h.Engine.Check(k.Context(), true, nil, func(f store.Finding) {
-		if found++; f.Seq != last.Seq || !strings.Contains(f.What, "let go of") {
+		if found++; f.Seq != last.Seq || !f.Lost || f.What != store.GhostFound {
 			k.Errorf("found: %+v", f)
 		}
 	}); err != nil || found != 1 {
@@ -326,8 +366,11 @@ func testHollow(k *kit) {
 		k.Fatal(err)
 	}
 	k.read(func(s store.Snapshot) {
-		if r, err := s.Resource(a.Book, "x.vcf", store.WithBody); err != nil || !bytes.Equal(r.Body, body) {
+		if r, err := s.Resource(a.Book, "x.vcf", store.WithBody); err != nil || !bytes.Equal(r.Body, body) || r.State != holdfast.Live {
 			k.Errorf("mended: %+v, %v", r, err)
+		}
+		if d, err := s.Digest(a.ID, 0); err != nil || d != want {
+			k.Errorf("mended, its digest is %+v, want %+v, %v", d, want, err)
 		}
 	})
 }
