@@ -206,6 +206,9 @@ func (x *adopting) versions(ctx context.Context, e store.Engine, v *vault.Vault,
 		return h.Changes(ctx, func(list []vault.Loaded) error {
 			for i := range list {
 				c := &list[i]
+				if c.Pruned {
+					continue // it has no more than the store
+				}
 				if slices.ContainsFunc(lost[h.Account], func(l restore.Loss) bool { return l.SeqFrom <= c.Seq && c.Seq <= l.SeqTo }) {
 					out.changes, out.first = out.changes+1, inTable(lost[h.Account][0].Account)
 				}

@@ -121,6 +121,9 @@ func rehearse(ctx context.Context, c *config.Config, kept string, log *slog.Logg
 	var first *store.Finding
 	n := 0
 	if err := e.Check(ctx, true, core.DeriveBy(judges(c)), func(f store.Finding) {
+		if f.Lost {
+			return // it was before
+		}
 		if n++; first == nil {
 			first = &f
 		}

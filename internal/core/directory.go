@@ -26,6 +26,7 @@ type Person struct {
 	paths    map[pathKey]holdfast.ID
 	shares   map[string]share        // that it gives, by holdfast.ShareName
 	bindings map[holdfast.ID]binding // of others' collections, by collection
+	epochs   []begun                 // when each epoch but the first began
 }
 
 type pathKey struct {
@@ -266,6 +267,8 @@ func (p *Person) loadRecord(r *holdfast.Resource) error {
 		d, err := holdfast.DecodeDevice(r.Body)
 		p.Devices = append(p.Devices, d)
 		return err
+	case holdfast.KindEpoch:
+		p.epochs = append(p.epochs, begun{r.Seq, r.Modified})
 	case holdfast.KindShare:
 		x, err := holdfast.DecodeShare(r.Body)
 		p.shares[holdfast.ShareName(x.Collection, x.Guest)] = share{x, r.ETag}

@@ -25,7 +25,7 @@ func (s *Service) Inspect(ctx context.Context, owner holdfast.ID, fn func(*Reade
 	if err != nil {
 		return err
 	}
-	r := &Reader{s: s, owner: person, p: holdfast.Principal{Account: owner}, began: s.clock.Now(), gen: s.dir.generation()}
+	r := &Reader{s: s, all: true, owner: person, p: holdfast.Principal{Account: owner}, began: s.clock.Now(), gen: s.dir.generation()}
 	if r.snap, err = s.snapshot(ctx, owner); err != nil {
 		return err
 	}
@@ -161,7 +161,13 @@ func (m *many) place(ctx context.Context, i int, e *holdfast.Entry) (bool, error
 	}
 	e.If.Exists = holdfast.Absent
 	for _, name := range []string{e.Name, m.q.Items[i].Other} {
-		_, err := snap.Resource(m.c.ID, name, 0)
+		x, err := snap.Resource(m.c.ID, name, 0)
+		if err == nil && x.State == holdfast.Ghost { // its octets are lost, and nothing is overwritten
+			r.Outcome, r.Name, e.Name, e.If = Replaced, name, name, holdfast.Precondition{Seq: x.Seq}
+			full, err := snap.Resource(m.c.ID, name, WithProps)
+			e.Properties = full.Properties
+			return true, err
+		}
 		if holdfast.IsKind(err, holdfast.NotFound) && holdfast.CheckName(name) == nil {
 			r.Outcome, r.Name, e.Name = Created, name, name
 			return true, nil

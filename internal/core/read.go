@@ -76,6 +76,7 @@ type Reader struct {
 	others map[holdfast.ID]*bound
 
 	doubted error // a token that came up here put the account in doubt
+	all     bool  // it reads for the operator
 	failed  error // a question that can only be answered yes or no could not be answered
 }
 
@@ -226,29 +227,13 @@ func (r *Reader) Collection(id holdfast.ID) (holdfast.Collection, error) {
 	return c, nil
 }
 
-// Resource returns a live resource. Errors: NotFound.
-func (r *Reader) Resource(c holdfast.ID, name string, f Fields) (holdfast.Resource, error) {
-	if err := r.mine(c); err != nil {
-		return holdfast.Resource{}, err
-	}
-	return r.snap.Resource(c, name, f)
-}
-
-// List calls fn with the live members of a collection by ascending name, above after; limit 0: all.
-func (r *Reader) List(c holdfast.ID, after string, limit int, f Fields, fn func(*holdfast.Resource) error) error {
-	if err := r.mine(c); err != nil {
-		return err
-	}
-	return r.snap.List(c, after, limit, f, fn)
-}
-
 // Between calls fn with the live members of a collection that take place between two moments, as [store.Tree] has it: from and to in Unix seconds, each
 // member once, in no order. What is not timed is left out.
 func (r *Reader) Between(c holdfast.ID, from, to int64, f Fields, fn func(*holdfast.Resource) error) error {
 	if err := r.mine(c); err != nil {
 		return err
 	}
-	return r.snap.Between(c, from, to, f, fn)
+	return r.snap.Between(c, from, to, f, r.shown(fn))
 }
 
 // mine keeps a reader inside the account whose rights were checked, and out of the root's records.
@@ -296,12 +281,13 @@ func (r *Reader) Changes(c *holdfast.Collection, token string, limit int, f Fiel
 		return "", false, err
 	}
 	last := uint64(0)
+	tell := r.shown(fn)
 	more, err = r.snap.ChangesSince(c.ID, from.seq, limit, f, func(x *holdfast.Resource) error {
 		last = x.Seq
 		if token == "" && x.State == holdfast.Tombstone {
 			return nil
 		}
-		return fn(x)
+		return tell(x)
 	})
 	if err != nil {
 		return "", false, err

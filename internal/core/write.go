@@ -163,6 +163,9 @@ func (s *Service) Put(ctx context.Context, p holdfast.Principal, q PutRequest) (
 	if err = put(nil, 0); ruleOf(err) == holdfast.RuleBare {
 		err = s.putKeeping(ctx, q.Place, put)
 	}
+	if holdfast.IsKind(err, holdfast.PreconditionFailed) {
+		err = s.heal(ctx, q.Place, &q.If, err, put)
+	}
 	if err == nil && !receipt.Created && !receipt.Replay {
 		s.done(ctx, p, q.Owner, act{seq: receipt.Seq, collection: c.ID, overwritten: 1})
 	}

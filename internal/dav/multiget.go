@@ -8,7 +8,7 @@ import (
 
 // Multiget answers for each href under the very text that the client sent, as the multigets of CardDAV (RFC 6352 section 8.7) and CalDAV (RFC 4791 section 7.9)
 // do: answer is called for each live member of the collection that the request names, read with what ask needs. Anything else is 404, whatever it is: strangers
-// learn nothing. Of a request that names a member one can ask for that member alone.
+// learn nothing. A ghost whose octets are asked for is 503. Of a request that names a member one can ask for that member alone.
 func (q *Query) Multiget(hrefs []string, ask *Ask, answer func(*Target) error) error {
 	c := q.Target.Collection
 	needs := ask.Needs(c.Type)
@@ -24,6 +24,10 @@ func (q *Query) Multiget(hrefs []string, ask *Ask, answer func(*Target) error) e
 		r, err := q.Reader.Resource(c.ID, name, needs)
 		if holdfast.IsKind(err, holdfast.NotFound) {
 			q.Status(href, http.StatusNotFound)
+			continue
+		}
+		if holdfast.IsKind(err, holdfast.Unavailable) && q.Reader.Ghost(c.ID, name) { // the others are not kept from whoever asks
+			q.Status(href, http.StatusServiceUnavailable)
 			continue
 		}
 		if err != nil {

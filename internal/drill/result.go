@@ -60,6 +60,7 @@ type Changes struct {
 type Blobs struct {
 	Rehashed int64 `json:"rehashed"`
 	Octets   int64 `json:"octets"`
+	Ghosts   int64 `json:"ghosts,omitempty"` // items without octets on both sides: they were lost before
 	Pruned   int64 `json:"pruned,omitempty"`
 }
 

@@ -1,11 +1,14 @@
 package restore
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"holdfast"
 	"holdfast/internal/place"
 	memplace "holdfast/internal/place/memory"
+	"holdfast/internal/store"
 	"holdfast/internal/vault"
 )
 
@@ -47,7 +50,7 @@ func TestALedgerNamesWhatAVaultLacks(t *testing.T) {
 	if _, rep := x.restore(Options{}, early); !rep.Whole() {
 		t.Fatalf("the vault alone cannot know: %+v", rep.Losses)
 	}
-	_, rep := x.restore(Options{}, early, x.ledger())
+	e, rep := x.restore(Options{}, early, x.ledger())
 	lost := map[string]string{}
 	for _, l := range rep.Losses {
 		lost[l.Name] = l.ETag
@@ -55,4 +58,34 @@ func TestALedgerNamesWhatAVaultLacks(t *testing.T) {
 	if len(lost) != 2 || lost["a"] != holdfast.HashOf([]byte("three")).String() || lost["d"] != holdfast.HashOf([]byte("one")).String() {
 		t.Fatalf("lost are %v", lost)
 	}
+	if got, want := x.ghostsOf(e), []uint64{x.seqs["athree"], x.seqs["done"]}; !slices.Equal(got, want) {
+		t.Errorf("ghosts are %v, want %v", got, want)
+	}
+	if got, want := x.texts(e, x.account.ID), map[string]string{"c": "one"}; !maps.Equal(got, want) {
+		t.Errorf("there are %v, want %v", got, want)
+	}
+	// The history is what it was, hash for hash: what devices were told is true of it still.
+	if got, want := x.digest(e, x.account.ID, x.seqs["done"]), x.digest(x.engine, x.account.ID, x.seqs["done"]); got != want {
+		t.Errorf("the digest is %+v, want %+v", got, want)
+	}
+	rep2, found, err := x.repair(e, x.place, RepairOptions{})
+	if err != nil || rep2.Mended != 2 || len(x.ghostsOf(e)) != 0 || !maps.Equal(x.texts(e, x.account.ID), x.texts(x.engine, x.account.ID)) {
+		t.Errorf("a vault that has them turns up: %v, %+v, %+v", err, rep2, found)
+	}
+}
+
+// ghostsOf returns the seqs of an engine's ghosts.
+func (x *aged) ghostsOf(e store.Engine) (out []uint64) {
+	x.t.Helper()
+	snap, err := e.Snapshot(x.t.Context())
+	fine(x.t, err)
+	defer snap.Close()
+	fine(x.t, snap.List(x.account.Book, "", 0, 0, func(r *holdfast.Resource) error {
+		if r.State == holdfast.Ghost {
+			out = append(out, r.Seq)
+		}
+		return nil
+	}))
+	slices.Sort(out)
+	return out
 }

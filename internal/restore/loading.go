@@ -133,8 +133,9 @@ func (a *loading) group(out []holdfast.Change, list []vault.Loaded) []holdfast.C
 	for i := range list {
 		c := list[i].Change
 		if a.isHollow(&list[i]) {
-			a.loseHollow(&list[i])
-			continue
+			if a.loseHollow(&list[i]); !a.haunted() {
+				continue
+			}
 		}
 		if a.broken {
 			if _, there := a.live[itemKey{c.Collection, c.Name}]; c.Kind == holdfast.KindEpoch || c.Op == holdfast.OpDelete && !there {

@@ -9,7 +9,8 @@ import (
 )
 
 // Retention lets go of the octets of versions that were replaced or deleted long ago. Such a version is restored as what it is, and nothing is lost. But one that nothing replaces in what is restored would be there and have no octets: as of a moment before retention began, or because it was let go of
-// by mistake. Such a version is a loss, as if its change were missing: it is named, and nobody is shown an empty item. Which they are is known only once the whole history was read, so an account with versions that lack octets is read once before.
+// by mistake, or because a ledger alone knows of it. Such a version is a loss: it is named, and nobody is shown an empty item. Of the newest history it becomes a ghost: the change is applied without its octets, so that the history is whole, and whoever has the item keeps it. As of an earlier moment it is as if its change were missing: what devices have is
+// newer. Which they are is known only once the whole history was read, so an account with versions that lack octets is read once before.
 
 // errPruned ends the reading at the first version without octets.
 var errPruned = errors.New("octets were let go of")
@@ -39,12 +40,18 @@ func (a *loading) hollows(ctx context.Context) error {
 		return err
 	}
 	for _, list := range now {
+		if a.haunted() {
+			list = list[len(list)-1:] // those before are versions that something replaced
+		}
 		for _, seq := range list {
 			a.hollow[seq] = true
 		}
 	}
 	return nil
 }
+
+// haunted tells whether what has no octets becomes a ghost.
+func (a *loading) haunted() bool { return a.content == a.newest && a.r.o.Seq == 0 }
 
 // groupEnd returns where a group ends, as far as it is there.
 func groupEnd(list []vault.Loaded, from int) int {
@@ -54,8 +61,11 @@ func groupEnd(list []vault.Loaded, from int) int {
 	return from
 }
 
-// lacks tells whether a group has a version that would be there without octets.
+// lacks tells whether a group has a version that cannot be there without octets.
 func (a *loading) lacks(group []vault.Loaded) bool {
+	if a.haunted() {
+		return false
+	}
 	for i := range group {
 		if a.isHollow(&group[i]) {
 			return true
@@ -69,13 +79,16 @@ func (a *loading) isHollow(c *vault.Loaded) bool { return c.Pruned && a.hollow[c
 // loseHollow names a version that is lost because its octets were let go of.
 func (a *loading) loseHollow(c *vault.Loaded) {
 	a.lose(vault.Loss{Account: a.id, Collection: c.Collection, Name: c.Name, Kind: c.Kind, From: c.Seq, To: c.Seq, Time: c.Stored, Reason: a.whyHollow(c.Size)})
-	a.losses[len(a.losses)-1].ETag = c.ETag.String()
-	a.count--
+	x := &a.losses[len(a.losses)-1]
+	x.ETag, x.Ghost = c.ETag.String(), a.haunted()
+	if !x.Ghost {
+		a.count--
+	}
 }
 
 func (a *loading) whyHollow(size int64) string {
 	if a.content != a.newest || a.r.o.Seq > 0 {
 		return fmt.Sprintf("retention had ended for this version, and its %d octets were let go of: a later one replaced or deleted it, longer ago than vault.retention; a later moment can be restored as it was", size)
 	}
-	return fmt.Sprintf("its %d octets were let go of, as retention does, though nothing that was read replaces or deletes it; another vault may have them", size)
+	return fmt.Sprintf("its %d octets were let go of, as retention does, though nothing that was read replaces or deletes it, or a ledger alone knows of it; another vault may have them, or a device: it is listed as a ghost to those that are older than this restore, so that they keep it", size)
 }

@@ -38,7 +38,12 @@ func (s *source) texts(e store.Engine, a holdfast.ID) map[string]string {
 	out := map[string]string{}
 	for _, c := range all {
 		if c.Type == holdfast.TypeAddressbook && !c.Gone {
-			fine(s.t, snap.List(c.ID, "", 0, store.WithBody, func(r *holdfast.Resource) error { out[r.Name] = string(r.Body); return nil }))
+			fine(s.t, snap.List(c.ID, "", 0, store.WithBody, func(r *holdfast.Resource) error {
+				if r.State == holdfast.Live {
+					out[r.Name] = string(r.Body)
+				}
+				return nil
+			}))
 		}
 	}
 	return out

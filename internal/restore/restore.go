@@ -80,6 +80,7 @@ type Loss struct {
 	SeqTo      uint64    `json:"seq_to"`
 	Time       time.Time `json:"time"`
 	Reason     string    `json:"reason"`
+	Ghost      bool      `json:"ghost,omitempty"` // its change is there, without the octets: it is listed to devices that may have it
 }
 
 // Report tells what a restore did.

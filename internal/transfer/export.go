@@ -83,6 +83,10 @@ func (x *export) survey(r *core.Reader) error {
 		x.manifest.Collections = append(x.manifest.Collections,
 			ManifestCollection{Path: path, Name: c.Properties.Text("DAV:", "displayname"), Type: c.Type, Components: c.Components, Properties: properties(c.Properties)})
 		err := r.List(c.ID, "", 0, 0, func(m *holdfast.Resource) error {
+			if m.State == holdfast.Ghost {
+				x.manifest.Lost = append(x.manifest.Lost, ManifestLost{path + "/" + m.Name, m.Kind.String(), m.ETag, m.Size, m.Modified.UTC()})
+				return nil
+			}
 			x.members = append(x.members, member{c.ID, path + "/" + m.Name, m.Name, m.ETag, m.Size})
 			return nil
 		})

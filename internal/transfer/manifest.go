@@ -23,7 +23,17 @@ type Manifest struct {
 	Digest      holdfast.Hash        `json:"digest"`
 	Collections []ManifestCollection `json:"collections"`
 	Files       []ManifestFile       `json:"files"`
+	Lost        []ManifestLost       `json:"lost,omitempty"`   // items that are known to be lost: no file is theirs
 	Merged      []ManifestMerged     `json:"merged,omitempty"` // made of the files when they were taken out; they add nothing
+}
+
+// ManifestLost is an item of which everything is known but the octets.
+type ManifestLost struct {
+	Path     string        `json:"path"`
+	Kind     string        `json:"kind"`
+	SHA256   holdfast.Hash `json:"sha256"`
+	Octets   int64         `json:"octets"`
+	Modified time.Time     `json:"modified"`
 }
 
 // ManifestMerged is a file that holds all items of a collection, for other programs.

@@ -83,7 +83,7 @@ func (g *gathering) see(r *holdfast.Resource) error {
 			return err
 		}
 	}
-	if r.Kind == holdfast.KindTodo || r.Kind == holdfast.KindJournal || occur.Covers(occur.Times(r.Times), g.span.from, g.span.to) == occur.No {
+	if r.State == holdfast.Ghost || r.Kind == holdfast.KindTodo || r.Kind == holdfast.KindJournal || occur.Covers(occur.Times(r.Times), g.span.from, g.span.to) == occur.No {
 		return nil
 	}
 	if err := dav.Present(r); err != nil {

@@ -146,7 +146,7 @@ func (s *search) matches(r *holdfast.Resource) (bool, error) {
 	if s.kinds != nil && !slices.Contains(s.kinds, r.Kind) {
 		return false, nil
 	}
-	if s.certain && !s.ranged {
+	if s.certain && !s.ranged || r.State == holdfast.Ghost { // when that takes place nobody knows, and who has it is not to drop it
 		return true, nil
 	}
 	if s.ranged {

@@ -83,7 +83,7 @@ func (s *search) see(r *holdfast.Resource) error {
 	if err := s.alive(); err != nil {
 		return err
 	}
-	if !s.all {
+	if !s.all && r.State != holdfast.Ghost { // whether that would match nobody knows, and who has it is not to drop it
 		if err := dav.Present(r); err != nil {
 			return err
 		}

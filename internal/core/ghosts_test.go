@@ -1,0 +1,207 @@
+package core_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/clock"
+	"holdfast/internal/core"
+	"holdfast/internal/store"
+	"holdfast/internal/store/memory"
+)
+
+// haunted is a store that was restored without the octets of its newest item, with a device from before the loss and one from after.
+type haunted struct {
+	shelf         // of the device that is older than the loss
+	later  shelf  // of one that came afterwards
+	token  string // of the older one, from before the loss
+	octets string // that were lost
+	etag   holdfast.Hash
+	seq    uint64
+	e      *memory.Engine
+}
+
+func newHaunted(t *testing.T) *haunted {
+	t.Helper()
+	now := clock.NewFake(time.Unix(1e9, 0))
+	o := core.Options{Engine: memory.New(), Clock: now, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judgeLines}}
+	g := &haunted{shelf: shelfOf(t, core.New(o)), octets: "u2 lost"}
+	device := func(name string) holdfast.ID {
+		d, _, err := g.s.AddDevice(t.Context(), holdfast.Actor{Account: g.p.Account}, g.p.Account, name, holdfast.HashOf([]byte(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.ID
+	}
+	g.p.Device = device("phone")
+	g.mustPut(t, "1.vcf", "u1 here")
+	r := g.mustPut(t, "2.vcf", g.octets)
+	g.seq, g.etag = r.Seq, holdfast.HashOf([]byte(g.octets))
+	_, g.token, _, _ = g.sync(t, g.book, "", 0)
+	g.e = memory.New()
+	t.Cleanup(func() { g.e.Close() })
+	if err := o.Engine.After(t.Context(), 0, 0, func(b *holdfast.Batch) error {
+		b.Position, b.Prev = holdfast.Position{}, holdfast.Hash{}
+		for i := range b.Changes {
+			if c := &b.Changes[i]; c.Name == "2.vcf" {
+				c.Prune()
+			}
+		}
+		return g.e.Apply(t.Context(), b)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	now.Advance(time.Hour)
+	epoch := holdfast.Entry{ID: holdfast.NewID(nil), Op: holdfast.OpPut, Kind: holdfast.KindEpoch, Collection: g.p.Account, Name: holdfast.EpochName(2), At: now.Now(),
+		Body: holdfast.EpochRecord{Epoch: 2, Parent: 1, Fork: r.Seq, Hash: r.Hash, Nonce: holdfast.NewID(nil), Why: "restored"}.Encode()}
+	group := &holdfast.Group{Account: g.p.Account, Entries: []holdfast.Entry{epoch}}
+	group.Seal()
+	if _, err := g.e.Commit(t.Context(), group); err != nil {
+		t.Fatal(err)
+	}
+	o.Engine = g.e
+	g.s = core.New(o)
+	now.Advance(time.Hour)
+	g.later = g.shelf
+	g.later.p.Device = device("tablet")
+	return g
+}
+
+// listed returns the names that a full listing and one by time have, and the ETag of the ghost.
+func (h shelf) listed(t *testing.T) (names []string, ghost holdfast.Hash) {
+	t.Helper()
+	if err := h.s.Read(t.Context(), h.p, h.p.Account, func(r *core.Reader) error {
+		var byOnes []string
+		see := func(to *[]string) func(*holdfast.Resource) error {
+			return func(x *holdfast.Resource) error {
+				if *to = append(*to, x.Name); x.State == holdfast.Ghost {
+					ghost = x.ETag
+				}
+				return nil
+			}
+		}
+		if err := r.List(h.book, "", 0, 0, see(&names)); err != nil {
+			return err
+		}
+		for after := ""; ; after = byOnes[len(byOnes)-1] {
+			n := len(byOnes)
+			if err := r.List(h.book, after, 1, 0, see(&byOnes)); err != nil || n == len(byOnes) {
+				if !slices.Equal(byOnes, names) {
+					t.Errorf("one by one %v, at once %v", byOnes, names)
+				}
+				return err
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return names, ghost
+}
+
+func (h shelf) fetched(t *testing.T, name string) (err error) {
+	t.Helper()
+	_ = h.s.Read(t.Context(), h.p, h.p.Account, func(r *core.Reader) error {
+		_, err = r.Resource(h.book, name, core.WithBody)
+		return nil
+	})
+	return err
+}
+
+// TestAGhostIsListedToWhoHadIt: a device that is older than the loss is told the old ETag, and keeps its copy; to one that came later nothing is there, and a token from before the loss stays good.
+func TestAGhostIsListedToWhoHadIt(t *testing.T) {
+	g := newHaunted(t)
+	if names, etag := g.listed(t); !slices.Equal(names, []string{"1.vcf", "2.vcf"}) || etag != g.etag {
+		t.Errorf("the older device is shown %v, with %s", names, etag)
+	}
+	wantKind(t, g.fetched(t, "2.vcf"), holdfast.Unavailable)
+	if got, _, _, err := g.sync(t, g.book, "", 0); err != nil || !slices.Equal(got, []string{"+1.vcf", "+2.vcf"}) {
+		t.Errorf("it lists %v anew, %v", got, err)
+	}
+	if got, _, _, err := g.sync(t, g.book, g.token, 0); err != nil || len(got) != 0 {
+		t.Errorf("by its token it learns %v, %v", got, err)
+	}
+	if names, _ := g.later.listed(t); !slices.Equal(names, []string{"1.vcf"}) {
+		t.Errorf("the later device is shown %v", names)
+	}
+	wantKind(t, g.later.fetched(t, "2.vcf"), holdfast.NotFound)
+	for range 2 { // also once it was seen to list all
+		if got, _, _, err := g.later.sync(t, g.book, "", 0); err != nil || !slices.Equal(got, []string{"+1.vcf"}) {
+			t.Errorf("the later device lists %v, %v", got, err)
+		}
+	}
+}
+
+// TestAPutHealsAGhost: whoever has octets brings them back, whatever he says that he knows, but for another version than the lost one: that is gone, and no conflict.
+func TestAPutHealsAGhost(t *testing.T) {
+	for what, c := range map[string]struct {
+		body string
+		pre  func(etag holdfast.Hash) holdfast.Precondition
+		kind holdfast.ErrorKind
+		late bool
+	}{
+		"an edit of the lost version": {"u2 edited", func(e holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{Match: []holdfast.Hash{e}} }, 0, false},
+		"the very octets":             {"u2 lost", func(e holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{Match: []holdfast.Hash{e}} }, 0, false},
+		"blindly":                     {"u2 edited", func(holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{} }, 0, false},
+		"another UID":                 {"u9 new", func(holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{} }, 0, false},
+		"as something new":            {"u2 new", func(holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{Exists: holdfast.Absent} }, 0, true},
+		"an edit of another version": {"u2 edited", func(holdfast.Hash) holdfast.Precondition {
+			return holdfast.Precondition{Match: []holdfast.Hash{{1}}}
+		}, holdfast.NotFound, false},
+	} {
+		g := newHaunted(t)
+		h := g.shelf
+		if c.late {
+			h = g.later
+		}
+		_, etag, err := h.s.Put(t.Context(), h.p, core.PutRequest{Place: h.place("2.vcf"), Body: []byte(c.body), If: c.pre(g.etag)})
+		if c.kind != 0 {
+			if !holdfast.IsKind(err, c.kind) {
+				t.Errorf("%s: %v", what, err)
+			}
+			continue
+		}
+		if err != nil || etag != holdfast.HashOf([]byte(c.body)) {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		for _, d := range []shelf{g.shelf, g.later} {
+			if names, ghost := d.listed(t); len(names) != 2 || !ghost.IsZero() || d.fetched(t, "2.vcf") != nil {
+				t.Errorf("%s: afterwards %v, ghost %s", what, names, ghost)
+			}
+		}
+	}
+}
+
+// TestAGhostIsNoEmptyItem: it is not copied, changed or found by a UID that nobody knows; it can be deleted, and what has its UID can be put under another name.
+func TestAGhostIsNoEmptyItem(t *testing.T) {
+	g := newHaunted(t)
+	_, err := g.s.Copy(t.Context(), g.p, core.Transfer{From: g.place("2.vcf"), To: g.place("3.vcf")})
+	wantKind(t, err, holdfast.Unavailable)
+	_, err = g.s.Move(t.Context(), g.p, core.Transfer{From: g.place("2.vcf"), To: g.place("3.vcf")})
+	wantKind(t, err, holdfast.Unavailable)
+	_, err = g.s.SetProperties(t.Context(), g.p, g.place("2.vcf"), nil, func(p holdfast.Properties) (holdfast.Properties, error) { return p, nil })
+	wantKind(t, err, holdfast.Unavailable)
+	g.mustPut(t, "other.vcf", "u2 again")
+	if _, err := g.s.Delete(t.Context(), g.p, g.place("2.vcf"), holdfast.Precondition{Match: []holdfast.Hash{g.etag}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if names, _ := g.listed(t); !slices.Equal(names, []string{"1.vcf", "other.vcf"}) {
+		t.Errorf("there are %v", names)
+	}
+}
+
+// TestTheOperatorSeesGhosts: an export reads for the operator, and names what is lost.
+func TestTheOperatorSeesGhosts(t *testing.T) {
+	g := newHaunted(t)
+	found := false
+	if err := g.s.Inspect(t.Context(), g.p.Account, func(r *core.Reader) error {
+		return r.List(g.book, "", 0, store.WithBody, func(x *holdfast.Resource) error {
+			found = found || x.State == holdfast.Ghost && x.Name == "2.vcf"
+			return nil
+		})
+	}); err != nil || !found {
+		t.Errorf("found: %v, %v", found, err)
+	}
+}
