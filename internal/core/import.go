@@ -163,7 +163,7 @@ func (m *many) place(ctx context.Context, i int, e *holdfast.Entry) (bool, error
 	for _, name := range []string{e.Name, m.q.Items[i].Other} {
 		x, err := snap.Resource(m.c.ID, name, 0)
 		if err == nil && x.State == holdfast.Ghost { // its octets are lost, and nothing is overwritten
-			r.Outcome, r.Name, e.Name, e.If = Replaced, name, name, holdfast.Precondition{Seq: x.Seq}
+			r.Outcome, r.Name, e.Name, e.If = Created, name, name, holdfast.Precondition{Seq: x.Seq}
 			full, err := snap.Resource(m.c.ID, name, WithProps)
 			e.Properties = full.Properties
 			return true, err
