@@ -27,6 +27,7 @@ type Person struct {
 	shares   map[string]share        // that it gives, by holdfast.ShareName
 	bindings map[holdfast.ID]binding // of others' collections, by collection
 	epochs   []begun                 // when each epoch but the first began
+	written  map[holdfast.ID]uint64  // the change that wrote each device's record last
 }
 
 type pathKey struct {
@@ -247,7 +248,7 @@ func loadPerson(snap store.Snapshot, id holdfast.ID) (_ *Person, err error) {
 		return nil, err
 	}
 	p.tokenKey = append([]byte(nil), key.Body...)
-	p.shares, p.bindings = map[string]share{}, map[holdfast.ID]binding{}
+	p.shares, p.bindings, p.written = map[string]share{}, map[holdfast.ID]binding{}, map[holdfast.ID]uint64{}
 	err = snap.List(id, "", 0, WithBody|WithProps, func(r *holdfast.Resource) error {
 		if err := p.loadRecord(r); err != nil {
 			return &holdfast.Error{Op: "core.Person", Kind: holdfast.Corrupt, Ref: r.Name, Err: err}
@@ -265,7 +266,7 @@ func (p *Person) loadRecord(r *holdfast.Resource) error {
 	switch r.Kind {
 	case holdfast.KindDevice:
 		d, err := holdfast.DecodeDevice(r.Body)
-		p.Devices = append(p.Devices, d)
+		p.Devices, p.written[d.ID] = append(p.Devices, d), r.Seq
 		return err
 	case holdfast.KindEpoch:
 		p.epochs = append(p.epochs, begun{r.Seq, r.Modified})

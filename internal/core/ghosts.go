@@ -18,15 +18,31 @@ type begun struct {
 	at  time.Time
 }
 
-// lostAt returns when it was found out that a ghost of the account is lost: when the epoch began that a restore made after it. Zero: that is not known.
-func (p *Person) lostAt(ghost *holdfast.Resource) (at time.Time) {
-	first := uint64(0)
+// lost returns the epoch in which it was found out that a ghost of the account is lost: the first that began after it, as a restore does. Zero: that is not known.
+func (p *Person) lost(ghost *holdfast.Resource) (first begun) {
 	for _, e := range p.epochs {
-		if e.seq > ghost.Seq && (first == 0 || e.seq < first) {
-			first, at = e.seq, e.at
+		if e.seq > ghost.Seq && (first.seq == 0 || e.seq < first.seq) {
+			first = e
 		}
 	}
-	return at
+	return first
+}
+
+// olderThan tells whether a device is as old as a loss: by its record, or, where a restore wrote that anew behind a gap, by the clock: that of the machine that was lost may have been ahead, so not by the clock alone. Of a guest's device the newest restore of the guest's own account says it.
+func (p *Person) olderThan(device holdfast.ID, owner *Person, lost begun) bool {
+	since := lost.seq
+	if owner.ID != p.ID {
+		since = 0
+		for _, e := range p.epochs {
+			since = max(since, e.seq)
+		}
+	}
+	for _, d := range p.Devices {
+		if d.ID == device {
+			return p.written[d.ID] < since || d.Created.Before(lost.at)
+		}
+	}
+	return false
 }
 
 // shows tells whether an item is shown to the reader's device: a ghost only if the device is as old as the loss, or nobody knows when that was. The operator sees all.
@@ -38,12 +54,26 @@ func (r *Reader) shows(x *holdfast.Resource) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	lost := owner.lostAt(x)
-	if lost.IsZero() {
-		return true, nil
+	return r.owner.mayHave(r.p.Device, owner, x), nil
+}
+
+// mayHave tells whether one of the person's devices may have a ghost of owner's.
+func (p *Person) mayHave(device holdfast.ID, owner *Person, ghost *holdfast.Resource) bool {
+	lost := owner.lost(ghost)
+	return lost.seq == 0 || p.olderThan(device, owner, lost)
+}
+
+// sees is NotFound for a device that is not shown a ghost: it is not to delete, with a name by chance, what others keep.
+func (s *Service) sees(ctx context.Context, p holdfast.Principal, ghost *holdfast.Resource) error {
+	person, err := s.person(ctx, p.Account.String())
+	if err != nil {
+		return err
 	}
-	i := slices.IndexFunc(r.owner.Devices, func(d holdfast.DeviceRecord) bool { return d.ID == r.p.Device && !r.p.Device.IsZero() })
-	return i >= 0 && r.owner.Devices[i].Created.Before(lost), nil
+	owner, err := s.person(ctx, ghost.Account.String())
+	if err == nil && !person.mayHave(p.Device, owner, ghost) {
+		err = hidden(ghost.Name)
+	}
+	return err
 }
 
 // shown calls fn with an item that is shown.
@@ -107,22 +137,24 @@ func (r *Reader) List(c holdfast.ID, after string, limit int, f Fields, fn func(
 	}
 }
 
-// heal is what follows where the precondition of a PUT fails at a ghost: whoever has octets for it brings back what was lost, so that it is as if nothing were there. Only who says that he has another version than the lost one is told that
-// it is gone: he then sends it as a new one, where a failed precondition would have his edit overwritten. err is the failure, put puts with the properties and the seq that the ghost has.
-func (s *Service) heal(ctx context.Context, at Place, pre *holdfast.Precondition, err error, put func(holdfast.Properties, uint64) error) error {
+// heal is what follows where the precondition of a PUT fails at a ghost: whoever has octets for it brings back what was lost, so that it is as if nothing were there. Only who says that he has another version than the lost one, and does not bring
+// the very octets, is told that it is gone: he then sends it as a new one, where a failed precondition would have his edit overwritten. err is the failure, put puts with the properties and the seq that the ghost has.
+func (s *Service) heal(ctx context.Context, q *PutRequest, err error, put func(holdfast.Properties, uint64) error) error {
+	pre := &q.If
 	if pre.Exists != holdfast.Absent && len(pre.Match) == 0 {
 		return err
 	}
-	r, e := s.fetch(ctx, at, WithProps)
-	switch {
-	case e != nil || r.State != holdfast.Ghost:
-		return err
-	case len(pre.Match) > 0 && !slices.Contains(pre.Match, r.ETag):
-		return fail("Put", holdfast.NotFound, at.Name, "this version is not here any more: what came after it was lost. Send it as a new one")
-	case pre.Exists != holdfast.Absent:
+	r, e := s.fetch(ctx, q.Place, WithProps)
+	if e != nil || r.State != holdfast.Ghost {
 		return err
 	}
-	pre.Exists = holdfast.Whatever
+	switch back := holdfast.HashOf(q.Body) == r.ETag; {
+	case len(pre.Match) > 0 && !back && !slices.Contains(pre.Match, r.ETag):
+		return fail("Put", holdfast.NotFound, q.Name, "this version is not here any more: what came after it was lost. Send it as a new one")
+	case !back && pre.Exists != holdfast.Absent:
+		return err
+	}
+	*pre = holdfast.Precondition{}
 	return put(r.Properties, r.Seq)
 }
 

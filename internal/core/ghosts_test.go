@@ -23,9 +23,12 @@ type haunted struct {
 	e      *memory.Engine
 }
 
-func newHaunted(t *testing.T) *haunted {
+func newHaunted(t *testing.T) *haunted { return newHauntedBy(t, 0) }
+
+// newHauntedBy has the clock of the store that was lost ahead by so much.
+func newHauntedBy(t *testing.T, ahead time.Duration) *haunted {
 	t.Helper()
-	now := clock.NewFake(time.Unix(1e9, 0))
+	now := clock.NewFake(time.Unix(1e9, 0).Add(ahead))
 	o := core.Options{Engine: memory.New(), Clock: now, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judgeLines}}
 	g := &haunted{shelf: shelfOf(t, core.New(o)), octets: "u2 lost"}
 	device := func(name string) holdfast.ID {
@@ -53,7 +56,8 @@ func newHaunted(t *testing.T) *haunted {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	now.Advance(time.Hour)
+	now = clock.NewFake(time.Unix(1e9, 0).Add(time.Hour))
+	o.Clock = now
 	epoch := holdfast.Entry{ID: holdfast.NewID(nil), Op: holdfast.OpPut, Kind: holdfast.KindEpoch, Collection: g.p.Account, Name: holdfast.EpochName(2), At: now.Now(),
 		Body: holdfast.EpochRecord{Epoch: 2, Parent: 1, Fork: r.Seq, Hash: r.Hash, Nonce: holdfast.NewID(nil), Why: "restored"}.Encode()}
 	group := &holdfast.Group{Account: g.p.Account, Entries: []holdfast.Entry{epoch}}
@@ -144,8 +148,13 @@ func TestAPutHealsAGhost(t *testing.T) {
 		"an edit of the lost version": {"u2 edited", func(e holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{Match: []holdfast.Hash{e}} }, 0, false},
 		"the very octets":             {"u2 lost", func(e holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{Match: []holdfast.Hash{e}} }, 0, false},
 		"blindly":                     {"u2 edited", func(holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{} }, 0, false},
-		"another UID":                 {"u9 new", func(holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{} }, 0, false},
-		"as something new":            {"u2 new", func(holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{Exists: holdfast.Absent} }, 0, true},
+		"blindly, the very octets":    {"u2 lost", func(holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{} }, 0, false},
+		"as new, the very octets":     {"u2 lost", func(holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{Exists: holdfast.Absent} }, 0, false},
+		"a retry that had no answer": {"u2 lost", func(holdfast.Hash) holdfast.Precondition {
+			return holdfast.Precondition{Match: []holdfast.Hash{{1}}}
+		}, 0, false},
+		"another UID":      {"u9 new", func(holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{} }, 0, false},
+		"as something new": {"u2 new", func(holdfast.Hash) holdfast.Precondition { return holdfast.Precondition{Exists: holdfast.Absent} }, 0, true},
 		"an edit of another version": {"u2 edited", func(holdfast.Hash) holdfast.Precondition {
 			return holdfast.Precondition{Match: []holdfast.Hash{{1}}}
 		}, holdfast.NotFound, false},
@@ -184,11 +193,24 @@ func TestAGhostIsNoEmptyItem(t *testing.T) {
 	_, err = g.s.SetProperties(t.Context(), g.p, g.place("2.vcf"), nil, func(p holdfast.Properties) (holdfast.Properties, error) { return p, nil })
 	wantKind(t, err, holdfast.Unavailable)
 	g.mustPut(t, "other.vcf", "u2 again")
+	_, err = g.s.Delete(t.Context(), g.later.p, g.place("2.vcf"), holdfast.Precondition{}, nil)
+	wantKind(t, err, holdfast.NotFound) // it is not shown to that one
 	if _, err := g.s.Delete(t.Context(), g.p, g.place("2.vcf"), holdfast.Precondition{Match: []holdfast.Hash{g.etag}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if names, _ := g.listed(t); !slices.Equal(names, []string{"1.vcf", "other.vcf"}) {
 		t.Errorf("there are %v", names)
+	}
+}
+
+// TestTheClockMayHaveBeenAhead: the clock of the machine that was lost may have been ahead of this one's. What the older device has is shown to it all the same.
+func TestTheClockMayHaveBeenAhead(t *testing.T) {
+	g := newHauntedBy(t, 48*time.Hour)
+	if names, _ := g.listed(t); !slices.Equal(names, []string{"1.vcf", "2.vcf"}) {
+		t.Errorf("the older device is shown %v", names)
+	}
+	if names, _ := g.later.listed(t); !slices.Equal(names, []string{"1.vcf"}) {
+		t.Errorf("the later device is shown %v", names)
 	}
 }
 

@@ -164,7 +164,7 @@ func (s *Service) Put(ctx context.Context, p holdfast.Principal, q PutRequest) (
 		err = s.putKeeping(ctx, q.Place, put)
 	}
 	if holdfast.IsKind(err, holdfast.PreconditionFailed) {
-		err = s.heal(ctx, q.Place, &q.If, err, put)
+		err = s.heal(ctx, &q, err, put)
 	}
 	if err == nil && !receipt.Created && !receipt.Replay {
 		s.done(ctx, p, q.Owner, act{seq: receipt.Seq, collection: c.ID, overwritten: 1})
@@ -254,6 +254,9 @@ func (s *Service) Delete(ctx context.Context, p holdfast.Principal, at Place, pr
 		return holdfast.Receipt{}, fixed("Delete", c.Name)
 	}
 	r, err := s.fetch(ctx, at, 0)
+	if err == nil && r.State == holdfast.Ghost {
+		err = s.sees(ctx, p, &r)
+	}
 	if err != nil {
 		return holdfast.Receipt{}, err
 	}

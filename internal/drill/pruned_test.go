@@ -109,7 +109,7 @@ func TestWhatWasPrunedIsProvenWithoutItsOctets(t *testing.T) {
 	check("in the engine", s.options(s.place), n)
 	check("in both", s.options(lacking), 2*n)
 
-	outcome(t, "what is there now, in the vault", drilled(s, s.options(s.lacking(func(c *holdfast.Change) bool { return c.Account == s.ids[1] && c.Seq == live }))), Fail, "lost")
+	outcome(t, "what is there now, in the vault", drilled(s, s.options(s.lacking(func(c *holdfast.Change) bool { return c.Account == s.ids[1] && c.Seq == live }))), Fail, "as it was restored, the octets of change")
 	o := s.options(s.place)
 	o.Live = hollow{s.engine, s.ids[1], live}
 	outcome(t, "what is there now, in the engine", drilled(s, o), Fail, "in the living store the octets of change")

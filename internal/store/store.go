@@ -38,7 +38,7 @@ type Engine interface {
 	// (account or collection unknown or gone), Quota, TooLarge (more than MaxGroup entries), Invalid, Full, Unavailable, Fenced.
 	//
 	// A put whose precondition fails although the live item holds these very octets and properties, last written by this very actor, is a
-	// retry that meets its own write: the receipt names the change that did it (Replay), and nothing is added. This holds for groups of one entry.
+	// retry that meets its own write: the receipt names the change that did it (Replay), and nothing is added. This holds for groups of one entry, and not at a ghost: its octets are not there.
 	Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error)
 
 	// Snapshot opens a read of one moment: everything acknowledged before the call is in it. It must be closed, within MaxSnapshot.

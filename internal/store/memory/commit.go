@@ -103,7 +103,7 @@ func replay(v view, g *holdfast.Group) *version {
 		return nil
 	}
 	it := v.live(c, en.Name)
-	if it == nil || en.If.Check(true, it.ETag, it.Seq) {
+	if it == nil || it.Pruned || en.If.Check(true, it.ETag, it.Seq) {
 		return nil
 	}
 	if it.ETag != en.ETag || !en.If.Bare && it.PropsHash != en.PropsHash || it.Actor != en.Actor {

@@ -361,6 +361,14 @@ func testHollow(k *kit) {
 	}); err != nil || found != 1 {
 		k.Errorf("the check finds %d, %v", found, err)
 	}
+	again := last.Entry // as a device sends it once more, which had no answer
+	again.Body, again.If = body, holdfast.Precondition{Exists: holdfast.Absent}
+	g := &holdfast.Group{Account: a.ID, Entries: []holdfast.Entry{again}}
+	g.Seal()
+	r, err := k.h.Engine.Commit(k.Context(), g)
+	if k.kind("a retry", err, holdfast.PreconditionFailed); r.Replay {
+		k.Error("a retry is told that its octets are there")
+	}
 	k.kind("other octets", k.h.Engine.Mend(context.Background(), a.ID, last.Seq, []byte("x")), holdfast.Invalid)
 	if err := k.h.Engine.Mend(k.Context(), a.ID, last.Seq, body); err != nil {
 		k.Fatal(err)
