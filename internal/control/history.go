@@ -114,9 +114,9 @@ func showVersion(v *core.Version) Version {
 func nameOf(v *core.Version) string {
 	switch v.Kind {
 	case holdfast.KindAddress:
-		return lineOf(v.Text, "FN")
+		return content.FirstValue(v.Text, "FN")
 	case holdfast.KindEvent, holdfast.KindTodo, holdfast.KindJournal:
-		return lineOf(v.Text, "SUMMARY")
+		return content.FirstValue(v.Text, "SUMMARY")
 	case holdfast.KindCollection:
 		props := v.Properties
 		if v.Op == holdfast.OpDelete && v.Was != nil {
@@ -160,29 +160,4 @@ func nameOfReversal(r *holdfast.ReversalRecord) string {
 		text += ", unfinished"
 	}
 	return text
-}
-
-// The bounds within which a name is looked for. What is larger has a name all the same, only it is not shown.
-var nameLimits = content.Limits{Octets: 1 << 20, LineOctets: 1 << 16, Lines: 500}
-
-// lineOf returns the value of the first content line of a name, fit to be shown on one line.
-func lineOf(octets []byte, name string) string {
-	r, err := content.NewReader(octets, nameLimits)
-	if err != nil {
-		return ""
-	}
-	for r.More() {
-		_, text, _, err := r.Next()
-		if err != nil {
-			return ""
-		}
-		found, rest, err := content.CutName(text)
-		if err != nil || content.Upper(found) != name {
-			continue
-		}
-		if _, value, ok := strings.Cut(rest, ":"); ok {
-			return strings.Join(strings.Fields(content.Unescape(value)), " ")
-		}
-	}
-	return ""
 }

@@ -31,6 +31,12 @@ type burstFinder struct {
 	group  []*holdfast.Change // of the device, in one group
 	chosen spans
 	ended  bool // the device was quiet for the window, and then was not
+	from   uint64
+	over   bool // nothing more of it is in the journal by now
+}
+
+func newBurstFinder(owner holdfast.ID, rec holdfast.BurstRecord) *burstFinder {
+	return &burstFinder{rec: rec, owner: owner, last: rec.Began, from: rec.First - 1}
 }
 
 // burstSpans returns the changes of a burst. within opens a snapshot for each part.
@@ -42,33 +48,49 @@ func burstSpans(ctx context.Context, owner holdfast.ID, rec holdfast.BurstRecord
 	return b.chosen, nil
 }
 
-// findBurst follows a burst to its end: where its device comes again after it was quiet, where the journal ends, or where so many changes in a row were made after the window that it is no clock which jumped.
 func findBurst(ctx context.Context, owner holdfast.ID, rec holdfast.BurstRecord, within func(context.Context, func(store.Snapshot) error) error) (*burstFinder, error) {
-	b := &burstFinder{rec: rec, owner: owner, last: rec.Began}
-	for from := rec.First - 1; !b.ended; {
-		n, over := 0, true
-		err := within(ctx, func(snap store.Snapshot) (err error) {
-			b.snap = snap
-			var page []*holdfast.Change
-			err = snap.Changes(owner, from, historyPage, 0, func(ch *holdfast.Change) error {
-				x := *ch
-				page = append(page, &x)
-				return nil
-			})
-			for n = 0; n < len(page) && err == nil && !b.ended; n++ {
-				over = over && b.after(page[n])
-				err = b.add(page[n])
-			}
-			return err
-		})
-		if err != nil {
+	b := newBurstFinder(owner, rec)
+	for !b.over {
+		if err := b.follow(ctx, within, historyPage); err != nil {
 			return nil, err
-		}
-		if from += uint64(n); n < historyPage || over {
-			break
 		}
 	}
 	return b, nil
+}
+
+// follow follows a burst over the next changes, up to so many, or to its end: where its device comes again after it was quiet, where the journal ends, or where so many changes in a row were made after the window that it is no clock which jumped.
+func (b *burstFinder) follow(ctx context.Context, within func(context.Context, func(store.Snapshot) error) error, limit int) error {
+	for b.over = b.ended; !b.over && limit > 0; limit -= historyPage {
+		err := within(ctx, func(snap store.Snapshot) error { return b.page(snap) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// page takes the next changes.
+func (b *burstFinder) page(snap store.Snapshot) error {
+	var page []*holdfast.Change
+	err := snap.Changes(b.owner, b.from, historyPage, 0, func(ch *holdfast.Change) error {
+		x := *ch
+		page = append(page, &x)
+		return nil
+	})
+	late := 0
+	b.snap = snap
+	for i := 0; i < len(page) && err == nil && !b.ended; i++ {
+		if b.after(page[i]) {
+			late++
+		}
+		if err = b.add(page[i]); err == nil {
+			b.from = page[i].Seq
+		}
+	}
+	b.snap = nil
+	b.ended = b.ended || late == historyPage
+	b.over = b.ended || len(page) < historyPage
+	return err
 }
 
 // after tells whether a change was made when the burst was over, if nothing of it came between. The record's beginning is rounded down.

@@ -71,7 +71,8 @@ type guard struct {
 	resets  map[seenKey]time.Time // when a device listed a collection anew that had used tokens before
 	bursts  []Burst               // that were noticed lately, oldest first
 
-	saving sync.Mutex
+	saving    sync.Mutex
+	following following
 }
 
 func (g *guard) init(l GuardLimits, bursts []Burst, save func(context.Context, []Burst) error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/auth"
 )
 
 // statusOf is the one table from kinds of errors to the statuses of pages.
@@ -54,6 +55,11 @@ type trouble struct {
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := s.describe(w, r, err)
 	s.problem(w, r, status, "", trouble{Text: text})
+}
+
+// failAbout is fail for who is signed in.
+func (s *Server) failAbout(w http.ResponseWriter, r *http.Request, x auth.Session, err error) {
+	s.fail(w, r, err)
 }
 
 // describe returns an error's status and its sentence for a person, sets Retry-After, and logs what is a fault of ours.

@@ -1,4 +1,4 @@
-// Package web shows the pages that people see in a browser: set-up, sign-in, an overview, how safe the data are, the devices, and the page that a device opens to be set up.
+// Package web shows the pages that people see in a browser: set-up, sign-in, an overview, how safe the data are, what happened and its undoing, the devices, and the page that a device opens to be set up.
 //
 // The pages are rendered here and work without any script. They say what is true and since when; what is weak or not known is never shown as good.
 // Everything goes through core and auth; nothing is kept here but the links for devices that are being added, for ten minutes, in memory.
@@ -141,6 +141,9 @@ func (s *Server) Routes(mux *http.ServeMux) {
 	page("POST /password", s.passwordDo)
 	page("GET /safety", s.safety)
 	page("POST /safety/check", s.safetyCheck)
+	page("GET /activity", s.activity)
+	page("POST /activity/undo", s.undo)
+	page("POST /activity/known", s.burstKnown)
 	page("GET /devices", s.devices)
 	page("GET /devices/new", s.deviceForm)
 	page("POST /devices/new", s.deviceDo)

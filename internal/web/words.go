@@ -25,6 +25,9 @@ func (s *Server) words() template.FuncMap {
 		"span":      span,
 		"second":    second,
 		"date":      date,
+		"clock":     clockTime,
+		"more":      func(n, listed int) int { return n - listed },
+		"weekday":   func(t time.Time) string { return t.UTC().Format("Monday, 2 January 2006") },
 	}
 }
 
@@ -69,6 +72,11 @@ func whole(n any) int64 {
 // until writes a moment that is near.
 func until(t time.Time) template.HTML {
 	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + t.UTC().Format("15:04 UTC") + `</time>`)
+}
+
+// clockTime writes the time of a day that is said above it.
+func clockTime(t time.Time) template.HTML {
+	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + t.UTC().Format("15:04") + `</time>`)
 }
 
 func ago(d time.Duration) string {

@@ -1,0 +1,203 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/core"
+)
+
+func card(name string) string {
+	return "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:" + name + "\r\nEND:VCARD\r\n"
+}
+
+// phone adds a device and returns who it is.
+func (b *browser) phone(account holdfast.ID, name string) holdfast.Principal {
+	b.h.t.Helper()
+	id, _, _ := b.addDevice(name)
+	device, err := holdfast.ParseID(id)
+	must(b.h.t, err)
+	return holdfast.Principal{Account: account, Device: device}
+}
+
+var buttons = regexp.MustCompile(`name="(change|reversal|burst)" value="([a-z0-9]+)"><button class="[a-z]+">([^<]*)(?:<span class="hidden">: ([^<]*)</span>)?</button>`)
+
+// button presses the first button whose label and what it says of itself contain some words.
+func (b *browser) button(page answer, words ...string) answer {
+	b.h.t.Helper()
+	for _, m := range buttons.FindAllStringSubmatch(page.text, -1) {
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(m[3]+": "+m[4], w) }) {
+			return b.post("/activity/undo", m[1], m[2])
+		}
+	}
+	b.h.t.Fatalf("no button says %q:\n%s", words, page.text)
+	return answer{}
+}
+
+func (a answer) wantNot(t *testing.T, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if strings.Contains(a.text, w) {
+			t.Errorf("%s says %q:\n%s", a.path, w, a.text)
+		}
+	}
+}
+
+// TestActivityPage: what a phone did is said with what people call it, is undone with a button, and so is the undo.
+func TestActivityPage(t *testing.T) {
+	h := newHouse(t, nil)
+	id := h.account()
+	b := h.browser().signIn()
+	b.get("/activity").want(t, 200, "Your account was made.", "At the beginning", "That is all since the account was made.")
+	p := b.phone(id, "Pixel 8")
+	h.put(p, "bob.vcf", card("Bob"))
+	h.clock.Advance(25 * time.Hour)
+	b = h.browser().signIn()
+	h.put(p, "bob.vcf", card("Bob the Builder"))
+	h.drop(p, "bob.vcf")
+	a := b.get("/activity")
+	a.want(t, 200, "Sunday, 22 November 2026", "Saturday, 21 November 2026", "<h3>Pixel 8</h3>", "Added the contact “Bob”, in the address book “Contacts”.", "Changed the contact “Bob the Builder”",
+		"Deleted the contact “Bob the Builder”", "Added the device “Pixel 8”.", "You, on these pages", `href="/activity" aria-current="page"`)
+	a.wantNot(t, "No such", "Undone", "Undo: Added the device")
+	done := b.button(a, "Undo: Deleted the contact")
+	done.want(t, 200, "1 item there again.", "the contact “Bob the Builder”", "Nothing was left.", "Undo that")
+	a = b.get("/activity")
+	a.want(t, 200, "Undid what was done before.", "1 item there again.", `<span class="muted">Undone</span>`)
+	b.button(done, "Undo that").want(t, 200, "1 item gone again.")
+	b.get("/activity").want(t, 200, "Undid an undo.", "1 item gone again.")
+	b.button(a, "Undo: Added the contact").want(t, 200, "Nothing to undo", "as it was before already") // it is gone
+	b.button(a, "Undo: Changed the contact").want(t, 200, "Nothing was changed: what stands below was left.", "Left as now", "<strong>the contact “Bob the Builder”</strong>", ", by you, on these pages.")
+}
+
+// TestABurstStandsFirst with one button that names the count; after it was undone, or its owner knows of it, it does not.
+func TestABurstStandsFirst(t *testing.T) {
+	h := newHouse(t, nil)
+	id := h.account()
+	b := h.browser().signIn()
+	p := b.phone(id, "Pixel 8")
+	contacts := func(from, to int) {
+		for i := from; i < to; i++ {
+			h.put(p, fmt.Sprint(i, ".vcf"), card(fmt.Sprint("Contact ", i)))
+		}
+	}
+	contacts(0, 40)
+	for i := range 40 {
+		h.drop(p, fmt.Sprint(i, ".vcf"))
+	}
+	a := b.get("/activity")
+	a.want(t, 200, "Pixel 8 deleted or overwrote much at once", "40 changes, from", "Undo all of it: 40 changes", "That was wanted", "Older")
+	b.get("/activity?before=30").wantNot(t, "much at once", "Undo all of it: 40")
+	b.button(a, "Undo all of it: 40 changes").want(t, 200, "40 items there again.", "the contact “Contact 39”", "Undo that")
+	a = b.get("/activity")
+	a.want(t, 200, "Undid all that a device had deleted or overwritten at once.", "40 items there again.")
+	a.wantNot(t, "deleted or overwrote much", "Undo all of it")
+	h.clock.Advance(2 * time.Hour)
+	for i := range 30 {
+		h.drop(p, fmt.Sprint(i, ".vcf"))
+	}
+	a = b.get("/activity")
+	a.want(t, 200, "Undo all of it: 30 changes")
+	m := regexp.MustCompile(`name="burst" value="([a-z2-7]+)"`).FindStringSubmatch(a.text)
+	b.post("/activity/known", "burst", m[1]).want(t, 200, "Noticed that Pixel 8 deletes or overwrites much at once: 30 changes")
+	b.get("/activity").wantNot(t, "deleted or overwrote much")
+	b.post("/activity/known", "burst", holdfast.ID{9}.String()).want(t, 404)
+}
+
+// TestActivityIsFiltered by device and by collection, on this page and on older ones.
+func TestActivityIsFiltered(t *testing.T) {
+	h := newHouse(t, nil)
+	id := h.account()
+	b := h.browser().signIn()
+	one, two := b.phone(id, "One"), b.phone(id, "Two")
+	for i := range 40 {
+		h.put(one, fmt.Sprint("one", i, ".vcf"), card(fmt.Sprint("By one, ", i, ".")))
+		h.put(two, fmt.Sprint("two", i, ".vcf"), card(fmt.Sprint("By two, ", i, ".")))
+	}
+	a := b.get("/activity?device=" + one.Device.String())
+	a.want(t, 200, "By one, 39.", "selected>One</option>", "Show all")
+	a.wantNot(t, "By two", "By one, 9.")
+	next := regexp.MustCompile(`href="(/activity\?before=[^"]+)">Older`).FindStringSubmatch(a.text)
+	if next == nil {
+		t.Fatalf("no older ones:\n%s", a.text)
+	}
+	a = b.get(strings.ReplaceAll(next[1], "&amp;", "&"))
+	a.want(t, 200, "By one, 9.", "By one, 0.", "To the newest")
+	a.wantNot(t, "By two", "By one, 39.")
+	at, err := h.core.Locate(t.Context(), holdfast.Principal{Account: id}, id, []string{"calendars", "default"})
+	must(t, err)
+	b.get("/activity?collection="+at.Collection.ID.String()).wantNot(t, "By one", "By two")
+	for _, path := range []string{"/activity?before=x", "/activity?device=x", "/activity?collection=" + holdfast.ID{3}.String()} {
+		b.get(path).want(t, 404)
+	}
+}
+
+// TestWhatGuestsDidIsSeenByTheOwner, and a guest sees nothing of others, nor undoes it.
+func TestWhatGuestsDidIsSeenByTheOwner(t *testing.T) {
+	h := newHouse(t, nil)
+	id := h.account()
+	bob, _, err := h.core.CreateAccount(t.Context(), holdfast.Actor{}, "bob@example.org", "")
+	must(t, err)
+	theirs := holdfast.Principal{Account: bob.ID}
+	at, err := h.core.Locate(t.Context(), theirs, bob.ID, []string{"addressbooks", "default"})
+	must(t, err)
+	must(t, h.core.Share(t.Context(), holdfast.Actor{}, bob.ID, at.Collection.ID, id, holdfast.RightWrite))
+	h.put(theirs, "secret.vcf", card("Secret of Bob"))
+	b := h.browser().signIn()
+	p := b.phone(id, "Pixel 8")
+	mine, err := h.core.Locate(t.Context(), holdfast.Principal{Account: id}, id, []string{"addressbooks", "default"})
+	must(t, err)
+	must(t, h.core.Share(t.Context(), holdfast.Actor{}, id, mine.Collection.ID, bob.ID, holdfast.RightWrite))
+	_, _, err = h.core.Put(t.Context(), theirs, core.PutRequest{Place: core.Place{Owner: id, Collection: mine.Collection.ID, Name: "g.vcf"}, Body: []byte(card("By a guest"))})
+	must(t, err)
+	_, _, err = h.core.Put(t.Context(), p, core.PutRequest{Place: core.Place{Owner: bob.ID, Collection: at.Collection.ID, Name: "a.vcf"}, Body: []byte(card("By Alice as a guest"))})
+	must(t, err)
+	a := b.get("/activity")
+	a.want(t, 200, "<h3>bob@example.org</h3>", "Added the contact “By a guest”", "Shared the address book “Contacts” with bob@example.org, to write.", "Took into your home")
+	a.wantNot(t, "Secret", "By Alice as a guest")
+	b.get("/activity?collection="+at.Collection.ID.String()).want(t, 404)
+
+	past, err := h.core.Past(t.Context(), theirs, bob.ID)
+	must(t, err)
+	theirActivity, err := past.Activity(t.Context(), core.ActivityQuery{})
+	must(t, err)
+	before := len(theirActivity.Deeds)
+	b.post("/activity/undo", "change", "1000000").want(t, 404)
+	b.post("/activity/undo", "change", "1").want(t, 422, "This change made the account")
+	b.post("/activity/undo", "reversal", holdfast.ID{9}.String()).want(t, 404)
+	b.post("/activity/undo", "burst", holdfast.ID{9}.String()).want(t, 404)
+	if _, err := h.core.Past(t.Context(), holdfast.Principal{Account: id}, bob.ID); !holdfast.IsKind(err, holdfast.Forbidden) {
+		t.Errorf("another's past: %v", err)
+	}
+	if theirActivity, err = past.Activity(t.Context(), core.ActivityQuery{}); err != nil || len(theirActivity.Deeds) != before {
+		t.Errorf("something was done to another: %v", err)
+	}
+}
+
+// TestUndoIsKeptFromOtherSites, and from who is not signed in.
+func TestUndoIsKeptFromOtherSites(t *testing.T) {
+	h := newHouse(t, nil)
+	id := h.account()
+	b := h.browser().signIn()
+	p := b.phone(id, "Pixel 8")
+	h.put(p, "bob.vcf", card("Bob"))
+	change := regexp.MustCompile(`name="change" value="(\d+)"`).FindStringSubmatch(b.get("/activity").text)[1]
+	for _, path := range []string{"/activity/undo", "/activity/known"} {
+		b.header = http.Header{"Sec-Fetch-Site": {"cross-site"}}
+		b.post(path, "change", change, "burst", "").want(t, 403)
+		if a := h.browser().post(path, "change", change); a.path != "/signin" {
+			t.Errorf("%s: nobody is at %s", path, a.path)
+		}
+		b.header = http.Header{}
+		b.get(path).want(t, 404)
+	}
+	b.get("/activity").wantNot(t, "Undid")
+	if a := h.browser().get("/activity"); a.path != "/signin" {
+		t.Errorf("nobody is at %s", a.path)
+	}
+}
