@@ -47,7 +47,7 @@ func guardUpgrade(ctx context.Context, c *config.Config, log *slog.Logger) error
 	}
 	log.Warn("no drill has passed lately: before the database is migrated, that is tried on a copy", "schema", have, "to", want)
 	kept := filepath.Join(c.Data, upgradeName, fmt.Sprintf("schema%d", have))
-	rep, err := rehearse(ctx, c, kept, log)
+	rep, err := tryMigration(ctx, c, kept, log)
 	if err != nil {
 		if rerr := os.RemoveAll(kept); rerr != nil {
 			log.Warn("the copy that was tried could not be removed", "dir", kept, "err", rerr)
@@ -91,8 +91,8 @@ type rehearsal struct {
 	took     time.Duration
 }
 
-// rehearse copies the database into kept, migrates a second copy beside it, and verifies everything in that: structure, chains, sums, the hash of each body.
-func rehearse(ctx context.Context, c *config.Config, kept string, log *slog.Logger) (rep rehearsal, err error) {
+// tryMigration copies the database into kept, migrates a second copy beside it, and verifies everything in that: structure, chains, sums, the hash of each body.
+func tryMigration(ctx context.Context, c *config.Config, kept string, log *slog.Logger) (rep rehearsal, err error) {
 	began := clock.System.Now()
 	if err := roomToRehearse(c, kept); err != nil {
 		return rep, err
@@ -239,7 +239,7 @@ func (a *app) tryUpgrade(ctx context.Context, c *config.Config, rep *upgradeRepo
 		return err
 	}
 	defer os.RemoveAll(dir)
-	got, err := rehearse(ctx, c, filepath.Join(dir, "copy"), slog.New(slog.DiscardHandler))
+	got, err := tryMigration(ctx, c, filepath.Join(dir, "copy"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		rep.Problem = "the migration of a copy did not succeed: " + sentence(err)
 		if holdfast.IsKind(err, holdfast.Corrupt) {

@@ -95,6 +95,8 @@ type Device struct {
 	cols      []*Collection
 	found     bool
 	notBefore time.Time // a server asked for patience
+	undue     int       // items that it dropped though nobody had deleted them
+	seen      seen
 }
 
 // NewDevice makes a device with an empty store.
@@ -143,7 +145,10 @@ func (d *Device) Restart() {
 }
 
 // Reset is an account taken away and set up again: the store is empty.
-func (d *Device) Reset() { d.cols, d.found, d.notBefore = nil, false, time.Time{} }
+func (d *Device) Reset() {
+	d.cols, d.found, d.notBefore = nil, false, time.Time{}
+	d.seen.holds.Store(0)
+}
 
 // Waits tells until when a server's request for patience holds it back; the zero time, or one that is past: it does not.
 func (d *Device) Waits() time.Time { return d.notBefore }
@@ -156,6 +161,7 @@ type session struct {
 
 // Sync syncs all collections once, as the client does by itself. It reports whether anything moved. On an error the device has kept what its client keeps.
 func (d *Device) Sync(ctx context.Context) (changed bool, err error) {
+	defer d.watch(&err)()
 	if d.wire.Clock.Now().Before(d.notBefore) {
 		return false, nil
 	}
@@ -182,6 +188,7 @@ func (d *Device) Sync(ctx context.Context) (changed bool, err error) {
 
 // Discover looks at the list of collections again.
 func (d *Device) Discover(ctx context.Context) (changed bool, err error) {
+	defer d.watch(&err)()
 	if d.wire.Clock.Now().Before(d.notBefore) {
 		return false, nil
 	}

@@ -56,6 +56,7 @@ type Fleet struct {
 	report  findings
 	made    [3]atomic.Int64 // acts that were done: creations, changes, deletions
 	skipped atomic.Int64
+	lived   time.Duration // of the machine's time, of the plan
 	lasted  time.Duration
 	during  int64 // syncs while they lived
 	open    list  // what had not settled

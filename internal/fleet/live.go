@@ -14,9 +14,21 @@ import (
 
 // Live lets people and devices live until all of the plan's time has passed, or ctx ends.
 func (f *Fleet) Live(ctx context.Context) error {
-	begin := f.o.Clock.Now()
+	err := f.LiveWhile(ctx, ctx)
+	for _, l := range f.devices {
+		f.skipped.Add(int64(editsIn(l.acts)))
+	}
+	return err
+}
+
+// LiveWhile is Live until while ends: syncs that are under way come to their end, and nothing is under way when it returns. It may be called again; people go on where they were.
+func (f *Fleet) LiveWhile(ctx, while context.Context) error {
+	now := f.o.Clock.Now()
+	begin := now.Add(-f.lived)
 	end := begin.Add(time.Duration(float64(f.o.Life) / f.o.Speed))
-	return f.eachDevice(ctx, begin, func(l *living) { f.live(ctx, l, begin, end) })
+	err := f.eachDevice(ctx, now, func(l *living) { f.live(ctx, while, l, begin, end) })
+	f.lived = f.o.Clock.Now().Sub(begin)
+	return err
 }
 
 // eachDevice gives each device a goroutine, and measures what they do all together.
@@ -57,23 +69,23 @@ type day struct {
 	push      bool      // an edit waits that is to be sent at once
 }
 
-func (f *Fleet) live(ctx context.Context, l *living, begin, end time.Time) {
+func (f *Fleet) live(ctx, while context.Context, l *living, begin, end time.Time) {
 	h := fnv.New64a()
 	h.Write([]byte(l.Name))
 	d := &day{f: f, l: l, begin: begin, rand: rand.New(rand.NewPCG(f.o.Seed, h.Sum64()))}
-	d.next = begin.Add(d.real(time.Duration(d.rand.Float64() * float64(l.habits.every))))
-	d.discovers = begin.Add(d.real(time.Duration(d.rand.Float64() * float64(24*time.Hour))))
+	now := begin.Add(f.lived)
+	d.next = now.Add(d.real(time.Duration(d.rand.Float64() * float64(l.habits.every))))
+	d.discovers = now.Add(d.real(time.Duration(d.rand.Float64() * float64(24*time.Hour))))
 	for ctx.Err() == nil {
 		wake := d.wake()
 		if wake.After(end) {
-			break
+			return
 		}
-		if err := clock.Sleep(ctx, f.o.Clock, wake.Sub(f.o.Clock.Now())); err != nil {
-			break
+		if err := clock.Sleep(while, f.o.Clock, wake.Sub(f.o.Clock.Now())); err != nil {
+			return
 		}
 		d.step(ctx)
 	}
-	f.skipped.Add(int64(editsIn(l.acts)))
 }
 
 func editsIn(acts []act) (n int) {

@@ -178,6 +178,7 @@ func (p *Person) Dropped(d *Device, it *Item, because string) {
 		p.report.overwritten(p.finding(d, it.Href, "an edit went with its item: "+because, nil))
 	}
 	if !p.deliberate(it) {
+		d.undue++
 		p.report.dropped(p.finding(d, it.Href, because, e))
 	}
 }

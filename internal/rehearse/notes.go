@@ -1,0 +1,17 @@
+package rehearse
+
+// notes say what a rehearsal does not show.
+func (r *rehearsal) notes() []string {
+	list := []string{
+		"Contacts and events only: photos and large files come with a later version.",
+		"Everything ran on one machine and one disk. The vault lived on because it lies in another directory; so it would on another disk, and not if its disk ends too.",
+		"The phones are simulated: they do what the sources of DAVx5, Thunderbird, Evolution and vdirsyncer say, an hour in half a second.",
+	}
+	switch {
+	case r.o.NoVault:
+		list = append(list, "This is the control: the same service without any vault, as the design of 2009 had it. It is to lose what was acknowledged.")
+	case r.o.Fault == PowerCut:
+		list = append(list, "A killed process is no power cut: what the system had taken from it is still written. Power cuts of a disk are simulated by `make test`, thousands of them, on the same engine.")
+	}
+	return list
+}

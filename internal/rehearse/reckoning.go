@@ -1,0 +1,168 @@
+package rehearse
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+
+	"holdfast/internal/control"
+)
+
+// reckon compares the book with what the service gives, and says what became of each phone.
+func (r *rehearsal) reckon(ctx context.Context) error {
+	rep := r.report
+	entries, err := r.book.Close()
+	if err != nil {
+		return err
+	}
+	rep.Acknowledged = len(entries)
+	if rep.Fleet, err = r.fleet.Judge(ctx); err != nil {
+		return err
+	}
+	rep.Settled, rep.DeletionsNoUserMade, rep.Syncs, rep.SyncsFailed = rep.Fleet.Settled, rep.Fleet.DeletionsNoUserMade, rep.Fleet.Syncs, rep.Fleet.SyncsFailed
+	rep.EditsLost = rep.Fleet.EditsLost
+	pasts, err := r.askForEach(ctx, entries)
+	if err != nil {
+		return err
+	}
+	r.judgePhones(pasts)
+	if err := r.prove(ctx); err != nil {
+		return err
+	}
+	if !rep.Settled && !r.o.NoVault {
+		r.unclear("%d phones did not come to rest: %s", len(rep.Fleet.Unsettled), rep.Fleet.Unsettled[0].Because)
+	}
+	r.mu.Lock()
+	rep.Series = r.samples
+	r.mu.Unlock()
+	r.tell("%s", rep.Verdict())
+	return nil
+}
+
+// askForEach looks for each entry of the book, account by account.
+func (r *rehearsal) askForEach(ctx context.Context, entries []Entry) (map[string]*past, error) {
+	rep, of := r.report, map[string][]Entry{}
+	for _, e := range entries {
+		of[e.Account] = append(of[e.Account], e)
+	}
+	c, err := control.Dial(ctx, r.service.data)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	held, pasts := r.heldBy(), map[string]*past{}
+	for _, a := range r.accounts {
+		p, err := r.readPast(ctx, c, a, of[a.login])
+		if err != nil {
+			return nil, err
+		}
+		pasts[a.login] = p
+		sum, losses := p.reckon(a.login, of[a.login], held)
+		rep.People = append(rep.People, sum)
+		rep.Current, rep.History, rep.Again, rep.Lost, rep.LostStillOn = rep.Current+sum.Current, rep.History+sum.History, rep.Again+sum.Again, rep.Lost+sum.Lost, rep.LostStillOn+sum.StillOn
+		for _, l := range losses {
+			if l.Newest {
+				rep.LostNewest++
+			}
+		}
+		rep.Losses = append(rep.Losses, losses[:min(len(losses), maxLosses-len(rep.Losses))]...)
+	}
+	return pasts, nil
+}
+
+// heldBy tells which phones hold which octets.
+func (r *rehearsal) heldBy() map[string][]string {
+	out := map[string][]string{}
+	for i, p := range r.fleet.Phones() {
+		for _, body := range r.fleet.Holding(i) {
+			sum := sha256.Sum256([]byte(body))
+			key := hex.EncodeToString(sum[:])
+			if !slices.Contains(out[key], p.Name) {
+				out[key] = append(out[key], p.Name)
+			}
+		}
+	}
+	return out
+}
+
+// judgePhones says what became of each phone.
+func (r *rehearsal) judgePhones(pasts map[string]*past) {
+	rep := r.report
+	for i, p := range r.fleet.Phones() {
+		unsent, reset := r.reset[i]
+		out := Phone{Name: p.Name, Account: p.Login, Kind: string(p.Kind), Reset: reset, Unsent: unsent, After: p.Holds, Emptied: p.Emptied, Deleted: p.Deleted, Failed: p.Failed}
+		if i < len(r.before) {
+			out.Before = r.before[i].Holds
+		}
+		out.Lacks = r.lacks(i, pasts[p.Login])
+		if out.Lacks > 0 {
+			rep.PhonesLacking++
+		}
+		if reset {
+			rep.PhonesReset++
+			rep.Unsent += unsent
+		}
+		if reset && out.Lacks > 0 {
+			rep.ResetLacking++
+		}
+		if out.Emptied > 0 {
+			rep.PhonesEmptied++
+		}
+		rep.Phones = append(rep.Phones, out)
+	}
+}
+
+// lacks counts what the service has for a phone and the phone does not hold.
+func (r *rehearsal) lacks(i int, p *past) (n int) {
+	has := map[string]string{}
+	for href, body := range r.fleet.Holding(i) {
+		sum := sha256.Sum256([]byte(body))
+		has[pathOf(href)] = hex.EncodeToString(sum[:])
+	}
+	for path, etag := range p.live() {
+		if r.fleet.Syncs(i, isContact(path)) && has[path] != etag {
+			n++
+		}
+	}
+	return n
+}
+
+// prove lets the service prove itself: it restores once more, with the recovery key alone, and compares; and it reads everything that it keeps.
+func (r *rehearsal) prove(ctx context.Context) error {
+	var octets struct {
+		Bodies int64 `json:"bodies"`
+		Found  int64 `json:"found"`
+		Mended int64 `json:"mended"`
+	}
+	if _, err := r.service.run(ctx, &octets, r.with("scrub", "--data", r.service.data)...); err != nil {
+		return err
+	}
+	r.report.Octets = &Octets{octets.Bodies, octets.Found, octets.Found - octets.Mended}
+	if r.o.NoVault {
+		return nil
+	}
+	var d struct {
+		Result   string `json:"result"`
+		KeyUsed  string `json:"key_used"`
+		Accounts int    `json:"accounts"`
+		Changes  struct {
+			Restored int64 `json:"restored"`
+		} `json:"changes"`
+		Digests struct {
+			Equal     int      `json:"equal"`
+			Different []string `json:"different"`
+		} `json:"digests"`
+		Reasons []string `json:"reasons"`
+	}
+	if _, err := r.service.run(ctx, &d, r.with("drill", "run", "--data", r.service.data, "--key", r.key)...); err != nil {
+		return err
+	}
+	r.report.Proof = &Proof{d.Result, d.KeyUsed, d.Accounts, d.Changes.Restored, d.Digests.Equal, len(d.Digests.Different)}
+	if d.Result == "inconclusive" {
+		r.unclear("the drill after the return proved nothing: %s", cmp.Or(append(d.Reasons, "")...))
+	}
+	r.tell("holdfast drill: restored once more with the recovery key alone; digests of %d accounts equal, %d different", d.Digests.Equal, len(d.Digests.Different))
+	return nil
+}

@@ -1,0 +1,136 @@
+package rehearse
+
+import (
+	"fmt"
+	"time"
+
+	"holdfast/internal/fleet"
+)
+
+// Moment is a line of the timeline.
+type Moment struct {
+	Time    time.Time `json:"time"`
+	Seconds float64   `json:"s"` // since the beginning
+	Text    string    `json:"text"`
+	Grave   bool      `json:"grave"` // something was destroyed here
+}
+
+// Restored is what the way back said of itself.
+type Restored struct {
+	Accounts int     `json:"accounts"`
+	Changes  int64   `json:"changes"`
+	Losses   int     `json:"losses"` // that the restore named by itself
+	Seconds  float64 `json:"duration_s"`
+	Exit     int     `json:"exit"`
+}
+
+// Proof is what a drill said after the return: another restore out of the vault, with the recovery key alone, compared with the living service.
+type Proof struct {
+	Result    string `json:"result"`
+	KeyUsed   string `json:"key_used"`
+	Accounts  int    `json:"accounts"`
+	Restored  int64  `json:"restored"`
+	Equal     int    `json:"digests_equal"`
+	Different int    `json:"digests_different"`
+}
+
+// Octets is what reading the whole living store said.
+type Octets struct {
+	Bodies int64 `json:"bodies"`
+	Found  int64 `json:"damaged"`
+	Left   int64 `json:"not_mended"`
+}
+
+// Report is what a rehearsal came to.
+type Report struct {
+	What     string    `json:"what"` // sidekick
+	Vault    bool      `json:"vault"`
+	Fault    string    `json:"fault,omitempty"`
+	Seed     uint64    `json:"seed"`
+	Accounts int       `json:"accounts"`
+	Devices  int       `json:"devices"`
+	Started  time.Time `json:"started"`
+	Seconds  float64   `json:"duration_s"`
+	Outage   float64   `json:"outage_s"` // how long nothing was served
+
+	Acknowledged        int   `json:"acknowledged"`
+	Before              int   `json:"acknowledged_before"` // the service was lost for the first time
+	Current             int   `json:"current"`
+	History             int   `json:"history"`
+	Again               int   `json:"again"`
+	Lost                int   `json:"lost"`
+	LostNewest          int   `json:"lost_newest"`    // of these: what its person would look for
+	LostStillOn         int   `json:"lost_on_phones"` // of these: octets that a phone still holds
+	PhonesReset         int   `json:"phones_reset"`
+	PhonesEmptied       int   `json:"phones_emptied"`
+	PhonesLacking       int   `json:"phones_lacking"` // phones that lack something of what the service has for their people
+	ResetLacking        int   `json:"reset_phones_lacking"`
+	DeletionsNoUserMade int64 `json:"deletions_no_user_made"`
+	EditsLost           int64 `json:"edits_lost"`             // as a judge says that asks through DAV alone, and knows nothing of the book
+	Unsent              int   `json:"unsent_on_reset_phones"` // edits that nobody had acknowledged, and that went with a phone
+	Syncs               int64 `json:"syncs"`
+	SyncsFailed         int64 `json:"syncs_failed"`
+	Settled             bool  `json:"settled"`
+
+	Restored *Restored `json:"restored,omitempty"`
+	Proof    *Proof    `json:"proof,omitempty"`
+	Octets   *Octets   `json:"octets,omitempty"`
+
+	People   []Account `json:"people"`
+	Phones   []Phone   `json:"phones"`
+	Losses   []Loss    `json:"losses"` // the first of them
+	Timeline []Moment  `json:"timeline"`
+	Notes    []string  `json:"notes"` // what this rehearsal does not show
+	Inside   []string  `json:"unclear"`
+	File     string    `json:"report"` // the page for people
+	Kept     string    `json:"kept,omitempty"`
+
+	Fleet  *fleet.Result `json:"-"`
+	Series []Sample      `json:"-"`
+}
+
+// maxLosses bounds the losses that are named; all are counted.
+const maxLosses = 10_000
+
+// Good tells whether nothing acknowledged was lost and no phone was emptied.
+func (r *Report) Good() bool {
+	return r.Lost == 0 && r.PhonesEmptied == 0 && r.DeletionsNoUserMade == 0 && r.EditsLost == 0 && r.ResetLacking == 0 && (r.Proof == nil || r.Proof.Result != "fail") && (r.Octets == nil || r.Octets.Left == 0)
+}
+
+// Certain tells whether everything that the verdict rests on could be seen.
+func (r *Report) Certain() bool {
+	return len(r.Inside) == 0
+}
+
+// Verdict says it in a sentence.
+func (r *Report) Verdict() string {
+	switch {
+	case r.Lost > 0 && r.PhonesEmptied > 0:
+		return fmt.Sprintf("%d of %d acknowledged changes are lost, and %d phones were emptied.", r.Lost, r.Acknowledged, r.PhonesEmptied)
+	case r.Lost > 0:
+		return fmt.Sprintf("%d of %d acknowledged changes are lost. No phone was emptied.", r.Lost, r.Acknowledged)
+	case r.PhonesEmptied > 0:
+		return fmt.Sprintf("No acknowledged change is lost, and %d phones were emptied.", r.PhonesEmptied)
+	case r.DeletionsNoUserMade > 0:
+		return fmt.Sprintf("%d items vanished from phones that nobody had deleted.", r.DeletionsNoUserMade)
+	case r.EditsLost > 0:
+		return fmt.Sprintf("%d acknowledged edits are not what the service shows in the end.", r.EditsLost)
+	case r.ResetLacking > 0:
+		return fmt.Sprintf("%d phones that were reset do not have everything again.", r.ResetLacking)
+	case !r.Good():
+		return "What came back does not prove itself equal."
+	case !r.Certain():
+		return "Nothing was seen to be lost, but not everything could be looked at."
+	}
+	return fmt.Sprintf("All %d acknowledged changes are there. No phone was emptied.", r.Acknowledged)
+}
+
+// Sample is what was seen at one moment.
+type Sample struct {
+	Seconds      float64
+	Acknowledged int
+	Syncs        int64
+	Engine       bool // the service's own database is there
+	Vaults       int  // vaults that are whole
+	Holds        []int64
+}
