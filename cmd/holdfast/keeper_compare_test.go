@@ -76,7 +76,7 @@ func (p *pair) compare(v *vault.Vault) map[string][]control.VaultFinding {
 	must(p.t, err)
 	defer r.Close()
 	found := map[string][]control.VaultFinding{}
-	x := &verifier{k: &keeper{engine: p.own}, rep: &control.VaultReport{}, engine: true, end: p.shipped.Position().Batch,
+	x := &verifier{k: &keeper{engine: p.own}, rep: &control.VaultReport{}, end: p.shipped.Position().Batch,
 		fn: func(f control.VaultFinding) { found[f.Account] = append(found[f.Account], f) }}
 	must(p.t, r.Accounts(p.t.Context(), func(h *vault.History) error { return x.account(p.t.Context(), h) }))
 	must(p.t, x.rest(p.t.Context()))

@@ -25,7 +25,8 @@ type reading struct {
 	Octets   int64     `json:"octets"`
 	Damaged  []string  `json:"damaged"`
 	Findings int64     `json:"findings"`
-	Ours     bool      `json:"ours,omitempty"` // what is damaged was found from here, with the keys
+	Ours     bool      `json:"ours,omitempty"`   // what is damaged was found from here, with the keys
+	Opened   bool      `json:"opened,omitempty"` // it was found by opening everything: hashing does not see all of that
 }
 
 // scrubs remembers the last reading of each vault, by name.
@@ -56,9 +57,23 @@ func (s *scrubs) of(name string) (reading, bool) {
 // maxDamaged bounds how many damaged objects are remembered by name.
 const maxDamaged = 100
 
-// note remembers a reading that came to its end.
-func (s *scrubs) note(rep control.VaultReport) error {
-	return s.put(rep.Vault, reading{clock.System.Now().UTC().Truncate(time.Second), rep.Objects, rep.Octets, rep.Damaged[:min(len(rep.Damaged), maxDamaged)], rep.Findings, rep.Findings > 0})
+// note remembers a reading that came to its end. opened says that everything was opened, and not hashed alone: only such a reading takes back what such a one has found.
+func (s *scrubs) note(rep control.VaultReport, opened bool) error {
+	x := reading{clock.System.Now().UTC().Truncate(time.Second), rep.Objects, rep.Octets, rep.Damaged[:min(len(rep.Damaged), maxDamaged)], rep.Findings, rep.Findings > 0, opened && rep.Findings > 0}
+	if last, ok := s.of(rep.Vault); ok && last.Opened && !opened {
+		x.keep(last)
+	}
+	return s.put(rep.Vault, x)
+}
+
+// keep takes over what was found before, and cannot be taken back by what reads less.
+func (x *reading) keep(last reading) {
+	x.Findings, x.Ours, x.Opened = max(x.Findings, last.Findings), true, last.Opened
+	for _, d := range last.Damaged {
+		if !slices.Contains(x.Damaged, d) && len(x.Damaged) < maxDamaged {
+			x.Damaged = append(x.Damaged[:len(x.Damaged):len(x.Damaged)], d)
+		}
+	}
 }
 
 func (s *scrubs) put(name string, x reading) error {
@@ -123,14 +138,9 @@ func (k *keeper) noteServer(name string, s remote.Server) {
 	}
 	switch {
 	case now.At.Before(last.At) && !last.At.After(clock.System.Now().Add(clockOff)): // it was read from here since; a time that is to come is a clock's that was wrong
-		now.At, now.Damaged, now.Findings, now.Ours = last.At, last.Damaged, last.Findings, last.Ours
+		now.At, now.Damaged, now.Findings, now.Ours, now.Opened = last.At, last.Damaged, last.Findings, last.Ours, last.Opened
 	case last.Ours: // the server has no key, and cannot take that back: only a reading from here can, as a repair does in the end
-		now.Findings, now.Ours = max(now.Findings, last.Findings), true
-		for _, d := range last.Damaged {
-			if !slices.Contains(now.Damaged, d) && len(now.Damaged) < maxDamaged {
-				now.Damaged = append(now.Damaged[:len(now.Damaged):len(now.Damaged)], d)
-			}
-		}
+		now.keep(last)
 	}
 	if ok && last.At.Equal(now.At) && slices.Equal(last.Damaged, now.Damaged) && last.Objects == now.Objects && last.Octets == now.Octets {
 		return
@@ -187,6 +197,6 @@ func (k *keeper) scrubOne(ctx context.Context, name string) {
 	if err != nil && ctx.Err() == nil {
 		k.log.Warn("a vault could not be read; that is tried again", "vault", name, "err", err)
 	} else if err == nil {
-		k.log.Info("a vault was read", "vault", name, "objects", rep.Objects, "octets", rep.Octets, "accounts", rep.Accounts, "changes", rep.Changes, "findings", rep.Findings)
+		k.log.Info("a vault was read", "vault", name, "objects", rep.Objects, "octets", rep.Octets, "findings", rep.Findings)
 	}
 }

@@ -34,7 +34,7 @@ func TestNoServerTakesBackWhatWasFoundFromHere(t *testing.T) {
 		return x
 	}
 	read := func(damaged []string, findings int64) {
-		if err := k.scrubs.note(control.VaultReport{Vault: "far", Damaged: damaged, Findings: findings}); err != nil {
+		if err := k.scrubs.note(control.VaultReport{Vault: "far", Damaged: damaged, Findings: findings}, true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -57,5 +57,33 @@ func TestNoServerTakesBackWhatWasFoundFromHere(t *testing.T) {
 	}
 	if x := server(87600 * time.Hour); x.At.After(clock.System.Now().Add(time.Minute)) {
 		t.Errorf("read in the future: %+v", x)
+	}
+}
+
+// TestHashingTakesNothingBackThatOpeningFound: a reading that hashes alone sees less than one that opens everything, and says nothing about what that found.
+func TestHashingTakesNothingBackThatOpeningFound(t *testing.T) {
+	s := readScrubs(t.TempDir())
+	read := func(opened bool, findings int64, damaged ...string) reading {
+		if err := s.note(control.VaultReport{Vault: "local", Damaged: damaged, Findings: findings}, opened); err != nil {
+			t.Fatal(err)
+		}
+		x, _ := s.of("local")
+		return x
+	}
+	if x := read(false, 1, "a"); x.Findings != 1 {
+		t.Errorf("hashed: %+v", x)
+	}
+	if x := read(false, 0); x.Findings != 0 {
+		t.Errorf("hashed again, with nothing found: %+v", x)
+	}
+	read(true, 2, "b")
+	if x := read(false, 0); x.Findings != 2 || !slices.Equal(x.Damaged, []string{"b"}) {
+		t.Errorf("what opening found, after hashing: %+v", x)
+	}
+	if x := read(false, 1, "c"); x.Findings != 2 || !slices.Equal(x.Damaged, []string{"c", "b"}) {
+		t.Errorf("and hashing finds more: %+v", x)
+	}
+	if x := read(true, 0); x.Findings != 0 || len(x.Damaged) != 0 {
+		t.Errorf("opened again, with nothing found: %+v", x)
 	}
 }

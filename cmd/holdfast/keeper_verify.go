@@ -13,20 +13,20 @@ import (
 	"holdfast/internal/vault"
 )
 
-// Verify implements [control.Vaults]: it reads every object, opens all of it with the server's key, and follows each account's chain from its first change to its newest. With engine, each
-// account is compared with what the store has, and the store's index with its own history: see keeper_compare.go. Without it keeps to the rate of scrubs, and yields to people.
+// Verify implements [control.Vaults]. With engine it reads every object, opens all of it with the server's key, follows each account's chain from its first change to its newest, and compares each account with what the store has, and the
+// store's index with its own history: see keeper_compare.go. Without it every object is hashed and compared with what is recorded of it, at the rate of scrubs, yielding to people; nothing of people's data is opened.
 func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(control.VaultFinding)) (rep control.VaultReport, err error) {
 	e := k.vaults().Find(name)
 	if e == nil {
 		return rep, keyTrouble(holdfast.NotFound, "there is no vault called %q; `holdfast vault list` shows which are", name)
 	}
+	x := &verifier{k: k, rep: &rep, fn: fn, entry: *e}
 	rep = control.VaultReport{Vault: name, Damaged: []string{}}
-	shipped := uint64(0)
 	for _, s := range k.relay.Status().Vaults {
 		if s.Name != name {
 			continue
 		}
-		shipped = s.Batch
+		x.end = s.Batch
 		if s.State == relay.Filling {
 			return rep, keyTrouble(holdfast.Unavailable, "the vault %s is being filled; wait until `holdfast vault status` says that it is whole", name)
 		}
@@ -48,47 +48,69 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 	if err != nil {
 		return rep, err
 	}
-	spool, err := workDir(k.c.Data, "verify")
+	x.end = max(x.end, end.Batch)
+	if engine {
+		err = x.all(ctx, v)
+	} else {
+		err = x.hashes(ctx, v)
+	}
 	if err != nil {
 		return rep, err
+	}
+	err = k.scrubs.note(rep, engine)
+	k.see()
+	return rep, err
+}
+
+// hashes hashes every object.
+func (x *verifier) hashes(ctx context.Context, v *vault.Vault) error {
+	damage, err := v.Rehash(ctx, x.end)
+	if err == nil {
+		x.damaged(damage)
+	}
+	return err
+}
+
+// all opens every object, and compares each account.
+func (x *verifier) all(ctx context.Context, v *vault.Vault) error {
+	spool, err := workDir(x.k.c.Data, "verify")
+	if err != nil {
+		return err
 	}
 	defer os.RemoveAll(spool)
 	r, err := vault.NewReader(ctx, []*vault.Vault{v}, vault.ReadOptions{Spool: spool})
 	if err != nil {
-		return rep, err
+		return err
 	}
 	defer r.Close()
-	survey := func() ([]vault.Damage, error) { return v.Survey(ctx) }
-	if engine {
-		beside, stop := context.WithCancel(ctx)
-		defer stop()
-		if survey, err = k.surveyBeside(beside, *e); err != nil {
-			return rep, err
-		}
+	beside, stop := context.WithCancel(ctx)
+	defer stop()
+	survey, err := x.k.surveyBeside(beside, x.entry)
+	if err != nil {
+		return err
 	}
-	x := &verifier{k: k, rep: &rep, fn: fn, engine: engine, end: max(end.Batch, shipped)}
 	if err := r.Accounts(ctx, func(h *vault.History) error { return x.account(ctx, h) }); err != nil {
-		return rep, err
+		return err
 	}
-	if engine {
-		if err := x.rest(ctx); err != nil {
-			return rep, err
-		}
+	if err := x.rest(ctx); err != nil {
+		return err
 	}
 	damage, err := survey()
-	if err != nil {
-		return rep, err
+	if err == nil {
+		x.damaged(append(r.Damage(), damage...))
 	}
-	for _, d := range append(r.Damage(), damage...) {
-		if slices.Contains(rep.Damaged, d.Object) {
+	return err
+}
+
+// damaged notes objects, each once.
+func (x *verifier) damaged(list []vault.Damage) {
+	for _, d := range list {
+		if slices.Contains(x.rep.Damaged, d.Object) {
 			continue
 		}
 		x.note(control.VaultFinding{Object: d.Object, What: d.What})
-		rep.Damaged = append(rep.Damaged, d.Object)
+		x.rep.Damaged = append(x.rep.Damaged, d.Object)
 	}
-	err = k.scrubs.note(rep)
-	k.see()
-	return rep, err
 }
 
 // surveyBeside begins to open every object of a vault, on what other processors there are, and returns what waits for the result. Where that is not called the work ends with ctx.
@@ -110,12 +132,12 @@ func (k *keeper) surveyBeside(ctx context.Context, e registry.Entry) (wait func(
 
 // verifier is one run of Verify.
 type verifier struct {
-	k      *keeper
-	rep    *control.VaultReport
-	fn     func(control.VaultFinding)
-	engine bool
-	end    uint64      // the newest batch that the vault had when it was begun
-	seen   holdfast.ID // the last account that was compared
+	k     *keeper
+	rep   *control.VaultReport
+	fn    func(control.VaultFinding)
+	entry registry.Entry
+	end   uint64      // the newest batch that the vault had when it was begun
+	seen  holdfast.ID // the last account that was compared
 }
 
 func (x *verifier) note(f control.VaultFinding) {
@@ -147,9 +169,6 @@ func (x *verifier) account(ctx context.Context, h *vault.History) error {
 			f.Collection = l.Collection.String()
 		}
 		x.note(f)
-	}
-	if !x.engine {
-		return nil
 	}
 	if err := x.without(ctx, h.Account); err != nil {
 		return err

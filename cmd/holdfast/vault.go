@@ -230,8 +230,9 @@ The exit status is 0 if all is well and 1 if something is missing, damaged or di
 }
 
 func (a *app) vaultScrub() *cobra.Command {
-	return a.verifyCommand("scrub", "Read everything that a vault holds", `Read everything that a vault holds, as "verify" does, without comparing it with the store, at the rate of scrub.rate and yielding to
-people. The service does this by itself each week, and repairs what it finds.`, false)
+	return a.verifyCommand("scrub", "Read everything that a vault holds", `Read everything that a vault holds, and compare each object with the hash that is recorded of it, at the rate of scrub.rate and
+yielding to people. Nothing of people's data is opened: "verify" and each drill do that. The service scrubs by itself each week, and
+repairs what it finds.`, false)
 }
 
 func (a *app) verifyCommand(name, short, long string, engine bool) *cobra.Command {
@@ -259,7 +260,11 @@ func (a *app) verifyCommand(name, short, long string, engine bool) *cobra.Comman
 						List []control.VaultFinding `json:"list"`
 					}{rep, findings})
 				} else {
-					a.printf("%s: %s, %s; %s with %s; %s\n", rep.Vault, count(rep.Objects, "object"), octets(rep.Octets), count(rep.Accounts, "account"), count(rep.Changes, "change"), count(rep.Findings, "finding"))
+					read := fmt.Sprintf("%s, %s", count(rep.Objects, "object"), octets(rep.Octets))
+					if engine {
+						read += fmt.Sprintf("; %s with %s", count(rep.Accounts, "account"), count(rep.Changes, "change"))
+					}
+					a.printf("%s: %s; %s\n", rep.Vault, read, count(rep.Findings, "finding"))
 				}
 				if err == nil && rep.Findings > 0 {
 					err = &exitError{code: exitNegative}

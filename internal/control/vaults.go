@@ -93,8 +93,8 @@ type VaultReport struct {
 	Vault    string   `json:"vault"`
 	Objects  int64    `json:"objects"`
 	Octets   int64    `json:"octets"`
-	Accounts int64    `json:"accounts"`
-	Changes  int64    `json:"changes"`
+	Accounts int64    `json:"accounts,omitempty"` // that were opened; a scrub opens none
+	Changes  int64    `json:"changes,omitempty"`
 	Damaged  []string `json:"damaged"`
 	Findings int64    `json:"findings"`
 }

@@ -239,6 +239,9 @@ func (s *story) without(t *testing.T, x duty, disk *crashfs.Disk, next *seal.Rec
 	if damage, err := d.v.Survey(ctx); err != nil || len(damage) > 0 {
 		t.Fatalf("%s, again with room: %+v, %v", where, damage, err)
 	}
+	if damage, err := d.v.Rehash(ctx, 0); err != nil || len(damage) > 0 {
+		t.Fatalf("%s, again with room, hashed again: %+v, %v", where, damage, err)
+	}
 	got, damage := d.read(must2(dir.Open(disk.FS(), "/vault", dir.Options{})))
 	if len(damage) > 0 {
 		t.Fatalf("%s, again with room: %+v", where, damage)

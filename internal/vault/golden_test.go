@@ -69,6 +69,9 @@ func TestGoldenVault(t *testing.T) {
 	if err != nil || len(damage) > 0 {
 		t.Errorf("damaged: %+v, %v", damage, err)
 	}
+	if damage, err = v.Rehash(t.Context(), 0); err != nil || len(damage) > 0 {
+		t.Errorf("damaged when it is hashed again: %+v, %v", damage, err)
+	}
 }
 
 // load takes the golden vault into memory.

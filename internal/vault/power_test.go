@@ -129,6 +129,9 @@ func TestAFrameWithAHole(t *testing.T) {
 	if damage, err := r.v.Survey(ctx); len(damage) != 1 || err != nil {
 		t.Fatalf("a survey finds %+v, %v", damage, err)
 	}
+	if damage, err := r.v.Rehash(ctx, last.Batch); len(damage) < 1 || err != nil {
+		t.Fatalf("hashed again: %+v, %v", damage, err)
+	}
 	r.w.Roll()
 	if rep, err := r.v.Seal(ctx, r.w); !holdfast.IsKind(err, holdfast.Corrupt) {
 		t.Fatalf("a segment was sealed whose last batch stands nowhere else: %+v, %v", rep, err)
@@ -145,6 +148,9 @@ func TestAFrameWithAHole(t *testing.T) {
 		}
 		if damage, err := r.v.Survey(ctx); len(damage) != 0 || err != nil {
 			t.Fatalf("a survey finds %+v, %v", damage, err)
+		}
+		if damage, err := r.v.Rehash(ctx, m.pos.Batch); len(damage) != 0 || err != nil {
+			t.Fatalf("hashed again: %+v, %v", damage, err)
 		}
 		r.w.Roll()
 		must2(r.v.Seal(ctx, r.w))

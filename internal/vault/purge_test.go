@@ -287,7 +287,7 @@ func TestWhatWasPrunedMendsWhatTookItsPlace(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.open()
-			if left := must2(r.v.Survey(ctx)); len(left) > 0 {
+			if left := append(must2(r.v.Survey(ctx)), must2(r.v.Rehash(ctx, 0))...); len(left) > 0 {
 				t.Errorf("%+v", left)
 			}
 			r.check("repaired", r.place, ReadOptions{})

@@ -105,6 +105,9 @@ func clean(t testing.TB, where string, r *rig, m *maker, v *Vault) {
 	for _, d := range damage {
 		t.Errorf("%s: after the repair %s is still damaged: %s", where, d.Object, d.What)
 	}
+	if damage = must2(v.Rehash(ctx, m.pos.Batch)); len(damage) > 0 {
+		t.Errorf("%s: after the repair, hashed again: %v", where, damage)
+	}
 	got, damage := readAll(t, r.recovery, ReadOptions{}, v.p)
 	if n := same(t, where, got, m.truth(len(m.batches))); n != 0 || len(damage) > 0 {
 		t.Errorf("%s: after the repair %d changes are missing; damage: %v", where, n, damage)
@@ -138,12 +141,26 @@ func TestRepairEachObject(t *testing.T) {
 			where := name + " " + how
 			p := whole.Clone()
 			p.Overwrite(name, bad)
+			hashed(t, where, r, m, p, name)
 			_, v := mend(t, r, m, p)
 			clean(t, where, r, m, v)
 			if !testing.Short() && rnd.IntN(3) == 0 {
 				repairOpen(t, where+", while it is written to", r, m, whole.Clone(), name, bad)
 			}
 		}
+	}
+}
+
+// hashed fails unless what is damaged is found by hashing alone, where reading all of it finds it.
+func hashed(t testing.TB, where string, r *rig, m *maker, p *memory.Place, name string) {
+	o := r.opt
+	o.Place = p
+	v, err := OpenDamaged(ctx, o, r.v.Meta())
+	fine(t, err)
+	_, deep := readAll(t, r.recovery, ReadOptions{}, p)
+	found := must2(v.Rehash(ctx, m.pos.Batch))
+	if deep = append(deep, must2(v.Survey(ctx))...); len(deep) > 0 != (len(found) > 0) {
+		t.Errorf("%s: hashing finds %v, and reading all of it %v", where, found, deep)
 	}
 }
 

@@ -109,6 +109,9 @@ func rot(t *testing.T, where string, r *rig, m *maker, p, whole *memory.Place, h
 	if found := must2(v.Survey(ctx)); len(found) == 0 {
 		t.Errorf("%s: a survey finds nothing", where)
 	}
+	if found := must2(v.Rehash(ctx, m.pos.Batch)); len(found) == 0 {
+		t.Errorf("%s: hashing again finds nothing", where)
+	}
 	if end, term, err := v.End(ctx); err != nil {
 		t.Errorf("%s: the end: %v", where, err)
 	} else if w, err := v.Writer(ctx, term, end); err == nil { // one that cannot be caught up with seals nothing

@@ -27,9 +27,13 @@ type survey struct {
 	top      uint64            // the highest number of a head, readable or not
 	topTerm  uint64            // the highest number of a term that anything names
 	erased   map[holdfast.ID]bool
-	loose    map[string]bool // heads that do not follow the one before: they are read all the same
-	id       holdfast.ID     // of the vault, as its heads say
-	tail     *gather         // the numbers of a term's batches
+	loose    map[string]bool   // heads that do not follow the one before: they are read all the same
+	id       holdfast.ID       // of the vault, as its heads say
+	tail     *gather           // the numbers of a term's batches
+	covered  []BatchRange      // batches whose changes a repair has written again
+	named    map[uint64]uint64 // by term: up to which batch heads say that it came
+
+	hasKey func(*wrappedKey) // called with each key that is there; nil: nobody asks
 
 	badPacks    []PackRef
 	badSegments []segmentRef
@@ -66,11 +70,14 @@ func (v *Vault) Survey(ctx context.Context) ([]Damage, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []Damage
+	return s.damage(), nil
+}
+
+func (s *survey) damage() (out []Damage) {
 	for _, name := range slices.Sorted(maps.Keys(s.wrong)) {
-		out = append(out, Damage{v.meta.Name, name, s.wrong[name]})
+		out = append(out, Damage{s.v.meta.Name, name, s.wrong[name]})
 	}
-	return out, nil
+	return out
 }
 
 func (v *Vault) survey(ctx context.Context) (*survey, error) {
@@ -88,7 +95,7 @@ func (v *Vault) survey(ctx context.Context) (*survey, error) {
 
 // spine looks at what all else hangs on: the readme, vault.json, the terms and the heads.
 func (v *Vault) spine(ctx context.Context) (*survey, error) {
-	s := &survey{v: v, released: map[string]bool{}, wrong: map[string]string{}, loose: map[string]bool{}, known: map[string]bool{}, sealed: map[string]bool{}}
+	s := &survey{v: v, released: map[string]bool{}, wrong: map[string]string{}, loose: map[string]bool{}, known: map[string]bool{}, sealed: map[string]bool{}, named: map[uint64]uint64{}}
 	var err error
 	if s.terms, err = v.termsByNumber(ctx); err != nil {
 		return nil, err
@@ -136,6 +143,7 @@ func (s *survey) lookAtHeads(ctx context.Context) error {
 			return nil
 		}
 		s.newest, s.topTerm = h, max(s.topTerm, h.Term)
+		s.covered, s.named[h.Term] = append(s.covered, h.Covered...), max(s.named[h.Term], h.Position.Batch)
 		for _, x := range h.Released {
 			s.released[x] = true
 		}
@@ -218,6 +226,9 @@ func (s *survey) lookAtKeys(ctx context.Context) error {
 	return w.each(ctx, func(ctx context.Context, k *wrappedKey) error {
 		if k.of == "segment" && s.released[k.name] || k.of == "account" && s.erased[k.account] {
 			return nil
+		}
+		if s.hasKey != nil {
+			s.hasKey(k)
 		}
 		bad, opened := false, false
 		for _, name := range slices.Backward(k.objects) {

@@ -113,12 +113,20 @@ func (b *bench) scrubOf(ctx context.Context, m scrubMix, dir string) error {
 				name, note = "from disk", forgets
 			}
 			f := figure{Name: fmt.Sprintf("%s, bodies of %s, %s", x.what, m.name, name), Value: float64(octets) / (1 << 20) / took, Unit: "MiB/s", Goal: 300,
-				Note: fmt.Sprintf("%s MiB %s, %s changes/s, in %.1f s and %.1f s of the processor; %s", mebi(octets), x.of, number(float64(changes)/took), took, (after - before).Seconds(), note)}
+				Note: fmt.Sprintf("%s MiB %s, %sin %.1f s and %.1f s of the processor; %s", mebi(octets), x.of, perSecond(changes, took), took, (after - before).Seconds(), note)}
 			f.beside(f.Value/disk, fmt.Sprintf("of a plain read of the same files, %.0f MiB/s", disk))
 			b.report.add(f)
 		}
 	}
 	return s.Stop()
+}
+
+// perSecond says how many changes were read a second, where any were opened.
+func perSecond(changes int64, took float64) string {
+	if changes == 0 {
+		return ""
+	}
+	return number(float64(changes)/took) + " changes/s, "
 }
 
 // fillCards writes contacts as a phone exports them, and takes them in.
