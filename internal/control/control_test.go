@@ -36,7 +36,7 @@ func newHandler(t *testing.T) http.Handler {
 	e := memory.New()
 	t.Cleanup(func() { e.Close() })
 	s := core.New(core.Options{Engine: e, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judge}})
-	return NewHandler(Options{Core: s,
+	return NewHandler(Options{Core: s, Patience: 200 * time.Millisecond,
 		Hash: func(_ context.Context, login, password string) (string, error) {
 			if password == "weak" {
 				return "", &holdfast.Error{Op: "hash", Kind: holdfast.Invalid, Text: "too weak"}
@@ -330,9 +330,14 @@ func TestHeavyWorkIsBounded(t *testing.T) {
 	if err := c.Import(t.Context(), q, strings.NewReader(""), nil); !holdfast.IsKind(err, holdfast.Unavailable) {
 		t.Errorf("one too many: %v", err)
 	}
+	waits := make(chan error)
+	go func() { waits <- c.Import(t.Context(), q, cards(t.Context(), 1), func(ImportEvent) {}) }()
 	cancel()
 	for range heavy {
 		<-ended
+	}
+	if err := <-waits; err != nil {
+		t.Errorf("one that came while others were ending: %v", err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"holdfast"
 	"holdfast/internal/core"
@@ -46,22 +47,31 @@ type Options struct {
 	Closed func() error
 	// Stopping is closed when the process is about to end: imports, which go on where they were when they are run again, end then. nil: never.
 	Stopping <-chan struct{}
+	// Patience is how long an import, export or check waits for others that are running, before it is refused; default 30 s. One that was interrupted ends a moment after its command did.
+	Patience time.Duration
 }
 
 type handler struct {
 	Options
 	imports chan struct{} // one place for each import, export or check at a time
+	waiting chan struct{} // and one for each that waits
 }
 
 // heavy is how many imports, exports and checks may run at once.
 const heavy = 2
+
+// maxWaiting is how many more may wait.
+const maxWaiting = 8
 
 // NewHandler returns the operations. It checks no rights: whoever reaches it may do everything.
 func NewHandler(o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &handler{Options: o, imports: make(chan struct{}, heavy)}
+	h := &handler{Options: o, imports: make(chan struct{}, heavy), waiting: make(chan struct{}, maxWaiting)}
+	if h.Patience <= 0 {
+		h.Patience = 30 * time.Second
+	}
 	m := http.NewServeMux()
 	m.HandleFunc("GET /v1/status", answer(h.status))
 	m.HandleFunc("GET /v1/accounts", answer(h.accounts))
@@ -146,14 +156,35 @@ func answer(fn func(*http.Request) (any, error)) http.HandlerFunc {
 // one keeps heavy work from crowding out a server's own.
 func (h *handler) one(fn http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case h.imports <- struct{}{}:
-			defer func() { <-h.imports }()
-			fn(w, r)
-		default:
+		if !h.turn(r.Context()) {
 			writeProblem(w, fail(holdfast.Unavailable, "", "other imports, exports or checks are running; try again when they are done"))
+			return
 		}
+		defer func() { <-h.imports }()
+		fn(w, r)
 	}
+}
+
+// turn waits for a place among the heavy work; false says that there was none in time.
+func (h *handler) turn(ctx context.Context) bool {
+	select {
+	case h.imports <- struct{}{}:
+		return true
+	case h.waiting <- struct{}{}:
+		defer func() { <-h.waiting }()
+	default:
+		return false
+	}
+	late := time.NewTimer(h.Patience)
+	defer late.Stop()
+	select {
+	case h.imports <- struct{}{}:
+		return true
+	case <-late.C:
+	case <-ctx.Done():
+	case <-h.Stopping:
+	}
+	return false
 }
 
 // decode reads the JSON body of a small request.
