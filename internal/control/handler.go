@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/clock"
 	"holdfast/internal/core"
 )
 
@@ -175,12 +176,12 @@ func (h *handler) turn(ctx context.Context) bool {
 	default:
 		return false
 	}
-	late := time.NewTimer(h.Patience)
+	late := clock.System.NewTimer(h.Patience)
 	defer late.Stop()
 	select {
 	case h.imports <- struct{}{}:
 		return true
-	case <-late.C:
+	case <-late.C():
 	case <-ctx.Done():
 	case <-h.Stopping:
 	}
