@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -87,13 +88,13 @@ func (a *app) adopt(ctx context.Context, c *config.Config, dir string, without [
 			return &exitError{exitUsage, fmt.Sprintf("--without %s: the store has no vault of this name", name)}
 		}
 	}
-	if r.Adopted == nil && !acceptLoss {
+	if r.Adopted == nil {
 		x := &adopting{c, dir, id.Store, reg, ring, &r, log}
-		if err := x.further(ctx); err != nil {
+		if err := a.giveUp(x.further(ctx), acceptLoss); err != nil {
 			return err
 		}
 		if mayLack(dir, &r) {
-			if err := x.compare(ctx); err != nil {
+			if err := a.giveUp(x.compare(ctx), acceptLoss); err != nil {
 				return err
 			}
 		}
@@ -128,6 +129,20 @@ func (a *app) adopt(ctx context.Context, c *config.Config, dir string, without [
 	a.printf("%s has the right to write now%s. Start it: holdfast serve --data %s\n", dir, into, dir)
 	if len(without) > 0 { // a policy that waits for less than before is nothing to find out later
 		a.printf("Unless policy.ack says otherwise, a change is acknowledged once it is in %s.\n", policyOf(reg))
+	}
+	return nil
+}
+
+// giveUp takes a loss that was found where somebody accepted it, and names it all the same.
+func (a *app) giveUp(err error, accepted bool) error {
+	if err == nil || !accepted {
+		return err
+	}
+	var l *givenUp
+	if errors.As(err, &l) {
+		a.say("Given up: %s.\n", l.what)
+	} else {
+		a.say("What is given up could not be looked for, and nobody can tell how much it is: %s\n", sentence(err))
 	}
 	return nil
 }

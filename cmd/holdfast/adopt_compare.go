@@ -80,8 +80,8 @@ func (x *adopting) further(ctx context.Context) error {
 	}
 	for _, o := range others {
 		if len(read) == 0 || read[o.store] {
-			return refused("the vault %s has come to batch %d, and %s was restored from what had come to %d: the changes between were acknowledged, and would be given up. Restore again from all of them, and adopt that:\n  holdfast restore%s --key RECOVERY-KEY-FILE --into NEW-DIR\nTo go on without them: holdfast adopt %s --accept-loss",
-				o.name, o.end, x.dir, top, x.restoreFrom([]lacking{{vault: o.name}}), x.dir)
+			return x.lost(fmt.Sprintf("the vault %s has come to batch %d, and %s was restored from what had come to %d: the changes between (%s of changes) were acknowledged", o.name, o.end, x.dir, top, batches(o.end-top)),
+				", and would be given up", []lacking{{vault: o.name}})
 		}
 	}
 	return nil
@@ -144,8 +144,30 @@ func (x *adopting) compare(ctx context.Context) error {
 	for _, l := range all {
 		what = append(what, fmt.Sprintf("the vault %s has what %s lacks: %s", l.vault, x.dir, &l))
 	}
-	return refused("%s. Once it is adopted a restore finds that no more. Restore again from all of them, and adopt that:\n  holdfast restore%s --key RECOVERY-KEY-FILE --into NEW-DIR\nTo go on without them: holdfast adopt %s --accept-loss",
-		strings.Join(what, "; "), x.restoreFrom(all), x.dir)
+	return x.lost(strings.Join(what, "; "), ". Once it is adopted a restore finds that no more", all)
+}
+
+// givenUp is what an adoption would give up.
+type givenUp struct {
+	what string
+	err  error
+}
+
+func (g *givenUp) Error() string { return g.err.Error() }
+
+func (g *givenUp) Unwrap() error { return g.err }
+
+// lost refuses to give up what vaults have, and says what to do instead.
+func (x *adopting) lost(what, so string, have []lacking) error {
+	return &givenUp{what, refused("%s%s. Restore again from all of them, and adopt that:\n  holdfast restore%s --key RECOVERY-KEY-FILE --into NEW-DIR\nTo go on without them: holdfast adopt %s --accept-loss", what, so, x.restoreFrom(have), x.dir)}
+}
+
+// batches counts what vaults number.
+func batches(n uint64) string {
+	if n == 1 {
+		return "1 batch"
+	}
+	return fmt.Sprintf("%d batches", n)
 }
 
 // lacks compares the store with one vault.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"holdfast"
 	"holdfast/internal/control"
@@ -113,15 +114,21 @@ func (a *app) deviceTable(email string, devices []control.Device) error {
 }
 
 func (a *app) appPasswordRevoke() *cobra.Command {
-	return &cobra.Command{
+	var yes bool
+	c := &cobra.Command{
 		Use:   "revoke EMAIL ID",
 		Short: "End a device's right to sign in, at once",
-		Args:  account(cobra.ExactArgs(2)),
+		Long: `End a device's right to sign in, at once. That cannot be undone: a device that comes back gets a new app password. What it
+sent is kept, and what it has not sent yet it cannot send any more: it is said when it was last here, and what it alone has seen.`,
+		Args: account(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			if _, err := holdfast.ParseID(list[1]); err != nil {
 				return usage(cmd, err)
 			}
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+				if err := a.warnRevoke(ctx, cl, list[0], list[1], yes); err != nil {
+					return err
+				}
 				if err := cl.RevokeDevice(ctx, list[0], list[1]); err != nil {
 					return err
 				}
@@ -133,4 +140,28 @@ func (a *app) appPasswordRevoke() *cobra.Command {
 			})
 		},
 	}
+	agreeFlag(c, &yes)
+	return c
+}
+
+// warnRevoke says what a device is that is to be shut out, and what it alone has seen. It goes on at once where nobody can be asked: the device may be a thief's.
+func (a *app) warnRevoke(ctx context.Context, cl *control.Client, email, id string, yes bool) error {
+	devices, err := cl.Devices(ctx, email)
+	at := slices.IndexFunc(devices, func(d control.Device) bool { return d.ID.String() == id })
+	if err != nil || at < 0 {
+		return nil // the act itself says why
+	}
+	seen := "was never here"
+	if d := devices[at]; d.LastSeen != nil {
+		seen = "was last here on " + day(*d.LastSeen)
+	}
+	a.say("%s %s. What it has changed since then it cannot send any more.\n", inTable(devices[at].Name), seen)
+	if x, err := incidentOf(ctx, cl, email); err == nil {
+		for _, d := range heldDevices(x) {
+			if d.ID.String() == id {
+				a.say("It has seen what this store lacks: %s. Export from it before it is set up anew: holdfast salvage %s --from FILE --device %s\n", lossOf(d), email, id)
+			}
+		}
+	}
+	return a.agreed(yes)
 }

@@ -162,6 +162,7 @@ func wouldDrop(d control.IncidentDevice) string {
 
 func (a *app) incidentDismiss() *cobra.Command {
 	var device string
+	var yes bool
 	c := &cobra.Command{
 		Use:   "dismiss EMAIL --device ID",
 		Short: "Give up what one device alone has seen, and let it go on",
@@ -174,6 +175,9 @@ that in. ID is the device's id, or what its owner calls it.`,
 				return usage(cmd, errors.New("name the device with --device; `holdfast incident show` tells which wait"))
 			}
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+				if err := a.warnDismiss(ctx, cl, names[0], device, yes); err != nil {
+					return err
+				}
 				d, err := cl.Dismiss(ctx, names[0], device)
 				if err != nil {
 					return err
@@ -187,7 +191,39 @@ that in. ID is the device's id, or what its owner calls it.`,
 		},
 	}
 	c.Flags().StringVar(&device, "device", "", "the device's `ID`, or what its owner calls it")
+	agreeFlag(c, &yes)
 	return c
+}
+
+// warnDismiss says what a device will drop.
+func (a *app) warnDismiss(ctx context.Context, cl *control.Client, email, device string, yes bool) error {
+	x, err := incidentOf(ctx, cl, email)
+	if err != nil {
+		return nil // the act itself says why
+	}
+	for _, d := range heldDevices(x) {
+		if d.ID.String() == device || d.Name == device {
+			a.say("Warning: %s of %s then drops what it has and this store lacks: %s. That cannot be undone; what matters is exported first, and salvaged.\n", d.Name, x.Account, lossOf(d))
+			return a.agreed(yes)
+		}
+	}
+	return nil
+}
+
+// lossOf says by count and kind what a device has seen and the store lacks.
+func lossOf(d control.IncidentDevice) string {
+	if d.Missing == 0 {
+		return "nobody can tell how much" + ofKind(d.Kind)
+	}
+	return "up to " + count(int64(d.Missing), "change") + ofKind(d.Kind)
+}
+
+// ofKind says what a device asked for when it showed what it had seen.
+func ofKind(kind string) string {
+	if kind == "" {
+		return ""
+	}
+	return " of " + kind
 }
 
 // upTo says how much a device may drop; nothing where that is not known.
@@ -199,7 +235,7 @@ func upTo(n uint64) string {
 }
 
 func (a *app) incidentRelease() *cobra.Command {
-	var all bool
+	var all, yes bool
 	c := &cobra.Command{
 		Use:   "release {EMAIL | --all}",
 		Short: "Let an account go on with what this store has",
@@ -217,26 +253,34 @@ copy is in place, or once you know that there is none.`,
 					return err
 				}
 			}
-			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error { return a.release(ctx, cl, list) })
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error { return a.release(ctx, cl, list, yes) })
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "release every account that is in doubt")
+	agreeFlag(c, &yes)
 	return c
 }
 
 // release releases the accounts named; none named: all that are held. Before each it warns of what clients would then drop.
-func (a *app) release(ctx context.Context, cl *control.Client, names []string) error {
+func (a *app) release(ctx context.Context, cl *control.Client, names []string, yes bool) error {
 	list, err := cl.Incidents(ctx)
 	if err != nil {
 		return err
 	}
-	released, waiting := []string{}, 0
+	released, waiting, held := []string{}, 0, []control.Incident{}
 	for _, x := range list {
 		waiting += len(heldDevices(x))
-		if !x.Held || len(names) > 0 && x.Account != names[0] && x.ID.String() != names[0] {
-			continue
+		if x.Held && (len(names) == 0 || x.Account == names[0] || x.ID.String() == names[0]) {
+			a.warnRelease(ctx, cl, x)
+			held = append(held, x)
 		}
-		a.warnRelease(x)
+	}
+	if len(held) > 0 {
+		if err := a.agreed(yes); err != nil {
+			return err
+		}
+	}
+	for _, x := range held {
 		if err := cl.Release(ctx, x.ID.String()); err != nil {
 			return err
 		}
@@ -261,14 +305,27 @@ func (a *app) release(ctx context.Context, cl *control.Client, names []string) e
 }
 
 // warnRelease says what clients of an account may drop once it is released.
-func (a *app) warnRelease(x control.Incident) {
-	most := uint64(0)
-	for _, d := range heldDevices(x) {
-		most = max(most, d.Missing)
+func (a *app) warnRelease(ctx context.Context, cl *control.Client, x control.Incident) {
+	most, kind, waiting := uint64(0), "", heldDevices(x)
+	for _, d := range waiting {
+		if d.Missing > most {
+			most, kind = d.Missing, d.Kind
+		}
 	}
 	if most == 0 {
 		a.say("Warning: %s may lack changes, and nobody can tell how many. Devices that hold them and list anew drop them.\n", x.Account)
-		return
+	} else {
+		a.say("Warning: %s lacks up to %s that a device has seen. Other devices that hold them and list anew drop them.\n", x.Account, count(int64(most), "change")+ofKind(kind))
 	}
-	a.say("Warning: %s lacks up to %s that a device has seen. Other devices that hold them and list anew drop them.\n", x.Account, count(int64(most), "change"))
+	acc, err := cl.Account(ctx, x.ID.String())
+	if err != nil {
+		return // it has only what the warning says
+	}
+	others := len(acc.Devices)
+	for _, d := range waiting {
+		if slices.ContainsFunc(acc.Devices, func(o control.Device) bool { return o.ID == d.ID }) {
+			others--
+		}
+	}
+	a.say("This store has %s for %s. Count on its devices (%d go on, %d wait on): what they show above that they would delete.\n", holds(acc.Collections), x.Account, others, len(waiting))
 }

@@ -197,9 +197,14 @@ func (k *keeper) purge(ctx context.Context, e registry.Entry, rep *control.Prune
 }
 
 // pruneNamed prunes one of the store's vaults.
-func (a *app) pruneNamed(cmd *cobra.Command, name string, dry bool) error {
+func (a *app) pruneNamed(cmd *cobra.Command, list []string, dry, yes bool) error {
 	return a.with(cmd, toLook, func(ctx context.Context, cl *control.Client) error {
-		p, err := cl.PruneVault(ctx, name, control.PruneRequest{DryRun: dry})
+		p, err := cl.PruneVault(ctx, list[0], control.PruneRequest{DryRun: dry || !yes})
+		if what := goes(&p); err == nil && !dry && !yes && what != "" {
+			if err = a.needed(cmd, list, yes, what); err == nil { // somebody was asked
+				p, err = cl.PruneVault(ctx, list[0], control.PruneRequest{})
+			}
+		}
 		if err != nil {
 			return err
 		}
@@ -209,6 +214,33 @@ func (a *app) pruneNamed(cmd *cobra.Command, name string, dry bool) error {
 		a.showPruned(&p)
 		return nil
 	})
+}
+
+// goes says by count what a pruning would let go of; empty: nothing.
+func goes(p *control.PruneReport) string {
+	if len(p.Held) > 0 {
+		return ""
+	}
+	var versions, size, due int64
+	for _, x := range p.Packs {
+		versions, size = versions+x.Versions, size+x.Octets
+	}
+	for _, w := range p.Waiting {
+		if len(w.Why) == 0 {
+			due++
+		}
+	}
+	var out []string
+	if versions > 0 {
+		out = append(out, fmt.Sprintf("%s of %s would be left out of %s that are written anew", count(versions, "old version"), octets(size), count(int64(len(p.Packs)), "pack")))
+	}
+	if due > 0 {
+		out = append(out, fmt.Sprintf("%s that others replaced would go for good", count(due, "pack")))
+	}
+	if out == nil {
+		return ""
+	}
+	return p.Vault + ": " + strings.Join(out, ", and ")
 }
 
 func (a *app) showPruned(p *control.PruneReport) {

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"holdfast"
 	"holdfast/internal/control"
@@ -124,6 +126,7 @@ func (a *app) shareRemove() *cobra.Command {
 		Args:  threeOf,
 		RunE: func(cmd *cobra.Command, list []string) error {
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
+				a.warnUnshare(ctx, cl, list)
 				x, err := cl.Unshare(ctx, list[0], list[1], list[2])
 				if err != nil {
 					return err
@@ -136,4 +139,24 @@ func (a *app) shareRemove() *cobra.Command {
 			})
 		},
 	}
+}
+
+// warnUnshare says what a guest's devices will drop. A share can be given anew, so nobody is asked.
+func (a *app) warnUnshare(ctx context.Context, cl *control.Client, list []string) {
+	owner, err := cl.Account(ctx, list[0])
+	if err != nil {
+		return // the act itself says why
+	}
+	path := strings.Trim(list[1], "/")
+	for _, s := range owner.Shares {
+		if s.Path == path || s.Collection.String() == path {
+			path = s.Path
+		}
+	}
+	at := slices.IndexFunc(owner.Collections, func(c control.Collection) bool { return c.Path == path })
+	guest, err := cl.Account(ctx, list[2])
+	if at < 0 || err != nil {
+		return
+	}
+	a.say("%s holds %s. The devices of %s (%d) drop them at their next sync; the owner's keep them.\n", path, holds(owner.Collections[at:at+1]), guest.Email, len(guest.Devices))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"holdfast/internal/control"
@@ -298,6 +299,7 @@ func (a *app) vaultRetire() *cobra.Command {
 		Args:  args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			return a.with(cmd, toLook, func(ctx context.Context, cl *control.Client) error {
+				a.warnRetire(ctx, cl, list[0])
 				if err := cl.RetireVault(ctx, list[0], force); err != nil {
 					return err
 				}
@@ -311,4 +313,24 @@ func (a *app) vaultRetire() *cobra.Command {
 	}
 	c.Flags().BoolVar(&force, "force", false, "also if no other vault is whole")
 	return c
+}
+
+// warnRetire says what a vault holds that is to go off the list, and what is left then. It can be added again, so nobody is asked; where none is left --force is the word.
+func (a *app) warnRetire(ctx context.Context, cl *control.Client, name string) {
+	s, err := cl.VaultStatus(ctx)
+	at := slices.IndexFunc(s.Vaults, func(v control.VaultState) bool { return v.Name == name })
+	if err != nil || at < 0 {
+		return // the act itself says why
+	}
+	whole := int64(0)
+	for i := range s.Vaults {
+		if v := &s.Vaults[i]; i != at && v.Kind != kindLedger && stateOf(v) == string(relay.Whole) {
+			whole++
+		}
+	}
+	what := ""
+	if v := &s.Vaults[at]; v.Objects > 0 {
+		what = fmt.Sprintf(" holds %s, %s;", count(v.Objects, "object"), octets(v.Octets))
+	}
+	a.say("%s%s other vaults that are whole: %d. It can be added again as long as nothing removes what lies there.\n", name, what, whole)
 }

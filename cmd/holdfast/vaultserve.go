@@ -309,7 +309,7 @@ func selfSigned() ([]byte, error) {
 
 func (a *app) vaultPrune() *cobra.Command {
 	var file, print string
-	var dry bool
+	var dry, yes bool
 	c := &cobra.Command{
 		Use:   "prune URL --credential FILE | NAME",
 		Short: "Have a vault let go of what is needed no more",
@@ -319,13 +319,15 @@ run this from another machine, now and then.
 
 With the NAME of one of the store's vaults the octets of versions go that were replaced or deleted longer ago than vault.retention, by the vault's
 own time; a server does this by itself each week. It takes two steps. Packs that hold enough of them are written anew without them; the old packs
-stay for vault.keep_pruned, and until a drill has proven the new ones. With --dry-run it is only told what would go, and what holds it up.`,
+stay for vault.keep_pruned, and until a drill has proven the new ones. With --dry-run it is only told what would go, and what holds it up.
+
+What goes is gone for good: it is counted first, and goes with --yes.`,
 		Example: `  holdfast vault prune https://vault.example.net:8430 --credential prune.txt --dry-run
   holdfast vault prune attic --dry-run`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			if file == "" && !strings.Contains(list[0], "://") {
-				return a.pruneNamed(cmd, list[0], dry)
+				return a.pruneNamed(cmd, list, dry, yes)
 			}
 			if file == "" {
 				return usage(cmd, errors.New("say with --credential where prune.txt is"))
@@ -342,7 +344,12 @@ stay for vault.keep_pruned, and until a drill has proven the new ones. With --dr
 				return usage(cmd, errors.New(sentence(err)))
 			}
 			defer r.Close()
-			p, err := r.Prune(cmd.Context(), dry)
+			p, err := r.Prune(cmd.Context(), true)
+			if err == nil && !dry && p.Count > 0 {
+				if err = a.needed(cmd, list, yes, fmt.Sprintf("%s of %s would be removed there for good", count(p.Count, "object"), octets(p.Octets))); err == nil {
+					p, err = r.Prune(cmd.Context(), false)
+				}
+			}
 			if err != nil {
 				return err
 			}
@@ -363,5 +370,6 @@ stay for vault.keep_pruned, and until a drill has proven the new ones. With --dr
 	c.Flags().StringVar(&file, "credential", "", "the `FILE` with the prune credential")
 	c.Flags().StringVar(&print, "fingerprint", "", "SHA-256 of the server's certificate, in `HEX`, where the file does not say it")
 	c.Flags().BoolVar(&dry, "dry-run", false, "only tell what would be removed")
+	agreeFlag(c, &yes)
 	return c
 }

@@ -33,6 +33,7 @@ type IncidentDevice struct {
 	Collection holdfast.ID `json:"collection"`
 	Seen       uint64      `json:"seen"`
 	Head       uint64      `json:"head"`
+	Kind       string      `json:"kind"`    // what lies in that collection: contacts, calendar items, files; empty: the store does not have it
 	Missing    uint64      `json:"missing"` // how many changes the device may know and the store lacks, at most; 0: not known
 }
 
@@ -50,7 +51,7 @@ func (h *handler) incidents(r *http.Request) (any, error) {
 func (h *handler) incident(ctx context.Context, names map[holdfast.ID]string, x core.Doubt) Incident {
 	i := Incident{Account: h.name(ctx, names, x.Account), ID: x.Account, Since: x.Since.UTC(), Held: !x.Since.IsZero(), Collection: x.Collection, Seen: x.Seq, Head: x.Head, Devices: []IncidentDevice{}}
 	for _, e := range x.Evidence {
-		d := IncidentDevice{ID: e.Device, Name: h.deviceName(ctx, x.Account, e.Device), State: "held", Since: e.Since.UTC(), Collection: e.Collection, Seen: e.Seq, Head: e.Head, Missing: e.Missing}
+		d := IncidentDevice{ID: e.Device, Name: h.deviceName(ctx, x.Account, e.Device), State: "held", Since: e.Since.UTC(), Collection: e.Collection, Seen: e.Seq, Head: e.Head, Missing: e.Missing, Kind: h.kindIn(ctx, x.Account, e.Collection)}
 		if !e.Open() {
 			at := e.Ended.UTC()
 			d.State, d.Ended = e.How, &at
@@ -66,6 +67,20 @@ func (h *handler) incident(ctx context.Context, names map[holdfast.ID]string, x 
 		i.Device = h.deviceName(ctx, x.Account, x.Device)
 	}
 	return i
+}
+
+// kindIn says in words what lies in a collection of an account.
+func (h *handler) kindIn(ctx context.Context, account, collection holdfast.ID) (kind string) {
+	_ = h.Core.Inspect(ctx, account, func(x *core.Reader) error { // what cannot be read has no kind
+		list, err := x.Collections()
+		for _, c := range list {
+			if c.ID == collection {
+				kind = map[holdfast.CollectionType]string{holdfast.TypeAddressbook: "contacts", holdfast.TypeCalendar: "calendar items", holdfast.TypeFolder: "files"}[c.Type]
+			}
+		}
+		return err
+	})
+	return kind
 }
 
 // deviceName names a device that knows an account; it may be a guest's.

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"holdfast/internal/control"
+
+	"github.com/spf13/cobra"
+)
+
+// TestAsGiven: the command that a refusal names is the one that was given, with the word, as a shell takes it.
+func TestAsGiven(t *testing.T) {
+	root := &cobra.Command{Use: "holdfast"}
+	vault := &cobra.Command{Use: "vault"}
+	var name string
+	var many []string
+	var dry, yes bool
+	got := ""
+	prune := &cobra.Command{Use: "prune", RunE: func(cmd *cobra.Command, list []string) error { got = asGiven(cmd, list); return nil }}
+	prune.Flags().StringVar(&name, "data", "", "")
+	prune.Flags().StringArrayVar(&many, "from", nil, "")
+	prune.Flags().BoolVar(&dry, "json", false, "")
+	agreeFlag(prune, &yes)
+	vault.AddCommand(prune)
+	root.AddCommand(vault)
+	root.SetArgs([]string{"vault", "prune", "--json", "an attic", "--data", "a$b", "--from", "x", "--from", "y z"})
+	must(t, root.Execute())
+	if want := `holdfast vault prune 'an attic' --data 'a$b' --from x --from 'y z' --json`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestNoScriptIsAsked: where nobody can be asked, nothing hangs: what needs the word is refused, what a script named goes on.
+func TestNoScriptIsAsked(t *testing.T) {
+	var said bytes.Buffer
+	a := &app{stdin: strings.NewReader("n\n"), stderr: &said, stdout: &said}
+	c := &cobra.Command{Use: "holdfast"}
+	if err := a.agreed(false); err != nil {
+		t.Errorf("what was named is refused: %v", err)
+	}
+	err := a.needed(c, nil, false, "3 packs would go")
+	if exitCode(err) != exitRefused || !strings.Contains(err.Error(), "3 packs would go. Nothing was done; to go on: holdfast --yes") {
+		t.Errorf("without the word: %v", err)
+	}
+	if err := a.needed(c, nil, true, "3 packs would go"); err != nil {
+		t.Errorf("with the word: %v", err)
+	}
+	if said.Len() > 0 {
+		t.Errorf("it asks: %s", &said)
+	}
+}
+
+// TestHolds: what is said of collections counts each kind.
+func TestHolds(t *testing.T) {
+	for want, list := range map[string][]control.Collection{"no items": nil, "3 contacts, 1 calendar item": {{Type: "addressbook", Items: 1}, {Type: "calendar", Items: 1}, {Type: "addressbook", Items: 2}}, "2 files": {{Type: "folder", Items: 2}}} {
+		if got := holds(list); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
