@@ -38,7 +38,7 @@ func (a *app) connect(ctx context.Context, c *config.Config, why purpose) (*cont
 		o, err := openStore(ctx, c, why, slog.New(slog.DiscardHandler))
 		if err == nil {
 			o.auth = newAuth(c, o.core, nil, slog.New(slog.DiscardHandler))
-			client := control.InProcess(o.handler(c, func(s *control.Status) { s.Version = version().Version }, nil, nil, nil))
+			client := control.InProcess(o.handler(c, func(s *control.Status) { s.Version, s.Retention = version().Version, o.keeper.retention() }, nil, nil, nil))
 			client.OnClose(o.close)
 			return client, nil
 		}

@@ -10,6 +10,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/clock"
+	"holdfast/internal/control"
 	"holdfast/internal/place"
 	"holdfast/internal/registry"
 	"holdfast/internal/relay"
@@ -24,6 +25,37 @@ const retainedName = "retained.json"
 type retained struct {
 	At time.Time `json:"at"`
 	retain.Report
+	Since map[string]time.Time `json:"held_since,omitempty"` // since when each thing has held it up, by [wordsOf] it
+}
+
+// after returns what came of a round, with since when each thing that holds it up has done so.
+func (r retained) after(now time.Time, rep retain.Report) retained {
+	out := retained{At: now, Report: rep, Since: map[string]time.Time{}}
+	for _, why := range rep.Held {
+		since, was := r.Since[wordsOf(why)]
+		if !was || since.After(now) {
+			since = now
+		}
+		out.Since[wordsOf(why)] = since
+	}
+	return out
+}
+
+// retention says what came of the last round over the living store, and what holds it up; nil: there was none.
+func (k *keeper) retention() *control.Retention {
+	var last retained
+	if ok, err := readState(k.c.Data, retainedName, &last); err != nil || !ok || !k.c.Vault.Engine {
+		return nil
+	}
+	out := &control.Retention{At: last.At.UTC(), Versions: last.Versions, Octets: last.Octets, Unproven: last.Unproven, Held: []control.HeldUp{}}
+	for _, why := range last.Held {
+		since, known := last.Since[wordsOf(why)]
+		if !known {
+			since = last.At
+		}
+		out.Held = append(out.Held, control.HeldUp{Why: why, Since: since.UTC()})
+	}
+	return out
 }
 
 // retainEngine lets old octets go in the living store when that is due, until ctx ends: as often as in vaults in directories. It begins as late after a start as they are read.
@@ -45,7 +77,7 @@ func (k *keeper) retainEngine(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		last = retained{now, rep}
+		last = last.after(now.UTC().Truncate(time.Second), rep)
 		if err := writeState(k.c.Data, retainedName, last); err != nil {
 			k.log.Warn("when old octets were let go of in the living store could not be written down", "err", err)
 		}

@@ -380,7 +380,7 @@ func (s *server) watch(ctx context.Context) {
 func (s *server) status(out *control.Status) {
 	out.Version, out.PID, out.URL, out.Since = version().Version, os.Getpid(), s.url, &s.since
 	out.SinceBoot, out.Probe = s.sinceBoot.Seconds(), s.probe
-	out.Serving = s.serving()
+	out.Serving, out.Retention = s.serving(), s.store.keeper.retention()
 	out.Ready, out.Checks = s.health.look()
 }
 

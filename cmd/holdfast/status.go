@@ -58,6 +58,7 @@ func (a *app) showStatus(s control.Status) {
 	if s.KeyNag != "" {
 		a.printf("  recovery key  %s\n", s.KeyNag)
 	}
+	a.showRetention(s.Retention)
 	if s.Running {
 		a.printf("  acknowledged  %s since the start\n", count(s.Acknowledged, "commit"))
 	}
@@ -70,5 +71,18 @@ func (a *app) showStatus(s control.Status) {
 			word = "WARN"
 		}
 		a.printf("  %s  %-12s %s (since %s)\n", word, c.Name, c.Detail, day(c.Since))
+	}
+}
+
+// showRetention says what keeps the living store from letting old octets go, and since when.
+func (a *app) showRetention(r *control.Retention) {
+	if r == nil {
+		return
+	}
+	for _, h := range r.Held {
+		a.printf("  pruning       held up since %s: %s (looked at %s)\n", day(h.Since), inTable(h.Why), day(r.At))
+	}
+	if r.Unproven > 0 {
+		a.printf("  pruning       %s wait: the vaults were not yet proven without what is old there (looked at %s); see holdfast drill list\n", count(r.Unproven, "account"), day(r.At))
 	}
 }

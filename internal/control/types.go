@@ -86,7 +86,23 @@ type Status struct {
 	SinceBoot    float64     `json:"since_boot_s,omitempty"` // of the machine, at the moment that Since names; 0: not known
 	Serving      *Serving    `json:"serving,omitempty"`      // how a server that runs is reached; nil: none runs, or one that does not say it
 	EngineScrub  *scrub.Seen `json:"engine_scrub,omitempty"` // what is known of the engine's own octets; nil: nobody looks after that
+	Retention    *Retention  `json:"retention,omitempty"`    // what came of the last round that lets old octets of the living store go; nil: there was none
 	Probe        string      `json:"probe,omitempty"`        // with this in a request's Holdfast-Probe the server says what of the request arrived, and does nothing else
+}
+
+// Retention is what came of a round that lets old octets of the living store go.
+type Retention struct {
+	At       time.Time `json:"at"`
+	Versions int64     `json:"versions"` // whose octets went
+	Octets   int64     `json:"octets"`
+	Unproven int64     `json:"unproven"` // accounts whose old versions no vault was proven without
+	Held     []HeldUp  `json:"held"`
+}
+
+// HeldUp is something that keeps octets from going: a vault, a drill.
+type HeldUp struct {
+	Why   string    `json:"why"`
+	Since time.Time `json:"since"`
 }
 
 // Serving are the settings by which a running server is reached, as it has them: it may have been started with flags.
