@@ -48,9 +48,11 @@ func (d *doctor) permissions(context.Context) Check {
 }
 
 func (d *doctor) fileSystem(context.Context) Check {
-	kind := vfs.Filesystem(d.c.Data)
+	kind, err := answered(func() (string, error) { return vfs.Filesystem(d.c.Data), nil })
 	switch {
-	case vfs.Volatile(d.c.Data):
+	case err != nil:
+		return unknown(d.c.Data+": "+err.Error(), "Look whether the disk, or the server that it lies on, is there.")
+	case vfs.VolatileKind(kind):
 		return failed("the data directory lies in memory ("+kind+")", "A restart of the machine empties it.", "Move it to a disk and name that with --data.")
 	case slices.Contains([]string{"nfs", "cifs", "smb2", "fuse", "9p"}, kind):
 		return warn("the data directory lies on "+kind, "Whether locks and fsync hold there depends on the server behind it.", "Keep the data on a disk of this machine.")

@@ -14,6 +14,7 @@ import (
 	"holdfast/internal/config"
 	"holdfast/internal/control"
 	"holdfast/internal/drill"
+	"holdfast/internal/vfs"
 )
 
 // Result is what a check came to.
@@ -70,6 +71,7 @@ type Options struct {
 	KeyFile     string                                      // where a new recovery key was written; it should not lie there for long. Empty: not looked at
 	SinceBoot   func() (time.Duration, bool)                // nil: clock.SinceBoot
 	NTP         func() (synced, known bool)                 // nil: what the kernel says
+	FreeSpace   func(path string) (vfs.Space, error)        // nil: what the system says
 	FileTime    func(dir string) (t time.Time, err error)   // when a file was written that is written now; nil: it is tried
 }
 
@@ -83,6 +85,9 @@ func (o *Options) defaults() {
 	}
 	if o.NTP == nil {
 		o.NTP = synchronised
+	}
+	if o.FreeSpace == nil {
+		o.FreeSpace = vfs.FreeSpace
 	}
 	if o.FileTime == nil {
 		o.FileTime = fileTime

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-
-	"holdfast/internal/vfs"
 )
 
 // inDirectory tells whether a vault of a kind lies in a directory of this machine.
@@ -16,9 +14,9 @@ const ledger = "ledger"
 
 // space compares what is free with fixed limits, and with what is used: a restore beside it, or a copy before a repair, takes as much again.
 func (d *doctor) space(ctx context.Context) Check {
-	s, err := vfs.FreeSpace(d.c.Data)
+	s, err := d.room(d.c.Data)
 	if err != nil {
-		return unknown("the free space cannot be read: "+err.Error(), "Look with df.")
+		return unknown("the free space of "+d.c.Data+" cannot be read: "+err.Error(), "Look with df.")
 	}
 	var used int64
 	if d.there && d.connect(ctx) == nil {
@@ -49,11 +47,11 @@ func (d *doctor) vaultSpace(ctx context.Context) Check {
 		if !inDirectory(v.Kind) {
 			continue
 		}
-		s, err := vfs.FreeSpace(v.Location)
+		s, err := d.room(v.Location)
 		text := fmt.Sprintf("%s has %s free", v.Name, size(s.Free))
 		switch {
 		case err != nil:
-			dark = append(dark, v.Name+": "+err.Error())
+			dark = append(dark, v.Name+" ("+v.Location+"): "+err.Error())
 		case s.Free < d.c.Doctor.FreeFail:
 			full = append(full, text)
 		case s.Free < d.c.Doctor.FreeWarn || s.Free < d.status.Octets:
@@ -68,7 +66,7 @@ func (d *doctor) vaultSpace(ctx context.Context) Check {
 	case len(low) > 0:
 		return warn(strings.Join(low, "; "), "That vault may be full before long.", "Make room there.")
 	case len(dark) > 0:
-		return unknown(strings.Join(dark, "; "), "Look with df.")
+		return unknown(strings.Join(dark, "; "), "Look with df, and whether the disk, or the server that it lies on, is there.")
 	case len(fine) == 0:
 		return skipped("no vault lies on a disk of this machine", "Nothing: the machine that keeps a vault looks after its own disk.")
 	}

@@ -51,8 +51,11 @@ func Filesystem(path string) string {
 // the machine empties (tmpfs, ramfs). It says false when it cannot know. An
 // overlay, as containers have, counts as not volatile although the container
 // may be thrown away.
-func Volatile(path string) bool {
-	switch Filesystem(path) {
+func Volatile(path string) bool { return VolatileKind(Filesystem(path)) }
+
+// VolatileKind says so of what [Filesystem] returns.
+func VolatileKind(kind string) bool {
+	switch kind {
 	case "tmpfs", "ramfs", "hugetlbfs":
 		return true
 	}
