@@ -1,8 +1,6 @@
 package salvage
 
 import (
-	"cmp"
-	"encoding/base64"
 	"hash/fnv"
 	"slices"
 	"strings"
@@ -10,7 +8,6 @@ import (
 	"holdfast"
 	"holdfast/internal/content"
 	"holdfast/internal/ical"
-	"holdfast/internal/vcard"
 )
 
 // facts is what one version of an item says, in a form that is the same whoever wrote it: what cannot be told apart by it is the same to its owner.
@@ -51,120 +48,6 @@ func factsOf(octets []byte, card bool) (f facts, ok bool) {
 	f.sum = holdfast.HashOf(octets)
 	f.sort()
 	return f, ok
-}
-
-// silent are properties of contacts that are about the record and not about whom it describes.
-var silent = []string{"BEGIN", "END", "VERSION", "PRODID", "REV", "UID", "SOURCE", "SORT-STRING", "X-ABUID", "X-ABSHOWAS"}
-
-func factsOfCard(octets []byte) (f facts, ok bool) {
-	index, refusal := vcard.Judge(octets, vcard.Limits{})
-	if refusal != nil {
-		return f, false
-	}
-	f.kind, f.uid, f.title = "VCARD", index.UID, index.FN
-	if same, refusal := vcard.Convert(octets, "3.0"); refusal == nil {
-		octets = same
-	}
-	card, err := vcard.Parse(octets, vcard.Limits{})
-	if err != nil {
-		return f, false
-	}
-	for i := range card.Lines {
-		f.line(&card.Lines[i])
-	}
-	f.name = strings.ToLower(words(f.title))
-	return f, true
-}
-
-// line takes one property of a contact in. Order, groups, folding and encoding are no difference, nor is how a number is spaced.
-func (f *facts) line(l *vcard.Line) {
-	name := content.Upper(l.Name)
-	if l.Blank() || slices.Contains(silent, name) || strings.Trim(l.Value, "; \t") == "" {
-		return
-	}
-	types := kinds(l.Param("TYPE"))
-	switch name {
-	case "PHOTO", "LOGO": // phones scale pictures: whether there is one counts
-		f.photo = f.photo || name == "PHOTO"
-	case "FN", "N":
-		if w := words(strings.ReplaceAll(plainText(l.Value), ";", " ")); w != "" {
-			f.add("NAME", w)
-		}
-	case "TEL":
-		n := number(l.Value)
-		f.add(name, types, n)
-		f.keys = append(f.keys, key(name, n))
-	case "EMAIL":
-		n := strings.ToLower(strings.TrimSpace(content.Unescape(l.Value)))
-		f.add(name, types, n)
-		f.keys = append(f.keys, key(name, n))
-	case "NICKNAME", "CATEGORIES":
-		for _, v := range content.SplitEscaped(l.Value, ',') {
-			f.add(name, text(v))
-		}
-	case "BDAY", "ANNIVERSARY":
-		day, _, _ := strings.Cut(strings.ReplaceAll(l.Value, "-", ""), "T")
-		f.add(name, day)
-	case "SOUND", "KEY":
-		b, err := base64.StdEncoding.DecodeString(l.Value)
-		f.add(name, cmp.Or(string(b), l.Value), errText(err))
-	default:
-		f.add(name, types, plainText(l.Value))
-	}
-}
-
-func errText(err error) string {
-	if err != nil {
-		return "not base64"
-	}
-	return ""
-}
-
-// key is a phone number or an address, for comparing.
-func key(parts ...string) uint64 { return new(facts).add(parts...) }
-
-// kinds are the types of a property that tell anything.
-func kinds(types []string) string {
-	var out []string
-	for _, t := range types {
-		t = strings.ToLower(t)
-		if !slices.Contains([]string{"voice", "internet", "pref", "other", ""}, t) {
-			out = append(out, t)
-		}
-	}
-	slices.Sort(out)
-	return strings.Join(slices.Compact(out), ",")
-}
-
-// number is a phone number without how it was written.
-func number(v string) string {
-	v = strings.TrimPrefix(strings.ToLower(content.Unescape(v)), "tel:")
-	out := strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' || strings.ContainsRune("+*#,;pwx", r) {
-			return r
-		}
-		return -1
-	}, v)
-	return cmp.Or(out, strings.TrimSpace(v))
-}
-
-// text is a text value with its escapes resolved and its white space as one reads it.
-func text(v string) string { return strings.Join(strings.Fields(content.Unescape(v)), " ") }
-
-// plainText is text of a structured value, without the empty parts at its end.
-func plainText(v string) string {
-	parts := content.SplitEscaped(v, ';')
-	for i := range parts {
-		parts[i] = text(parts[i])
-	}
-	return strings.TrimRight(strings.Join(parts, ";"), ";")
-}
-
-// words are the words of a name, in an order that does not hang on how it is written: "Doe, Jane" is "Jane Doe".
-func words(name string) string {
-	list := strings.FieldsFunc(name, func(r rune) bool { return r == ' ' || r == ',' || r == ';' || r == '\t' || r == '\n' })
-	slices.Sort(list)
-	return strings.Join(slices.Compact(list), " ")
 }
 
 // stamps are properties of calendar objects that change without anybody changing anything.
