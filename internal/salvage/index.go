@@ -168,9 +168,15 @@ type finding struct {
 	of     *version // that says the same; nil: none
 }
 
+// ghost tells whether the item is there, and nothing has its octets: nobody can read it.
+func (i *item) ghost() bool { return i.present() && i.newest().lost }
+
 // find decides what something is. What history knows comes first, among what is there and then among what was deleted; then items that are there with its UID; then, of contacts, those of the same name with a
 // phone number or an address in common. What history does not know is always stored, so the same again finds all of it.
 func (x *index) find(f *facts, card bool) finding {
+	if at := slices.IndexFunc(x.bySum[f.sum], (*item).ghost); at >= 0 { // the very octets that were lost
+		return finding{Restored, x.bySum[f.sum][at], nil}
+	}
 	same := x.byUID[label{card, f.uid}]
 	named := x.byName[label{card, f.name}]
 	named = slices.Concat(named[max(0, len(named)-maxNamesakes):], x.bySum[f.sum])
@@ -193,15 +199,23 @@ func (x *index) find(f *facts, card bool) finding {
 		return g
 	}
 	if at >= 0 {
-		return finding{Conflict, same[at], nil}
+		return beside(same[at])
 	}
 	if i := akin(named, f, true); i != nil {
-		return finding{Conflict, i, nil}
+		return beside(i)
 	}
 	if len(same) > 0 {
 		return finding{Restored, same[len(same)-1], nil} // it was deleted, and says what no version said: both are somebody's work
 	}
 	return finding{Restored, akin(named, f, false), nil}
+}
+
+// beside says that something is another version of an item that is there: a copy of its own, or, where nothing has the octets of that any more, what was lost.
+func beside(i *item) finding {
+	if i.ghost() {
+		return finding{Restored, i, nil}
+	}
+	return finding{Conflict, i, nil}
 }
 
 // known finds what says all that something says, among items that are there or among those that are not.

@@ -191,8 +191,12 @@ func (r *Run) take(ctx context.Context, file string, f transfer.Found) error {
 		return r.tell(t)
 	case Restored:
 		home := holdfast.ID{}
-		if found.item != nil {
-			t.Edited, home = true, found.item.collection
+		switch i := found.item; {
+		case i == nil:
+		case i.ghost(): // it is what was lost, under its own name
+			home, f.As.Other, f.As.Name = i.collection, f.As.Name, i.name
+		default:
+			t.Edited, home = true, i.collection
 			if err := r.deletion(ctx, t, found.item); err != nil {
 				return err
 			}
