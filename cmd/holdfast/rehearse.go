@@ -154,6 +154,9 @@ func (a *app) rehearsed(r *rehearse.Report, dir string, f rehearseFlags) error {
 	if f.out != "" || !good {
 		r.Kept = dir
 	}
+	if err := r.WritePage(dir); err != nil {
+		return err
+	}
 	if r.Kept == "" {
 		if err := r.Tidy(dir); err != nil {
 			return err

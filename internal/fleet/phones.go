@@ -1,6 +1,9 @@
 package fleet
 
-import "sync/atomic"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // seen is what may be asked about a device while it lives.
 type seen struct {
@@ -74,6 +77,12 @@ func (f *Fleet) ResetPhone(i int) (held, unsent int) {
 	}
 	l.Reset()
 	return held, unsent
+}
+
+// SyncPhone lets the i-th phone sync once. Nobody may live meanwhile.
+func (f *Fleet) SyncPhone(ctx context.Context, i int) error {
+	_, err := f.devices[i].Sync(ctx)
+	return err
 }
 
 // Holding tells which hrefs a phone holds, with their octets. Nobody may live meanwhile.

@@ -178,7 +178,7 @@ func (r *rehearsal) serveAgain(ctx context.Context, what string) error {
 	r.engine.Store(true)
 	down := r.o.Clock.Now().Sub(r.down).Seconds()
 	r.report.Outage += down
-	r.tell("%s after %.1f s", what, down)
+	r.back("%s after %.1f s", what, down)
 	return nil
 }
 
@@ -195,6 +195,7 @@ func (r *rehearsal) beginAnew(ctx context.Context) error {
 	if err := r.serveAgain(ctx, "there is nothing to restore from: a new, empty service at the same address"); err != nil {
 		return err
 	}
+	r.engine.Store(false) // it is no copy of anything
 	if err := r.people(ctx); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // kept are the files that stay where nothing else does.
-var kept = []string{"report.html", "book.jsonl"}
+var kept = []string{ReportName, "book.jsonl"}
 
 // Tidy removes data, vaults, keys and logs of a rehearsal that is over.
 func (r *Report) Tidy(dir string) error {

@@ -203,6 +203,7 @@ type Phone struct {
 	Unsent  int    `json:"unsent"`  // of what was on it then: edits that no service had acknowledged
 	After   int64  `json:"after"`   // items that it holds in the end
 	Lacks   int    `json:"lacks"`   // of what its person has
+	Missed  int    `json:"missed"`  // what it lacked by its own client's rules, and had once it was set up again
 	Emptied int64  `json:"emptied"` // address books and calendars that lost all they held, though nobody had deleted that
 	Deleted int64  `json:"deleted"` // items that it dropped though nobody had deleted them
 	Failed  string `json:"failed"`  // why its last sync failed; empty: it did not

@@ -43,7 +43,7 @@ type Pace struct {
 
 // DefaultPace is that of the command.
 func DefaultPace() Pace {
-	return Pace{Before: 12 * time.Second, Outage: 4 * time.Second, After: 12 * time.Second, Speed: 7200, Edits: 60, Items: 12, Settle: time.Minute}
+	return Pace{Before: 15 * time.Second, Outage: 4 * time.Second, After: 15 * time.Second, Speed: 7200, Edits: 80, Items: 12, Settle: time.Minute}
 }
 
 // Options say what is rehearsed.
@@ -158,14 +158,14 @@ func (r *rehearsal) disaster() func(context.Context) error {
 	return r.upgrade
 }
 
-// tell writes the timeline.
-func (r *rehearsal) tell(format string, args ...any) { r.line(false, format, args...) }
+// tell writes the timeline, grave what was destroyed, and back that the service is there again.
+func (r *rehearsal) tell(format string, args ...any)  { r.line(Moment{}, format, args...) }
+func (r *rehearsal) grave(format string, args ...any) { r.line(Moment{Grave: true}, format, args...) }
+func (r *rehearsal) back(format string, args ...any)  { r.line(Moment{Back: true}, format, args...) }
 
-func (r *rehearsal) grave(format string, args ...any) { r.line(true, format, args...) }
-
-func (r *rehearsal) line(grave bool, format string, args ...any) {
+func (r *rehearsal) line(m Moment, format string, args ...any) {
 	now := r.o.Clock.Now()
-	m := Moment{Time: now.UTC(), Seconds: now.Sub(r.began).Seconds(), Text: fmt.Sprintf(format, args...), Grave: grave}
+	m.Time, m.Seconds, m.Text = now.UTC(), now.Sub(r.began).Seconds(), fmt.Sprintf(format, args...)
 	r.report.Timeline = append(r.report.Timeline, m)
 	r.hear(func() {
 		if r.o.Tell != nil {

@@ -13,6 +13,7 @@ type Moment struct {
 	Seconds float64   `json:"s"` // since the beginning
 	Text    string    `json:"text"`
 	Grave   bool      `json:"grave"` // something was destroyed here
+	Back    bool      `json:"back"`  // the service is there again
 }
 
 // Restored is what the way back said of itself.
@@ -65,6 +66,7 @@ type Report struct {
 	PhonesEmptied       int   `json:"phones_emptied"`
 	PhonesLacking       int   `json:"phones_lacking"` // phones that lack something of what the service has for their people
 	ResetLacking        int   `json:"reset_phones_lacking"`
+	PhonesMissed        int   `json:"phones_missed"` // phones that lacked something by their own client's rules
 	DeletionsNoUserMade int64 `json:"deletions_no_user_made"`
 	EditsLost           int64 `json:"edits_lost"`             // as a judge says that asks through DAV alone, and knows nothing of the book
 	Unsent              int   `json:"unsent_on_reset_phones"` // edits that nobody had acknowledged, and that went with a phone
@@ -94,8 +96,11 @@ const maxLosses = 10_000
 
 // Good tells whether nothing acknowledged was lost and no phone was emptied.
 func (r *Report) Good() bool {
-	return r.Lost == 0 && r.PhonesEmptied == 0 && r.DeletionsNoUserMade == 0 && r.EditsLost == 0 && r.ResetLacking == 0 && (r.Proof == nil || r.Proof.Result != "fail") && (r.Octets == nil || r.Octets.Left == 0)
+	return r.Lost == 0 && r.PhonesEmptied == 0 && r.DeletionsNoUserMade == 0 && r.EditsLost == 0 && r.PhonesLacking == 0 && (r.Proof == nil || r.Proof.Result != "fail") && (r.Octets == nil || r.Octets.Left == 0)
 }
+
+// ResetWhole is how many of the phones that were reset have everything again.
+func (r *Report) ResetWhole() int { return r.PhonesReset - r.ResetLacking }
 
 // Certain tells whether everything that the verdict rests on could be seen.
 func (r *Report) Certain() bool {
@@ -104,19 +109,21 @@ func (r *Report) Certain() bool {
 
 // Verdict says it in a sentence.
 func (r *Report) Verdict() string {
+	emptied := "No phone was emptied"
+	if r.PhonesEmptied > 0 {
+		emptied = counted(r.PhonesEmptied, "phone") + " emptied"
+	}
 	switch {
-	case r.Lost > 0 && r.PhonesEmptied > 0:
-		return fmt.Sprintf("%d of %d acknowledged changes are lost, and %d phones were emptied.", r.Lost, r.Acknowledged, r.PhonesEmptied)
 	case r.Lost > 0:
-		return fmt.Sprintf("%d of %d acknowledged changes are lost. No phone was emptied.", r.Lost, r.Acknowledged)
+		return fmt.Sprintf("%d of %d acknowledged changes are lost (%d had been acknowledged when the service was). %s.", r.Lost, r.Acknowledged, r.Before, emptied)
 	case r.PhonesEmptied > 0:
-		return fmt.Sprintf("No acknowledged change is lost, and %d phones were emptied.", r.PhonesEmptied)
+		return fmt.Sprintf("No acknowledged change is lost, but %s.", emptied)
 	case r.DeletionsNoUserMade > 0:
 		return fmt.Sprintf("%d items vanished from phones that nobody had deleted.", r.DeletionsNoUserMade)
 	case r.EditsLost > 0:
 		return fmt.Sprintf("%d acknowledged edits are not what the service shows in the end.", r.EditsLost)
-	case r.ResetLacking > 0:
-		return fmt.Sprintf("%d phones that were reset do not have everything again.", r.ResetLacking)
+	case r.PhonesLacking > 0:
+		return fmt.Sprintf("All %d acknowledged changes are there, but %s without something that is its person's.", r.Acknowledged, counted(r.PhonesLacking, "phone"))
 	case !r.Good():
 		return "What came back does not prove itself equal."
 	case !r.Certain():
@@ -133,4 +140,12 @@ type Sample struct {
 	Engine       bool // the service's own database is there
 	Vaults       int  // vaults that are whole
 	Holds        []int64
+}
+
+// counted says how many there are, with its verb.
+func counted(n int, one string) string {
+	if n == 1 {
+		return "1 " + one + " was"
+	}
+	return fmt.Sprintf("%d %ss were", n, one)
 }
