@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -42,6 +44,13 @@ func newMetrics(s *server) *metrics {
 	counter("holdfast_acknowledged_total", "Changes (groups) that were acknowledged as durable since the start.", func() float64 { return float64(stats().Acknowledged) })
 	counter("holdfast_in_doubt_answers_total", "Requests answered 503 because a device had seen more than the store has.", func() float64 { return float64(stats().InDoubt) })
 	gauge("holdfast_accounts_in_doubt", "Accounts of which a device has seen more than the store has, and which nobody has released.", func() float64 { return float64(stats().AccountsInDoubt) })
+	gauge("holdfast_items_known_lost", "Items that are known to be lost, and listed to the devices that may have them.", func() float64 {
+		n, err := s.store.core.Ghosts(context.Background())
+		if err != nil {
+			return math.NaN()
+		}
+		return float64(n)
+	})
 	gauge("holdfast_accounts", "Accounts.", func() float64 { return float64(stats().Accounts) })
 	gauge("holdfast_store_octets", "Size of the database on disk.", func() float64 { return float64(stats().Engine.Octets) })
 	gauge("holdfast_read_only", "1 while the disk is full.", func() float64 { return yes(stats().Engine.ReadOnly) })

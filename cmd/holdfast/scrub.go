@@ -280,5 +280,8 @@ func (a *app) showScrub(r *scrub.Round) {
 		shown.print(describeFinding(at))
 	}
 	shown.end("more")
+	if r.Ghosts > 0 {
+		a.printf("%s known to be lost, and in no vault: no damage of this store\n", count(r.Ghosts, "item"))
+	}
 	a.printf("%s with %s, %s of %d bodies hashed; %s, %d mended, %d left\n", count(r.Accounts, "account"), count(r.Changes, "change"), octets(r.Octets), r.Bodies, count(r.Found, "finding"), r.Mended, r.Left())
 }

@@ -59,6 +59,9 @@ func (a *app) showStatus(s control.Status) {
 		a.printf("  recovery key  %s\n", s.KeyNag)
 	}
 	a.showRetention(s.Retention)
+	if s.Ghosts > 0 {
+		a.printf("  known lost    %s: listed to the devices that may have them; `holdfast export` names them\n", count(s.Ghosts, "item"))
+	}
 	if s.Running {
 		a.printf("  acknowledged  %s since the start\n", count(s.Acknowledged, "commit"))
 	}

@@ -209,6 +209,10 @@ func (h *handler) status(r *http.Request) (any, error) {
 	if newest, err := h.Core.Newest(r.Context()); err == nil && !newest.IsZero() { // how the service fares does not hang on it
 		out.Newest = &newest
 	}
+	var err error
+	if out.Ghosts, err = h.Core.Ghosts(r.Context()); err != nil {
+		h.Log.Warn("how many items are known to be lost cannot be read", "err", err)
+	}
 	if h.Vaults != nil {
 		v, err := h.Vaults.Status(r.Context())
 		if err != nil {
@@ -262,7 +266,7 @@ func (h *handler) check(w http.ResponseWriter, r *http.Request) {
 	out := newLines(w)
 	names := map[holdfast.ID]string{}
 	err := h.Core.Check(r.Context(), r.FormValue("octets") == "true", func(f core.Finding) {
-		x := Finding{Name: f.Name, Seq: f.Seq, What: f.What}
+		x := Finding{Name: f.Name, Seq: f.Seq, What: f.What, Lost: f.Lost}
 		if !f.Account.IsZero() {
 			x.Account = h.name(r.Context(), names, f.Account)
 		}

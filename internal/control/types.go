@@ -77,6 +77,7 @@ type Status struct {
 	Octets       int64       `json:"octets"` // on disk
 	Acknowledged int64       `json:"acknowledged"`
 	InDoubt      int64       `json:"in_doubt"` // accounts
+	Ghosts       int64       `json:"ghosts"`   // items that are known to be lost, and listed to the devices that may have them
 	Copies       int         `json:"copies"`   // whole ones, the engine included
 	Domains      int         `json:"domains"`  // in how many failure domains they lie
 	Verdict      string      `json:"verdict"`  // as in "vault status"; empty: nobody looks after vaults
@@ -168,6 +169,7 @@ type Finding struct {
 	Name       string `json:"name,omitempty"`
 	Seq        uint64 `json:"seq,omitempty"`
 	What       string `json:"what"`
+	Lost       bool   `json:"lost,omitempty"` // it is known to be lost, and no damage of this store
 }
 
 // checkLine is one line of the answer to a check.

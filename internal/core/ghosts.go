@@ -163,3 +163,16 @@ func (r *Reader) Ghost(c holdfast.ID, name string) bool {
 	x, err := r.snap.Resource(c, name, 0)
 	return err == nil && x.State == holdfast.Ghost
 }
+
+// Ghosts counts the items of all accounts that are known to be lost.
+func (s *Service) Ghosts(ctx context.Context) (int64, error) {
+	snap, err := s.engine.Snapshot(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer snap.Close()
+	return snap.Ghosts(holdfast.ID{})
+}
+
+// Ghosts counts the items of the reader's account that are known to be lost, whether its device is shown them or not.
+func (r *Reader) Ghosts() (int64, error) { return r.snap.Ghosts(r.owner.ID) }

@@ -166,6 +166,10 @@ func TestFindings(t *testing.T) {
 		{"not ready", "store", Fail, "disk: full", func(_ *Options, p *patient) {
 			p.status.Checks = []control.Check{{Name: "disk", Detail: "full"}}
 		}},
+		{"known to be lost", "store", Warn, "2 items are known to be lost", func(_ *Options, p *patient) { p.status.Ghosts = 2 }},
+		{"lost and no damage", "integrity", OK, "fit together; 1 item is known to be lost", func(_ *Options, p *patient) {
+			p.findings = []control.Finding{{Account: "alice@example.org", Name: "x.vcf", Seq: 7, What: "its octets were nowhere", Lost: true}}
+		}},
 		{"in doubt", "store", Fail, "a device has seen more", func(_ *Options, p *patient) { p.status.InDoubt = 3 }},
 		{"damaged", "integrity", Fail, "account alice@example.org, x.vcf, change 7: bad; bad; bad; bad; bad; and 1 more", func(_ *Options, p *patient) {
 			p.findings = append([]control.Finding{{Account: "alice@example.org", Name: "x.vcf", Seq: 7, What: "bad"}}, slices.Repeat([]control.Finding{{What: "bad"}}, 5)...)

@@ -75,7 +75,19 @@ func (d *doctor) store(ctx context.Context) Check {
 		return failed(fmt.Sprintf("%s; of %d accounts a device has seen more than this store has (`holdfast incident list`)", detail, s.InDoubt),
 			"The store may be older than what phones have: an old copy was put in place.", "Find out which copy is newest before anything is written; the log names the accounts.")
 	}
+	if s.Ghosts > 0 {
+		return warn(detail+"; "+knownLost(s.Ghosts), "Devices that have them keep them, and no others can get them.",
+			"Change and save each on a device that has it, or bring it in with `holdfast salvage` or `holdfast repair --from VAULT`; `holdfast export` names them.")
+	}
 	return ok(detail)
+}
+
+// knownLost counts ghosts.
+func knownLost(n int64) string {
+	if n == 1 {
+		return "1 item is known to be lost"
+	}
+	return fmt.Sprintf("%d items are known to be lost", n)
 }
 
 // listed is how many findings a detail names.
@@ -88,9 +100,13 @@ func (d *doctor) integrity(ctx context.Context) Check {
 	if err := d.connect(ctx); err != nil {
 		return unknown("the store cannot be asked", "See above.")
 	}
-	n := 0
+	n, lost := 0, int64(0)
 	var lines []string
 	err := d.opened.Check(ctx, d.o.Octets, func(f control.Finding) {
+		if f.Lost {
+			lost++
+			return
+		}
 		if n++; len(lines) < listed {
 			lines = append(lines, describe(f))
 		}
@@ -109,7 +125,10 @@ func (d *doctor) integrity(ctx context.Context) Check {
 	case err != nil:
 		return unknown("the check did not come to its end: "+err.Error(), "Run it again.")
 	}
-	return ok(what + " fit together")
+	if what += " fit together"; lost > 0 {
+		what += "; " + knownLost(lost)
+	}
+	return ok(what)
 }
 
 func describe(f control.Finding) string {

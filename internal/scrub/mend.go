@@ -3,6 +3,7 @@ package scrub
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -16,7 +17,7 @@ func (s *Scrubber) wanted(id holdfast.ID) map[uint64]holdfast.Hash {
 	out := map[uint64]holdfast.Hash{}
 	s.Book.change(func(x *State) {
 		for i := range x.Now.Findings {
-			if f := &x.Now.Findings[i]; f.Account == id && f.Kind == Octets && !f.Mended && f.Why == "" && f.ETag != nil {
+			if f := &x.Now.Findings[i]; f.Account == id && (f.Kind == Octets || f.Kind == Lost) && !f.Mended && f.Why == "" && f.ETag != nil {
 				out[f.Seq] = *f.ETag
 			}
 		}
@@ -96,17 +97,29 @@ func (s *Scrubber) settle(id holdfast.ID, from, left map[uint64]string) {
 	s.Book.change(func(x *State) {
 		for i := range x.Now.Findings {
 			f := &x.Now.Findings[i]
-			if f.Account != id || f.Kind != Octets || f.Mended || f.Why != "" {
+			if f.Account != id || f.Kind != Octets && f.Kind != Lost || f.Mended || f.Why != "" {
 				continue
 			}
 			if where, ok := from[f.Seq]; ok {
 				f.Mended, f.From = true, where
 				x.Now.Mended++
+				if f.Kind == Lost {
+					x.Now.Found++
+				}
 			} else if f.Why = left[f.Seq]; f.Why == "" {
 				continue
 			}
-			done = append(done, *f)
+			if f.Mended || f.Kind != Lost {
+				done = append(done, *f)
+			}
 		}
+		x.Now.Findings = slices.DeleteFunc(x.Now.Findings, func(f Finding) bool {
+			lost := f.Account == id && f.Kind == Lost && f.Why != ""
+			if lost {
+				x.Now.Ghosts++
+			}
+			return lost
+		})
 	})
 	for _, f := range done {
 		if f.Mended {

@@ -28,7 +28,7 @@ func (r *rig) replaced(id holdfast.ID) (old []uint64, live uint64) {
 	return old, live
 }
 
-// TestWhatWasPrunedIsNoDamage: a version whose octets were let go of is whole without them, and nothing is brought back. What is there now without octets is damaged, and is mended.
+// TestWhatWasPrunedIsNoDamage: a version whose octets were let go of is whole without them, and nothing is brought back. What is there now without octets is a ghost: where no vault has it that is known, and else it is mended.
 func TestWhatWasPrunedIsNoDamage(t *testing.T) {
 	r := newRig(t)
 	old, live := r.replaced(r.ids[1])
@@ -52,6 +52,10 @@ func TestWhatWasPrunedIsNoDamage(t *testing.T) {
 		return hollow.Apply(t.Context(), b)
 	}))
 	r.engine.Engine = hollow
+	rep = r.round(r.scrubber(nil))
+	if rep.Found != 0 || rep.Ghosts != 1 || len(rep.Findings) != 0 || rep.Left() != 0 {
+		t.Errorf("what no vault has: %+v", rep)
+	}
 	rep = r.round(r.scrubber(r.source(r.place)))
 	if rep.Found != 1 || rep.Mended != 1 || rep.Findings[0].Seq != live || r.engine.mends != 1 {
 		t.Errorf("without the octets of what is there: %+v, %d mended", rep, r.engine.mends)

@@ -237,9 +237,14 @@ func (w *walk) hollow(snap store.Snapshot) error {
 		if err != nil && !errors.Is(err, errPage) {
 			return err
 		}
-		if newest == c.Seq {
-			w.find(c, c.Seq, Octets, "the octets were let go of, and nothing has replaced them")
+		if newest != c.Seq {
+			continue
 		}
+		if r, err := snap.Resource(c.Collection, c.Name, 0); err == nil && r.State == holdfast.Ghost {
+			w.find(c, c.Seq, Lost, "the octets are known to be lost")
+			continue
+		}
+		w.find(c, c.Seq, Octets, "the octets were let go of, and nothing has replaced them")
 	}
 	return nil
 }
@@ -315,7 +320,7 @@ func (w *walk) find(c *holdfast.Change, seq uint64, kind, what string) {
 	if c != nil {
 		f.Collection, f.Name = c.Collection, c.Name
 	}
-	if kind == Octets {
+	if kind == Octets || kind == Lost {
 		etag := c.ETag
 		f.ETag = &etag
 	} else {
@@ -333,12 +338,17 @@ func (w *walk) note() {
 			if r.knows(&f) { // before it was cut
 				continue
 			}
-			r.Found++
+			if f.Kind != Lost {
+				r.Found++
+			}
 			r.name(f)
 		}
 		x.Cursor = Cursor{Account: w.account, Seq: w.seq, Chain: w.chain}
 	})
 	for _, f := range w.found {
+		if f.Kind == Lost {
+			continue
+		}
 		w.s.Log.Error("the engine holds something that is damaged", "account", f.Account, "collection", f.Collection, "item", f.Name, "seq", f.Seq, "what", f.What)
 		if f.Kind != Octets {
 			w.s.tell(f)

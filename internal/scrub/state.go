@@ -22,6 +22,7 @@ const (
 	Octets = "octets" // a body does not have the hash that its change recorded
 	Chain  = "chain"  // the change is not what was committed
 	Unread = "unread" // it cannot be read
+	Lost   = "lost"   // it is a ghost: no damage, and mended if a vault has it after all
 )
 
 // Finding is one thing that is wrong in the engine.
@@ -49,7 +50,8 @@ type Round struct {
 	Octets   int64      `json:"octets"`
 	Found    int64      `json:"found"`
 	Mended   int64      `json:"mended"`
-	Findings []Finding  `json:"findings"` // the first of them
+	Ghosts   int64      `json:"ghosts,omitempty"` // items that are known to be lost, and that no vault has
+	Findings []Finding  `json:"findings"`         // the first of them
 }
 
 // Left returns how many things that were found are not mended.

@@ -117,6 +117,8 @@ type Directory interface {
 	Accounts(after holdfast.ID, limit int) ([]holdfast.Account, error)
 	// Sightings returns what the devices of all accounts have seen in this account's collections, by collection and device.
 	Sightings(account holdfast.ID) ([]holdfast.Sighting, error)
+	// Ghosts counts the items of an account, or (zero) of all, that are known to be lost: ghosts in collections that are there. It does not take longer where there is more else.
+	Ghosts(account holdfast.ID) (int64, error)
 }
 
 // Tree is the current state. Its resources have what Entry.Index said of them, if they are live.

@@ -55,6 +55,7 @@ type facts struct {
 	Trouble string // why it could not be read; empty: it was read
 
 	Seq, Batch  uint64 // of its newest change
+	Ghosts      int64  // items that are known to be lost
 	First, Last time.Time
 
 	Proof   Proof
@@ -111,6 +112,9 @@ func (f *facts) read(rd *core.Reader, account holdfast.ID) error {
 		return err
 	}
 	f.Seq, f.Batch = head.Seq, head.Batch
+	if f.Ghosts, err = rd.Ghosts(); err != nil {
+		return err
+	}
 	at := func(after uint64) (t time.Time, err error) {
 		err = h.Changes(account, after, 1, 0, func(c *holdfast.Change) error { t = c.At; return nil })
 		return t, err

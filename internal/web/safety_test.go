@@ -60,6 +60,7 @@ func TestTheVerdict(t *testing.T) {
 		"A check came to nothing": func(f *facts) { f.Checks[0].Outcome = "inconclusive" },
 		"Recovery key":            func(f *facts) { f.KeyNag = "there is none" },
 		"In doubt":                func(f *facts) { f.Doubt = true },
+		"Known to be lost":        func(f *facts) { f.Ghosts = 2 },
 		"Not known now":           func(f *facts) { f.Trouble = "It cannot be read." },
 	} {
 		f := sound()

@@ -51,6 +51,9 @@ func (f *facts) judgeAccount() []finding {
 		return []finding{{"danger", "In doubt", "A device or a vault knows changes of your account that this server does not have. Until its operator has decided, your devices are told to come back later, and keep what they have. Do not reset any of them."}}
 	case f.Trouble != "":
 		return []finding{{"danger", "Not known now", f.Trouble}}
+	case f.Ghosts > 0:
+		return []finding{{"danger", "Known to be lost", fmt.Sprintf("Of %s of yours this server has the name alone: what was in it was nowhere when the server was restored. A device of yours that was here before has it still: open it there, change something and save it, and all your devices have it again. Do not reset that device before.",
+			count(f.Ghosts, "item", "items"))}}
 	}
 	return nil
 }

@@ -167,3 +167,6 @@ func (v *View) Erased(id holdfast.ID) (bool, error) { return v.base.Erased(id) }
 
 // Sightings implements [store.Directory]. They are no changes, and always the newest.
 func (v *View) Sightings(id holdfast.ID) ([]holdfast.Sighting, error) { return v.base.Sightings(id) }
+
+// Ghosts implements [store.Directory]: of the newest state, as what is told of the whole is about now.
+func (v *View) Ghosts(id holdfast.ID) (int64, error) { return v.base.Ghosts(id) }

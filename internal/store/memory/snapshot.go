@@ -160,6 +160,25 @@ func (s *snapshot) Sightings(account holdfast.ID) ([]holdfast.Sighting, error) {
 	return out, nil
 }
 
+// Ghosts implements [store.Directory].
+func (s *snapshot) Ghosts(account holdfast.ID) (n int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !account.IsZero() {
+		v, err := s.account("Ghosts", account)
+		if err != nil {
+			return 0, err
+		}
+		return v.ghosts(), nil
+	}
+	for id := range s.accounts {
+		if v, err := s.account("Ghosts", id); err == nil {
+			n += v.ghosts()
+		}
+	}
+	return n, nil
+}
+
 // Collections implements [store.Tree].
 func (s *snapshot) Collections(account holdfast.ID) ([]holdfast.Collection, error) {
 	s.mu.Lock()

@@ -124,6 +124,21 @@ func (v view) all() []*collection {
 	return out
 }
 
+// ghosts counts the live items that came without octets.
+func (v view) ghosts() (n int64) {
+	for _, c := range v.all() {
+		if v.live(c, "") == nil {
+			continue
+		}
+		for name := range c.items {
+			if it := v.live(c, name); name != "" && it != nil && it.Pruned {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // octets returns the live octets of the account: those of the members of all its collections.
 func (v view) octets() int64 {
 	var n int64

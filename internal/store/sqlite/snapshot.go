@@ -218,6 +218,18 @@ func (s *snapshot) Sightings(account holdfast.ID) ([]holdfast.Sighting, error) {
 	return out, err
 }
 
+// Ghosts implements [store.Directory].
+func (s *snapshot) Ghosts(account holdfast.ID) (n int64, err error) {
+	var key any
+	if !account.IsZero() {
+		if key, err = s.accountKey(account); err != nil {
+			return 0, err
+		}
+	}
+	err = s.read(qGhosts, func(x Stmt) error { n = x.Int(0); return nil }, key)
+	return n, err
+}
+
 // noLimit turns "0: all" into a number for LIMIT.
 func noLimit(n int) int64 {
 	if n <= 0 {

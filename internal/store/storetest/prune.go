@@ -342,6 +342,7 @@ func testHollow(k *kit) {
 				k.Errorf("listed %d times, %v", seen, err)
 			}
 		}
+		k.ghosts(s, a.ID, 1)
 		_, err = s.ByUID(a.Book, "x")
 		k.kind("by its UID", err, holdfast.NotFound)
 		d, err := s.Digest(a.ID, 0)
@@ -377,8 +378,21 @@ func testHollow(k *kit) {
 		if r, err := s.Resource(a.Book, "x.vcf", store.WithBody); err != nil || !bytes.Equal(r.Body, body) || r.State != holdfast.Live {
 			k.Errorf("mended: %+v, %v", r, err)
 		}
+		k.ghosts(s, a.ID, 0)
 		if d, err := s.Digest(a.ID, 0); err != nil || d != want {
 			k.Errorf("mended, its digest is %+v, want %+v, %v", d, want, err)
 		}
 	})
+}
+
+// ghosts wants so many ghosts in an account, and in all.
+func (k *kit) ghosts(s store.Snapshot, account holdfast.ID, want int64) {
+	k.Helper()
+	for _, id := range []holdfast.ID{account, {}} {
+		if n, err := s.Ghosts(id); err != nil || n != want {
+			k.Errorf("there are %d ghosts, want %d, %v", n, want, err)
+		}
+	}
+	_, err := s.Ghosts(holdfast.NewID(nil))
+	k.kind("ghosts of nobody", err, holdfast.NotFound)
 }
