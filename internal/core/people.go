@@ -11,12 +11,15 @@ import (
 	"holdfast"
 )
 
-// DefaultCollections is what an account owns from its first moment, beside its homes.
-var defaultCollections = []struct {
+// defaultCollection is one of those that an account owns from its first moment.
+type defaultCollection struct {
 	home, name, label string
 	typ               holdfast.CollectionType
 	components        []string
-}{
+}
+
+// defaultCollections is what an account owns from its first moment, beside its homes.
+var defaultCollections = []defaultCollection{
 	{holdfast.HomeAddressbooks, "default", "Contacts", holdfast.TypeAddressbook, nil},
 	{holdfast.HomeCalendars, "default", "Calendar", holdfast.TypeCalendar, []string{"VEVENT"}},
 	{holdfast.HomeCalendars, "tasks", "Tasks", holdfast.TypeCalendar, []string{"VTODO"}},

@@ -116,6 +116,45 @@ func (p *Past) Add(ctx context.Context, collection holdfast.ID, items []Item, dr
 	return s.putMany(ctx, holdfast.Principal{Account: p.owner}, p.by, c, PutManyRequest{Owner: p.owner, Collection: collection, Items: items, DryRun: dry})
 }
 
+// Remake makes one of the collections anew that an account has from its first moment, where it has none of that path, and under the rules of [Past.Add]. A dry run makes nothing, and says what would be there. Errors: NotFound (it is none of these), Exists,
+// TooLarge (the account has as many as it may), those of Add.
+func (p *Past) Remake(ctx context.Context, path string, dry bool) (c holdfast.Collection, err error) {
+	at := slices.IndexFunc(defaultCollections, func(d defaultCollection) bool { return d.home+"/"+d.name == path })
+	if at < 0 {
+		return c, fail("Remake", holdfast.NotFound, path, "no account has such a collection of itself")
+	}
+	person, err := p.s.person(ctx, p.owner.String())
+	if err == nil {
+		err = p.mayAdd(person)
+	}
+	if err != nil {
+		return c, err
+	}
+	d := defaultCollections[at]
+	for _, home := range person.tree {
+		if home.Type != holdfast.TypeHome || home.Name != d.home || home.Parent != p.owner {
+			continue
+		}
+		for _, x := range person.tree {
+			if x.Parent == home.ID && x.Name == d.name {
+				return c, fail("Remake", holdfast.Exists, path, "there is a collection of this name")
+			}
+		}
+		if err := p.s.mayHold(ctx, &home, p.owner, d.name, d.typ, 1); err != nil {
+			return c, err
+		}
+		c = holdfast.Collection{ID: holdfast.NewID(p.s.random), Account: p.owner, CollectionRecord: holdfast.CollectionRecord{Parent: home.ID, Name: d.name, Type: d.typ, Components: d.components}}
+		if dry {
+			return c, nil
+		}
+		label := holdfast.Properties{{Space: "DAV:", Local: "displayname", XML: labelXML(d.label)}}
+		e := p.s.entry(p.by, holdfast.OpPut, holdfast.KindCollection, c.ID, "", c.CollectionRecord.Encode(), label)
+		_, err := p.s.commit(ctx, &holdfast.Group{Account: p.owner, Entries: []holdfast.Entry{e}})
+		return c, err
+	}
+	return c, fail("Remake", holdfast.NotFound, path, "the account has no home for it")
+}
+
 func (p *Past) mayAdd(person *Person) error {
 	s := p.s
 	if person.State != holdfast.Active || p.by != (holdfast.Actor{}) {

@@ -79,3 +79,36 @@ func TestWhatADeviceHolds(t *testing.T) {
 		})
 	}
 }
+
+// TestRemakeWhileInDoubt shows that the operator may make a default collection anew for an account that waits, under the same rules as what is added to it; and that nothing that is there is touched.
+func TestRemakeWhileInDoubt(t *testing.T) {
+	h := newPast(t)
+	mine, err := h.s.Past(t.Context(), h.p, h.p.Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	past, err := h.s.PastOf(t.Context(), h.p.Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := past.Remake(t.Context(), "addressbooks/default", false); !holdfast.IsKind(err, holdfast.Exists) {
+		t.Errorf("made beside one that is there: %v", err)
+	}
+	if _, err := past.Remake(t.Context(), "addressbooks/mine", false); !holdfast.IsKind(err, holdfast.NotFound) {
+		t.Errorf("made what no account has of itself: %v", err)
+	}
+	if _, err := h.s.Delete(t.Context(), h.p, core.Place{Owner: h.p.Account, Collection: h.book}, holdfast.Precondition{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	h.check(t, h.after)
+	if _, err := mine.Remake(t.Context(), "addressbooks/default", false); !holdfast.IsKind(err, holdfast.InDoubt) {
+		t.Errorf("its owner's device made one in an account in doubt: %v", err)
+	}
+	c, err := past.Remake(t.Context(), "addressbooks/default", false)
+	if err != nil || c.ID == h.book {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if got, err := past.Add(t.Context(), c.ID, []core.Item{{Name: "9.vcf", Body: []byte("u9 y")}}, false); err != nil || got[0].Outcome != core.Created {
+		t.Errorf("added as %+v, %v", got, err)
+	}
+}

@@ -93,6 +93,7 @@ type Run struct {
 	known  *index
 	paths  []string
 	books  []holdfast.Collection
+	made   []holdfast.ID // of these, by this run
 	groups []*group
 	counts Counts
 }
@@ -123,13 +124,16 @@ func New(ctx context.Context, s *core.Service, q Request, emit func(Event) error
 	if r.paths, r.books, err = past.Books(ctx); err != nil {
 		return nil, err
 	}
-	if into := strings.Trim(q.Into, "/"); into != "" && !slices.Contains(r.paths, into) {
+	if into := strings.Trim(q.Into, "/"); into != "" && !slices.Contains(r.paths, into) && !slices.Contains(standards, into) {
 		have := slices.Sorted(slices.Values(r.paths))
 		return nil, fail(holdfast.NotFound, into, "there is no address book or calendar "+into+"; there are "+strings.Join(have, ", "))
 	}
 	r.known, err = readIndex(ctx, past)
 	return r, err
 }
+
+// standards are the paths of what every account has of itself: it is made anew where it was deleted and something comes into it.
+var standards = []string{transfer.Standard("VCARD"), transfer.Standard("VEVENT"), transfer.Standard("VTODO"), transfer.Standard("VJOURNAL")}
 
 func fail(kind holdfast.ErrorKind, ref, text string) error {
 	return &holdfast.Error{Op: "salvage", Kind: kind, Ref: ref, Text: text}
@@ -276,7 +280,10 @@ func copyOf(f transfer.Found, uid, mark string, card bool) ([]byte, error) {
 
 // queue lets an item wait for its collection, and remembers it as one that is there: what comes twice is stored once.
 func (r *Run) queue(ctx context.Context, t *Item, as core.Item, raw []byte, says *facts, card bool, home holdfast.ID) error {
-	g := r.group(says.kind, home)
+	g, err := r.group(ctx, t, says.kind, home)
+	if err != nil {
+		return err
+	}
 	if g == nil {
 		return r.refuse(t, raw, fail(holdfast.Invalid, "", "no collection of this account takes "+transfer.Word(says.kind)+"s; make one"))
 	}
@@ -290,22 +297,54 @@ func (r *Run) queue(ctx context.Context, t *Item, as core.Item, raw []byte, says
 	return r.flush(ctx, g)
 }
 
-// group returns what waits for the collection that an item goes into: the one that was asked for, where the item or its sibling lies or lay, the default of its kind, any other. nil: none takes it.
-func (r *Run) group(kind string, home holdfast.ID) *group {
-	into := strings.Trim(r.q.Into, "/")
-	for _, fits := range []func(k int) bool{
-		func(k int) bool { return r.paths[k] == into },
-		func(k int) bool { return r.books[k].ID == home },
-		func(k int) bool { return r.paths[k] == transfer.Standard(kind) },
-		func(int) bool { return true },
-	} {
-		for k := range r.books {
-			if fits(k) && transfer.Takes(&r.books[k], kind) {
-				return r.groupFor(k)
-			}
+// group returns what waits for the collection that an item goes into: the one that was asked for, where the item or its sibling lies or lay, the default of its kind, which is made anew where it was deleted, any other. nil: none takes it.
+func (r *Run) group(ctx context.Context, t *Item, kind string, home holdfast.ID) (*group, error) {
+	into, standard := strings.Trim(r.q.Into, "/"), transfer.Standard(kind)
+	if g := r.where(kind, func(k int) bool { return r.paths[k] == into }); g != nil {
+		return g, nil
+	}
+	if into != standard {
+		if g := r.where(kind, func(k int) bool { return r.books[k].ID == home }); g != nil {
+			return g, nil
+		}
+	}
+	if standard != "" && !slices.Contains(r.paths, standard) {
+		if err := r.remake(ctx, t, standard); err != nil {
+			return nil, err
+		}
+	}
+	if g := r.where(kind, func(k int) bool { return r.paths[k] == standard }); g != nil {
+		return g, nil
+	}
+	return r.where(kind, func(int) bool { return true }), nil
+}
+
+// where returns what waits for the first collection that fits and takes the kind.
+func (r *Run) where(kind string, fits func(k int) bool) *group {
+	for k := range r.books {
+		if fits(k) && transfer.Takes(&r.books[k], kind) {
+			return r.groupFor(k)
 		}
 	}
 	return nil
+}
+
+// remake makes a default collection anew that was deleted. Where that may not be, something else has its name or there are too many, others take what comes.
+func (r *Run) remake(ctx context.Context, t *Item, path string) error {
+	c, err := r.past.Remake(ctx, path, r.q.DryRun)
+	switch kind := holdfast.KindOf(err); {
+	case err == nil:
+	case kind == holdfast.Exists, kind == holdfast.TooLarge, kind == holdfast.NotFound, kind == holdfast.Forbidden:
+		return nil
+	default:
+		return err
+	}
+	r.paths, r.books, r.made = append(r.paths, path), append(r.books, c), append(r.made, c.ID)
+	what := path + " was deleted, and is made anew"
+	if r.q.DryRun {
+		what = path + " was deleted, and would be made anew"
+	}
+	return r.emit(Event{Note: &transfer.Note{File: t.File, What: what}})
 }
 
 func (r *Run) groupFor(k int) *group {
@@ -324,7 +363,7 @@ func (r *Run) flush(ctx context.Context, g *group) error {
 	if len(g.items) == 0 {
 		return nil
 	}
-	results, err := r.past.Add(ctx, g.c.ID, g.items, r.q.DryRun)
+	results, err := r.add(ctx, g)
 	if err != nil {
 		return err
 	}
@@ -343,6 +382,21 @@ func (r *Run) flush(ctx context.Context, g *group) error {
 	}
 	g.items, g.told, g.raw, g.octets = nil, nil, nil, 0
 	return nil
+}
+
+// add stores what waits. Of a collection that a dry run would make nothing is known but what it takes.
+func (r *Run) add(ctx context.Context, g *group) ([]core.ItemResult, error) {
+	if !r.q.DryRun || !slices.Contains(r.made, g.c.ID) {
+		return r.past.Add(ctx, g.c.ID, g.items, r.q.DryRun)
+	}
+	out := make([]core.ItemResult, len(g.items))
+	for i, x := range g.items {
+		out[i] = core.ItemResult{Name: x.Name, Outcome: core.Created, Err: r.s.Judge(&g.c, x)}
+		if out[i].Err != nil {
+			out[i].Outcome = core.Refused
+		}
+	}
+	return out, nil
 }
 
 func (r *Run) refuse(t *Item, raw []byte, err error) error {
