@@ -77,6 +77,17 @@ func serverName(c *config.Config) string {
 	return host + ":" + c.Data
 }
 
+// pageOf says where people find a page of this server.
+func pageOf(c *config.Config, path string) string {
+	switch {
+	case c.PublicURL != "":
+		return strings.TrimSuffix(c.PublicURL, "/") + path
+	case len(c.ACME.Domains) > 0:
+		return "https://" + c.ACME.Domains[0] + path
+	}
+	return path + " of this server"
+}
+
 func (a *app) noticeCommand() *cobra.Command {
 	c := group(&cobra.Command{
 		Use:   "notice",

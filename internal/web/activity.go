@@ -46,6 +46,20 @@ type run struct {
 	Deeds []deedRow
 }
 
+// shownOfRun is how many deeds of a run are in sight at once, if there are more than one besides.
+const shownOfRun = 6
+
+// First are the deeds of a run that are in sight, and Rest those that open with a click.
+func (r run) First() []deedRow {
+	if len(r.Deeds) <= shownOfRun+1 {
+		return r.Deeds
+	}
+	return r.Deeds[:shownOfRun]
+}
+
+// Rest: see First.
+func (r run) Rest() []deedRow { return r.Deeds[len(r.First()):] }
+
 // deedRow is what was done at once, in words.
 type deedRow struct {
 	At     time.Time
@@ -150,8 +164,11 @@ func (d *activityData) add(t *teller, x *core.Deed) {
 	}
 	today := &d.Days[len(d.Days)-1]
 	who := doerText(t.me, x.By, x.Device)
-	if x.First == 1 {
+	switch {
+	case x.First == 1:
 		who = "At the beginning"
+	case x.Burst != nil:
+		who = "This server"
 	}
 	if n := len(today.Runs); n == 0 || today.Runs[n-1].Who != who {
 		today.Runs = append(today.Runs, run{Who: who})

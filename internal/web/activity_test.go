@@ -66,7 +66,7 @@ func TestActivityPage(t *testing.T) {
 		"Deleted the contact “Bob the Builder”", "Added the device “Pixel 8”.", "You, on these pages", `href="/activity" aria-current="page"`)
 	a.wantNot(t, "No such", "Undone", "Undo: Added the device")
 	done := b.button(a, "Undo: Deleted the contact")
-	done.want(t, 200, "1 item there again.", "the contact “Bob the Builder”", "Nothing was left.", "Undo that")
+	done.want(t, 200, "1 item there again.", "the contact “Bob the Builder”", "That is all of it.", "Undo that")
 	a = b.get("/activity")
 	a.want(t, 200, "Undid what was done before.", "1 item there again.", `<span class="muted">Undone</span>`)
 	b.button(done, "Undo that").want(t, 200, "1 item gone again.")

@@ -29,7 +29,7 @@ func (s *Server) devices(w http.ResponseWriter, r *http.Request) {
 	}
 	rows, err := s.rows(r, x)
 	if err != nil {
-		s.fail(w, r, err)
+		s.failAbout(w, r, x, err)
 		return
 	}
 	s.show(w, r, http.StatusOK, "devices", s.private(r, x, "Devices", struct {

@@ -57,9 +57,22 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.problem(w, r, status, "", trouble{Text: text})
 }
 
-// failAbout is fail for who is signed in.
+// heldData is the data of the page that stands for all others while an account is in doubt.
+type heldData struct {
+	Text      string
+	Waits     []waitCard
+	RequestID string
+}
+
+// failAbout is fail for who is signed in: where the account waits, or a device of it, it says why, and what to do.
 func (s *Server) failAbout(w http.ResponseWriter, r *http.Request, x auth.Session, err error) {
-	s.fail(w, r, err)
+	waiting, e := s.Core.Waiting(r.Context(), x.Person.ID)
+	if !holdfast.IsKind(err, holdfast.InDoubt) || e != nil || !waiting.Any() {
+		s.fail(w, r, err)
+		return
+	}
+	status, text := s.describe(w, r, err)
+	s.show(w, r, status, "held", view{Title: "Your account waits", Email: x.Person.Email, Data: heldData{text, s.waits(x.Person.Email, &waiting, s.Now()), s.requestID(r)}})
 }
 
 // describe returns an error's status and its sentence for a person, sets Retry-After, and logs what is a fault of ours.

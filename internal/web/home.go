@@ -19,7 +19,8 @@ type homeData struct {
 	Devices int64
 	Seen    time.Time // when any device was last seen
 	Copies  []Copy
-	Changed bool   // the password, just now
+	Changed bool // the password, just now
+	Waits   []waitCard
 	KeyNag  string // what should be done about the recovery key
 }
 
@@ -60,10 +61,15 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 			return err
 		})
 	}
+	var waiting core.Waiting
+	if err == nil {
+		waiting, err = s.Core.Waiting(r.Context(), x.Person.ID)
+	}
 	if err != nil {
-		s.fail(w, r, err)
+		s.failAbout(w, r, x, err)
 		return
 	}
+	d.Waits = s.waits(x.Person.Email, &waiting, s.Now())
 	d.Devices = int64(len(devices))
 	for _, v := range devices {
 		if v.LastSeen.After(d.Seen) {

@@ -19,6 +19,8 @@ type safetyData struct {
 	Domains int // in which they lie
 	Known   bool
 	Doubt   bool
+	Waits   []waitCard
+	Keep    string // for how long every version is kept; empty: for ever
 	Proof   *receipt
 	Checks  []Check
 	Running *Check // a check of this account, or of all
@@ -139,6 +141,13 @@ func (d *safetyData) read(rd *core.Reader, devices []core.Device, now time.Time)
 func (d *safetyData) fill(f *facts) {
 	d.Now, d.Verdict, d.Known, d.Doubt = f.Now, f.judge(), f.readable(), f.Doubt
 	d.Copies, d.Domains = f.places()
+	d.Waits = f.Waits
+	if f.Retention > 0 {
+		d.Keep = span(f.Retention)
+		for i := range d.Kinds {
+			d.Kinds[i].bound(f.Now.Add(-f.Retention))
+		}
+	}
 	d.First, d.Changes = f.First, int64(f.Seq)
 	for i := range f.Copies {
 		d.Places = append(d.Places, f.card(&f.Copies[i]))
@@ -281,6 +290,13 @@ func (k *kindRow) add(rd *core.Reader, c *holdfast.Collection) error {
 		k.Back = made
 	}
 	return err
+}
+
+// bound says since when every version is kept, where older ones may have been let go of.
+func (k *kindRow) bound(oldest time.Time) {
+	if !k.Back.IsZero() && k.Back.Before(oldest) {
+		k.Back = oldest
+	}
 }
 
 // syncs says when each device last showed what it has.

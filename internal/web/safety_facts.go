@@ -51,8 +51,9 @@ const ahead = time.Minute
 type facts struct {
 	Now     time.Time
 	Copies  []Copy
-	Doubt   bool   // a device, or a vault, knows more of it than this server
-	Trouble string // why it could not be read; empty: it was read
+	Doubt   bool       // a device, or a vault, knows more of it than this server
+	Waits   []waitCard // who waits for that
+	Trouble string     // why it could not be read; empty: it was read
 
 	Seq, Batch  uint64 // of its newest change
 	Ghosts      int64  // items that are known to be lost
@@ -64,8 +65,9 @@ type facts struct {
 	Proves  bool // drills are known here at all
 	Follows bool // the account's history holds what was proven
 
-	KeyNag   string
-	KeyKnown bool
+	Retention time.Duration // as in Options
+	KeyNag    string
+	KeyKnown  bool
 }
 
 // maxChecks is how many drills are looked at, and shown.
@@ -73,7 +75,7 @@ const maxChecks = 30
 
 // facts finds out what is known of who is signed in. What fn reads is of the same moment. Errors are faults of ours; what cannot be read just now is among the facts.
 func (s *Server) facts(ctx context.Context, x auth.Session, fn func(*core.Reader) error) (*facts, error) {
-	f := &facts{Now: s.Now(), KeyKnown: s.KeyNag != nil, Proves: s.Proofs != nil}
+	f := &facts{Now: s.Now(), Retention: s.Retention, KeyKnown: s.KeyNag != nil, Proves: s.Proofs != nil}
 	if f.KeyKnown {
 		f.KeyNag = s.KeyNag()
 	}
@@ -92,6 +94,11 @@ func (s *Server) facts(ctx context.Context, x auth.Session, fn func(*core.Reader
 		}
 		return fn(rd)
 	})
+	waiting, unknown := s.Core.Waiting(ctx, x.Person.ID)
+	if unknown != nil {
+		return nil, unknown
+	}
+	f.Waits = s.waits(x.Person.Email, &waiting, f.Now)
 	f.Copies = s.copies() // after the account: what a vault has by now it has all the more
 	switch {
 	case holdfast.IsKind(err, holdfast.InDoubt):

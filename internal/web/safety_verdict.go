@@ -26,6 +26,7 @@ type verdict struct {
 func (f *facts) judge() verdict {
 	var all []finding
 	all = append(all, f.judgeAccount()...)
+	all = append(all, f.judgeWaits()...)
 	all = append(all, f.judgeCopies()...)
 	all = append(all, f.judgeProof()...)
 	all = append(all, f.judgeChecks()...)

@@ -86,8 +86,15 @@ func TestRecoveryKey(t *testing.T) {
 
 func newHouse(t *testing.T, proxy *auth.Proxy) *house {
 	t.Helper()
-	h := &house{t: t, clock: clock.NewFake(start), proxy: proxy}
-	h.core = core.New(core.Options{Engine: memory.New(), Clock: h.clock, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: anything}})
+	return newHouseOn(t, proxy, core.Options{Engine: memory.New(), Clock: clock.NewFake(start)})
+}
+
+// newHouseOn is a house over what is there already.
+func newHouseOn(t *testing.T, proxy *auth.Proxy, o core.Options) *house {
+	t.Helper()
+	h := &house{t: t, clock: o.Clock.(*clock.Fake), proxy: proxy}
+	o.Judges = map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: anything}
+	h.core = core.New(o)
 	h.auth = auth.New(auth.Options{Core: h.core, Clock: h.clock, Proxy: proxy, Params: auth.Params{KiB: 64, Passes: 1, Threads: 1}})
 	h.setup = auth.NewSetup(h.clock, nil, 0)
 	var err error

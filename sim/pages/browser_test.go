@@ -158,8 +158,7 @@ func (b *browser) await(what string, is func(*message) bool) *message {
 // look shows a page at a width and in a scheme, and waits until all of it is there.
 func (b *browser) look(url string, width int, scheme string) {
 	b.t.Helper()
-	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
-	b.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
+	b.size(width, scheme)
 	b.call("Page.navigate", map[string]any{"url": url}, nil)
 	for until := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		if b.eval(fmt.Sprintf("document.readyState === 'complete' && location.href === %q", url)) == "true" {
@@ -169,6 +168,13 @@ func (b *browser) look(url string, width int, scheme string) {
 			b.t.Fatalf("%s is not shown, but %s", url, b.eval("location.href"))
 		}
 	}
+}
+
+// size shows what is shown at a width and in a scheme.
+func (b *browser) size(width int, scheme string) {
+	b.t.Helper()
+	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
+	b.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 }
 
 // eval returns what an expression of JavaScript comes to, as JSON.

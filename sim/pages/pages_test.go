@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast/sim/server"
 )
@@ -23,10 +24,28 @@ const (
 // kept is where the pictures go.
 const kept = "../../bin/screenshots"
 
-// serve starts the real program with an account that has something: contacts, a device, a proof.
-func serve(t *testing.T) *server.Server {
+// phone is a device of the account, with the words that it signs in with.
+type phone struct{ Password string }
+
+// do sends a request as the device does.
+func (p *phone) do(t *testing.T, method, address, body string) {
 	t.Helper()
-	dir := t.TempDir()
+	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	must(t, err)
+	r.SetBasicAuth(email, p.Password)
+	r.Header.Set("Content-Type", "text/vcard")
+	w, err := http.DefaultClient.Do(r)
+	must(t, err)
+	w.Body.Close()
+	if w.StatusCode >= 300 {
+		t.Fatalf("%s %s: %s", method, address, w.Status)
+	}
+}
+
+// serve starts the real program with an account that has something: contacts, and a device.
+func serve(t *testing.T) (*server.Server, *phone) {
+	t.Helper()
+	dir, phone := t.TempDir(), &phone{}
 	bin, err := server.Build(t.Context(), dir)
 	must(t, err)
 	s, err := server.Start(t.Context(), server.Options{Bin: bin, Data: filepath.Join(dir, "data"), Env: map[string]string{"HOLDFAST_DRILL_FIRST": "1000h"}})
@@ -37,7 +56,9 @@ func serve(t *testing.T) *server.Server {
 	if out, err := add.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	run(t, s, "app-password", "add", email, "--name", "Pixel 8")
+	out, err := exec.Command(bin, "app-password", "add", email, "--name", "Pixel 8", "--json", "--data", s.Data).Output()
+	must(t, err)
+	must(t, json.Unmarshal(out, &phone))
 	cards := ""
 	for i := range 12 {
 		cards += fmt.Sprintf("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:c%d\r\nFN:Contact %d\r\nEND:VCARD\r\n", i, i)
@@ -45,7 +66,7 @@ func serve(t *testing.T) *server.Server {
 	file := filepath.Join(dir, "cards.vcf")
 	must(t, os.WriteFile(file, []byte(cards), 0o600))
 	run(t, s, "import", email, file)
-	return s
+	return s, phone
 }
 
 func run(t *testing.T, s *server.Server, args ...string) {
@@ -81,7 +102,7 @@ func TestPages(t *testing.T) {
 		passOver(t, "axe-core is not installed (npm ci in sim/pages/axe): no page was judged")
 	}
 	b := open(t)
-	s := serve(t)
+	s, phone := serve(t)
 	base := "http://" + s.Addr
 	must(t, os.MkdirAll(kept, 0o755))
 	where, err := filepath.Abs(kept)
@@ -92,12 +113,7 @@ func TestPages(t *testing.T) {
 		for _, width := range []int{390, 1280} {
 			for _, scheme := range []string{"light", "dark"} {
 				b.look(base+path, width, scheme)
-				as := fmt.Sprintf("%s-%d-%s", name, width, scheme)
-				must(t, os.WriteFile(filepath.Join(kept, as+".png"), b.picture(), 0o644))
-				if got := b.eval("document.documentElement.scrollWidth"); got != fmt.Sprint(width) {
-					t.Errorf("%s is %s pixels wide", as, got)
-				}
-				judge(t, b, as, string(axe))
+				keep(t, b, width, fmt.Sprintf("%s-%d-%s", name, width, scheme), string(axe))
 			}
 		}
 	}
@@ -108,6 +124,57 @@ func TestPages(t *testing.T) {
 	shoot("safety", "/safety")
 	shoot("overview", "/")
 	shoot("devices", "/devices")
+	book := base + "/dav/addressbooks/" + email + "/default/"
+	for i := range 26 {
+		phone.do(t, "PUT", fmt.Sprint(book, "p", i, ".vcf"), fmt.Sprintf("BEGIN:VCARD\r\nVERSION:4.0\r\nUID:p%d\r\nFN:Person %d with a name of some length\r\nEND:VCARD\r\n", i, i))
+	}
+	phone.do(t, "PUT", book+"p0.vcf", "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:p0\r\nFN:Another name\r\nEND:VCARD\r\n")
+	for i := range 24 {
+		phone.do(t, "DELETE", fmt.Sprint(book, "p", i, ".vcf"), "")
+	}
+	shoot("activity", "/activity")
+	if got := b.eval("document.querySelector('button.primary').innerText"); got != `"Undo all of it: 25 changes"` {
+		t.Errorf("the first button says %s", got)
+	}
+	press(t, b, "Undo all of it")
+	shown(t, b, "undone", string(axe))
+	press(t, b, "Undo that")
+	if got := b.eval("document.querySelector('main').innerText.includes('gone again')"); got != "true" {
+		t.Errorf("the undo of the undo says %s", b.eval("document.querySelector('main').innerText"))
+	}
+	shoot("activity-after", "/activity")
+}
+
+// press presses the first button that says something, and waits for the page that follows.
+func press(t *testing.T, b *browser, label string) {
+	t.Helper()
+	b.eval(fmt.Sprintf("window.before = true, [...document.querySelectorAll('button')].find(x => x.innerText.startsWith(%q)).click()", label))
+	for until := time.Now().Add(patience); b.eval("document.readyState === 'complete' && !window.before") != "true"; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatalf("nothing follows %q", label)
+		}
+	}
+}
+
+// shown keeps pictures of the page that is shown, and has it judged.
+func shown(t *testing.T, b *browser, name, axe string) {
+	t.Helper()
+	for _, width := range []int{390, 1280} {
+		for _, scheme := range []string{"light", "dark"} {
+			b.size(width, scheme)
+			keep(t, b, width, fmt.Sprintf("%s-%d-%s", name, width, scheme), axe)
+		}
+	}
+}
+
+// keep keeps a picture of what is shown, and judges it.
+func keep(t *testing.T, b *browser, width int, as, axe string) {
+	t.Helper()
+	must(t, os.WriteFile(filepath.Join(kept, as+".png"), b.picture(), 0o644))
+	if got := b.eval("document.documentElement.scrollWidth"); got != fmt.Sprint(width) {
+		t.Errorf("%s is %s pixels wide", as, got)
+	}
+	judge(t, b, as, axe)
 }
 
 // judge has axe-core judge the page that is shown.
@@ -153,7 +220,7 @@ func TestSafetyOnPaper(t *testing.T) {
 		passOver(t, "axe-core is not installed (npm ci in sim/pages/axe): no page was judged")
 	}
 	b := open(t)
-	s := serve(t)
+	s, _ := serve(t)
 	base := "http://" + s.Addr
 	signIn(t, b, base)
 	run(t, s, "drill", "run")
