@@ -81,7 +81,7 @@ type Outburst struct {
 const (
 	defaultDeeds = 30
 	maxDeeds     = 200
-	maxLooked    = 5000 // changes
+	maxLooked    = 3000 // changes
 	shownLines   = 4    // of a deed
 	maxText      = 1 << 20
 )

@@ -169,7 +169,7 @@ func TestActivityIsBounded(t *testing.T) {
 			break
 		}
 	}
-	if pages != 3 || found != 1 {
+	if pages != 4 || found != 1 {
 		t.Errorf("%d deeds on %d pages", found, pages)
 	}
 }

@@ -25,7 +25,7 @@ const (
 const kept = "../../bin/screenshots"
 
 // phone is a device of the account, with the words that it signs in with.
-type phone struct{ Password string }
+type phone struct{ ID, Password string }
 
 // do sends a request as the device does.
 func (p *phone) do(t *testing.T, method, address, body string) {
@@ -143,6 +143,46 @@ func TestPages(t *testing.T) {
 		t.Errorf("the undo of the undo says %s", b.eval("document.querySelector('main').innerText"))
 	}
 	shoot("activity-after", "/activity")
+}
+
+// TestPagesOfWhoWaits looks at what an owner reads while a phone waits, and while the whole account does.
+func TestPagesOfWhoWaits(t *testing.T) {
+	axe, err := os.ReadFile("axe/node_modules/axe-core/axe.min.js")
+	if err != nil {
+		passOver(t, "axe-core is not installed (npm ci in sim/pages/axe): no page was judged")
+	}
+	b := open(t)
+	s, phone := serve(t)
+	must(t, os.MkdirAll(kept, 0o755))
+	var account struct{ ID string }
+	out, err := exec.Command(s.Bin, "account", "show", email, "--json", "--data", s.Data).Output()
+	must(t, err)
+	must(t, json.Unmarshal(out, &account))
+	for _, x := range []struct {
+		name, since string
+		status      int
+	}{{"device-waits", "", 200}, {"account-waits", `"since": "2026-09-09T01:46:40Z", `, 503}} {
+		must(t, s.Stop())
+		doubts := fmt.Sprintf(`{"format": 2, "doubts": [{"account": %q, %s"device": %q, "collection": "aaaaaaaaaaaaaaaaaaaaaaaaaa", "seq": "120", "head": "90", "evidence": [{"device": %[3]q, "collection": "aaaaaaaaaaaaaaaaaaaaaaaaaa", "seq": "120", "head": "90", "since": "2026-09-09T01:46:40Z"}]}]}`,
+			account.ID, x.since, phone.ID)
+		must(t, os.WriteFile(filepath.Join(s.Data, "doubts.json"), []byte(doubts), 0o600))
+		s, err = server.Start(t.Context(), s.Options)
+		must(t, err)
+		t.Cleanup(func() { _ = s.Stop() })
+		base := "http://" + s.Addr
+		signIn(t, b, base)
+		for name, path := range map[string]string{"overview": "/", "safety": "/safety"} {
+			for _, width := range []int{390, 1280} {
+				for _, scheme := range []string{"light", "dark"} {
+					b.look(base+path, width, scheme)
+					keep(t, b, width, fmt.Sprintf("%s-%s-%d-%s", x.name, name, width, scheme), string(axe))
+				}
+			}
+			if got := b.eval("document.querySelector('main').innerText.includes('Pixel 8') && document.querySelector('main').innerText.includes('overdue')"); got != "true" {
+				t.Errorf("%s at %s says %s", x.name, path, b.eval("document.querySelector('main').innerText"))
+			}
+		}
+	}
 }
 
 // press presses the first button that says something, and waits for the page that follows.
