@@ -130,6 +130,16 @@ type PutRequest struct {
 	Body        []byte
 	If          holdfast.Precondition
 	Conditions  Conditions
+
+	set holdfast.Properties // dead properties that the new version gets, beside those that it has
+}
+
+// with returns properties and those that the request sets.
+func (q *PutRequest) with(props holdfast.Properties) holdfast.Properties {
+	for _, x := range q.set {
+		props = props.With(x.Space, x.Local, x.XML)
+	}
+	return props
 }
 
 // Put stores a resource's octets, verbatim. Dead properties of the resource stay. The receipt's Created tells a new resource from a new version.
@@ -137,6 +147,10 @@ type PutRequest struct {
 // Errors: Forbidden, NotFound (the collection), Invalid (Rule: the RFC's precondition), TooLarge, PreconditionFailed, UIDConflict (Ref: the name of the one that has
 // the UID, or that has another UID and would be overwritten), Quota, Full, Unavailable.
 func (s *Service) Put(ctx context.Context, p holdfast.Principal, q PutRequest) (holdfast.Receipt, holdfast.Hash, error) {
+	return s.put(ctx, p, q)
+}
+
+func (s *Service) put(ctx context.Context, p holdfast.Principal, q PutRequest) (holdfast.Receipt, holdfast.Hash, error) {
 	var receipt holdfast.Receipt
 	var etag holdfast.Hash
 	c, err := s.target(ctx, p, q.Place)
@@ -148,7 +162,7 @@ func (s *Service) Put(ctx context.Context, p holdfast.Principal, q PutRequest) (
 		return receipt, etag, err
 	}
 	put := func(props holdfast.Properties, seq uint64) error {
-		e := s.entry(p.Actor(), holdfast.OpPut, kind, c.ID, q.Name, q.Body, props)
+		e := s.entry(p.Actor(), holdfast.OpPut, kind, c.ID, q.Name, q.Body, q.with(props))
 		e.ContentType, e.Index, e.If = q.ContentType, index, q.If
 		if seq != 0 {
 			e.If.Seq = seq
