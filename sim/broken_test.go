@@ -31,6 +31,8 @@ var alarms = []alarm{
 	{"a burst by a share of everything", "internal/core/guard.go", "return here*100 >= s.guard.limits.Share*were, nil", "return were < 0, nil", "TestWhatIsABurst"},
 	{"a reset device that deletes", "internal/core/guard.go", "return ok && now.Sub(at) <= g.limits.Window", "return ok && now.Before(at)", "TestAResetDeviceThatDeletesIsABurst"},
 	{"what a device did before a restart", "internal/core/guard.go", "x.deleted+x.overwritten == 0 || x.at.Before(since)", "true", "TestWhatIsABurst"},
+	{"a ghost that is hidden from who may have it", "internal/core/ghosts.go", "return lost.seq == 0 || p.olderThan(device, owner, lost)", "return false && p.olderThan(device, owner, lost)", "TestAGhostIsListedToWhoHadIt"},
+	{"a retry that is done at a ghost", "internal/store/memory/commit.go", "it == nil || it.Pruned || en.If", "it == nil || en.If", "TestContract"},
 	{"a vault that is late and nobody is told", "cmd/holdfast/watch.go", "case v.LagChanges > 0 && lag >= late*3/4:", "case false:", "TestWhatIsWrongWithAVault"},
 }
 
