@@ -1,11 +1,17 @@
 package sim
 
 import (
+	"bufio"
 	"bytes"
+	"errors"
 	"io"
+	"io/fs"
+	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -125,5 +131,71 @@ func TestRehearsalOfPowerCuts(t *testing.T) {
 	r := rehearsed(t, o)
 	if !r.Good() || !r.Certain() || r.SyncsFailed == 0 || r.PhonesReset != 0 {
 		t.Errorf("%s", r.Verdict())
+	}
+}
+
+// TestRehearsalOfAnOlderCopy puts a data directory of a while ago back, while the vault's disk is away.
+func TestRehearsalOfAnOlderCopy(t *testing.T) {
+	o := smallRehearsal(t)
+	o.Fault = rehearse.StaleRestore
+	r := rehearsed(t, o)
+	if !r.Good() || !r.Certain() || r.Before < 100 {
+		t.Errorf("%s", r.Verdict())
+	}
+	if !slices.ContainsFunc(r.Timeline, func(m rehearse.Moment) bool { return strings.Contains(m.Text, "an answer 503") }) {
+		t.Error("a store that does not know what it lacks did not answer 503")
+	}
+}
+
+// TestRehearsalOfHalfAVault loses the engine and half of one of two vaults.
+func TestRehearsalOfHalfAVault(t *testing.T) {
+	o := smallRehearsal(t)
+	o.Fault = rehearse.HalfAVault
+	r := rehearsed(t, o)
+	if !r.Good() || !r.Certain() || r.Before < 100 {
+		t.Errorf("%s", r.Verdict())
+	}
+	if r.Alone == nil || r.Alone.Exit != 1 || r.Alone.Losses == 0 || r.Restored.Losses != 0 {
+		t.Errorf("the damaged vault alone: %+v; both: %+v", r.Alone, r.Restored)
+	}
+}
+
+// TestAnInterruptedRehearsalLeavesNothing: Ctrl-C in the midst of work ends every process that was started, and takes the directory away.
+func TestAnInterruptedRehearsalLeavesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "rehearsal")
+	cmd := exec.Command(program(t), "rehearse", "sidekick", "--accounts", "2", "--devices", "4", "--out", dir)
+	out, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && !strings.Contains(lines.Text(), "are at work") {
+	}
+	_, address, _ := strings.Cut(lines.Text(), "http://")
+	if c, err := net.Dial("tcp", address); err != nil {
+		t.Fatalf("nobody serves at %q: %v", address, err)
+	} else {
+		c.Close()
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	var said strings.Builder
+	for lines.Scan() {
+		said.WriteString(lines.Text() + "\n")
+	}
+	_ = cmd.Wait()
+	if cmd.ProcessState.ExitCode() != 4 || !strings.Contains(said.String(), "nothing is left") {
+		t.Errorf("it ends with %d and says %s", cmd.ProcessState.ExitCode(), said.String())
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory: %v", err)
+	}
+	if c, err := net.Dial("tcp", address); err == nil {
+		c.Close()
+		t.Errorf("somebody still serves at %s", address)
 	}
 }

@@ -51,6 +51,8 @@ service. In the end each of them is looked for.
 --without-vault is the control: the same without a second copy, as in 2009. It is to lose what was acknowledged.
 --fault has something else go wrong:
     power-cut      the service is killed in the midst of work, again and again, and started again
+    stale-restore  an older copy of the data directory is put over it, while the vault's disk is not there yet
+    half-a-vault   the engine is destroyed, and half of the files of one of two vaults
 
 It takes about a minute, on loopback alone. DIR holds a page about it afterwards, report.html, and what the page rests on, book.jsonl; data
 directory, vault and log too where --out was said, or something was lost.

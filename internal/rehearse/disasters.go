@@ -26,7 +26,11 @@ func (r *rehearsal) upgrade(ctx context.Context) error {
 	halt := r.live(ctx)
 	return inOrder(ctx, r.beforehand, r.destroy, r.halting(halt), r.resetPhones, func(ctx context.Context) error {
 		halt = r.live(ctx)
-		return errors.Join(inOrder(ctx, r.outage, r.restore, r.afterwards), halt())
+		back := r.restore
+		if r.o.Fault == HalfAVault {
+			back = r.restoreFromBoth
+		}
+		return errors.Join(inOrder(ctx, r.outage, back, r.afterwards), halt())
 	})
 }
 

@@ -12,6 +12,10 @@ func (r *rehearsal) notes() []string {
 		list = append(list, "This is the control: the same service without any vault, as the design of 2009 had it. It is to lose what was acknowledged.")
 	case r.o.Fault == PowerCut:
 		list = append(list, "A killed process is no power cut: what the system had taken from it is still written. Power cuts of a disk are simulated by `make test`, thousands of them, on the same engine.")
+	case r.o.Fault == StaleRestore:
+		list = append(list, "The vault came back, and the store was brought up to it. Where every vault is lost as well, an older copy is all that there is: then phones that have seen more are held back with 503, and what they alone have can be salvaged.")
+	case r.o.Fault == HalfAVault:
+		list = append(list, "Changes waited for both vaults here. One that follows behind may lack the newest of them when the other is damaged.")
 	}
 	return list
 }

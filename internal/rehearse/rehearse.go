@@ -23,12 +23,14 @@ type Fault string
 
 // The faults.
 const (
-	Upgrade  Fault = ""          // a storage upgrade destroys the engine half-way
-	PowerCut Fault = "power-cut" // the service is killed in the midst of work
+	Upgrade      Fault = ""              // a storage upgrade destroys the engine half-way
+	PowerCut     Fault = "power-cut"     // the service is killed in the midst of work
+	StaleRestore Fault = "stale-restore" // an older copy of the data directory is put over it
+	HalfAVault   Fault = "half-a-vault"  // the engine is destroyed, and half of the files of one of two vaults
 )
 
 // Faults lists those that have names.
-func Faults() []Fault { return []Fault{PowerCut} }
+func Faults() []Fault { return []Fault{PowerCut, StaleRestore, HalfAVault} }
 
 // Pace is how long people live with the service, in the machine's time.
 type Pace struct {
@@ -84,7 +86,9 @@ type rehearsal struct {
 	children children
 	service  *service
 	vault    string // where the vault lies that is left
+	second   string // where another one lies; empty: there is none
 	key      string // the file of the recovery key
+	ready    <-chan string
 	net      http.RoundTripper
 	book     *Book
 	fleet    *fleet.Fleet
@@ -154,6 +158,8 @@ func (r *rehearsal) disaster() func(context.Context) error {
 		return r.control
 	case r.o.Fault == PowerCut:
 		return r.powerCut
+	case r.o.Fault == StaleRestore:
+		return r.staleRestore
 	}
 	return r.upgrade
 }
@@ -191,6 +197,9 @@ func (r *rehearsal) open(ctx context.Context) error {
 		return failed(holdfast.Forbidden, r.o.Dir, "the directory cannot be made: %v", err)
 	}
 	r.service = r.children.service(r.o.Bin, r.o.Dir, childEnv(r.o.Environ), r.o.Clock)
+	if r.o.Fault == HalfAVault { // so that there are files to lose
+		r.service.env = append(r.service.env, "HOLDFAST_VAULT_SEGMENT=64KiB", "HOLDFAST_VAULT_HEAD=1s", "HOLDFAST_VAULT_SEAL=2s")
+	}
 	r.key, r.vault = filepath.Join(r.o.Dir, "recovery.txt"), filepath.Join(r.o.Dir, "holdfast-vault")
 	if r.o.Volatile {
 		r.service.flags = []string{"--volatile"}
@@ -206,6 +215,11 @@ func (r *rehearsal) open(ctx context.Context) error {
 	r.engine.Store(true)
 	if !r.o.NoVault {
 		r.vaults.Store(1)
+	}
+	if r.o.Fault == HalfAVault {
+		if err := r.secondVault(ctx); err != nil {
+			return err
+		}
 	}
 	if err := r.people(ctx); err != nil {
 		return err

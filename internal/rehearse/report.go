@@ -27,6 +27,7 @@ type Restored struct {
 
 // Proof is what a drill said after the return: another restore out of the vault, with the recovery key alone, compared with the living service.
 type Proof struct {
+	Vault     string `json:"vault"`
 	Result    string `json:"result"`
 	KeyUsed   string `json:"key_used"`
 	Accounts  int    `json:"accounts"`
@@ -75,6 +76,7 @@ type Report struct {
 	Settled             bool  `json:"settled"`
 
 	Restored *Restored `json:"restored,omitempty"`
+	Alone    *Restored `json:"alone,omitempty"` // what a damaged vault alone would have brought back
 	Proof    *Proof    `json:"proof,omitempty"`
 	Octets   *Octets   `json:"octets,omitempty"`
 

@@ -61,6 +61,15 @@ func failed(kind holdfast.ErrorKind, ref, format string, args ...any) error {
 
 // start runs `serve` and waits until it is ready.
 func (s *service) start(ctx context.Context, more ...string) error {
+	ready, err := s.launch(more...)
+	if err != nil {
+		return err
+	}
+	return s.awaitReady(ctx, ready)
+}
+
+// launch runs `serve`.
+func (s *service) launch(more ...string) (ready <-chan string, err error) {
 	addr := s.addr
 	if addr == "" {
 		addr = "127.0.0.1:0"
@@ -70,25 +79,21 @@ func (s *service) start(ctx context.Context, more ...string) error {
 	cmd.Env, cmd.SysProcAttr = s.env, inGroup()
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("the log: %w", err)
+		return nil, fmt.Errorf("the log: %w", err)
 	}
 	defer log.Close()
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return fmt.Errorf("serve: %w", err)
+		return nil, fmt.Errorf("serve: %w", err)
 	}
 	if err := cmd.Start(); err != nil {
-		return failed(holdfast.Unavailable, s.bin, "the program cannot be started: %v", err)
+		return nil, failed(holdfast.Unavailable, s.bin, "the program cannot be started: %v", err)
 	}
-	p := &proc{cmd: cmd, done: make(chan struct{})}
-	ready := make(chan string, 1)
-	go p.follow(out, ready)
-	if err := s.awaitReady(ctx, p, ready); err != nil {
-		return errors.Join(err, p.end())
-	}
-	s.proc = p
-	return nil
+	s.proc = &proc{cmd: cmd, done: make(chan struct{})}
+	said := make(chan string, 1)
+	go s.proc.follow(out, said)
+	return said, nil
 }
 
 // follow takes the ready line, drains the pipe and reaps the process.
@@ -103,25 +108,28 @@ func (p *proc) follow(out io.Reader, ready chan<- string) {
 	close(p.done)
 }
 
-func (s *service) awaitReady(ctx context.Context, p *proc, ready <-chan string) error {
+// awaitReady waits until a service that was launched is ready. One that does not get there is ended.
+func (s *service) awaitReady(ctx context.Context, ready <-chan string) error {
+	p := s.proc
 	within, cancel := clock.WithTimeout(ctx, s.clock, readyWithin)
 	defer cancel()
+	var err error
 	select {
 	case at := <-ready:
-		u, err := url.Parse(at)
-		if err != nil {
-			return fmt.Errorf("serve: the ready line says %q: %w", at, err)
+		u, bad := url.Parse(at)
+		if bad == nil {
+			s.addr = u.Host
+			return nil
 		}
-		s.addr = u.Host
-		return nil
+		err = fmt.Errorf("serve: the ready line says %q: %w", at, bad)
 	case <-p.done:
-		return failed(holdfast.Unavailable, s.data, "the service ended before it was ready (%v): %s", p.err, s.tail())
+		err = failed(holdfast.Unavailable, s.data, "the service ended before it was ready (%v): %s", p.err, s.tail())
 	case <-within.Done():
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+		if err = context.Cause(ctx); err == nil {
+			err = failed(holdfast.Unavailable, s.data, "the service was not ready after %v: %s", readyWithin, s.tail())
 		}
-		return failed(holdfast.Unavailable, s.data, "the service was not ready after %v: %s", readyWithin, s.tail())
 	}
+	return errors.Join(err, s.kill())
 }
 
 func (s *service) url() string { return "http://" + s.addr }
