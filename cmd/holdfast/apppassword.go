@@ -155,7 +155,7 @@ func (a *app) warnRevoke(ctx context.Context, cl *control.Client, email, id stri
 	if d := devices[at]; d.LastSeen != nil {
 		seen = "was last here on " + day(*d.LastSeen)
 	}
-	a.say("%s %s. What it has changed since then it cannot send any more.\n", inTable(devices[at].Name), seen)
+	a.say("%s %s. What it has changed and not sent yet it cannot send any more.\n", inTable(devices[at].Name), seen)
 	if x, err := incidentOf(ctx, cl, email); err == nil {
 		for _, d := range heldDevices(x) {
 			if d.ID.String() == id {

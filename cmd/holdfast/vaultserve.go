@@ -353,6 +353,7 @@ What goes is gone for good: it is counted first, and goes with --yes.`,
 			if err != nil {
 				return err
 			}
+			p.DryRun = dry // where there is nothing, nothing more is asked
 			if a.json {
 				return a.printJSON("vault.prune", p)
 			}
