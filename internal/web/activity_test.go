@@ -201,3 +201,70 @@ func TestUndoIsKeptFromOtherSites(t *testing.T) {
 		t.Errorf("nobody is at %s", a.path)
 	}
 }
+
+// TestDeedsInWords: each kind of thing that is done is said as people say it, and takes the button that fits.
+func TestDeedsInWords(t *testing.T) {
+	h := newHouse(t, nil)
+	id := h.account()
+	b := h.browser().signIn()
+	p := b.phone(id, "Pixel 8")
+	up, err := h.core.Locate(t.Context(), p, id, []string{"addressbooks"})
+	must(t, err)
+	named := func(name string) holdfast.Properties {
+		return holdfast.Properties{}.With("DAV:", "displayname", []byte(`<D:displayname xmlns:D="DAV:">`+name+`</D:displayname>`))
+	}
+	work, _, err := h.core.MakeCollection(t.Context(), p, core.NewCollection{Owner: id, Parent: up.Collection.ID, Name: "work", Type: holdfast.TypeAddressbook, Properties: named("Work")})
+	must(t, err)
+	place := func(name string) core.Place {
+		at, err := h.core.Locate(t.Context(), p, id, []string{"addressbooks", "default", name})
+		must(t, err)
+		return at.Place()
+	}
+	h.put(p, "bob.vcf", card("Bob"))
+	newest := func(want string, not ...string) answer {
+		t.Helper()
+		a := b.get("/activity")
+		m := regexp.MustCompile(`<span class="deed">([^<]*)`).FindStringSubmatch(a.text)
+		if m == nil || strings.TrimSpace(m[1]) != want {
+			t.Errorf("the newest is %q, want %q", m, want)
+		}
+		a.wantNot(t, not...)
+		return a
+	}
+	move := func(from, to core.Place) {
+		t.Helper()
+		_, err := h.core.Move(t.Context(), p, core.Transfer{From: from, To: to})
+		must(t, err)
+	}
+	move(place("bob.vcf"), place("rob.vcf"))
+	newest("Renamed the contact “Bob”, from bob.vcf to rob.vcf.", "Undo all 2")
+	move(place("rob.vcf"), core.Place{Owner: id, Collection: work, Name: "rob.vcf"})
+	b.button(newest("Moved the contact “Bob” from the address book “Contacts” to the address book “Work”.", "Undo all 2"), "Undo: Moved the contact").want(t, 200, "There again", "Gone again", "That is all of it.")
+	_, err = h.core.SetProperties(t.Context(), p, place("rob.vcf"), nil, func(ps holdfast.Properties) (holdfast.Properties, error) {
+		return ps.With("urn:x", "label", []byte(`<label xmlns="urn:x"/>`)), nil
+	})
+	must(t, err)
+	newest("Changed properties of the contact “Bob”, in the address book “Contacts”.")
+	items := []core.Item{}
+	for i := range 7 {
+		items = append(items, core.Item{Name: fmt.Sprint("m", i, ".vcf"), Body: []byte(card(fmt.Sprint("Many ", i)))})
+	}
+	_, err = h.core.PutMany(t.Context(), p, core.PutManyRequest{Owner: id, Collection: place("x.vcf").Collection, Items: items})
+	must(t, err)
+	b.button(newest("Added 7 at once: contact “Many 0”, contact “Many 1”, contact “Many 2”, contact “Many 3” and 3 more, in the address book “Contacts”."), "Undo all 7").want(t, 200, "7 items gone again.")
+	_, err = h.core.SetProperties(t.Context(), p, core.Place{Owner: id, Collection: work}, nil, func(holdfast.Properties) (holdfast.Properties, error) { return named("Office"), nil })
+	must(t, err)
+	newest("Changed properties of the address book “Office”.")
+	_, err = h.core.Delete(t.Context(), p, core.Place{Owner: id, Collection: work}, holdfast.Precondition{}, nil)
+	must(t, err)
+	b.button(newest("Deleted the address book “Office”, with what was in it."), "Undo: Deleted the address book").want(t, 200, "the collection addressbooks/work, with 0 items")
+	past, err := h.core.Past(t.Context(), holdfast.Principal{Account: id}, id)
+	must(t, err)
+	h.clock.Advance(time.Hour)
+	h.put(p, "late.vcf", card("Late"))
+	_, err = past.Rewind(t.Context(), core.RewindRequest{To: start.Add(time.Minute)}, nil)
+	must(t, err)
+	newest("Brought everything back to how it was on 21 Nov 2026 04:01 UTC.").want(t, 200, "1 item gone again.")
+	b.post("/devices/" + p.Device.String() + "/revoke")
+	newest("Revoked the device “Pixel 8”.").want(t, 200, "<h3>Pixel 8</h3>")
+}
