@@ -207,6 +207,9 @@ func (a *app) showFleet(r *fleet.Result) {
 			a.printf("  %s\n", inTable(fmt.Sprintf("%s %s %s: %s", f.Time.Format(time.RFC3339), f.Device, f.Href, f.Because)))
 		}
 	}
+	for _, x := range r.OnlyHere {
+		a.printf("only on %s: %s that the server does not have, %d of them wait for their upload; --json names them\n", inTable(x.Device), count(int64(x.Items), "item"), x.Waiting)
+	}
 	switch {
 	case !r.Good():
 		a.printf("Lost: %d acknowledged edits; vanished: %d items that nobody had deleted.\n", r.EditsLost, r.DeletionsNoUserMade)

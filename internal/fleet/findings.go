@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -43,6 +45,7 @@ func (l *list) add(f Finding) {
 type findings struct {
 	mu                                 sync.Mutex
 	drops, overwrites, lost, kept, odd list
+	alone                              map[string]*Alone
 }
 
 func (f *findings) dropped(x Finding)     { f.to(&f.drops, x) }
@@ -52,4 +55,45 @@ func (f *findings) to(l *list, x Finding) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	l.add(x)
+}
+
+// Alone is what one device holds and the server has not. What was acknowledged once or came from the server no client sends again by itself: it has to be exported there. What waits
+// is an edit or a new item that the client sends as soon as it may.
+type Alone struct {
+	Account string   `json:"account"`
+	Device  string   `json:"device"`
+	Kind    Kind     `json:"kind"`
+	Items   int      `json:"items"`   // all of them
+	Waiting int      `json:"waiting"` // of these, what the client will upload by itself
+	Hrefs   []string `json:"hrefs"`   // the first 100
+}
+
+// onlyOn counts an item that one device alone holds.
+func (f *findings) onlyOn(p *Person, d *Device, it *Item) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a := f.alone[d.Name]
+	if a == nil {
+		a = &Alone{Account: p.Login, Device: d.Name, Kind: d.Kind}
+		if f.alone == nil {
+			f.alone = map[string]*Alone{}
+		}
+		f.alone[d.Name] = a
+	}
+	a.Items++
+	if it.Dirty {
+		a.Waiting++
+	}
+	if len(a.Hrefs) < maxFindings {
+		a.Hrefs = append(a.Hrefs, it.Href)
+	}
+}
+
+// onlyHere lists them. Under the lock.
+func (f *findings) onlyHere() []Alone {
+	out := []Alone{}
+	for _, name := range slices.Sorted(maps.Keys(f.alone)) {
+		out = append(out, *f.alone[name])
+	}
+	return out
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -206,6 +207,48 @@ type discard struct{ h http.Header }
 func (d discard) Header() http.Header         { return d.h }
 func (d discard) Write(b []byte) (int, error) { return len(b), nil }
 func (d discard) WriteHeader(int)             {}
+
+// What devices hold and the server lacks is named for each of them: those of a collection that they do not sync hold nothing of it.
+func TestWhatOneDeviceAloneHoldsIsNamed(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	fl, err := New(options(f, 24*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fl.Close()
+	if err := fl.SetUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := fl.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	var name string
+	for name = range f.cols[book].items {
+	}
+	delete(f.cols[book].items, name)
+	f.mu.Unlock()
+	l := fl.devices[0]
+	c := l.collection(true)
+	l.Create(c, c.Href+"new.vcf", "waits")
+	r, err := fl.Judge(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.OnlyHere) != 4 {
+		t.Fatalf("%+v", r.OnlyHere)
+	}
+	for _, x := range r.OnlyHere {
+		items, waiting := 1, 0
+		if x.Device == l.Name {
+			items, waiting = 2, 1
+		}
+		if x.Kind == ThunderbirdCalendar || x.Items != items || x.Waiting != waiting || len(x.Hrefs) != items || !slices.Contains(x.Hrefs, book+name) {
+			t.Errorf("%+v", x)
+		}
+	}
+}
 
 func TestTheSameSeedPlansTheSame(t *testing.T) {
 	kinds := []Kind{DAVx5, Vdirsyncer, ThunderbirdContacts}

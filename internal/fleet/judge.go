@@ -137,6 +137,7 @@ func (p *Person) judgeDevice(d *Device, server map[string]*Item) {
 				because = "kept here although a person deleted it elsewhere"
 			}
 			p.report.to(&p.report.kept, p.finding(d, it.Href, because, nil))
+			p.report.onlyOn(p, d, it)
 		}
 	}
 }

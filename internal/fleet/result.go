@@ -45,6 +45,8 @@ type Result struct {
 	Overwritten  []Finding `json:"overwritten"`
 	KeptOnly     []Finding `json:"kept"`
 	UndoneByThem []Finding `json:"undone"`
+
+	OnlyHere []Alone `json:"only_here"` // each device that holds what the server has not, in the order of their names
 }
 
 // Latency is in milliseconds.
@@ -80,7 +82,7 @@ func (f *Fleet) result() *Result {
 		Syncs: s.Syncs.Load(), SyncsFailed: s.Failed.Load(), Requests: s.Requests.Load(), Edits: f.made[create].Load() + f.made[change].Load(), EditsSkipped: f.skipped.Load(),
 		UserDeletions: f.made[remove].Load(), DeletionsNoUserMade: g.drops.n, EditsLost: g.lost.n, EditsOverwritten: g.overwrites.n, Kept: g.kept.n, DeletionsUndone: g.odd.n,
 		Latency: latency(&s.requests), SyncLatency: latency(&s.syncs), Answers: map[string]int64{}, Errors: map[string]int64{}, Settled: f.open.n == 0, Unsettled: some(f.open),
-		Deletions: some(g.drops), Lost: some(g.lost), Overwritten: some(g.overwrites), KeptOnly: some(g.kept), UndoneByThem: some(g.odd)}
+		Deletions: some(g.drops), Lost: some(g.lost), Overwritten: some(g.overwrites), KeptOnly: some(g.kept), UndoneByThem: some(g.odd), OnlyHere: g.onlyHere()}
 	if f.lasted > 0 {
 		r.SyncsPerS = float64(f.during) / f.lasted.Seconds()
 	}
