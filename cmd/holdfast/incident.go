@@ -23,13 +23,18 @@ every device of that account is told to wait (503), so that none drops what the 
 
 Look for a newer copy of the data first. If there is one, put it in place: who was held for that alone is held
 no more once the store has it. If there is none, export from the phone what only it has, bring that in
-(holdfast salvage), and then let go on who waits: release an account, dismiss the loss of one device.`,
+(holdfast salvage), and then let go on who waits: release an account, dismiss the loss of one device.
+
+Phones and programs that list without a sync token prove nothing, and drop what is not listed. So where you know
+that a store is older than what they have, as after a restore from an old copy, hold its accounts before you start
+it (incident hold --all), bring in what a newer vault has (repair), and release them then.`,
 		Example: `  holdfast incident list
   holdfast incident show alice@example.org
+  holdfast incident hold --all
   holdfast incident release alice@example.org
   holdfast incident dismiss alice@example.org --device Pixel`,
 	})
-	c.AddCommand(a.incidentList(), a.incidentShow(), a.incidentDismiss(), a.incidentRelease())
+	c.AddCommand(a.incidentList(), a.incidentShow(), a.incidentHold(), a.incidentDismiss(), a.incidentRelease())
 	return c
 }
 
@@ -67,7 +72,11 @@ func (a *app) showIncidents(list []control.Incident) error {
 		if n := len(heldDevices(x)); !x.Held {
 			who = count(int64(n), "device")
 		}
-		rows = append(rows, []string{x.Account, day(x.Since), cmp.Or(x.Device, "-"), fmt.Sprintf("change %d", x.Seen), fmt.Sprintf("change %d", x.Head), who})
+		device, seen := cmp.Or(x.Device, "-"), fmt.Sprintf("change %d", x.Seen)
+		if x.ByHand && x.Device == "" {
+			device, seen = "the operator", "-"
+		}
+		rows = append(rows, []string{x.Account, day(x.Since), device, seen, fmt.Sprintf("change %d", x.Head), who})
 	}
 	if err := a.table("ACCOUNT SINCE DEVICE SEEN HELD WAITS", rows); err != nil {
 		return err
@@ -122,7 +131,9 @@ func (a *app) explainIncident(x control.Incident) {
 	} else {
 		a.printf("%s is read and written; what its devices alone have seen waits with them.\n", x.Account)
 	}
-	if name, of := strings.CutPrefix(x.Device, "vault "); of {
+	if x.ByHand && x.Device == "" {
+		a.printf("An operator holds it; this store had change %d then.\n", x.Head)
+	} else if name, of := strings.CutPrefix(x.Device, "vault "); of {
 		a.printf("The vault %s has changes of it up to number %d that this store does not have; this store went another way, up to number %d.\n", name, x.Seen, x.Head)
 		a.printf("Look at what the vault has:    holdfast restore --from VAULT --key FILE --into DIR --account %s\n", x.Account)
 	} else if len(x.Devices) == 0 {
@@ -158,6 +169,60 @@ func wouldDrop(d control.IncidentDevice) string {
 		return "It waits, and would then drop what it has and the store lacks; nobody can tell how much that is."
 	}
 	return fmt.Sprintf("It waits, and would then drop what it has and the store lacks: up to %s.", count(int64(d.Missing), "item"))
+}
+
+func (a *app) incidentHold() *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use:   "hold {EMAIL | --all}",
+		Short: "Let an account wait before any device has proved anything",
+		Long: `Let an account wait: every device of it is answered 503 and keeps what it has, its edits too, until you release
+it. Do that before you start a store of which you know that it is older than what devices have seen: restored
+from an old copy of a vault, say. A device with a newer sync token proves that by itself; one that lists without
+a token proves nothing, and drops what is not listed.`,
+		Args: args(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, list []string) error {
+			if all == (len(list) == 1) {
+				return usage(cmd, errors.New("name one account, or say --all"))
+			}
+			if !all {
+				if err := account(cobra.ExactArgs(1))(cmd, list); err != nil {
+					return err
+				}
+			}
+			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error { return a.hold(ctx, cl, list) })
+		},
+	}
+	c.Flags().BoolVar(&all, "all", false, "hold every account")
+	return c
+}
+
+// hold holds the accounts named; none named: all.
+func (a *app) hold(ctx context.Context, cl *control.Client, names []string) error {
+	if len(names) == 0 {
+		list, err := cl.Accounts(ctx)
+		if err != nil {
+			return err
+		}
+		for _, x := range list {
+			names = append(names, x.Email)
+		}
+	}
+	held := []string{}
+	for _, name := range names {
+		fresh, err := cl.Hold(ctx, name)
+		if err != nil {
+			return err
+		}
+		if fresh {
+			held = append(held, name)
+		}
+	}
+	if a.json {
+		return a.printJSON("incident.hold", map[string]any{"held": held})
+	}
+	a.printf("%s waits now, %d did before. Let them go on: holdfast incident release {EMAIL | --all}\n", count(int64(len(held)), "account"), len(names)-len(held))
+	return nil
 }
 
 func (a *app) incidentDismiss() *cobra.Command {

@@ -18,7 +18,11 @@ func (w *watcher) accounts(now time.Time) []notice.Condition {
 		return nil
 	}
 	held, devices, oldest := int64(0), int64(0), now
+	why := "An operator holds it."
 	for _, x := range all {
+		if !x.ByHand || !x.Device.IsZero() || len(x.Evidence) > 0 {
+			why = "A device has seen more than the store has."
+		}
 		if !x.Since.IsZero() {
 			held, oldest = held+1, earlier(oldest, x.Since)
 		}
@@ -30,7 +34,7 @@ func (w *watcher) accounts(now time.Time) []notice.Condition {
 	}
 	c := notice.Condition{Key: "accounts.doubt", Severity: notice.Critical, Measure: float64(len(all)), Since: oldest, Grade: int(now.Sub(oldest) / max(w.c.Incident.Remind, time.Second)),
 		Title: count(int64(len(all)), "account") + " in doubt",
-		Text: fmt.Sprintf("A device has seen more than the store has. %s and %s are answered 503, and keep what they have until you decide: holdfast incident list. ",
+		Text: why + fmt.Sprintf(" %s and %s are answered 503, and keep what they have until you decide: holdfast incident list. ",
 			count(held, "account"), count(devices, "device"))}
 	if late := now.Sub(oldest) - w.c.Incident.Deadline; late >= 0 {
 		c.Grade += overdue

@@ -95,6 +95,7 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("POST /v1/accounts/{ref}/rewind", h.rewind)
 	m.HandleFunc("GET /v1/shares", answer(h.shares))
 	m.HandleFunc("GET /v1/incidents", answer(h.incidents))
+	m.HandleFunc("POST /v1/accounts/{ref}/hold", answer(h.hold))
 	m.HandleFunc("POST /v1/accounts/{ref}/release", answer(h.release))
 	m.HandleFunc("POST /v1/accounts/{ref}/dismiss", answer(h.dismiss))
 	m.HandleFunc("POST /v1/accounts/{ref}/erase", answer(h.erase))

@@ -20,6 +20,7 @@ type Incident struct {
 	Collection holdfast.ID      `json:"collection"`       // which the device asked about; the store may not have it
 	Seen       uint64           `json:"seen"`             // the change that the device has seen
 	Head       uint64           `json:"head"`             // the newest change that the store had
+	ByHand     bool             `json:"by_hand"`          // an operator holds it, before anybody proved anything
 	Devices    []IncidentDevice `json:"devices"`          // that brought evidence
 }
 
@@ -49,7 +50,8 @@ func (h *handler) incidents(r *http.Request) (any, error) {
 }
 
 func (h *handler) incident(ctx context.Context, names map[holdfast.ID]string, x core.Doubt) Incident {
-	i := Incident{Account: h.name(ctx, names, x.Account), ID: x.Account, Since: x.Since.UTC(), Held: !x.Since.IsZero(), Collection: x.Collection, Seen: x.Seq, Head: x.Head, Devices: []IncidentDevice{}}
+	i := Incident{Account: h.name(ctx, names, x.Account), ID: x.Account, Since: x.Since.UTC(), Held: !x.Since.IsZero(), Collection: x.Collection, Seen: x.Seq, Head: x.Head, ByHand: x.ByHand,
+		Devices: []IncidentDevice{}}
 	for _, e := range x.Evidence {
 		d := IncidentDevice{ID: e.Device, Name: h.deviceName(ctx, x.Account, e.Device), State: "held", Since: e.Since.UTC(), Collection: e.Collection, Seen: e.Seq, Head: e.Head, Missing: e.Missing, Kind: h.kindIn(ctx, x.Account, e.Collection)}
 		if !e.Open() {
@@ -116,6 +118,21 @@ func (h *handler) doubtful(r *http.Request) (id holdfast.ID, err error) {
 	return a.ID, err
 }
 
+// hold puts an account in doubt before any device has proved anything.
+func (h *handler) hold(r *http.Request) (any, error) {
+	a, err := h.Core.Account(r.Context(), r.PathValue("ref"))
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := h.Core.Hold(r.Context(), a.ID)
+	return heldAnswer{a.ID, fresh}, err
+}
+
+type heldAnswer struct {
+	ID    holdfast.ID `json:"id"`
+	Fresh bool        `json:"fresh"` // it was not held before
+}
+
 // release settles an account's doubt.
 func (h *handler) release(r *http.Request) (any, error) {
 	ref := r.PathValue("ref")
@@ -178,6 +195,13 @@ func (h *handler) dismiss(r *http.Request) (any, error) {
 func (c *Client) Incidents(ctx context.Context) (list []Incident, err error) {
 	err = c.call(ctx, "GET", "/v1/incidents", nil, &list)
 	return list, err
+}
+
+// Hold puts an account in doubt before any device has proved anything: all its devices wait until it is released. fresh tells that it did not wait before. Errors: NotFound.
+func (c *Client) Hold(ctx context.Context, ref string) (fresh bool, err error) {
+	var a heldAnswer
+	err = c.call(ctx, "POST", of(ref, "/hold"), nil, &a)
+	return a.Fresh, err
 }
 
 // Release settles an account's doubt: what the store has is what counts from now on. Errors: NotFound (no such account, or it is not in doubt).

@@ -22,7 +22,8 @@ type Doubt struct {
 	Collection holdfast.ID `json:"collection"`        // of which
 	Seq        uint64      `json:"seq,string"`        // what the device has seen
 	Head       uint64      `json:"head,string"`       // what the store had
-	Vault      string      `json:"vault,omitempty"`   // which has another history of the account, up to Seq; empty: a device brought the doubt
+	Vault      string      `json:"vault,omitempty"`   // which has another history of the account, up to Seq; empty: a device brought the doubt, or an operator
+	ByHand     bool        `json:"by_hand,omitempty"` // an operator holds it, before anybody proved anything
 	Evidence   []Evidence  `json:"evidence,omitempty"`
 }
 
@@ -100,6 +101,11 @@ func (d *doubts) begin(x Doubt) (fresh bool) {
 	d.requests++
 	old := d.accounts[x.Account]
 	if !old.Since.IsZero() {
+		if x.ByHand && !old.ByHand { // from here on it does not end with its last device
+			old.ByHand = true
+			d.accounts[x.Account] = old
+			d.changed++
+		}
 		return false
 	}
 	x.Released, x.Evidence = old.Released, old.Evidence
@@ -145,19 +151,44 @@ func (d *doubts) count() (requests, accounts, devices int64) {
 
 // Diverged puts an account in doubt whose history went on in this store and in a vault in different ways, up to seq there and to head here. It is written down before it returns.
 func (s *Service) Diverged(ctx context.Context, account holdfast.ID, vault string, seq, head uint64) error {
-	if !s.doubt.begin(Doubt{Account: account, Since: s.Now().Truncate(time.Second), Seq: seq, Head: head, Vault: vault}) {
-		return nil // it waits already
+	_, err := s.hold(ctx, "Diverged", Doubt{Account: account, Seq: seq, Head: head, Vault: vault},
+		"the store and a vault have different histories of an account: it waits until an operator has settled which counts")
+	return err
+}
+
+// Hold puts an account in doubt by an operator's decision, before any device has come: whoever knows that a store is older than what devices have seen does not wait for one that can prove it. What
+// lists without a token proves nothing, and drops what is not listed. Only Settle ends it. It is written down before it returns; fresh tells that the account was not held.
+// Errors: NotFound (no such account), Unavailable.
+func (s *Service) Hold(ctx context.Context, account holdfast.ID) (fresh bool, err error) {
+	snap, err := s.newest(ctx, account)
+	if err != nil {
+		return false, err
 	}
-	s.log.Error("the store and a vault have different histories of an account: it waits until an operator has settled which counts", "account", account, "vault", vault, "vault_has", seq, "store_has", head)
+	h, err := snap.Head(account)
+	snap.Close()
+	if err != nil {
+		return false, err
+	}
+	return s.hold(ctx, "Hold", Doubt{Account: account, Head: h.Seq, ByHand: true}, "an operator holds an account: all its devices wait, and keep what they have, until it is released")
+}
+
+// hold puts an account in doubt as a whole, and writes it down.
+func (s *Service) hold(ctx context.Context, op string, x Doubt, why string) (fresh bool, err error) {
+	x.Since = s.Now().Truncate(time.Second)
 	d := &s.doubt
+	if fresh = d.begin(x); fresh {
+		s.log.Error(why, "account", x.Account, "vault", x.Vault, "vault_has", x.Seq, "store_has", x.Head)
+	} else if x.Vault != "" {
+		return false, nil // it waits already, and the start writes nothing that nobody decided
+	}
 	d.saving.Lock()
 	defer d.saving.Unlock()
 	all, changed := d.list()
 	if err := s.write(ctx, all); err != nil {
-		return &holdfast.Error{Op: "core.Diverged", Kind: holdfast.Unavailable, Ref: account.String(), Text: "that the account is in doubt could not be written down", Err: err}
+		return fresh, &holdfast.Error{Op: "core." + op, Kind: holdfast.Unavailable, Ref: x.Account.String(), Text: "that the account is in doubt could not be written down", Err: err}
 	}
 	d.saved = changed
-	return nil
+	return fresh, nil
 }
 
 // Doubts returns the doubts for which somebody is held, by account.

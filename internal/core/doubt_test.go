@@ -314,3 +314,49 @@ func TestADivergedAccountIsDoubt(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAnOperatorHoldsAnAccount: whoever lists without a token proves nothing, so an account can be held before anybody proved anything. Only a release ends that.
+func TestAnOperatorHoldsAnAccount(t *testing.T) {
+	old := newPast(t)
+	if _, err := old.s.Hold(t.Context(), holdfast.ID{77}); !holdfast.IsKind(err, holdfast.NotFound) {
+		t.Errorf("an account that is not there: %v", err)
+	}
+	fresh, err := old.s.Hold(t.Context(), old.p.Account)
+	if err != nil || !fresh || len(old.written) != 1 || !old.written[0].ByHand || old.written[0].Head == 0 {
+		t.Fatalf("%v, %v, %+v", fresh, err, old.written)
+	}
+	if fresh, err = old.s.Hold(t.Context(), old.p.Account); err != nil || fresh {
+		t.Errorf("again: %v, %v", fresh, err)
+	}
+	_, _, _, err = old.sync(t, old.book, "", 0)
+	wantKind(t, err, holdfast.InDoubt)
+	old.o.Doubted = old.written
+	again := shelf{core.New(old.o), old.p, old.book}
+	_, _, _, err = again.sync(t, old.book, "", 0)
+	wantKind(t, err, holdfast.InDoubt)
+	if err := again.s.Reconsider(t.Context()); err != nil || len(again.s.Doubts()) != 1 {
+		t.Errorf("nobody proved anything that could be borne out: %v", err)
+	}
+	if err := again.s.Settle(t.Context(), old.p.Account); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := again.sync(t, old.book, "", 0); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAHoldByHandOutlastsDevices: an account that devices brought into doubt, and that an operator holds too, does not end with the last device.
+func TestAHoldByHandOutlastsDevices(t *testing.T) {
+	old := newPast(t)
+	_, _, _, err := old.sync(t, old.book, old.after, 0)
+	wantKind(t, err, holdfast.InDoubt)
+	if fresh, err := old.s.Hold(t.Context(), old.p.Account); err != nil || fresh || !old.written[0].ByHand {
+		t.Fatalf("%v, %v, %+v", fresh, err, old.written)
+	}
+	if err := old.s.Dismiss(t.Context(), old.p.Account, old.p.Device, core.Dismissed); err != nil {
+		t.Fatal(err)
+	}
+	if d := old.s.Doubts(); len(d) != 1 || d[0].Since.IsZero() {
+		t.Errorf("%+v", d)
+	}
+}

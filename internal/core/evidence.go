@@ -143,7 +143,7 @@ func (r *Reader) cameOver(owner *Person, c holdfast.ID, after time.Time) (bool, 
 }
 
 // Dismiss ends the hold on a device: what it alone has seen is given up, or was salvaged, as how says. The device then lists anew, and drops what this store does not have. Where the
-// account as a whole was held for what devices have seen, and this was the last of them, it is released too. It is written down before it holds. Errors: NotFound (the device is not held),
+// account as a whole was held for what devices have seen alone, and this was the last of them, it is released too. It is written down before it holds. Errors: NotFound (the device is not held),
 // Unavailable.
 func (s *Service) Dismiss(ctx context.Context, account, device holdfast.ID, how string) error {
 	return s.decide(ctx, "Dismiss", account, func(x *Doubt) error {
@@ -161,7 +161,7 @@ func (s *Service) Dismiss(ctx context.Context, account, device holdfast.ID, how 
 // end ends a device's evidence, and with the last one the hold on the account that devices brought.
 func (d *Doubt) end(i int, how string, now time.Time) {
 	d.Evidence[i].Ended, d.Evidence[i].How = now, how
-	if !d.Since.IsZero() && d.Vault == "" && !d.Device.IsZero() && !slices.ContainsFunc(d.Evidence, Evidence.Open) {
+	if !d.Since.IsZero() && d.Vault == "" && !d.ByHand && !d.Device.IsZero() && !slices.ContainsFunc(d.Evidence, Evidence.Open) {
 		*d = Doubt{Account: d.Account, Released: now, Evidence: d.Evidence}
 	}
 }
