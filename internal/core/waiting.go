@@ -11,7 +11,8 @@ import (
 // Waiting is who waits of an account, because more was seen than this store has, as its owner is told.
 type Waiting struct {
 	Since   time.Time // when the account as a whole came to wait; zero: it does not
-	Vault   string    // that has another history of it; empty: devices brought it
+	Vault   string    // that has another history of it; empty: devices brought it, or an operator
+	ByHand  bool      // an operator holds it, before anybody proved anything
 	Devices []WaitingDevice
 }
 
@@ -38,7 +39,7 @@ func (s *Service) Waiting(ctx context.Context, account holdfast.ID) (out Waiting
 		mine := d.Account == account
 		d.Evidence = slices.DeleteFunc(d.Evidence, func(e Evidence) bool { return !e.Open() || !mine && nameIn(own, e.Device) == "" })
 		if mine {
-			out.Since, out.Vault = d.Since, d.Vault
+			out.Since, out.Vault, out.ByHand = d.Since, d.Vault, d.ByHand
 		}
 		if len(d.Evidence) == 0 {
 			continue

@@ -36,6 +36,9 @@ func (s *Server) waits(email string, w *core.Waiting, now time.Time) (out []wait
 		if w.Vault != "" {
 			c.Why, c.Give = "The vault "+w.Vault+" has another history of it than this server. So nothing is listed to any of your devices, which keep what they have.", "holdfast incident release "+email
 			c.Note = "It goes on when the operator has decided which of the two counts."
+		} else if w.ByHand {
+			c.Why, c.Give = "The operator of this server holds it: it may be older than what your devices have. So nothing is listed to any of them, and they keep what they have.", "holdfast incident release "+email
+			c.Note = "It goes on when the operator releases it."
 		}
 		add(c)
 	}

@@ -78,6 +78,9 @@ func TestTheOwnerReadsWhoWaits(t *testing.T) {
 	b = x.with(t, core.Doubt{Account: x.id, Since: since, Vault: "cellar", Seq: 112, Head: 100})
 	b.get("/").want(t, 503, "The vault cellar has another history", "holdfast incident release alice@example.org")
 
+	b = x.with(t, core.Doubt{Account: x.id, Since: since, ByHand: true, Head: 100})
+	b.get("/").want(t, 503, "The operator of this server holds it", "holdfast incident release alice@example.org")
+
 	b = x.with(t, core.Doubt{Account: x.bob, Evidence: []core.Evidence{at(x.phone), at(x.bobs)}}) // in what is Bob's
 	a := b.get("/safety")
 	a.want(t, 200, "Pixel 8, for what bob@example.org shares with you", "holdfast salvage bob@example.org --from FILE --device "+x.phone.String())
