@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"sort"
 
 	"holdfast"
@@ -99,13 +100,16 @@ func (o *origin) Changes(ctx context.Context, account holdfast.ID, from, to uint
 		if len(list) == 0 {
 			return o.elsewhere(ctx, account, from, to, fn)
 		}
+		from = list[len(list)-1].Seq + 1
 		if err := o.refill(ctx, account, list); err != nil {
 			return err
+		}
+		if list = slices.DeleteFunc(list, func(c vault.Loaded) bool { return rotten(&c) }); len(list) == 0 {
+			continue
 		}
 		if err := fn(list); err != nil {
 			return err
 		}
-		from = list[len(list)-1].Seq + 1
 	}
 	return nil
 }
@@ -147,11 +151,16 @@ func (o *origin) changes(ctx context.Context, account holdfast.ID, from, to uint
 
 var errEnough = errors.New("enough")
 
-// refill puts octets back that the store has let go of, where another vault has them still: a vault that is mended shall not have less than those beside it. What cannot be read there stays as the store has it.
+// rotten tells whether a change's octets are not those that were stored. A vault would not take them, and all else is still to be mended: it is as if they were not there.
+func rotten(c *vault.Loaded) bool {
+	return c.Op == holdfast.OpPut && !c.Pruned && c.Blob == nil && holdfast.HashOf(c.Body) != c.ETag
+}
+
+// refill puts octets back that the store has let go of, or that rotted there, where another vault has them still: a vault that is mended shall not have less than those beside it. What cannot be read there stays as the store has it.
 func (o *origin) refill(ctx context.Context, account holdfast.ID, list []vault.Loaded) error {
 	left := map[uint64]*vault.Loaded{}
 	for i := range list {
-		if c := &list[i]; c.Pruned {
+		if c := &list[i]; c.Pruned || rotten(c) {
 			left[c.Seq] = c
 		}
 	}
