@@ -33,6 +33,10 @@ var alarms = []alarm{
 	{"what a device did before a restart", "internal/core/guard.go", "x.deleted+x.overwritten == 0 || x.at.Before(since)", "true", "TestWhatIsABurst"},
 	{"a ghost that is hidden from who may have it", "internal/core/ghosts.go", "return lost.seq == 0 || p.olderThan(device, owner, lost)", "return false && p.olderThan(device, owner, lost)", "TestAGhostIsListedToWhoHadIt"},
 	{"a retry that is done at a ghost", "internal/store/memory/commit.go", "it == nil || it.Pruned || en.If", "it == nil || en.If", "TestContract"},
+	{"what was moved before a restart", "internal/core/guard.go", "			if moved {", "			if moved && i < 0 {", "TestWhatIsABurst"},
+	{"a burst that goes on after a restart", "internal/core/guard.go", "if !b.ended && a.at.Sub(b.last) <= s.guard.limits.Window {", "if !b.ended && a.at.Before(b.last) {", "TestWhatIsABurst"},
+	{"a burst that its owner does not see", "internal/core/outburst.go", "if b.Owner != c.past.owner || len(out) == maxOpen {", "if len(out) >= 0 {", "TestActivityOfABurst"},
+	{"a device that waits, and its owner reads nothing", "internal/core/waiting.go", "if len(d.Evidence) == 0 {", "if len(d.Evidence) >= 0 {", "TestWaiting"},
 	{"a vault that is late and nobody is told", "cmd/holdfast/watch.go", "case v.LagChanges > 0 && lag >= late*3/4:", "case false:", "TestWhatIsWrongWithAVault"},
 }
 
