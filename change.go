@@ -44,9 +44,12 @@ type Entry struct {
 	// If is judged inside the commit.
 	If Precondition
 
+	// Lost says that the octets are nowhere: whoever sets it sets ETag and Size to what they were, and Body to nil. It makes a ghost. A history says it by Change.Pruned.
+	Lost bool
+
 	// Set by Group.Seal.
 	More      uint32 // how many entries of the group follow
-	ETag      Hash   // SHA-256 of the octets; zero for OpDelete
+	ETag      Hash   // SHA-256 of the octets; zero for OpDelete. Of what is Lost it was there before
 	Size      int64
 	PropsHash Hash // zero: no properties
 	PropsRaw  []byte

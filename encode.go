@@ -32,13 +32,14 @@ func (g *Group) Seal() {
 }
 
 func (e *Entry) seal(buf []byte) []byte {
-	e.ETag, e.Size = Hash{}, 0
-	if e.Op == OpPut {
-		if e.Blob != nil {
-			e.ETag, e.Size = e.Blob.Hash, e.Blob.Size
-		} else {
-			e.ETag, e.Size = HashOf(e.Body), int64(len(e.Body))
-		}
+	switch {
+	case e.Op != OpPut:
+		e.ETag, e.Size = Hash{}, 0
+	case e.Lost:
+	case e.Blob != nil:
+		e.ETag, e.Size = e.Blob.Hash, e.Blob.Size
+	default:
+		e.ETag, e.Size = HashOf(e.Body), int64(len(e.Body))
 	}
 	e.PropsRaw, e.PropsHash = e.Properties.Encode(), Hash{}
 	if e.PropsRaw != nil {

@@ -31,7 +31,7 @@ var alarms = []alarm{
 	{"a burst by a share of everything", "internal/core/guard.go", "return here*100 >= s.guard.limits.Share*were, nil", "return were < 0, nil", "TestWhatIsABurst"},
 	{"a reset device that deletes", "internal/core/guard.go", "return ok && now.Sub(at) <= g.limits.Window", "return ok && now.Before(at)", "TestAResetDeviceThatDeletesIsABurst"},
 	{"what a device did before a restart", "internal/core/guard.go", "x.deleted+x.overwritten == 0 || x.at.Before(since)", "true", "TestWhatIsABurst"},
-	{"a ghost that is hidden from who may have it", "internal/core/ghosts.go", "return lost.seq == 0 || p.olderThan(device, owner, lost)", "return false && p.olderThan(device, owner, lost)", "TestAGhostIsListedToWhoHadIt"},
+	{"a ghost that is hidden from who may have it", "internal/core/ghosts.go", "return p.olderThan(device, owner, owner.lost(ghost))", "return false && p.olderThan(device, owner, owner.lost(ghost))", "TestAGhostIsListedToWhoHadIt"},
 	{"a retry that is done at a ghost", "internal/store/memory/commit.go", "it == nil || it.Pruned || en.If", "it == nil || en.If", "TestContract"},
 	{"what was moved before a restart", "internal/core/guard.go", "			if moved {", "			if moved && i < 0 {", "TestWhatIsABurst"},
 	{"a burst that goes on after a restart", "internal/core/guard.go", "if !b.ended && a.at.Sub(b.last) <= s.guard.limits.Window {", "if !b.ended && a.at.Before(b.last) {", "TestWhatIsABurst"},

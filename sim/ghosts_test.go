@@ -28,7 +28,7 @@ func TestGhostsKeepWhatPhonesHave(t *testing.T) {
 		}
 	})
 	t.Run("ghosts hidden", func(t *testing.T) {
-		bin := careless(t, "../internal/core/ghosts.go", "return lost.seq == 0 || p.olderThan(device, owner, lost)", "return false && p.olderThan(device, owner, lost)")
+		bin := careless(t, "../internal/core/ghosts.go", "return p.olderThan(device, owner, owner.lost(ghost))", "return false && p.olderThan(device, owner, owner.lost(ghost))")
 		if lost, dropped := haunt(t, bin); lost < 10 || dropped == 0 {
 			t.Errorf("of %d lost items devices dropped %d: the control shows nothing", lost, dropped)
 		}

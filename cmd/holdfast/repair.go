@@ -30,7 +30,8 @@ func (a *app) repairCommand() *cobra.Command {
 		Long: `Compare the service with a vault, and put again what is missing in it or damaged: what it never had, as after a restore out of
 a damaged vault, and what its disk has spoiled. The vault is read below its newest term too: what was given up when a lossy restore was
 adopted still lies there. What people have changed or deleted stays as they left it, and so does what a restore as of a moment left out;
-the service goes on meanwhile, and phones take up what comes like any other change.
+the service goes on meanwhile, and phones take up what comes like any other change. What the vault only names, as a ledger does, is
+listed to the devices that may have it, so that they keep it.
 
 VAULT is the name of one of the store's vaults, a vault's directory, or the URL of a remote one; the server's own key must open it.
 

@@ -18,12 +18,15 @@ type begun struct {
 	at  time.Time
 }
 
-// lost returns the epoch in which it was found out that a ghost of the account is lost: the first that began after it, as a restore does. Zero: that is not known.
+// lost returns the epoch in which it was found out that a ghost of the account is lost: the first that began after it, as a restore does; or else when a repair made it.
 func (p *Person) lost(ghost *holdfast.Resource) (first begun) {
 	for _, e := range p.epochs {
 		if e.seq > ghost.Seq && (first.seq == 0 || e.seq < first.seq) {
 			first = e
 		}
+	}
+	if first.seq == 0 { // a repair made it
+		first = begun{ghost.Seq, ghost.Modified}
 	}
 	return first
 }
@@ -45,7 +48,7 @@ func (p *Person) olderThan(device holdfast.ID, owner *Person, lost begun) bool {
 	return false
 }
 
-// shows tells whether an item is shown to the reader's device: a ghost only if the device is as old as the loss, or nobody knows when that was. The operator sees all.
+// shows tells whether an item is shown to the reader's device: a ghost only if the device is as old as the loss. The operator sees all.
 func (r *Reader) shows(x *holdfast.Resource) (bool, error) {
 	if x.State != holdfast.Ghost || r.all {
 		return true, nil
@@ -59,8 +62,7 @@ func (r *Reader) shows(x *holdfast.Resource) (bool, error) {
 
 // mayHave tells whether one of the person's devices may have a ghost of owner's.
 func (p *Person) mayHave(device holdfast.ID, owner *Person, ghost *holdfast.Resource) bool {
-	lost := owner.lost(ghost)
-	return lost.seq == 0 || p.olderThan(device, owner, lost)
+	return p.olderThan(device, owner, owner.lost(ghost))
 }
 
 // sees is NotFound for a device that is not shown a ghost: it is not to delete, with a name by chance, what others keep.

@@ -11,6 +11,8 @@ type Mending struct {
 	Was *holdfast.Entry
 	// Replaces is the change whose octets are damaged, and the item must still be as that change left it; 0: the item must not be there.
 	Replaces uint64
+	// Lost says that nobody has its octets: it becomes a ghost, which devices that have it keep.
+	Lost bool
 }
 
 // Mend puts items of an account in one group: all of them, or none. What today's judge would refuse is put all the same: it was accepted once, and is found by its name. They are ordinary changes, of no device.
@@ -24,7 +26,9 @@ func (s *Service) Mend(ctx context.Context, account holdfast.ID, list ...Mending
 			return holdfast.Receipt{}, fail("Mend", holdfast.Invalid, was.Name, "only what was put can be put again")
 		}
 		e := s.entry(holdfast.Actor{}, holdfast.OpPut, was.Kind, was.Collection, was.Name, was.Body, was.Properties)
-		e.ContentType, e.Index = was.ContentType, was.Index
+		if e.ContentType, e.Index = was.ContentType, was.Index; m.Lost {
+			e.Body, e.Index, e.Lost, e.ETag, e.Size = nil, holdfast.Index{}, true, was.ETag, was.Size
+		}
 		e.If = holdfast.Precondition{Exists: holdfast.Absent}
 		if m.Replaces > 0 {
 			e.If = holdfast.Precondition{Seq: m.Replaces, SameUID: true}

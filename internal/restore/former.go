@@ -40,7 +40,7 @@ func (m *mending) former(ctx context.Context) error {
 	}
 	for key, f := range latest {
 		if f.over.IsZero() || f.follows {
-			m.want[f.id] = wanted{key, f.seq, "missing"}
+			m.want[f.id] = wanted{key: key, replaces: f.seq, what: "missing"}
 		}
 	}
 	return m.bring(ctx, m.all)

@@ -74,6 +74,30 @@ func TestALedgerNamesWhatAVaultLacks(t *testing.T) {
 	}
 }
 
+// TestARepairMakesGhosts: a store that was restored without its ledger lacks what came later. A repair out of the ledger names that, and lists what is nowhere to the devices that may have it; where the store has an earlier version that one stays.
+func TestARepairMakesGhosts(t *testing.T) {
+	x := newAged(t)
+	early := x.upTo("athree")
+	e, _ := x.restore(Options{}, early)
+	had := x.texts(e, x.account.ID)
+	rep, found, err := x.repair(e, x.ledger(), RepairOptions{DryRun: true})
+	if err != nil || rep.Mended != 0 || rep.Missing != 2 || len(x.ghostsOf(e)) != 0 {
+		t.Errorf("looked at only: %v, %+v, %+v", err, rep, found)
+	}
+	rep, found, err = x.repair(e, x.ledger(), RepairOptions{})
+	if err != nil || rep.Mended != 1 || rep.Left != 1 {
+		t.Errorf("%v, %+v, %+v", err, rep, found)
+	}
+	if got := x.ghostsOf(e); len(got) != 1 || !maps.Equal(x.texts(e, x.account.ID), had) {
+		t.Errorf("ghosts are %v, and %v is there, was %v", got, x.texts(e, x.account.ID), had)
+	}
+	want := x.texts(x.engine, x.account.ID)
+	want["b"] = "one" // its deletion came later, and a repair takes nothing away
+	if rep, found, err = x.repair(e, x.place, RepairOptions{}); err != nil || rep.Left != 0 || len(x.ghostsOf(e)) != 0 || !maps.Equal(x.texts(e, x.account.ID), want) {
+		t.Errorf("a vault that has them turns up: %v, %+v, %+v", err, rep, found)
+	}
+}
+
 // ghostsOf returns the seqs of an engine's ghosts.
 func (x *aged) ghostsOf(e store.Engine) (out []uint64) {
 	x.t.Helper()

@@ -46,7 +46,7 @@ func (m *mending) group(ctx context.Context, list []waiting) error {
 	}
 	all := make([]core.Mending, len(list))
 	for i, x := range list {
-		all[i] = core.Mending{Was: x.entry, Replaces: x.replaces}
+		all[i] = core.Mending{Was: x.entry, Replaces: x.replaces, Lost: x.lost}
 	}
 	_, err := m.o.Core.Mend(ctx, m.id, all...)
 	switch holdfast.KindOf(err) {

@@ -125,6 +125,9 @@ type wanted struct {
 	key      itemKey
 	replaces uint64 // the change in the engine whose item it takes the place of; 0: there is none
 	what     string // was wrong with it: missing, damaged
+
+	nowhere *holdfast.Entry // what is known of it, where no vault was met so far that has its octets
+	lost    bool            // none has them
 }
 
 // errEnough ends a listing early.
@@ -184,6 +187,9 @@ func (m *mending) bring(ctx context.Context, each func(context.Context, func([]v
 		return err
 	}
 	if err := each(ctx, func(list []vault.Loaded) error { return m.put(ctx, list) }); err != nil {
+		return err
+	}
+	if err := m.haunt(ctx); err != nil {
 		return err
 	}
 	return m.flush(ctx)
@@ -265,7 +271,7 @@ func (m *mending) learn(list []vault.Loaded) error {
 		if d, ok := m.damaged[key]; ok && c.Op == holdfast.OpPut && c.ETag == d.etag && !c.Pruned {
 			d.found = true
 			m.damaged[key] = d
-			m.want[c.ID] = wanted{key, d.seq, "damaged"}
+			m.want[c.ID] = wanted{key: key, replaces: d.seq, what: "damaged"}
 			for id, w := range m.want { // one version is enough
 				if w.key == key && id != c.ID {
 					delete(m.want, id)
@@ -341,7 +347,7 @@ func (m *mending) standIns(ctx context.Context) error {
 				return err
 			}
 			if r.ETag != n.etag {
-				m.want[n.id] = wanted{key, r.Seq, "missing"}
+				m.want[n.id] = wanted{key: key, replaces: r.Seq, what: "missing"}
 			}
 		}
 		return nil
@@ -422,11 +428,12 @@ func (m *mending) put(ctx context.Context, list []vault.Loaded) error {
 		if !ok || c.Kind == holdfast.KindCollection || w.key != (itemKey{c.Collection, c.Name}) {
 			continue
 		}
-		delete(m.want, c.ID)
-		if c.Pruned {
-			m.tell(w.key, c.Kind, c.ETag, w.what, store.LetGo("restore.Repair", c.Name, c.Size))
+		if c.Pruned { // another vault may have it
+			w.nowhere = strip(&c.Entry)
+			m.want[c.ID] = w
 			continue
 		}
+		delete(m.want, c.ID)
 		if k := m.tree[c.Collection]; k != nil && m.o.Derive != nil && c.Blob == nil {
 			if x, ok := m.o.Derive(k, &holdfast.Resource{Account: m.id, Collection: c.Collection, Name: c.Name, Kind: c.Kind, ContentType: c.ContentType, Body: c.Body}); ok {
 				c.Index = x

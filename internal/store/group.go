@@ -48,6 +48,8 @@ func checkEntry(account holdfast.ID, e *holdfast.Entry) error {
 		return refuse(holdfast.Invalid, e.Name, "An entry has a body or a blob, not both.")
 	case e.Op == holdfast.OpDelete && (len(e.Body) > 0 || e.Blob != nil || len(e.Properties) > 0):
 		return refuse(holdfast.Invalid, e.Name, "What is deleted has neither octets nor properties.")
+	case e.Lost && (e.Op != holdfast.OpPut || e.Body != nil || e.Blob != nil || e.ETag.IsZero() || e.Size <= 0 || own || e.Collection == account || e.Index.UID != ""):
+		return refuse(holdfast.Invalid, e.Name, "What is lost is a member of a collection, and has a hash and a size, and no octets and no UID.")
 	case own != (e.Kind == holdfast.KindCollection):
 		return refuse(holdfast.Invalid, e.Name, "The entry without a name is the collection's own, and no other is.")
 	case epoch != (e.Kind == holdfast.KindEpoch):

@@ -39,6 +39,8 @@ type Engine interface {
 	//
 	// A put whose precondition fails although the live item holds these very octets and properties, last written by this very actor, is a
 	// retry that meets its own write: the receipt names the change that did it (Replay), and nothing is added. This holds for groups of one entry, and not at a ghost: its octets are not there.
+	//
+	// An entry that is Lost makes a ghost, as a change does that Apply brings without octets. Only what found out that nobody has them makes one; no face does.
 	Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error)
 
 	// Snapshot opens a read of one moment: everything acknowledged before the call is in it. It must be closed, within MaxSnapshot.
@@ -93,7 +95,7 @@ const MaxSnapshot = 5 * time.Second
 
 // Snapshot is a read of one moment. It is used by one goroutine at a time. What its methods return belongs to the caller; the Body of what
 // is handed to a callback is valid until the callback returns, unless cloned. What was pruned is never shown as an empty body: changes and earlier versions say that
-// they are Pruned. What is there now without its octets, because they came from nowhere ([Outbox].Apply alone brings it), is a ghost: listings and ChangesSince have it with
+// they are Pruned. What is there now without its octets, because nobody has them ([Outbox].Apply brought it so, or an entry that is Lost), is a ghost: listings and ChangesSince have it with
 // its State and no octets, whatever is asked for, Between whenever it is asked, ByUID never; Resource with its octets is Unavailable ([Hollow]). It counts as live in every precondition, count and digest.
 type Snapshot interface {
 	Directory

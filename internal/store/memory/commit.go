@@ -131,7 +131,7 @@ func (tx *commit) run(g *holdfast.Group) error {
 		if err := tx.judge(c, en); err != nil {
 			return err
 		}
-		if err := tx.add(c, en); err != nil {
+		if err := tx.add(c, en, en.Lost); err != nil {
 			return err
 		}
 	}
@@ -265,13 +265,16 @@ func (tx *commit) claim(en *holdfast.Entry) error {
 }
 
 // add appends the entry as the account's next change.
-func (tx *commit) add(c *collection, en *holdfast.Entry) error {
+func (tx *commit) add(c *collection, en *holdfast.Entry, pruned bool) error {
 	kept, err := keep(en)
 	if err != nil {
 		return fail(holdfast.Invalid, en.Name, "%v.", err)
 	}
+	if kept.Lost = false; pruned { // nobody knows its UID, nor when it takes place
+		kept.Index = holdfast.Index{Times: store.Whenever}
+	}
 	a, now := tx.account, tx.account.now()
-	v := &version{Change: holdfast.Change{Entry: kept, Account: a.id, Epoch: 1, Seq: now.at + 1}, batch: tx.engine.position().Batch + 1}
+	v := &version{Change: holdfast.Change{Entry: kept, Account: a.id, Epoch: 1, Seq: now.at + 1, Pruned: pruned}, batch: tx.engine.position().Batch + 1}
 	prev := holdfast.Hash{}
 	if head := now.head(); head != nil {
 		prev, v.Epoch = head.Chain, head.Epoch

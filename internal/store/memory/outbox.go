@@ -222,14 +222,9 @@ func (tx *commit) apply(c *holdfast.Change) error {
 			return err
 		}
 	}
-	e := c.Entry
-	if c.Pruned { // nobody knows its UID, nor when it takes place
-		e.Index = holdfast.Index{Times: store.Whenever}
-	}
-	if err := tx.add(col, &e); err != nil {
+	if err := tx.add(col, &c.Entry, c.Pruned); err != nil {
 		return err
 	}
-	a.changes[len(a.changes)-1].Pruned = c.Pruned
 	if !c.Chain.IsZero() && a.now().head().Chain != c.Chain {
 		return misfit("Change %d of account %s has another chain than its journal gives.", c.Seq, c.Account)
 	}

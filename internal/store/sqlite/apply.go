@@ -163,7 +163,7 @@ func (t *transaction) applyEntries(w *waiting, h *head) error {
 		if w.g.MaxOctets > 0 && len(w.g.Entries) == 1 && !fits(w.g, h.octets+growth(e, old), before) {
 			return overQuota(w.g)
 		}
-		if err := t.write(h, coll, e, false, old); err != nil {
+		if err := t.write(h, coll, e, e.Lost, old); err != nil {
 			return err
 		}
 		w.receipt.Created = e.Op == holdfast.OpPut && !old.live()

@@ -19,6 +19,7 @@ var pruneTests = []clause{
 	{"S13_NothingElseIsPruned", testPruneRefuses},
 	{"S13_WhatWasPrunedElsewhereIsTaken", testApplyPruned},
 	{"S13_WhatIsThereWithoutOctetsIsNoEmptyItem", testHollow},
+	{"S13_WhatNobodyHasIsCommittedAsAGhost", testLost},
 }
 
 // aged makes an account with versions of every sort, and returns the seqs whose octets may go.
@@ -395,4 +396,47 @@ func (k *kit) ghosts(s store.Snapshot, account holdfast.ID, want int64) {
 	}
 	_, err := s.Ghosts(holdfast.NewID(nil))
 	k.kind("ghosts of nobody", err, holdfast.NotFound)
+}
+
+// testLost: an entry of which nobody has the octets is a ghost as soon as it is committed, its change is one without octets, and what makes it whole is an ordinary one. What a face could send by mistake is refused.
+func testLost(k *kit) {
+	a := k.a
+	whole := k.put("x.vcf", "somewhere")
+	body, lost := whole.Body, whole
+	lost.Body, lost.Index = nil, holdfast.Index{}
+	lost.Lost, lost.ETag, lost.Size = true, holdfast.HashOf(body), int64(len(body))
+	for what, spoil := range map[string]func(*holdfast.Entry){
+		"octets":     func(e *holdfast.Entry) { e.Body = body },
+		"no hash":    func(e *holdfast.Entry) { e.ETag = holdfast.Hash{} },
+		"no size":    func(e *holdfast.Entry) { e.Size = 0 },
+		"a UID":      func(e *holdfast.Entry) { e.Index.UID = "x" },
+		"a record":   func(e *holdfast.Entry) { e.Collection = a.ID },
+		"a deletion": func(e *holdfast.Entry) { e.Op = holdfast.OpDelete },
+	} {
+		e := lost
+		spoil(&e)
+		if _, err := k.h.Engine.Commit(k.Context(), k.group(e)); !holdfast.IsKind(err, holdfast.Invalid) {
+			k.Errorf("with %s: %v", what, err)
+		}
+	}
+	k.do(lost)
+	k.read(func(s store.Snapshot) {
+		k.ghosts(s, a.ID, 1)
+		_, err := s.Resource(a.Book, "x.vcf", store.WithBody)
+		k.kind("its octets", err, holdfast.Unavailable)
+		if r, err := s.Resource(a.Book, "x.vcf", 0); err != nil || r.State != holdfast.Ghost || r.ETag != lost.ETag || r.Size != lost.Size {
+			k.Errorf("it is %+v, %v", r, err)
+		}
+		if err := s.Versions(a.Book, "x.vcf", store.WithBody, func(c *holdfast.Change) error {
+			if !c.Pruned || c.Body != nil || c.Lost {
+				k.Errorf("its change is %+v", c)
+			}
+			return nil
+		}); err != nil {
+			k.Error(err)
+		}
+	})
+	k.verify()
+	k.do(k.put("x.vcf", "again"))
+	k.read(func(s store.Snapshot) { k.ghosts(s, a.ID, 0) })
 }
