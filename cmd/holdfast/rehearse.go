@@ -191,7 +191,7 @@ func (a *app) showRehearsal(r *rehearse.Report) {
 	}
 	for _, p := range r.Phones {
 		if p.Emptied > 0 {
-			a.printf("  emptied: %s (%s) held %d items, and holds %d\n", p.Name, p.Kind, p.Before, p.After)
+			a.printf("  emptied: %s held %d items; %d vanished from it that nobody had deleted\n", p.Name, p.Before, p.Deleted)
 		}
 	}
 	for _, u := range r.Inside {

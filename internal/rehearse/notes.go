@@ -9,7 +9,8 @@ func (r *rehearsal) notes() []string {
 	}
 	switch {
 	case r.o.NoVault:
-		list = append(list, "This is the control: the same service without any vault, as the design of 2009 had it. It is to lose what was acknowledged.")
+		list = append(list, "This is the control: the same service without any vault, as the design of 2009 had it. It is to lose what was acknowledged.",
+			"A service that is begun anew cannot know that there was an earlier one, so nothing here asks phones to wait. What each phone did then is what its client's rules say.")
 	case r.o.Fault == PowerCut:
 		list = append(list, "A killed process is no power cut: what the system had taken from it is still written. Power cuts of a disk are simulated by `make test`, thousands of them, on the same engine.")
 	case r.o.Fault == StaleRestore:

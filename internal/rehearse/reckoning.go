@@ -41,6 +41,9 @@ func (r *rehearsal) reckon(ctx context.Context) error {
 	r.mu.Lock()
 	rep.Series = r.samples
 	r.mu.Unlock()
+	if r.o.NoVault {
+		r.tellPhones()
+	}
 	r.tell("%s", rep.Verdict())
 	return nil
 }
@@ -106,6 +109,23 @@ func (r *rehearsal) judgePhones(ctx context.Context, pasts map[string]*past) err
 		rep.add(out)
 	}
 	return nil
+}
+
+// tellPhones says what became of the phones that nobody reset, where the service knew nothing of them any more.
+func (r *rehearsal) tellPhones() {
+	stayed, emptied, mute := 0, 0, 0
+	for _, p := range r.report.Phones {
+		if p.Reset {
+			continue
+		}
+		stayed++
+		if p.Emptied > 0 {
+			emptied++
+		} else if p.Failed != "" {
+			mute++
+		}
+	}
+	r.tell("of the %d phones that were not reset %d were emptied by their own clients' rules, since the new service does not know what they hold; %d keep what they held and cannot sync", stayed, emptied, mute)
 }
 
 // compare tells what a phone lacks. Contacts of Thunderbird list everything first and ask where they stand afterwards: what others do in between they never hear of, with every server. Such a phone is

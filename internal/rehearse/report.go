@@ -117,7 +117,7 @@ func (r *Report) Verdict() string {
 	}
 	switch {
 	case r.Lost > 0:
-		return fmt.Sprintf("%d of %d acknowledged changes are lost (%d had been acknowledged when the service was). %s.", r.Lost, r.Acknowledged, r.Before, emptied)
+		return fmt.Sprintf("%d of %d acknowledged changes are lost; %d had been acknowledged when the service was destroyed. %s.", r.Lost, r.Acknowledged, r.Before, emptied)
 	case r.PhonesEmptied > 0:
 		return fmt.Sprintf("No acknowledged change is lost, but %s.", emptied)
 	case r.DeletionsNoUserMade > 0:
