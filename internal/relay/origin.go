@@ -152,7 +152,9 @@ func (o *origin) changes(ctx context.Context, account holdfast.ID, from, to uint
 var errEnough = errors.New("enough")
 
 // rotten tells whether a change's octets are not those that were stored. A vault would not take them, and all else is still to be mended: it is as if they were not there.
-func rotten(c *vault.Loaded) bool {
+func rotten(c *vault.Loaded) bool { return isRotten(&c.Change) }
+
+func isRotten(c *holdfast.Change) bool {
 	return c.Op == holdfast.OpPut && !c.Pruned && c.Blob == nil && holdfast.HashOf(c.Body) != c.ETag
 }
 

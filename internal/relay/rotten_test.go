@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -76,5 +77,54 @@ func TestWhatRottedInTheStoreHoldsNothingUp(t *testing.T) {
 				t.Errorf("change %d rotten, %d other vaults: %v, want %v", rotten, len(others), got, want)
 			}
 		}
+	}
+}
+
+func (r rotting) After(ctx context.Context, batch uint64, limit int, fn func(*holdfast.Batch) error) error {
+	return r.Engine.After(ctx, batch, limit, func(b *holdfast.Batch) error {
+		rot := *b
+		rot.Changes = slices.Clone(b.Changes)
+		for i := range rot.Changes {
+			if c := &rot.Changes[i]; c.Seq == r.seq && c.Op == holdfast.OpPut {
+				c.Body = append(slices.Clone(c.Body), 'x')
+			}
+		}
+		return fn(&rot)
+	})
+}
+
+// TestAVaultIsFilledFromARottenStore: octets that rotted in the store kept a new vault from being filled, and with them whatever shared their frame. Everything else has its copy now, and what rotted is named there.
+func TestAVaultIsFilledFromARottenStore(t *testing.T) {
+	g := newRig(t, "engine", false)
+	for i := range 5 {
+		g.put(g.a, fmt.Sprint(i, ".vcf"))
+	}
+	g.stop()
+	snap, err := g.engine.Snapshot(t.Context())
+	fine(t, err)
+	head, err := snap.Head(g.a.ID)
+	snap.Close()
+	fine(t, err)
+	g.places["local"] = g.create("local")
+	g.engine = rotting{g.engine, head.Seq - 2}
+	fine(t, g.run("engine+local", false))
+	g.until("whole", g.r.Met)
+	v, err := vault.Open(t.Context(), vault.Options{Place: g.places["local"], Ring: g.ring})
+	fine(t, err)
+	seen := map[uint64]bool{}
+	err = v.Frames(t.Context(), 0, func(b *holdfast.Batch, _ time.Time) error {
+		for i := range b.Changes {
+			if c := &b.Changes[i]; c.Account == g.a.ID {
+				seen[c.Seq] = true
+				if c.Pruned != (c.Seq == head.Seq-2) {
+					t.Errorf("change %d: named alone: %v", c.Seq, c.Pruned)
+				}
+			}
+		}
+		return nil
+	})
+	fine(t, err)
+	if len(seen) != int(head.Seq) {
+		t.Errorf("of %d changes the vault has %d", head.Seq, len(seen))
 	}
 }

@@ -3,7 +3,9 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -296,8 +298,9 @@ func (w *worker) catchUp(ctx context.Context, v *vault.Vault, writer *vault.Writ
 		at := writer.Position().Batch
 		var list []*holdfast.Batch
 		err := w.r.o.Engine.After(ctx, at, maxFrameChanges, func(b *holdfast.Batch) error {
+			b, err := w.withoutRot(b)
 			list = append(list, b)
-			return nil
+			return err
 		})
 		if err != nil {
 			return err
@@ -319,6 +322,30 @@ func (w *worker) catchUp(ctx context.Context, v *vault.Vault, writer *vault.Writ
 	}
 	w.set(func(s *shipping) { s.whole, s.state = true, Whole })
 	return nil
+}
+
+// withoutRot returns a batch that was read back from the store without octets that are not those that were stored: a line of them would be damage in the vault, and take all else in its frame along. The change is named without them, so that
+// everything else has its copy, and whoever restores is told. Errors: Corrupt (a record rotted, without which nobody knows whose the rest is).
+func (w *worker) withoutRot(b *holdfast.Batch) (*holdfast.Batch, error) {
+	sound := b
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		if !isRotten(c) {
+			continue
+		}
+		what := fmt.Sprintf("change %d of account %s", c.Seq, c.Account)
+		if !c.Prunable() {
+			return nil, fail("Fill", holdfast.Corrupt, w.a.Name, what+" rotted in the store, and is a record that the vault needs: `holdfast scrub` mends it where a vault has it whole, else restore", nil)
+		}
+		w.r.o.Log.Error("octets rotted in the store, and go into the vault by name alone; `holdfast scrub` mends them where a vault has them whole", "vault", w.a.Name, "what", what)
+		if sound == b {
+			clone := *b
+			clone.Changes = slices.Clone(b.Changes)
+			sound = &clone
+		}
+		sound.Changes[i].Prune()
+	}
+	return sound, nil
 }
 
 // prove reads back the newest batch of a vault that was filled, and writes its first head.
