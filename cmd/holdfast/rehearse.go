@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"holdfast/internal/clock"
 	"holdfast/internal/rehearse"
@@ -32,12 +33,14 @@ happens in a directory of its own, with servers on this machine that are ended a
 type rehearseFlags struct {
 	accounts, devices int
 	seed              uint64
+	work              time.Duration
 	out, fault        string
 	withoutVault      bool
 }
 
 func (a *app) rehearseSidekick() *cobra.Command {
-	f := rehearseFlags{accounts: 20, devices: 40}
+	pace := rehearse.DefaultPace()
+	f := rehearseFlags{accounts: 20, devices: 40, work: pace.Before}
 	c := &cobra.Command{
 		Use:   "sidekick [--without-vault] [--fault FAULT]",
 		Short: "What happened in October 2009, with this program",
@@ -67,18 +70,22 @@ something, 4 if it was interrupted or could not be carried out.`,
 			switch {
 			case f.accounts < 1 || f.devices < f.accounts || f.devices > 1000:
 				return usage(cmd, errors.New("--accounts is at least 1, --devices no less than --accounts, and 1000 at the most"))
+			case f.work < time.Second || f.work > rehearse.LongestWork:
+				return usage(cmd, fmt.Errorf("--work is from 1s to %v", rehearse.LongestWork))
 			case f.withoutVault && f.fault != "":
 				return usage(cmd, errors.New("--without-vault and --fault are different rehearsals: say one"))
 			case f.fault != "" && !slices.Contains(rehearse.Faults(), rehearse.Fault(f.fault)):
 				return usage(cmd, fmt.Errorf("--fault %q is not known; known are %s", f.fault, faultList()))
 			}
-			return a.rehearse(cmd.Context(), f)
+			pace.Before, pace.After = f.work, f.work
+			return a.rehearse(cmd.Context(), f, pace)
 		},
 	}
 	l := c.Flags()
 	l.IntVar(&f.accounts, "accounts", f.accounts, "people")
 	l.IntVar(&f.devices, "devices", f.devices, "phones and programs of all of them")
 	l.Uint64Var(&f.seed, "seed", 0, "repeat what people did in the rehearsal with this seed; 0: something new")
+	l.DurationVar(&f.work, "work", f.work, "how long people work before the disaster, and again after it")
 	l.StringVar(&f.out, "out", "", "a new `DIR` that keeps everything (default: ./holdfast-rehearsal-TIME, which keeps the report)")
 	l.BoolVar(&f.withoutVault, "without-vault", false, "the control: no second copy, as in 2009")
 	l.StringVar(&f.fault, "fault", "", "what goes wrong instead: "+faultList())
@@ -93,7 +100,7 @@ func faultList() string {
 	return strings.Join(out, ", ")
 }
 
-func (a *app) rehearse(ctx context.Context, f rehearseFlags) error {
+func (a *app) rehearse(ctx context.Context, f rehearseFlags, pace rehearse.Pace) error {
 	dir, err := rehearsalDir(f.out)
 	if err != nil {
 		return err
@@ -105,7 +112,7 @@ func (a *app) rehearse(ctx context.Context, f rehearseFlags) error {
 	if f.seed == 0 {
 		f.seed = uint64(clock.System.Now().UnixNano())
 	}
-	o := rehearse.Options{Bin: bin, Dir: dir, Accounts: f.accounts, Devices: f.devices, Seed: f.seed, NoVault: f.withoutVault, Fault: rehearse.Fault(f.fault), Pace: rehearse.DefaultPace(),
+	o := rehearse.Options{Bin: bin, Dir: dir, Accounts: f.accounts, Devices: f.devices, Seed: f.seed, NoVault: f.withoutVault, Fault: rehearse.Fault(f.fault), Pace: pace,
 		Volatile: vfs.Volatile(dir), Environ: a.environ}
 	bar := a.progress("changes acknowledged", noOctets)
 	o.Progress = func(p rehearse.Progress) {

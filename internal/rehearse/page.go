@@ -5,7 +5,11 @@ import (
 	_ "embed" // the page
 	"fmt"
 	"html/template"
+	"maps"
+	"net/http"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +32,7 @@ func (r *Report) WritePage(dir string) error {
 		"day":   func(t time.Time) string { return t.Local().Format("2 January 2006, 15:04") },
 		"sec":   func(s float64) string { return fmt.Sprintf("%.1f s", s) },
 		"who":   func(login string) string { name, _, _ := strings.Cut(login, "@"); return name },
-		"word":  word, "num": grouped,
+		"word":  word, "num": grouped, "answers": answers,
 	}).Parse(pageText)
 	if err != nil {
 		return fmt.Errorf("the report: %w", err)
@@ -73,6 +77,9 @@ func grouped(v any) string {
 // command repeats this rehearsal.
 func (r *Report) command() string {
 	out := fmt.Sprintf("holdfast rehearse %s --accounts %d --devices %d --seed %d", r.What, r.Accounts, r.Devices, r.Seed)
+	if r.Work != "" && r.Work != DefaultPace().Before.String() {
+		out += " --work " + r.Work
+	}
 	if !r.Vault {
 		out += " --without-vault"
 	}
@@ -80,4 +87,16 @@ func (r *Report) command() string {
 		out += " --fault " + r.Fault
 	}
 	return out
+}
+
+// answers says how often phones got which answer.
+func answers(by map[string]int64) (list []string) {
+	for _, status := range slices.Sorted(maps.Keys(by)) {
+		name := status
+		if n, err := strconv.Atoi(status); err == nil {
+			name = strings.TrimSpace(status + " " + http.StatusText(n))
+		}
+		list = append(list, name+" "+grouped(by[status])+" times")
+	}
+	return list
 }

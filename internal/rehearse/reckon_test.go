@@ -17,13 +17,13 @@ import (
 	"holdfast/internal/control"
 )
 
-// answers is a service of which only the answers are known: it takes everything, and remembers it as a history.
-type answers struct {
+// taker is a service of which only the answers are known: it takes everything, and remembers it as a history.
+type taker struct {
 	seq  uint64
 	past past
 }
 
-func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
+func (a *taker) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 // booked lets a phone work, and returns its book and what the service has.
 func booked(t *testing.T) ([]Entry, *past, string) {
 	t.Helper()
-	s := &answers{past: past{versions: map[string][]control.Version{}, octets: map[string]string{}}}
+	s := &taker{past: past{versions: map[string][]control.Version{}, octets: map[string]string{}}}
 	name := filepath.Join(t.TempDir(), "book.jsonl")
 	b, err := NewBook(name, map[string]string{"secret": "anna's phone"}, s, clock.System)
 	if err != nil {

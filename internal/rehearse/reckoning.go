@@ -24,7 +24,7 @@ func (r *rehearsal) reckon(ctx context.Context) error {
 		return err
 	}
 	rep.Settled, rep.DeletionsNoUserMade, rep.Syncs, rep.SyncsFailed = rep.Fleet.Settled, rep.Fleet.DeletionsNoUserMade, rep.Fleet.Syncs, rep.Fleet.SyncsFailed
-	rep.EditsLost = rep.Fleet.EditsLost
+	rep.EditsLost, rep.Answers = rep.Fleet.EditsLost, rep.Fleet.Answers
 	pasts, err := r.askForEach(ctx, entries)
 	if err != nil {
 		return err

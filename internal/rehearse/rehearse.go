@@ -111,7 +111,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		o.Clock = clock.System
 	}
 	r := &rehearsal{o: o, began: o.Clock.Now(), net: o.Network, reset: map[int]int{}}
-	r.report = &Report{What: "sidekick", Vault: !o.NoVault, Fault: string(o.Fault), Seed: o.Seed, Accounts: o.Accounts, Devices: o.Devices, Started: r.began.UTC(),
+	r.report = &Report{Work: o.Pace.Before.String(), What: "sidekick", Vault: !o.NoVault, Fault: string(o.Fault), Seed: o.Seed, Accounts: o.Accounts, Devices: o.Devices, Started: r.began.UTC(),
 		People: []Account{}, Phones: []Phone{}, Losses: []Loss{}, Notes: r.notes(), Inside: []string{}}
 	if r.net == nil {
 		t := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
@@ -302,8 +302,11 @@ func loginOf(i int) string {
 	return name + "@example.org"
 }
 
-// planned is how long the plan of people's lives is made for, in the machine's time: longer than any rehearsal.
-const planned = 5 * time.Minute
+// LongestWork bounds the time before the disaster, and that after it.
+const LongestWork = 10 * time.Minute
+
+// planned is how long the plan of people's lives is made for, in the machine's time: longer than what happens between.
+func (p Pace) planned() time.Duration { return 2*p.Before + 2*p.After + p.Outage + 4*time.Minute }
 
 // settleAlone is how long phones of the control may sync in the end.
 const settleAlone = 5 * time.Second
@@ -312,7 +315,7 @@ const settleAlone = 5 * time.Second
 func (r *rehearsal) phones() error {
 	o := fleet.Options{URL: r.service.url(), Seed: r.o.Seed, Rates: fleet.DefaultRates(), Speed: r.o.Pace.Speed, Settling: r.o.Pace.Settle, Timeout: 20 * time.Second, Clock: r.o.Clock}
 	o.Rates.EditsPerDay, o.Rates.Items, o.Rates.ResetEvery = r.o.Pace.Edits, r.o.Pace.Items, 0
-	o.Life = time.Duration(float64(planned) * o.Speed)
+	o.Life = time.Duration(float64(r.o.Pace.planned()) * o.Speed)
 	kinds, names := fleet.Kinds(), map[string]string{}
 	counts := make([]fleet.Count, len(kinds))
 	for i := range r.o.Devices {

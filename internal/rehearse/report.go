@@ -51,29 +51,31 @@ type Report struct {
 	Seed     uint64    `json:"seed"`
 	Accounts int       `json:"accounts"`
 	Devices  int       `json:"devices"`
+	Work     string    `json:"work"` // how long people worked before the disaster
 	Started  time.Time `json:"started"`
 	Seconds  float64   `json:"duration_s"`
 	Outage   float64   `json:"outage_s"` // how long nothing was served
 
-	Acknowledged        int   `json:"acknowledged"`
-	Before              int   `json:"acknowledged_before"` // the service was lost for the first time
-	Current             int   `json:"current"`
-	History             int   `json:"history"`
-	Again               int   `json:"again"`
-	Lost                int   `json:"lost"`
-	LostNewest          int   `json:"lost_newest"`    // of these: what its person would look for
-	LostStillOn         int   `json:"lost_on_phones"` // of these: octets that a phone still holds
-	PhonesReset         int   `json:"phones_reset"`
-	PhonesEmptied       int   `json:"phones_emptied"`
-	PhonesLacking       int   `json:"phones_lacking"` // phones that lack something of what the service has for their people
-	ResetLacking        int   `json:"reset_phones_lacking"`
-	PhonesMissed        int   `json:"phones_missed"` // phones that lacked something by their own client's rules
-	DeletionsNoUserMade int64 `json:"deletions_no_user_made"`
-	EditsLost           int64 `json:"edits_lost"`             // as a judge says that asks through DAV alone, and knows nothing of the book
-	Unsent              int   `json:"unsent_on_reset_phones"` // edits that nobody had acknowledged, and that went with a phone
-	Syncs               int64 `json:"syncs"`
-	SyncsFailed         int64 `json:"syncs_failed"`
-	Settled             bool  `json:"settled"`
+	Acknowledged        int              `json:"acknowledged"`
+	Before              int              `json:"acknowledged_before"` // the service was lost for the first time
+	Current             int              `json:"current"`
+	History             int              `json:"history"`
+	Again               int              `json:"again"`
+	Lost                int              `json:"lost"`
+	LostNewest          int              `json:"lost_newest"`    // of these: what its person would look for
+	LostStillOn         int              `json:"lost_on_phones"` // of these: octets that a phone still holds
+	PhonesReset         int              `json:"phones_reset"`
+	PhonesEmptied       int              `json:"phones_emptied"`
+	PhonesLacking       int              `json:"phones_lacking"` // phones that lack something of what the service has for their people
+	ResetLacking        int              `json:"reset_phones_lacking"`
+	PhonesMissed        int              `json:"phones_missed"` // phones that lacked something by their own client's rules
+	DeletionsNoUserMade int64            `json:"deletions_no_user_made"`
+	EditsLost           int64            `json:"edits_lost"`             // as a judge says that asks through DAV alone, and knows nothing of the book
+	Unsent              int              `json:"unsent_on_reset_phones"` // edits that nobody had acknowledged, and that went with a phone
+	Answers             map[string]int64 `json:"answers"`                // that phones got, by status; "none": no answer came
+	Syncs               int64            `json:"syncs"`
+	SyncsFailed         int64            `json:"syncs_failed"`
+	Settled             bool             `json:"settled"`
 
 	Restored *Restored `json:"restored,omitempty"`
 	Alone    *Restored `json:"alone,omitempty"` // what a damaged vault alone would have brought back
