@@ -18,17 +18,17 @@ type begun struct {
 	at  time.Time
 }
 
-// lost returns the epoch in which it was found out that a ghost of the account is lost: the first that began after it, as a restore does; or else when a repair made it.
-func (p *Person) lost(ghost *holdfast.Resource) (first begun) {
+// lost returns the newest epoch that began after a ghost: it was found out by then that it is lost; or else when a repair made it. Which of several restores did not find it nobody knows any more, and a device that came between two has what the second one lost.
+func (p *Person) lost(ghost *holdfast.Resource) (last begun) {
 	for _, e := range p.epochs {
-		if e.seq > ghost.Seq && (first.seq == 0 || e.seq < first.seq) {
-			first = e
+		if e.seq > ghost.Seq && e.seq > last.seq {
+			last = e
 		}
 	}
-	if first.seq == 0 { // a repair made it
-		first = begun{ghost.Seq, ghost.Modified}
+	if last.seq == 0 { // a repair made it
+		last = begun{ghost.Seq, ghost.Modified}
 	}
-	return first
+	return last
 }
 
 // olderThan tells whether a device is as old as a loss: by its record, or, where a restore wrote that anew behind a gap, by the clock: that of the machine that was lost may have been ahead, so not by the clock alone. Of a guest's device the newest restore of the guest's own account says it.

@@ -26,7 +26,10 @@ type haunted struct {
 func newHaunted(t *testing.T) *haunted { return newHauntedBy(t, 0) }
 
 // newHauntedBy has the clock of the store that was lost ahead by so much.
-func newHauntedBy(t *testing.T, ahead time.Duration) *haunted {
+func newHauntedBy(t *testing.T, ahead time.Duration) *haunted { return newHauntedAfter(t, ahead, 0) }
+
+// newHauntedAfter has the store begun so many epochs before, after the item was there and before the device came.
+func newHauntedAfter(t *testing.T, ahead time.Duration, epochs uint64) *haunted {
 	t.Helper()
 	now := clock.NewFake(time.Unix(1e9, 0).Add(ahead))
 	o := core.Options{Engine: memory.New(), Clock: now, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeAddressbook: judgeLines}}
@@ -38,9 +41,33 @@ func newHauntedBy(t *testing.T, ahead time.Duration) *haunted {
 		}
 		return d.ID
 	}
-	g.p.Device = device("phone")
+	begin := func(e store.Engine, epoch uint64) {
+		snap, err := e.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := snap.Head(g.p.Account)
+		snap.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := holdfast.Entry{ID: holdfast.NewID(nil), Op: holdfast.OpPut, Kind: holdfast.KindEpoch, Collection: g.p.Account, Name: holdfast.EpochName(epoch), At: now.Now(),
+			Body: holdfast.EpochRecord{Epoch: epoch, Parent: epoch - 1, Fork: at.Seq, Hash: at.Chain, Nonce: holdfast.NewID(nil), Why: "restored"}.Encode()}
+		group := &holdfast.Group{Account: g.p.Account, Entries: []holdfast.Entry{x}}
+		group.Seal()
+		if _, err := e.Commit(t.Context(), group); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.p.Device = device("computer")
 	g.mustPut(t, "1.vcf", "u1 here")
 	r := g.mustPut(t, "2.vcf", g.octets)
+	for n := range epochs {
+		begin(o.Engine, n+2)
+		now.Advance(time.Hour)
+		g.s = core.New(o)
+	}
+	g.p.Device = device("phone")
 	g.seq, g.etag = r.Seq, holdfast.HashOf([]byte(g.octets))
 	_, g.token, _, _ = g.sync(t, g.book, "", 0)
 	g.e = memory.New()
@@ -56,15 +83,9 @@ func newHauntedBy(t *testing.T, ahead time.Duration) *haunted {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	now = clock.NewFake(time.Unix(1e9, 0).Add(time.Hour))
+	now = clock.NewFake(time.Unix(1e9, 0).Add(time.Duration(epochs+1) * time.Hour))
 	o.Clock = now
-	epoch := holdfast.Entry{ID: holdfast.NewID(nil), Op: holdfast.OpPut, Kind: holdfast.KindEpoch, Collection: g.p.Account, Name: holdfast.EpochName(2), At: now.Now(),
-		Body: holdfast.EpochRecord{Epoch: 2, Parent: 1, Fork: r.Seq, Hash: r.Hash, Nonce: holdfast.NewID(nil), Why: "restored"}.Encode()}
-	group := &holdfast.Group{Account: g.p.Account, Entries: []holdfast.Entry{epoch}}
-	group.Seal()
-	if _, err := g.e.Commit(t.Context(), group); err != nil {
-		t.Fatal(err)
-	}
+	begin(g.e, epochs+2)
 	o.Engine = g.e
 	g.s = core.New(o)
 	now.Advance(time.Hour)
@@ -133,6 +154,42 @@ func TestAGhostIsListedToWhoHadIt(t *testing.T) {
 	for range 2 { // also once it was seen to list all
 		if got, _, _, err := g.later.sync(t, g.book, "", 0); err != nil || !slices.Equal(got, []string{"+1.vcf"}) {
 			t.Errorf("the later device lists %v, %v", got, err)
+		}
+	}
+}
+
+// TestWhatWasLostLater: a device that came between two restores has what the second one did not find. Nobody knows which of them lost an item, so the newest counts.
+func TestWhatWasLostLater(t *testing.T) {
+	g := newHauntedAfter(t, 0, 1)
+	if names, etag := g.listed(t); !slices.Equal(names, []string{"1.vcf", "2.vcf"}) || etag != g.etag {
+		t.Errorf("the device from between is shown %v, with %s", names, etag)
+	}
+	if names, _ := g.later.listed(t); !slices.Equal(names, []string{"1.vcf"}) {
+		t.Errorf("the later device is shown %v", names)
+	}
+}
+
+// TestAReversalLeavesGhosts: the newest octets of one are on a phone alone, and go there with whatever takes their place.
+func TestAReversalLeavesGhosts(t *testing.T) {
+	g := newHaunted(t)
+	past, err := g.s.PastOf(t.Context(), g.p.Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, fn := range map[string]func() (core.Reversed, error){
+		"rewind": func() (core.Reversed, error) {
+			return past.Rewind(t.Context(), core.RewindRequest{Seq: g.seq - 1}, nil)
+		},
+		"undo": func() (core.Reversed, error) {
+			return past.Undo(t.Context(), core.UndoRequest{Change: g.seq}, nil)
+		},
+	} {
+		out, err := fn()
+		if err != nil || len(out.Steps) != 0 || len(out.Left) != 1 || out.Left[0].Name != "2.vcf" {
+			t.Errorf("%s: %+v, %v", what, out, err)
+		}
+		if names, etag := g.listed(t); !slices.Equal(names, []string{"1.vcf", "2.vcf"}) || etag != g.etag {
+			t.Errorf("%s: the older device is shown %v, with %s", what, names, etag)
 		}
 	}
 }

@@ -185,12 +185,30 @@ func (x *reversing) prepare(snap store.Snapshot) (err error) {
 		if t.name == "" {
 			continue
 		}
+		ghost, err := x.isGhost(snap, t)
+		if err != nil {
+			return err
+		}
+		if ghost {
+			x.out.Left = append(x.out.Left, Left{Path: x.plan.tree.pathOf(t.collection, t.name), Collection: t.collection, Name: t.name,
+				Why: "its newest octets are lost here, and what a phone still has of them would go as well; save it on the phone first, or delete it"})
+			continue
+		}
 		if err := x.planMember(t); err != nil {
 			return err
 		}
 	}
 	x.total = len(x.queue)
 	return nil
+}
+
+// isGhost tells whether a resource is there without octets, and would be replaced or removed: a device that has them then drops them, and no undo brings them back.
+func (x *reversing) isGhost(snap store.Snapshot, t *touched) (bool, error) {
+	if !t.now.live || !t.now.pruned || t.now.same(t.was) || !x.plan.tree.there(t.collection) {
+		return false, nil
+	}
+	cur, err := current(snap, t.itemKey)
+	return cur.seq == t.now.seq, err // what is there now is not let go of by retention
 }
 
 // planMember decides what becomes of one resource. That it is still as it was gathered is judged when it is written.
