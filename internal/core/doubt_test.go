@@ -268,6 +268,29 @@ func TestWhatIsRegainedHoldsNobody(t *testing.T) {
 	}
 }
 
+// TestWhatIsRegainedInPartGivesNothingUp: a device has several tokens. Where the store has what the first one proved by now, another one that it does not have proves a loss as before: nobody has given it up.
+func TestWhatIsRegainedInPartGivesNothingUp(t *testing.T) {
+	old := newPast(t)
+	_, _, _, err := old.sync(t, old.book, old.lostToken, 0)
+	wantKind(t, err, holdfast.InDoubt)
+	free := core.New(func() core.Options { o := old.o; o.Doubted, o.SaveDoubts = nil, nil; return o }()) // it writes the first half of what the twin wrote
+	home, err := free.Locate(t.Context(), old.p, old.p.Account, []string{"addressbooks"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := free.MakeCollection(t.Context(), old.p, core.NewCollection{Owner: old.p.Account, Parent: home.Collection.ID, Name: "new", Type: holdfast.TypeAddressbook}); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.s.Reconsider(t.Context()); err != nil || len(old.s.Doubts()) != 0 {
+		t.Fatalf("%v, %+v", err, old.s.Doubts())
+	}
+	_, _, _, err = old.sync(t, old.book, old.after, 0)
+	wantKind(t, err, holdfast.InDoubt)
+	if d := old.s.Doubts(); len(d) != 1 || d[0].Since.IsZero() {
+		t.Errorf("%+v", d)
+	}
+}
+
 // TestADoubtThatCouldNotBeWrittenDownStands, and is written down later.
 func TestADoubtThatCouldNotBeWrittenDownStands(t *testing.T) {
 	old := newPast(t)

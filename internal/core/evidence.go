@@ -90,7 +90,9 @@ func (r *Reader) lost(owner *Person, t syncToken) error {
 		whole = came
 	}
 	if i := known.of(r.p.Device); i >= 0 {
-		ended = known.Evidence[i].Ended
+		if ended = known.Evidence[i].Ended; known.Evidence[i].How == Regained { // with what the store has after all nothing was given up
+			ended = time.Time{}
+		}
 	} else if !r.p.Device.IsZero() {
 		ended = time.Time{}
 	}
@@ -162,7 +164,11 @@ func (s *Service) Dismiss(ctx context.Context, account, device holdfast.ID, how 
 func (d *Doubt) end(i int, how string, now time.Time) {
 	d.Evidence[i].Ended, d.Evidence[i].How = now, how
 	if !d.Since.IsZero() && d.Vault == "" && !d.ByHand && !d.Device.IsZero() && !slices.ContainsFunc(d.Evidence, Evidence.Open) {
-		*d = Doubt{Account: d.Account, Released: now, Evidence: d.Evidence}
+		released := now
+		if how == Regained {
+			released = d.Released // nobody has decided anything
+		}
+		*d = Doubt{Account: d.Account, Released: released, Evidence: d.Evidence}
 	}
 }
 
