@@ -30,7 +30,9 @@ func (s *Service) cross(ctx context.Context, p holdfast.Principal, t Transfer, t
 			return r, err
 		}
 		if mine == 0 {
-			first = r
+			if first = r; !r.Created && !r.Replay {
+				s.done(ctx, p, t.To.Owner, act{seq: r.Seq, collection: t.To.Collection, overwritten: 1})
+			}
 		}
 		first.Epoch, first.Seq, first.Hash = r.Epoch, r.Seq, r.Hash
 		mine, t.Overwrite, t.Conditions = r.Seq, true, nil
@@ -39,7 +41,10 @@ func (s *Service) cross(ctx context.Context, p holdfast.Principal, t Transfer, t
 		}
 		e := s.entry(p.Actor(), holdfast.OpDelete, src.Kind, t.From.Collection, t.From.Name, nil, nil)
 		e.If.Seq = src.Seq
-		_, err = s.commitFor(ctx, p, &holdfast.Group{Account: t.From.Owner, Entries: []holdfast.Entry{e}}, t.From.Collection)
+		r, err = s.commitFor(ctx, p, &holdfast.Group{Account: t.From.Owner, Entries: []holdfast.Entry{e}}, t.From.Collection)
+		if err == nil { // from there it is gone, however well it is kept elsewhere
+			s.done(ctx, p, t.From.Owner, act{seq: r.Seq, collection: t.From.Collection, deleted: 1})
+		}
 		if !holdfast.IsKind(err, holdfast.PreconditionFailed) || ctx.Err() != nil {
 			return first, err
 		}

@@ -252,12 +252,36 @@ func (s *Service) recall(ctx context.Context, w *watched, p holdfast.Principal, 
 		if err != nil {
 			return err
 		}
-		if !b.ended && a.at.Sub(b.last) <= s.guard.limits.Window {
+		undone, err := undoneTo(snap, owner, rec.ID)
+		switch {
+		case err != nil:
+			return err
+		case undone > 0:
+			w.acts = slices.DeleteFunc(w.acts, func(x act) bool { return x.seq <= undone })
+		case !b.ended && a.at.Sub(b.last) <= s.guard.limits.Window:
 			w.burst, w.acts, w.last = rec.ID, nil, b.last
 		}
 	}
 	w.known = true
 	return nil
+}
+
+// undoneTo returns up to which change a burst was undone; 0: it was not.
+func undoneTo(snap store.Snapshot, owner, burst holdfast.ID) (seq uint64, err error) {
+	rs, err := readReversals(snap, owner)
+	for _, r := range rs.list {
+		if r.Burst == burst && r.Done {
+			seq = max(seq, r.Seq)
+		}
+	}
+	return seq, err
+}
+
+// undone has what a device does from now on counted anew: a burst that was undone tells nobody that it goes on. What the device did while the undo ran is read back with its next act.
+func (g *guard) undone(owner holdfast.ID, rec holdfast.BurstRecord) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.devices, watchKey{owner, rec.Device})
 }
 
 // doneBefore returns what an actor did in whole groups below a seq, in its order, at least back to a moment. Where more was done to the account than maxRecall since, it begins later.

@@ -233,6 +233,44 @@ func TestAResetDeviceThatDeletesIsABurst(t *testing.T) {
 	}
 }
 
+// TestABurstGoesOnAfterItsUndo: what its device deletes after that is counted anew, and told; also after a restart, and where the first of it came while the undo ran.
+func TestABurstGoesOnAfterItsUndo(t *testing.T) {
+	for what, restart := range map[string]bool{"in one process": false, "over a restart": true} {
+		g := newGuarded(t, 90)
+		g.drop(t, 0, 30)
+		first := g.s.Bursts()[0].ID
+		past, err := g.s.PastOf(t.Context(), g.p.Account)
+		if err != nil {
+			t.Fatal(err)
+		}
+		meanwhile := true
+		if _, err := past.Undo(t.Context(), core.UndoRequest{Burst: first}, func(core.Progress) {
+			if meanwhile {
+				g.drop(t, 30, 32)
+			}
+			meanwhile = false
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if restart {
+			g.restart()
+		}
+		g.drop(t, 10, 27)
+		if b := g.s.Bursts(); len(b) != 0 {
+			t.Errorf("%s: 19 since the undo: %+v", what, b)
+		}
+		g.drop(t, 27, 30)
+		b := g.s.Bursts()
+		if len(b) != 1 || b[0].ID == first || b[0].Deleted != 20 {
+			t.Fatalf("%s: %+v", what, b)
+		}
+		out, err := past.Undo(t.Context(), core.UndoRequest{Burst: b[0].ID}, nil)
+		if err != nil || len(g.content(t)) != 90 {
+			t.Errorf("%s: %d contacts, %+v, %v", what, len(g.content(t)), out.Left, err)
+		}
+	}
+}
+
 // TestABurstIsShownUntilItIsSettled, or old.
 func TestABurstIsShownUntilItIsSettled(t *testing.T) {
 	g := newGuarded(t, 90)

@@ -57,7 +57,8 @@ type reversing struct {
 	s      *Service
 	person *Person
 	record holdfast.ReversalRecord
-	chosen spans // the changes that are reversed
+	chosen spans                // the changes that are reversed
+	burst  holdfast.BurstRecord // of which they are; zero: of none
 	dry    bool
 	tell   func(Progress)
 

@@ -52,6 +52,7 @@ func (p *Past) Undo(ctx context.Context, q UndoRequest, tell func(Progress)) (Re
 	out, err := x.run(ctx)
 	if err == nil && !q.DryRun && !q.Burst.IsZero() {
 		p.s.SettleBurst(ctx, q.Burst)
+		p.s.guard.undone(p.owner, x.burst)
 	}
 	return out, err
 }
@@ -72,6 +73,7 @@ func (x *reversing) chooseBurst(ctx context.Context, id holdfast.ID) error {
 	if x.chosen, err = burstSpans(ctx, x.past.owner, rec, x.past.within); err != nil {
 		return err
 	}
+	x.burst = rec
 	if x.record.Burst = id; len(x.chosen) > 0 {
 		x.record.Seq = x.chosen[len(x.chosen)-1].last
 	}

@@ -467,6 +467,30 @@ func raceRevocations(t *testing.T, f *family) {
 	}
 }
 
+// TestAGuestWhoMovesMuchAwayIsABurst: from where it was it is gone.
+func TestAGuestWhoMovesMuchAwayIsABurst(t *testing.T) {
+	f := newFamily(t, core.Limits{})
+	f.share(t, holdfast.RightWrite)
+	home, err := f.s.Locate(t.Context(), f.bob, f.bob.Account, []string{"addressbooks", "default"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		name := fmt.Sprintf("%d.vcf", i)
+		if err := f.put(t, f.p, name, fmt.Sprintf("u%d x", i)); err != nil {
+			t.Fatal(err)
+		}
+		to := core.Place{Owner: f.bob.Account, Collection: home.Collection.ID, Name: name}
+		if _, err := f.s.Move(t.Context(), f.bob, core.Transfer{From: f.place(name), To: to}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := f.s.Bursts()
+	if len(b) != 1 || b[0].Owner != f.p.Account || b[0].Device != f.bob.Device || b[0].Deleted != 20 {
+		t.Errorf("%+v", b)
+	}
+}
+
 func TestResourcesCrossBetweenAccounts(t *testing.T) {
 	f := newFamily(t, core.Limits{})
 	f.share(t, holdfast.RightWrite)
