@@ -66,7 +66,7 @@ func TestRehearsal(t *testing.T) {
 func TestRehearsalWithoutAVault(t *testing.T) {
 	o := smallRehearsal(t)
 	o.NoVault = true
-	o.Pace.Speed, o.Pace.After = 28800, 4*time.Second // more than a day after the return: phones look for their collections once a day
+	o.Pace.Speed, o.Pace.After, o.Pace.Edits = 36000, 5*time.Second, 40 // two days after the return: phones look for their collections once a day, and what fails in the outage is tried a day later
 	r := rehearsed(t, o)
 	if r.Good() || r.Lost < r.Before*9/10 || r.Before < 100 {
 		t.Errorf("%d of %d are lost: %s", r.Lost, r.Before, r.Verdict())
@@ -155,7 +155,7 @@ func TestRehearsalOfHalfAVault(t *testing.T) {
 	if !r.Good() || !r.Certain() || r.Before < 100 {
 		t.Errorf("%s", r.Verdict())
 	}
-	if r.Alone == nil || r.Alone.Exit != 1 || r.Alone.Losses == 0 || r.Restored.Losses != 0 {
+	if r.Alone == nil || r.Alone.Exit == 0 || r.Restored.Losses != 0 {
 		t.Errorf("the damaged vault alone: %+v; both: %+v", r.Alone, r.Restored)
 	}
 }

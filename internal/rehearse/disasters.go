@@ -142,7 +142,7 @@ func (r *rehearsal) restoreFrom(ctx context.Context, dry bool, vaults ...string)
 	if err != nil {
 		return nil, err
 	}
-	if code > 1 {
+	if code > 1 && !dry {
 		return nil, failed(holdfast.Unavailable, r.service.data, "holdfast restore ends with %d: %s", code, r.service.tail())
 	}
 	out := &Restored{Accounts: len(rep.Accounts), Losses: len(rep.Losses), Seconds: rep.Seconds, Exit: code}

@@ -149,6 +149,7 @@ func (r *rehearsal) withItsVault(ctx context.Context) error {
 
 // secondVault makes one in another directory, and lets changes wait for it too.
 func (r *rehearsal) secondVault(ctx context.Context) error {
+	r.drills = []string{"local", "attic"}
 	r.second = filepath.Join(r.o.Dir, "attic", "holdfast-vault")
 	if err := os.MkdirAll(filepath.Dir(r.second), 0o700); err != nil {
 		return fmt.Errorf("a second vault: %w", err)
@@ -235,10 +236,9 @@ func (r *rehearsal) restoreFromBoth(ctx context.Context) error {
 	r.grave("the vault lost %d of its %d files as well", removed, of)
 	alone, err := r.restoreFrom(ctx, true, r.vault)
 	if err != nil {
-		r.tell("holdfast restore --dry-run, from that vault alone: refused: %v", err)
-	} else {
-		r.tell("holdfast restore --dry-run, from that vault alone: %d changes, exit status %d; it names %d losses", alone.Changes, alone.Exit, alone.Losses)
+		return err
 	}
+	r.tell("holdfast restore --dry-run, from that vault alone: %d changes, exit status %d; it names %d losses", alone.Changes, alone.Exit, alone.Losses)
 	r.report.Alone = alone
 	rep, err := r.restoreFrom(ctx, false, r.vault, r.second)
 	if err != nil {
@@ -246,7 +246,44 @@ func (r *rehearsal) restoreFromBoth(ctx context.Context) error {
 	}
 	r.report.Restored = rep
 	r.tell("holdfast restore from both vaults: %d changes of %d accounts in %.1f s; losses that it names: %d", rep.Changes, rep.Accounts, rep.Seconds, rep.Losses)
-	return inOrder(ctx, r.comeBack, r.repair)
+	code, err := r.service.run(ctx, nil, r.with("adopt", r.service.data)...)
+	switch {
+	case err != nil:
+		return err
+	case code == 0:
+		return inOrder(ctx, r.serveBoth, r.repair)
+	}
+	r.tell("holdfast adopt: ends with %d, since what is left of the first vault is no vault any more, and says to go on without it", code)
+	return inOrder(ctx, r.adoptWithout, r.serveBoth, r.replace)
+}
+
+func (r *rehearsal) serveBoth(ctx context.Context) error {
+	return r.serveAgain(ctx, "holdfast adopt, serve: back at the same address")
+}
+
+// adoptWithout takes the first vault off the list.
+func (r *rehearsal) adoptWithout(ctx context.Context) error {
+	r.drills = []string{"attic"}
+	r.service.flags[len(r.service.flags)-1] = "engine+attic" // of --ack
+	return r.service.must(ctx, nil, r.with("adopt", r.service.data, "--without", "local")...)
+}
+
+// replace makes a new vault in the place of the one that is lost.
+func (r *rehearsal) replace(ctx context.Context) error {
+	dir := filepath.Join(r.o.Dir, "new", "holdfast-vault")
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return fmt.Errorf("a new vault: %w", err)
+	}
+	if err := r.service.must(ctx, nil, r.with("vault", "add", "new", "dir", dir, "--domain", "new", "--data", r.service.data)...); err != nil {
+		return err
+	}
+	if err := r.whole(ctx); err != nil {
+		return err
+	}
+	r.drills = append(r.drills, "new")
+	r.vaults.Store(2)
+	r.tell("holdfast vault add: a new vault in its place is whole")
+	return nil
 }
 
 // repair writes anew what the first vault lost, out of the living service.

@@ -193,11 +193,7 @@ func (r *rehearsal) prove(ctx context.Context) error {
 	if r.o.NoVault {
 		return nil
 	}
-	vaults := []string{"local"}
-	if r.second != "" {
-		vaults = append(vaults, "attic")
-	}
-	for _, v := range vaults {
+	for _, v := range r.drills {
 		if err := r.drill(ctx, v); err != nil {
 			return err
 		}

@@ -85,9 +85,10 @@ type rehearsal struct {
 	began    time.Time
 	children children
 	service  *service
-	vault    string // where the vault lies that is left
-	second   string // where another one lies; empty: there is none
-	key      string // the file of the recovery key
+	vault    string   // where the vault lies that is left
+	second   string   // where another one lies; empty: there is none
+	key      string   // the file of the recovery key
+	drills   []string // vaults that are drilled in the end
 	ready    <-chan string
 	net      http.RoundTripper
 	book     *Book
@@ -110,7 +111,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Clock == nil {
 		o.Clock = clock.System
 	}
-	r := &rehearsal{o: o, began: o.Clock.Now(), net: o.Network, reset: map[int]int{}}
+	r := &rehearsal{o: o, began: o.Clock.Now(), net: o.Network, reset: map[int]int{}, drills: []string{"local"}}
 	r.report = &Report{Work: o.Pace.Before.String(), What: "sidekick", Vault: !o.NoVault, Fault: string(o.Fault), Seed: o.Seed, Accounts: o.Accounts, Devices: o.Devices, Started: r.began.UTC(),
 		People: []Account{}, Phones: []Phone{}, Losses: []Loss{}, Notes: r.notes(), Inside: []string{}}
 	if r.net == nil {
