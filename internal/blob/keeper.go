@@ -1,0 +1,160 @@
+package blob
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"holdfast"
+)
+
+// Keeper keeps uploads and removals of one blob apart. What it has put is pinned: it stays until its pin is released, which its owner does once a change names it, or none ever will.
+//
+// Pins are this process's own. After a crash nobody holds what was put and is named by no change: the client was not told that it is there, and sends it again.
+type Keeper struct {
+	store Store
+
+	mu   sync.Mutex
+	held map[key]*hold
+}
+
+type key struct {
+	account holdfast.ID
+	hash    holdfast.Hash
+}
+
+// hold is what is known of one blob while somebody is about it.
+type hold struct {
+	turn chan struct{} // holds one while somebody has the lock
+	pins int
+	refs int // pins, and who has the lock or waits for it
+}
+
+// NewKeeper returns the keeper of a store. All who put and remove there go through it.
+func NewKeeper(s Store) *Keeper { return &Keeper{store: s, held: map[key]*hold{}} }
+
+// Open is that of the store.
+func (k *Keeper) Open(ctx context.Context, account holdfast.ID, h holdfast.Hash) (File, error) {
+	return k.store.Open(ctx, account, h)
+}
+
+// Stat is that of the store.
+func (k *Keeper) Stat(ctx context.Context, account holdfast.ID, h holdfast.Hash) (Info, error) {
+	return k.store.Stat(ctx, account, h)
+}
+
+// Verify is that of the store.
+func (k *Keeper) Verify(ctx context.Context, account holdfast.ID, h holdfast.Hash) error {
+	return k.store.Verify(ctx, account, h)
+}
+
+// List is that of the store.
+func (k *Keeper) List(ctx context.Context, account holdfast.ID, after *holdfast.Hash, limit int, fn func(Info) error) error {
+	return k.store.List(ctx, account, after, limit, fn)
+}
+
+// Accounts is that of the store.
+func (k *Keeper) Accounts(ctx context.Context) ([]holdfast.ID, error) { return k.store.Accounts(ctx) }
+
+// Pin holds a blob until it is released.
+type Pin struct {
+	holdfast.Blob
+	once    sync.Once
+	release func()
+}
+
+// Release lets go of the pin, once.
+func (p *Pin) Release() { p.once.Do(p.release) }
+
+// Put stores what r yields, at most limit octets, as a blob of the account, durably, and pins it. Errors: TooLarge, Full, Unavailable, and r's own.
+func (k *Keeper) Put(ctx context.Context, account holdfast.ID, r io.Reader, limit int64) (*Pin, error) {
+	s, err := k.store.Stage(ctx, account, r, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Drop()
+	at := key{account, s.Blob().Hash}
+	unlock, err := k.lock(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := s.Keep(ctx); err != nil {
+		return nil, err
+	}
+	return k.pin(at, s.Blob()), nil
+}
+
+func (k *Keeper) pin(at key, b holdfast.Blob) *Pin {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h := k.enter(at)
+	h.pins++
+	return &Pin{Blob: b, release: func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		h.pins--
+		k.leave(at, h)
+	}}
+}
+
+// enter and leave count who is about a blob; mu is held.
+func (k *Keeper) enter(at key) *hold {
+	h := k.held[at]
+	if h == nil {
+		h = &hold{turn: make(chan struct{}, 1)}
+		k.held[at] = h
+	}
+	h.refs++
+	return h
+}
+
+func (k *Keeper) leave(at key, h *hold) {
+	if h.refs--; h.refs == 0 {
+		delete(k.held, at)
+	}
+}
+
+// lock takes the only right to make or remove a blob.
+func (k *Keeper) lock(ctx context.Context, at key) (unlock func(), err error) {
+	k.mu.Lock()
+	h := k.enter(at)
+	k.mu.Unlock()
+	leave := func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.leave(at, h)
+	}
+	select {
+	case h.turn <- struct{}{}:
+		return func() { <-h.turn; leave() }, nil
+	case <-ctx.Done():
+		leave()
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (k *Keeper) pinned(at key) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h := k.held[at]
+	return h != nil && h.pins > 0
+}
+
+// LetGo removes a blob that no pin holds and of which free, asked while nobody can put it, says that nobody needs it. gone tells whether it was removed.
+func (k *Keeper) LetGo(ctx context.Context, account holdfast.ID, h holdfast.Hash, free func() (bool, error)) (gone bool, err error) {
+	at := key{account, h}
+	unlock, err := k.lock(ctx, at)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	if k.pinned(at) {
+		return false, nil
+	}
+	if ok, err := free(); err != nil || !ok {
+		return false, err
+	}
+	err = k.store.Remove(ctx, account, h)
+	return err == nil, err
+}
