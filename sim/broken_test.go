@@ -32,6 +32,8 @@ var alarms = []alarm{
 	{"a reset device that deletes", "internal/core/guard.go", "return ok && now.Sub(at) <= g.limits.Window", "return ok && now.Before(at)", "TestAResetDeviceThatDeletesIsABurst"},
 	{"what a device did before a restart", "internal/core/guard.go", "x.deleted+x.overwritten == 0 || x.at.Before(since)", "true", "TestWhatIsABurst"},
 	{"a ghost that is hidden from who may have it", "internal/core/ghosts.go", "return p.olderThan(device, owner, owner.lost(ghost))", "return false && p.olderThan(device, owner, owner.lost(ghost))", "TestAGhostIsListedToWhoHadIt"},
+	{"an account that goes on though more was seen", "internal/core/evidence.go", "!slices.Equal(x.Evidence, as.Evidence)", "false", "TestWhatIsAccountedForHoldsItsDeviceAlone"},
+	{"what nobody has that a repair passes over", "internal/restore/haunt.go", "w.lost, m.ghosts[w.key] = true, true", "continue", "TestARepairMakesGhosts"},
 	{"a retry that is done at a ghost", "internal/store/memory/commit.go", "it == nil || it.Pruned || en.If", "it == nil || en.If", "TestContract"},
 	{"what was moved before a restart", "internal/core/guard.go", "			if moved {", "			if moved && i < 0 {", "TestWhatIsABurst"},
 	{"a burst that goes on after a restart", "internal/core/guard.go", "if !b.ended && a.at.Sub(b.last) <= s.guard.limits.Window {", "if !b.ended && a.at.Before(b.last) {", "TestWhatIsABurst"},

@@ -101,10 +101,18 @@ func (a *app) incidentShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				cause, err := cl.Cause(ctx, x.ID.String())
+				if err != nil { // the rest is known all the same
+					cause.Unread = append(cause.Unread, err.Error())
+				}
 				if a.json {
-					return a.printJSON("incident.show", x)
+					return a.printJSON("incident.show", struct {
+						control.Incident
+						control.Cause
+					}{x, cause})
 				}
 				a.explainIncident(x)
+				a.explainCause(x, cause)
 				return nil
 			})
 		},
@@ -151,6 +159,29 @@ func (a *app) explainIncident(x control.Incident) {
 	}
 	for _, d := range heldDevices(x) {
 		a.printf("Give up what %s alone has:  holdfast incident dismiss %s --device %s\n", d.Name, x.Account, d.ID)
+	}
+}
+
+// explainCause names what vaults and ledgers know of what devices have seen.
+func (a *app) explainCause(x control.Incident, c control.Cause) {
+	for _, d := range heldDevices(x) {
+		if slices.Contains(c.Explained, d.ID) {
+			a.printf("What %s has seen is known: a vault or a ledger has that history.\n", d.Name)
+		} else {
+			a.printf("What %s has seen is in no vault or ledger that could be read.\n", d.Name)
+		}
+	}
+	shown := lines{a: a}
+	for _, i := range c.Lost {
+		said := "nowhere but on devices: a repair lists it to those that may have it"
+		if i.Found {
+			said = "a vault has it: a repair brings it in"
+		}
+		shown.print(fmt.Sprintf("lacking: %s (%s): %s", inTable(i.Path), i.Kind, said))
+	}
+	shown.end("more that this store lacks")
+	for _, u := range c.Unread {
+		a.printf("Not read, so more may be there: %s\n", u)
 	}
 }
 

@@ -130,6 +130,8 @@ func describeRepaired(x control.Repaired) string {
 	switch {
 	case x.Why != "":
 		out += "  NOT MENDED: " + inTable(x.Why)
+	case x.Done && x.Ghost:
+		out += "  known to be lost, and listed to the devices that may have it"
 	case x.Done:
 		out += "  mended"
 	}
@@ -140,11 +142,11 @@ func describeRepaired(x control.Repaired) string {
 const repairSpoolName = "repair-spool"
 
 // repairer returns what repairs an opened store.
-func (o *opened) repairer(c *config.Config, log *slog.Logger) func(context.Context, control.RepairRequest, func(control.Repaired)) (control.RepairReport, error) {
+func (o *opened) repairer(c *config.Config, log *slog.Logger, explain func(context.Context, core.Doubt) (control.Cause, error)) func(context.Context, control.RepairRequest, func(control.Repaired)) (control.RepairReport, error) {
 	return func(ctx context.Context, q control.RepairRequest, fn func(control.Repaired)) (out control.RepairReport, err error) {
 		opts := restore.RepairOptions{Core: o.core, Engine: o.engine, Derive: core.DeriveBy(judges(c)), Collection: q.Collection, DryRun: q.DryRun, Log: log,
 			Found: func(m restore.Mended) {
-				fn(control.Repaired{Account: m.Account, Collection: m.Collection, Name: m.Name, Kind: m.Kind, ETag: m.ETag.String(), What: m.What, Done: m.Done, Why: m.Why})
+				fn(control.Repaired{Account: m.Account, Collection: m.Collection, Name: m.Name, Kind: m.Kind, ETag: m.ETag.String(), What: m.What, Done: m.Done, Why: m.Why, Ghost: m.Ghost})
 			}}
 		if q.Account != "" {
 			if opts.Account, err = holdfast.ParseID(q.Account); err != nil {
@@ -170,6 +172,11 @@ func (o *opened) repairer(c *config.Config, log *slog.Logger) func(context.Conte
 		out = control.RepairReport{Vault: q.From, Accounts: int64(rep.Accounts), Items: rep.Items, Missing: rep.Missing, Damaged: rep.Damaged, Mended: rep.Mended, Left: rep.Left, Unread: []string{}}
 		for _, d := range rep.Damage {
 			out.Unread = append(out.Unread, d.Object+": "+d.What)
+		}
+		if err == nil && !q.DryRun {
+			if err := o.accountFor(ctx, explain); err != nil {
+				log.Warn("whether accounts that wait are whole now could not be looked; they wait on", "err", err)
+			}
 		}
 		return out, err
 	}

@@ -44,6 +44,8 @@ type Options struct {
 	Notices     Notices // nil: nobody is told of anything
 	// Repair brings into the store what it lacks and a vault has, and calls fn with each thing that was wrong. nil: the process cannot.
 	Repair func(ctx context.Context, q RepairRequest, fn func(Repaired)) (RepairReport, error)
+	// Explain looks in all vaults for what the devices of an incident have seen. nil: the process cannot.
+	Explain func(ctx context.Context, x core.Doubt) (Cause, error)
 	// Closed returns why nothing is read or changed now but status, vaults and keys; nil: it is. The function may be nil.
 	Closed func() error
 	// Stopping is closed when the process is about to end: imports, which go on where they were when they are run again, end then. nil: never.
@@ -95,6 +97,7 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("POST /v1/accounts/{ref}/rewind", h.rewind)
 	m.HandleFunc("GET /v1/shares", answer(h.shares))
 	m.HandleFunc("GET /v1/incidents", answer(h.incidents))
+	m.HandleFunc("GET /v1/accounts/{ref}/cause", answer(h.cause))
 	m.HandleFunc("POST /v1/accounts/{ref}/hold", answer(h.hold))
 	m.HandleFunc("POST /v1/accounts/{ref}/release", answer(h.release))
 	m.HandleFunc("POST /v1/accounts/{ref}/dismiss", answer(h.dismiss))

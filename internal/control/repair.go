@@ -22,7 +22,8 @@ type Repaired struct {
 	ETag       string `json:"etag,omitempty"`
 	What       string `json:"what"` // missing, damaged
 	Done       bool   `json:"done"`
-	Why        string `json:"why,omitempty"` // it was not
+	Why        string `json:"why,omitempty"`   // it was not
+	Ghost      bool   `json:"ghost,omitempty"` // nobody has its octets: it is listed to the devices that may have it
 }
 
 // RepairReport sums up a repair.

@@ -70,13 +70,16 @@ func (m *mending) latest(ctx context.Context) (map[itemKey]*former, error) {
 			if err := m.look(ctx, func(snap store.Snapshot) error {
 				for i := range part {
 					c := &part[i]
-					if c.Kind == holdfast.KindEpoch || m.leftOutOnPurpose(c) {
-						continue
-					}
 					if ok, err := foreign(snap, c.Seq, c.Chain); err != nil || !ok {
 						if err != nil {
 							return err
 						}
+						continue
+					}
+					if m.o.foreign != nil {
+						m.o.foreign(c.Seq, c.Chain)
+					}
+					if c.Kind == holdfast.KindEpoch || m.leftOutOnPurpose(c) {
 						continue
 					}
 					m.learnCollection(c)

@@ -2,10 +2,10 @@ package restore
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"holdfast"
-	"holdfast/internal/store"
 )
 
 // strip returns what is known of an entry without octets.
@@ -24,13 +24,22 @@ func (m *mending) haunt(ctx context.Context) error {
 		}
 		delete(m.want, id)
 		if w.what != "missing" || w.replaces != 0 || m.o.Newest || m.o.DryRun {
-			m.tell(w.key, e.Kind, e.ETag, w.what, store.LetGo("restore.Repair", e.Name, e.Size))
+			m.tell(w.key, e.Kind, e.ETag, w.what, nowhere(e, w.replaces != 0))
 			continue
 		}
-		w.lost = true
+		w.lost, m.ghosts[w.key] = true, true
 		if err := m.mend(ctx, e, w); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// nowhere says that no vault has what one names; older tells that the store has an earlier version.
+func nowhere(e *holdfast.Entry, older bool) error {
+	what := "a repair lists it to the devices that may have it, so that they keep it"
+	if older {
+		what = "the store has an earlier version, which stays"
+	}
+	return fail("Repair", holdfast.NotFound, e.Name, fmt.Sprintf("its %d octets are in no vault that was given; %s", e.Size, what), nil)
 }

@@ -6,8 +6,10 @@ import (
 	"testing"
 
 	"holdfast"
+	"holdfast/internal/core"
 	"holdfast/internal/place"
 	memplace "holdfast/internal/place/memory"
+	"holdfast/internal/seal"
 	"holdfast/internal/store"
 	"holdfast/internal/vault"
 )
@@ -95,6 +97,45 @@ func TestARepairMakesGhosts(t *testing.T) {
 	want["b"] = "one" // its deletion came later, and a repair takes nothing away
 	if rep, found, err = x.repair(e, x.place, RepairOptions{}); err != nil || rep.Left != 0 || len(x.ghostsOf(e)) != 0 || !maps.Equal(x.texts(e, x.account.ID), want) {
 		t.Errorf("a vault that has them turns up: %v, %+v, %+v", err, rep, found)
+	}
+}
+
+// TestWhatADeviceHasSeenIsExplained: what a device has seen and the store does not have is found in a ledger, and named; what nobody saw, or another history, is not. Once a repair made what can be of it nothing more is there than here.
+func TestWhatADeviceHasSeenIsExplained(t *testing.T) {
+	x := newAged(t)
+	early, ledger := x.upTo("done"), x.ledger()
+	e, _ := x.restore(Options{}, early)
+	at := x.seqs["done"]
+	snap, err := x.engine.Snapshot(t.Context())
+	fine(t, err)
+	h, err := snap.Chain(x.account.ID, at)
+	snap.Close()
+	fine(t, err)
+	proof, other := Seen{at, h.Chain.String()[:16]}, Seen{at, "0123456789abcdef"}
+	explain := func(places ...place.Place) *Cause {
+		t.Helper()
+		o := RepairOptions{Core: core.New(core.Options{Engine: e, Judges: judges, Clock: x.clock}), Engine: e, Derive: core.DeriveBy(judges), Spool: t.TempDir(), Account: x.account.ID}
+		for _, p := range places {
+			v, err := vault.Open(t.Context(), vault.Options{Place: p, With: []*seal.Identity{x.recovery.Identity}})
+			fine(t, err)
+			o.Vaults = append(o.Vaults, v)
+		}
+		c, err := Explain(t.Context(), o, []Seen{proof, other, {at + 100, h.Chain.String()[:16]}, {at, ""}})
+		fine(t, err)
+		return c
+	}
+	if c := explain(early); len(c.Witnessed) != 0 || len(c.Items) != 0 {
+		t.Errorf("without the ledger: %+v", c)
+	}
+	c := explain(early, ledger)
+	if len(c.Witnessed) != 1 || !c.Witnessed[proof] || len(c.Items) != 1 || c.Items[0].Name != "d" || c.Items[0].Why == "" {
+		t.Errorf("with the ledger: %+v", c)
+	}
+	if _, _, err := x.repair(e, ledger, RepairOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if c := explain(early, ledger); !c.Witnessed[proof] || len(c.Items) != 0 {
+		t.Errorf("after the repair: %+v", c)
 	}
 }
 

@@ -27,6 +27,8 @@ type RepairOptions struct {
 	Newest     bool // nothing of histories that were given up: what a restore would bring
 	Log        *slog.Logger
 	Found      func(Mended) // called with each thing that was wrong; nil: nobody
+
+	foreign func(seq uint64, chain holdfast.Hash) // called with each change that is not of the engine's own history
 }
 
 // Mended is something that was missing or damaged.
@@ -38,7 +40,8 @@ type Mended struct {
 	ETag       holdfast.Hash `json:"etag"`
 	What       string        `json:"what"` // missing, damaged
 	Done       bool          `json:"done"`
-	Why        string        `json:"why,omitempty"` // it was not
+	Why        string        `json:"why,omitempty"`   // it was not
+	Ghost      bool          `json:"ghost,omitempty"` // nobody has its octets: it is listed to the devices that may have it
 }
 
 // RepairReport tells what a repair did.
@@ -99,6 +102,7 @@ type mending struct {
 	damaged map[itemKey]damaged    // in the engine
 	want    map[holdfast.ID]wanted // by the entry that is to be put
 	told    map[itemKey]bool       // what was found missing already
+	ghosts  map[itemKey]bool       // what is to become a ghost
 	left    []span                 // what was left out on purpose
 	queue   []waiting              // for the next group
 	queued  int                    // octets of it
@@ -135,7 +139,7 @@ var errEnough = errors.New("enough")
 
 func (m *mending) run(ctx context.Context) error {
 	m.newest, m.tree, m.damaged, m.want = map[itemKey]newest{}, map[holdfast.ID]*holdfast.Collection{}, map[itemKey]damaged{}, map[holdfast.ID]wanted{}
-	m.told = map[itemKey]bool{}
+	m.told, m.ghosts = map[itemKey]bool{}, map[itemKey]bool{}
 	there, err := m.known(ctx)
 	if err != nil || m.erased {
 		return err
@@ -454,7 +458,7 @@ func (m *mending) tell(key itemKey, kind holdfast.Kind, etag holdfast.Hash, what
 	} else {
 		m.rep.Missing++
 	}
-	x := Mended{Account: m.email, Collection: m.pathOf(key.collection), Name: key.name, Kind: kind.String(), ETag: etag, What: what, Done: err == nil && !m.o.DryRun}
+	x := Mended{Account: m.email, Collection: m.pathOf(key.collection), Name: key.name, Kind: kind.String(), ETag: etag, What: what, Done: err == nil && !m.o.DryRun, Ghost: m.ghosts[key] && err == nil}
 	if x.Account == "" {
 		x.Account = m.id.String()
 	}
