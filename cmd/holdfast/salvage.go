@@ -174,7 +174,7 @@ type salvaged struct {
 	Device  string         `json:"device,omitempty"`
 	// DeviceWaits tells whether the device that was named waits for what it has seen, after this.
 	DeviceWaits bool            `json:"device_waits"`
-	Lacks       string          `json:"lacks,omitempty"` // of what that device holds and the files have nothing
+	Lacks       string          `json:"lacks,omitempty"` // of what that device holds, or may, and the files do not have
 	Already     []salvage.Item  `json:"already"`
 	Older       []salvage.Item  `json:"older"`
 	Restored    []salvage.Item  `json:"restored"`
@@ -322,7 +322,7 @@ func (a *app) showSalvaged(s *salvaged, end *control.SalvageDone) error {
 	case end.Held && !s.DryRun && s.Counts.Refused > 0:
 		a.printf("%s waits on, for what was refused: mend that and run this again, or dismiss it: holdfast incident dismiss %s --device %s\n", inTable(s.Device), s.Account, inTable(s.Device))
 	case end.Lacks != "":
-		a.printf("%s holds %s too, or may, and these files have none: it would drop those that are not here. It waits on; export them as well and name all files at once, or dismiss it: holdfast incident dismiss %s --device %s\n",
+		a.printf("%s holds %s too, or may, and these files do not have that: it would drop what is not here. It waits on; export that as well and name all files at once, or dismiss it: holdfast incident dismiss %s --device %s\n",
 			inTable(s.Device), end.Lacks, s.Account, inTable(s.Device))
 	}
 	return nil

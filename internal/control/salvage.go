@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 
 	"holdfast"
@@ -41,7 +42,7 @@ type SalvageDone struct {
 	Device string `json:"device,omitempty"` // what its owner calls it
 	Held   bool   `json:"held"`             // the device waited for what it has seen
 	Ended  bool   `json:"ended"`            // and does so no more: what it had was brought in
-	Lacks  string `json:"lacks,omitempty"`  // of what the device holds and the files have nothing: contacts, calendars; it waits on for that
+	Lacks  string `json:"lacks,omitempty"`  // of what the device holds, or may, and the files do not have: contacts, calendars, a path; it waits on for that
 }
 
 // maxPiece bounds the octets in one line.
@@ -69,9 +70,15 @@ func (h *handler) salvage(w http.ResponseWriter, r *http.Request) {
 	}
 	out := newLines(w)
 	q := salvage.Request{Account: a.ID, Into: v.Get("into"), From: from.name, WithDeleted: v.Get("with_deleted") == "true", DryRun: v.Get("dry_run") == "true", MaxOctets: h.MaxImport}
-	end, err := h.salvageFiles(ctx, q, files, out)
+	named := map[string]bool{}
+	end, err := h.salvageFiles(ctx, q, files, func(e salvage.Event) error {
+		if e.Item != nil && e.Item.Path != "" {
+			named[e.Item.Path] = true
+		}
+		return tellSalvage(out, e)
+	})
 	if err == nil {
-		err = h.letGo(ctx, a.ID, from, &end)
+		err = h.letGo(ctx, a.ID, from, &end, byCollection(named))
 	}
 	if err != nil {
 		level := slog.LevelWarn
@@ -85,21 +92,16 @@ func (h *handler) salvage(w http.ResponseWriter, r *http.Request) {
 	_ = out.write(SalvageEvent{Done: &end})
 }
 
-// letGo ends the hold on the device whose files were taken: not while something was refused, and not if the files have nothing of a kind that the device is known to hold. It would list that anew too, and drop it.
-func (h *handler) letGo(ctx context.Context, account holdfast.ID, from exporter, end *SalvageDone) error {
+// letGo ends the hold on the device whose files were taken: not while something was refused, and not if the files lack a collection, or most of an address book, that the device is known to hold or may hold. It would list that anew too, and drop it.
+func (h *handler) letGo(ctx context.Context, account holdfast.ID, from exporter, end *SalvageDone, named map[string]int64) error {
 	if end.Device, end.Held = from.name, from.held; !from.held {
 		return nil
 	}
-	contacts, calendars, err := h.Core.Holds(ctx, account, from.id)
+	holds, err := h.Core.Holds(ctx, account, from.id)
 	if err != nil {
 		return err
 	}
-	switch {
-	case contacts && end.Contacts == 0:
-		end.Lacks = "contacts"
-	case calendars && end.Contacts == end.Items:
-		end.Lacks = "calendars"
-	}
+	end.Lacks = holds.Lacks(end.Contacts, end.Items-end.Contacts, named)
 	if end.DryRun || end.Refused > 0 || end.Lacks != "" {
 		return nil
 	}
@@ -108,9 +110,9 @@ func (h *handler) letGo(ctx context.Context, account holdfast.ID, from exporter,
 	return err
 }
 
-func (h *handler) salvageFiles(ctx context.Context, q salvage.Request, files *multipart.Reader, out *lines) (SalvageDone, error) {
+func (h *handler) salvageFiles(ctx context.Context, q salvage.Request, files *multipart.Reader, tell func(salvage.Event) error) (SalvageDone, error) {
 	end := SalvageDone{DryRun: q.DryRun}
-	run, err := salvage.New(ctx, h.Core, q, func(e salvage.Event) error { return tellSalvage(out, e) })
+	run, err := salvage.New(ctx, h.Core, q, tell)
 	if err != nil {
 		return end, err
 	}
@@ -128,6 +130,15 @@ func (h *handler) salvageFiles(ctx context.Context, q salvage.Request, files *mu
 	}
 	end.Counts, err = run.Finish(ctx)
 	return end, err
+}
+
+// byCollection counts paths under their collections.
+func byCollection(paths map[string]bool) map[string]int64 {
+	out := map[string]int64{}
+	for p := range paths {
+		out[path.Dir(p)]++
+	}
+	return out
 }
 
 // tellSalvage writes an event; the octets of what was refused come before it, in lines of a bounded length.

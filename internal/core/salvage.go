@@ -166,41 +166,82 @@ func (p *Past) mayAdd(person *Person) error {
 	return nil
 }
 
-// Holds tells what kinds of collections of an account a device is known to hold: those that it was seen in, and the one of which it has proof. One that the store does not have may be of either kind, and so may what a device holds
-// that the store never saw.
-func (s *Service) Holds(ctx context.Context, account, device holdfast.ID) (contacts, calendars bool, err error) {
+// Holding is what a device is known to hold of an account, or may hold.
+type Holding struct {
+	Contacts, Calendars bool
+	Books               []HeldBook // by path
+}
+
+// HeldBook is an address book or calendar that is there and has members.
+type HeldBook struct {
+	Path     string
+	Contacts bool
+	Items    int64
+}
+
+// Holds tells what a device is known to hold: the collections that it was seen in, and the one of which it has proof. One that the store does not have may be of either kind. A device that the store never saw, as after a restore, may hold all
+// that there is.
+func (s *Service) Holds(ctx context.Context, account, device holdfast.ID) (h Holding, err error) {
 	snap, err := s.snapshot(ctx, account)
 	if err != nil {
-		return false, false, err
+		return h, err
 	}
 	defer snap.Close()
 	tree, err := readTreeOfAll(snap, account)
 	if err != nil {
-		return false, false, err
+		return h, err
 	}
 	seen, err := snap.Sightings(account)
 	if err != nil {
-		return false, false, err
+		return h, err
 	}
 	for id := range tree.all {
 		seen = append(seen, s.seen.of(seenKey{device, id}))
 	}
-	strange := true
-	add := func(id holdfast.ID) {
-		c, known := tree.all[id]
-		contacts = contacts || !known || c.Type == holdfast.TypeAddressbook
-		calendars = calendars || !known || c.Type == holdfast.TypeCalendar
-	}
+	has := map[holdfast.ID]bool{}
 	for _, x := range seen {
 		if x.Device == device && !x.Collection.IsZero() {
-			add(x.Collection)
-			strange = false
+			has[x.Collection] = true
 		}
 	}
+	strange := len(has) == 0
 	for _, e := range s.doubt.of(account).Evidence {
 		if e.Device == device {
-			add(e.Collection)
+			has[e.Collection] = true
 		}
 	}
-	return contacts || strange, calendars || strange, nil
+	h.Contacts, h.Calendars = strange, strange
+	for id := range has {
+		c, known := tree.all[id]
+		h.Contacts = h.Contacts || !known || c.Type == holdfast.TypeAddressbook
+		h.Calendars = h.Calendars || !known || c.Type == holdfast.TypeCalendar
+	}
+	for id, c := range tree.all {
+		book := c.Type == holdfast.TypeAddressbook
+		if (strange || has[id]) && (book || c.Type == holdfast.TypeCalendar) && c.Items > 0 && tree.there(id) {
+			h.Books = append(h.Books, HeldBook{tree.path(id), book, c.Items})
+		}
+	}
+	slices.SortFunc(h.Books, func(a, b HeldBook) int { return cmp.Compare(a.Path, b.Path) })
+	return h, nil
+}
+
+// Lacks says what of it files do not have that name so many items, by the path of their collection, of which so many are contacts and others; empty: nothing that anybody could tell. Of contacts a device exports all, of events maybe those of a
+// window of time.
+func (h *Holding) Lacks(contacts, others int, named map[string]int64) string {
+	switch {
+	case h.Contacts && contacts == 0:
+		return "contacts"
+	case h.Calendars && others == 0:
+		return "calendars"
+	}
+	for _, b := range h.Books {
+		switch n := named[b.Path]; {
+		case n == 0:
+			return b.Path
+		case b.Contacts && 2*n < b.Items:
+			return "most of " + b.Path
+		}
+	}
+	return ""
 }

@@ -72,11 +72,41 @@ func TestWhatADeviceHolds(t *testing.T) {
 				}
 			}
 			h.check(t, x.token(h))
-			contacts, calendars, err := h.s.Holds(t.Context(), h.p.Account, h.p.Device)
-			if err != nil || contacts != x.contacts || calendars != x.calendars {
-				t.Errorf("contacts %v, calendars %v, %v", contacts, calendars, err)
+			holds, err := h.s.Holds(t.Context(), h.p.Account, h.p.Device)
+			if err != nil || holds.Contacts != x.contacts || holds.Calendars != x.calendars {
+				t.Errorf("%+v, %v", holds, err)
 			}
 		})
+	}
+}
+
+// TestWhatFilesLack: files that name nothing of a collection, or less than half of an address book, are no export of the device.
+func TestWhatFilesLack(t *testing.T) {
+	h := newPast(t)
+	for _, n := range []string{"4", "5", "6"} {
+		h.mustPut(t, n+".vcf", "u"+n+" x")
+	}
+	h.check(t, h.after)
+	holds, err := h.s.Holds(t.Context(), h.p.Account, h.p.Device)
+	if err != nil || len(holds.Books) != 1 || holds.Books[0] != (core.HeldBook{Path: "addressbooks/default", Contacts: true, Items: 3}) {
+		t.Fatalf("%+v, %v", holds, err)
+	}
+	holds.Books = append(holds.Books, core.HeldBook{Path: "calendars/default", Items: 9}, core.HeldBook{Path: "calendars/work", Items: 9})
+	for _, x := range []struct {
+		contacts, others, book, events, work int
+		lacks                                string
+	}{
+		{0, 5, 0, 5, 5, "contacts"},
+		{3, 0, 3, 0, 0, "calendars"},
+		{3, 5, 0, 5, 5, "addressbooks/default"},
+		{1, 5, 1, 5, 5, "most of addressbooks/default"},
+		{2, 1, 2, 1, 0, "calendars/work"},
+		{2, 2, 2, 1, 1, ""}, // a device may have a window of time
+	} {
+		named := map[string]int64{"addressbooks/default": int64(x.book), "calendars/default": int64(x.events), "calendars/work": int64(x.work)}
+		if got := holds.Lacks(x.contacts, x.others, named); got != x.lacks {
+			t.Errorf("%+v: lacks %q", x, got)
+		}
 	}
 }
 
