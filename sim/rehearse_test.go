@@ -34,7 +34,7 @@ func rehearsed(t *testing.T, o rehearse.Options) *rehearse.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, u := range r.Inside {
+	for _, u := range r.Unclear {
 		t.Logf("not certain: %s", u)
 	}
 	for _, l := range r.Losses[:min(len(r.Losses), 5)] {

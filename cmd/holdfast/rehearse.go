@@ -201,7 +201,7 @@ func (a *app) showRehearsal(r *rehearse.Report) {
 			a.printf("  emptied: %s held %d items; %d vanished from it that nobody had deleted\n", p.Name, p.Before, p.Deleted)
 		}
 	}
-	for _, u := range r.Inside {
+	for _, u := range r.Unclear {
 		a.printf("  not certain: %s\n", u)
 	}
 	a.printf("%s\n", r.Verdict())

@@ -167,7 +167,7 @@ func TestTheVerdict(t *testing.T) {
 			t.Errorf("%+v passes: %s", r, r.Verdict())
 		}
 	}
-	if r := (&Report{Inside: []string{"x"}}); r.Certain() || strings.HasPrefix(r.Verdict(), "All") {
+	if r := (&Report{Unclear: []string{"x"}}); r.Certain() || strings.HasPrefix(r.Verdict(), "All") {
 		t.Errorf("%s", r.Verdict())
 	}
 }

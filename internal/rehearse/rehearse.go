@@ -113,7 +113,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	r := &rehearsal{o: o, began: o.Clock.Now(), net: o.Network, reset: map[int]int{}, drills: []string{"local"}}
 	r.report = &Report{Work: o.Pace.Before.String(), What: "sidekick", Vault: !o.NoVault, Fault: string(o.Fault), Seed: o.Seed, Accounts: o.Accounts, Devices: o.Devices, Started: r.began.UTC(),
-		People: []Account{}, Phones: []Phone{}, Losses: []Loss{}, Notes: r.notes(), Inside: []string{}}
+		People: []Account{}, Phones: []Phone{}, Losses: []Loss{}, Notes: r.notes(), Unclear: []string{}}
 	if r.net == nil {
 		t := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
 		defer t.CloseIdleConnections()
@@ -189,7 +189,7 @@ func (r *rehearsal) hear(fn func()) {
 }
 
 func (r *rehearsal) unclear(format string, args ...any) {
-	r.report.Inside = append(r.report.Inside, fmt.Sprintf(format, args...))
+	r.report.Unclear = append(r.report.Unclear, fmt.Sprintf(format, args...))
 }
 
 // open starts the service for the first time, makes the accounts, and hands out phones.

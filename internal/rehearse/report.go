@@ -87,7 +87,7 @@ type Report struct {
 	Losses   []Loss    `json:"losses"` // the first of them
 	Timeline []Moment  `json:"timeline"`
 	Notes    []string  `json:"notes"` // what this rehearsal does not show
-	Inside   []string  `json:"unclear"`
+	Unclear  []string  `json:"unclear"`
 	File     string    `json:"report"` // the page for people
 	Kept     string    `json:"kept,omitempty"`
 
@@ -108,7 +108,7 @@ func (r *Report) ResetWhole() int { return r.PhonesReset - r.ResetLacking }
 
 // Certain tells whether everything that the verdict rests on could be seen.
 func (r *Report) Certain() bool {
-	return len(r.Inside) == 0
+	return len(r.Unclear) == 0
 }
 
 // Verdict says it in a sentence.
