@@ -114,6 +114,23 @@ func (d *doubts) begin(x Doubt) (fresh bool) {
 	return true
 }
 
+// decided returns when it was last decided of an account, or of a device of it; zero: never.
+func (d *doubts) decided(account holdfast.ID) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	x, ok := d.accounts[account]
+	if !ok {
+		return time.Time{}
+	}
+	at := x.Released
+	for i := range x.Evidence {
+		if x.Evidence[i].Ended.After(at) {
+			at = x.Evidence[i].Ended
+		}
+	}
+	return at
+}
+
 func (d *doubts) of(account holdfast.ID) Doubt {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -200,6 +217,10 @@ func (s *Service) Doubts() []Doubt {
 // Settle ends an account's doubt by an operator's decision: what this store has is what counts from now on. Devices that brought evidence are held on, each until its
 // loss is dismissed or salvaged; all others list what this store has, and drop what it does not have. It is written down before it holds. Errors: NotFound (the account is not held), Unavailable.
 func (s *Service) Settle(ctx context.Context, account holdfast.ID) error {
+	at, err := s.decision(ctx, account)
+	if err != nil {
+		return err
+	}
 	begun := false
 	return s.decide(ctx, "Settle", account, func(x *Doubt) error {
 		if x.Since.IsZero() {
@@ -213,9 +234,25 @@ func (s *Service) Settle(ctx context.Context, account holdfast.ID) error {
 		}
 		s.log.Warn("an operator released an account that was in doubt: its devices will list what this store has", "account", account, "since", x.Since,
 			"device", x.Device, "collection", x.Collection, "seq", x.Seq, "head", x.Head)
-		*x = Doubt{Account: account, Released: s.Now().Truncate(time.Second), Evidence: x.Evidence}
+		*x = Doubt{Account: account, Released: at, Evidence: x.Evidence}
 		return nil
 	})
+}
+
+// decision returns the time of what is decided of an account now: after whatever was seen of it before, also where the clock was ahead then. Whether a device has come over since is told by these times.
+func (s *Service) decision(ctx context.Context, account holdfast.ID) (time.Time, error) {
+	now := s.Now().Truncate(time.Second)
+	seen, err := s.newestSeen(ctx, account)
+	if err != nil {
+		return now, &holdfast.Error{Op: "core.Decide", Kind: holdfast.Unavailable, Ref: account.String(), Text: "when devices were last seen cannot be read; nothing has changed", Err: err}
+	}
+	if before := s.doubt.decided(account); before.After(seen) {
+		seen = before
+	}
+	if seen.After(now) {
+		return seen, nil
+	}
+	return now, nil
 }
 
 // decide changes what is known of an account by fn, and makes that durable before it holds.

@@ -148,6 +148,10 @@ func (r *Reader) cameOver(owner *Person, c holdfast.ID, after time.Time) (bool, 
 // account as a whole was held for what devices have seen alone, and this was the last of them, it is released too. It is written down before it holds. Errors: NotFound (the device is not held),
 // Unavailable.
 func (s *Service) Dismiss(ctx context.Context, account, device holdfast.ID, how string) error {
+	at, err := s.decision(ctx, account)
+	if err != nil {
+		return err
+	}
 	return s.decide(ctx, "Dismiss", account, func(x *Doubt) error {
 		i := x.of(device)
 		if i < 0 || !x.Evidence[i].Open() {
@@ -155,7 +159,7 @@ func (s *Service) Dismiss(ctx context.Context, account, device holdfast.ID, how 
 		}
 		e := &x.Evidence[i]
 		s.log.Warn("the hold on a device was ended: it will list what this store has", "account", account, "device", device, "how", how, "since", e.Since, "collection", e.Collection, "seq", e.Seq, "head", e.Head)
-		x.end(i, how, s.Now().Truncate(time.Second))
+		x.end(i, how, at)
 		return nil
 	})
 }
@@ -199,11 +203,15 @@ func (s *Service) Reconsider(ctx context.Context) error {
 		if len(have) == 0 {
 			continue
 		}
+		at, err := s.decision(ctx, x.Account)
+		if err != nil {
+			return err
+		}
 		err = s.decide(ctx, "Reconsider", x.Account, func(now *Doubt) error {
 			for _, e := range have {
 				if i := now.of(e.Device); i >= 0 && now.Evidence[i].Open() && now.Evidence[i].Seq == e.Seq && now.Evidence[i].Check == e.Check {
 					s.log.Info("the store has what a device has seen after all: the device goes on", "account", x.Account, "device", e.Device, "seq", e.Seq)
-					now.end(i, Regained, s.Now().Truncate(time.Second))
+					now.end(i, Regained, at)
 				}
 			}
 			return nil

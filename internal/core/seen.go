@@ -29,7 +29,36 @@ func (s *Service) Saw(x holdfast.Sighting) {
 		return
 	}
 	x.At = s.Now().Truncate(time.Second)
+	if decided := s.doubt.decided(x.Account); !decided.IsZero() && !x.At.After(decided) {
+		x.At = decided.Add(time.Second) // it comes after the decision, whatever the clock says: what is lost from now on is lost anew
+	}
 	s.seen.add(x)
+}
+
+// newestSeen returns the latest time at which a device was seen in an account; zero: none was.
+func (s *Service) newestSeen(ctx context.Context, account holdfast.ID) (at time.Time, err error) {
+	snap, err := s.engine.Snapshot(ctx)
+	if err != nil {
+		return at, err
+	}
+	defer snap.Close()
+	written, err := snap.Sightings(account)
+	if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+		return at, err
+	}
+	s.seen.mu.Lock()
+	defer s.seen.mu.Unlock()
+	for _, x := range s.seen.new {
+		if x.Account == account {
+			written = append(written, x)
+		}
+	}
+	for _, x := range written {
+		if x.At.After(at) {
+			at = x.At
+		}
+	}
+	return at, nil
 }
 
 func (s *sightings) add(x holdfast.Sighting) {
