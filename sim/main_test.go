@@ -20,6 +20,8 @@ var (
 	killsFlag       = flag.Int("sim.kills", 20, "how often the server is killed under load")
 	burnsFlag       = flag.Int("sim.burns", 9, "how often the server's data is taken away under load")
 	remoteBurnsFlag = flag.Int("sim.remoteburns", 2, "how often all that the store has on its machine is taken away under load")
+	devicesFlag     = flag.Int("sim.devices", 60, "how many simulated devices go on while their server is lost, put back, mixed up and damaged")
+	reversalsFlag   = flag.Int("sim.reversals", 3, "how often the server is killed while 10,000 items go or come back")
 	dutiesFlag      = flag.Int("sim.duties", 4, "how often the server is killed in each duty around its vault: sealing, rotating, erasing, restoring")
 )
 
