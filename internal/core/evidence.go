@@ -167,6 +167,10 @@ func (s *Service) Dismiss(ctx context.Context, account, device holdfast.ID, how 
 // ProvenWhole ends the hold on an account that devices alone brought: all that they have seen was found in vaults or ledgers, as of what is given, and the store has, or lists as known to be lost, all that those know. The devices are held on, each by itself. It is written down before it holds. Nothing is
 // done where the account is not held so, or where more has been seen since.
 func (s *Service) ProvenWhole(ctx context.Context, as Doubt) error {
+	at, err := s.decision(ctx, as.Account)
+	if err != nil {
+		return err
+	}
 	return s.decide(ctx, "ProvenWhole", as.Account, func(x *Doubt) error {
 		if x.Since.IsZero() || x.Vault != "" || x.ByHand || x.Device.IsZero() || !slices.Equal(x.Evidence, as.Evidence) || !slices.ContainsFunc(x.Evidence, Evidence.Open) {
 			return nil
@@ -175,7 +179,7 @@ func (s *Service) ProvenWhole(ctx context.Context, as Doubt) error {
 			return nil
 		}
 		s.log.Info("all that devices have seen of an account is accounted for: the account goes on, and they wait on", "account", x.Account, "since", x.Since)
-		*x = Doubt{Account: x.Account, Released: s.Now().Truncate(time.Second), Evidence: x.Evidence}
+		*x = Doubt{Account: x.Account, Released: at, Evidence: x.Evidence}
 		return nil
 	})
 }
