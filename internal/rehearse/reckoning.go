@@ -19,7 +19,9 @@ func (r *rehearsal) reckon(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rep.Acknowledged = len(entries)
+	if rep.Acknowledged = len(entries); rep.Before == 0 { // what was never promised proves nothing
+		r.unclear("nothing had been acknowledged when the service was destroyed")
+	}
 	if rep.Fleet, err = r.fleet.Judge(ctx); err != nil {
 		return err
 	}

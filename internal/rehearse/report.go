@@ -98,9 +98,9 @@ type Report struct {
 // maxLosses bounds the losses that are named; all are counted.
 const maxLosses = 10_000
 
-// Good tells whether nothing acknowledged was lost and no phone was emptied.
+// Good tells whether nothing acknowledged was lost and no phone was emptied. What the service had lost is a loss although a phone sent it again: not every phone could have.
 func (r *Report) Good() bool {
-	return r.Lost == 0 && r.PhonesEmptied == 0 && r.DeletionsNoUserMade == 0 && r.EditsLost == 0 && r.PhonesLacking == 0 && (r.Proof == nil || r.Proof.Result != "fail") && (r.Octets == nil || r.Octets.Left == 0)
+	return r.Lost == 0 && r.Again == 0 && r.PhonesEmptied == 0 && r.DeletionsNoUserMade == 0 && r.EditsLost == 0 && r.PhonesLacking == 0 && (r.Proof == nil || r.Proof.Result != "fail") && (r.Octets == nil || r.Octets.Left == 0)
 }
 
 // ResetWhole is how many of the phones that were reset have everything again.
@@ -120,6 +120,8 @@ func (r *Report) Verdict() string {
 	switch {
 	case r.Lost > 0:
 		return fmt.Sprintf("%d of %d acknowledged changes are lost; %d had been acknowledged when the service was destroyed. %s.", r.Lost, r.Acknowledged, r.Before, emptied)
+	case r.Again > 0:
+		return fmt.Sprintf("%d of %d acknowledged changes were lost; phones that still had them sent them again. %s.", r.Again, r.Acknowledged, emptied)
 	case r.PhonesEmptied > 0:
 		return fmt.Sprintf("No acknowledged change is lost, but %s.", emptied)
 	case r.DeletionsNoUserMade > 0:
