@@ -333,8 +333,8 @@ func actsOf(snap store.Snapshot, owner holdfast.ID, list []*holdfast.Change) ([]
 func (a *act) judge(snap store.Snapshot, owner holdfast.ID, c *holdfast.Change) error {
 	switch {
 	case c.Kind == holdfast.KindCollection && c.Op == holdfast.OpDelete:
-		x, err := snap.Collection(c.Collection)
-		if a.deleted = max(1, int(x.Items)); err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+		n, err := itemsBelow(snap, owner, c.Collection)
+		if a.deleted = max(1, n); err != nil {
 			return err
 		}
 	case c.Kind < holdfast.KindAddress:
@@ -350,6 +350,27 @@ func (a *act) judge(snap store.Snapshot, owner holdfast.ID, c *holdfast.Change) 
 		}
 	}
 	return nil
+}
+
+// itemsBelow counts the members of a collection, one that is gone too, and of what is live below it: they are out of sight with it.
+func itemsBelow(snap store.Snapshot, owner, id holdfast.ID) (n int, err error) {
+	tree, err := readTreeOfAll(snap, owner)
+	if err != nil {
+		return 0, err
+	}
+	n = int(tree.all[id].Items)
+	for at, depth := []holdfast.ID{id}, 0; len(at) > 0 && depth < maxDepth; depth++ {
+		var next []holdfast.ID
+		for _, parent := range at {
+			for _, k := range tree.children[parent] {
+				if !tree.all[k].Gone {
+					n, next = n+int(tree.all[k].Items), append(next, k)
+				}
+			}
+		}
+		at = next
+	}
+	return n, nil
 }
 
 // noticed takes a new burst.

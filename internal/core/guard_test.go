@@ -200,6 +200,42 @@ func TestADeletedCollectionIsABurst(t *testing.T) {
 	}
 }
 
+// TestADeletedFolderIsABurst: what lies below it is out of sight with it, however deep; what had been deleted before is not counted again. Also after a restart.
+func TestADeletedFolderIsABurst(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		e := memory.New()
+		t.Cleanup(func() { e.Close() })
+		o := core.Options{Engine: e, Clock: clock.NewFake(time.Unix(1e9, 0)), Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeFolder: judgeLines, holdfast.TypeAddressbook: judgeLines}}
+		f := &folders{shelf: shelfOf(t, core.New(o))}
+		at, err := f.s.Locate(t.Context(), f.p, f.p.Account, []string{"files"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.a = f.mkdir(t, at.Collection.ID, "a")
+		for year := range 8 {
+			f.sub = f.mkdir(t, f.a, fmt.Sprint(year))
+			for i := range 3 {
+				if _, _, err := f.s.Put(t.Context(), f.p, core.PutRequest{Place: f.at(f.sub, fmt.Sprint(i)), Body: fmt.Appendf(nil, "u%d x", i)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		f.p.Device = holdfast.ID{1}
+		var noticed []core.Burst
+		for _, c := range []holdfast.ID{f.sub, f.a} {
+			if _, err := f.s.Delete(t.Context(), f.p, f.at(c, ""), holdfast.Precondition{}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if noticed = f.s.Bursts(); restart && c == f.sub {
+				f.s = core.New(o)
+			}
+		}
+		if b := noticed; len(b) != 1 || b[0].Deleted != 24 {
+			t.Errorf("restart %v: %+v", restart, b)
+		}
+	}
+}
+
 // TestAResetDeviceThatDeletesIsABurst at any size: one that had a token, lists all anew, and deletes.
 func TestAResetDeviceThatDeletesIsABurst(t *testing.T) {
 	for _, token := range []bool{false, true} {

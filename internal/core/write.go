@@ -280,25 +280,25 @@ func (s *Service) Delete(ctx context.Context, p holdfast.Principal, at Place, pr
 	if err == nil {
 		gone := 1
 		if at.Name == "" {
-			gone = s.membersOf(ctx, at.Collection)
+			gone = s.membersOf(ctx, at.Owner, at.Collection)
 		}
 		s.done(ctx, p, at.Owner, act{seq: receipt.Seq, collection: at.Collection, deleted: gone})
 	}
 	return receipt, err
 }
 
-// membersOf returns how many members a collection has, a deleted one too; at least 1, also where that cannot be known.
-func (s *Service) membersOf(ctx context.Context, id holdfast.ID) int {
+// membersOf returns how many members a collection has, a deleted one too, with what is below it; at least 1, also where that cannot be known.
+func (s *Service) membersOf(ctx context.Context, owner, id holdfast.ID) int {
 	snap, err := s.engine.Snapshot(ctx)
 	if err != nil {
 		return 1
 	}
 	defer snap.Close()
-	c, err := snap.Collection(id)
+	n, err := itemsBelow(snap, owner, id)
 	if err != nil {
 		return 1
 	}
-	return max(1, int(c.Items))
+	return max(1, n)
 }
 
 // unbind takes another's collection out of the home of its guest. The right stays: it is the owner's to take.
