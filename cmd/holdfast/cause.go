@@ -5,7 +5,6 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
@@ -16,9 +15,6 @@ import (
 	"holdfast/internal/restore"
 )
 
-// causeSpoolName is where it is sorted what vaults know of an incident; in the clear.
-const causeSpoolName = "cause-spool"
-
 // explainer returns what looks in every vault and ledger of an opened store for what devices have seen. One looks at a time.
 func (o *opened) explainer(c *config.Config, log *slog.Logger) func(context.Context, core.Doubt) (control.Cause, error) {
 	var one sync.Mutex
@@ -26,7 +22,7 @@ func (o *opened) explainer(c *config.Config, log *slog.Logger) func(context.Cont
 		one.Lock()
 		defer one.Unlock()
 		out := control.Cause{Explained: []holdfast.ID{}, Lost: []control.LostItem{}, Unread: []string{}}
-		opts := restore.RepairOptions{Core: o.core, Engine: o.engine, Derive: core.DeriveBy(judges(c)), Account: x.Account, Log: log, Spool: filepath.Join(c.Data, causeSpoolName)}
+		opts := restore.RepairOptions{Core: o.core, Engine: o.engine, Derive: core.DeriveBy(judges(c)), Account: x.Account, Log: log}
 		for _, e := range o.keeper.vaults().Vaults {
 			v, err := o.keeper.open(ctx, e)
 			if err != nil {
@@ -39,7 +35,8 @@ func (o *opened) explainer(c *config.Config, log *slog.Logger) func(context.Cont
 		if len(opts.Vaults) == 0 {
 			return out, nil
 		}
-		if err := os.RemoveAll(opts.Spool); err != nil { // of one that was cut
+		var err error
+		if opts.Spool, err = workDir(c.Data, "cause"); err != nil {
 			return out, err
 		}
 		defer os.RemoveAll(opts.Spool)
