@@ -305,7 +305,7 @@ func doneBefore(snap store.Snapshot, by holdfast.Actor, owner holdfast.ID, seq u
 }
 
 // actsOf judges what one device did, group by group; each change has its act, which is of nothing where nothing went. A member went that was deleted, or that other octets took the place of. What was moved lives elsewhere, what was made anew took
-// nobody's place, and new properties leave the octets as they were. A collection that was deleted is as many deletions as it has members. It is the one rule for what is counted and for what is found again.
+// nobody's place, and new properties leave the octets as they were. A collection that was deleted is as many deletions as it has members, also where another was moved or copied to its place. It is the one rule for what is counted and for what is found again.
 func actsOf(snap store.Snapshot, owner holdfast.ID, list []*holdfast.Change) ([]act, error) {
 	out := make([]act, len(list))
 	for from := 0; from < len(list); {
@@ -317,7 +317,7 @@ func actsOf(snap store.Snapshot, owner holdfast.ID, list []*holdfast.Change) ([]
 			slices.ContainsFunc(list[from:to], func(c *holdfast.Change) bool { return c.Op == holdfast.OpDelete })
 		for i := from; i < to; i++ {
 			out[i] = act{at: list[i].At, seq: list[i].Seq, collection: list[i].Collection}
-			if moved {
+			if gone := list[i].Kind == holdfast.KindCollection && list[i].Op == holdfast.OpDelete; moved && !gone {
 				continue
 			}
 			if err := out[i].judge(snap, owner, list[i]); err != nil {
@@ -329,7 +329,7 @@ func actsOf(snap store.Snapshot, owner holdfast.ID, list []*holdfast.Change) ([]
 	return out, nil
 }
 
-// judge says what went with a change that moved nothing.
+// judge says what went with a change.
 func (a *act) judge(snap store.Snapshot, owner holdfast.ID, c *holdfast.Change) error {
 	switch {
 	case c.Kind == holdfast.KindCollection && c.Op == holdfast.OpDelete:

@@ -236,6 +236,48 @@ func TestADeletedFolderIsABurst(t *testing.T) {
 	}
 }
 
+// TestACollectionInThePlaceOfAnotherIsABurst: what stood where one is moved or copied to is gone, and comes back beside it.
+func TestACollectionInThePlaceOfAnotherIsABurst(t *testing.T) {
+	for what, do := range map[string]func(*core.Service, core.Transfer, holdfast.Principal) error{
+		"move": func(s *core.Service, x core.Transfer, p holdfast.Principal) error {
+			_, err := s.Move(t.Context(), p, x)
+			return err
+		},
+		"copy": func(s *core.Service, x core.Transfer, p holdfast.Principal) error {
+			_, err := s.Copy(t.Context(), p, x)
+			return err
+		},
+	} {
+		g := newGuarded(t, 30)
+		up, err := g.s.Locate(t.Context(), g.p, g.p.Account, []string{"addressbooks"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, _, err := g.s.MakeCollection(t.Context(), g.p, core.NewCollection{Owner: g.p.Account, Parent: up.Collection.ID, Name: "other", Type: holdfast.TypeAddressbook})
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := core.Place{Owner: g.p.Account, Collection: up.Collection.ID, Name: "default"}
+		if err := do(g.s, core.Transfer{From: core.Place{Owner: g.p.Account, Collection: other}, To: to, Overwrite: true}, g.p); err != nil {
+			t.Fatal(err)
+		}
+		b := g.s.Bursts()
+		if len(b) != 1 || b[0].Deleted != 30 || b[0].Collection != g.book {
+			t.Errorf("%s: %+v", what, b)
+			continue
+		}
+		past, err := g.s.PastOf(t.Context(), g.p.Account)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := past.Undo(t.Context(), core.UndoRequest{Burst: b[0].ID}, nil)
+		if err != nil || u.Record.Collections != 1 || len(u.Left) > 0 {
+			t.Errorf("%s: %+v %v", what, u, err)
+		}
+		g.wantBodies(t, map[string]string{"000.vcf": "u0 x", "029.vcf": "u29 x"})
+	}
+}
+
 // TestAResetDeviceThatDeletesIsABurst at any size: one that had a token, lists all anew, and deletes.
 func TestAResetDeviceThatDeletesIsABurst(t *testing.T) {
 	for _, token := range []bool{false, true} {

@@ -184,6 +184,9 @@ func (s *Service) transfer(ctx context.Context, p holdfast.Principal, t Transfer
 		}
 		receipt, err = s.commitFor(ctx, p, g, into...)
 		receipt.Created = made
+		if gone := g.Entries[0]; err == nil && gone.Kind == holdfast.KindCollection && gone.Op == holdfast.OpDelete { // what stood there, with all that is in it
+			s.done(ctx, p, t.To.Owner, act{seq: receipt.Seq - uint64(len(g.Entries)-1), collection: gone.Collection, deleted: s.membersOf(ctx, t.To.Owner, gone.Collection)})
+		}
 		if !between(err) || ctx.Err() != nil {
 			break
 		}
