@@ -48,6 +48,17 @@ func (p *Person) olderThan(device holdfast.ID, owner *Person, lost begun) bool {
 	return false
 }
 
+// wasRestored tells whether an account was restored after one of the person's devices came.
+func (p *Person) wasRestored(device holdfast.ID, owner *Person) bool {
+	var last begun
+	for _, e := range owner.epochs {
+		if e.seq > last.seq {
+			last = e
+		}
+	}
+	return last.seq != 0 && p.olderThan(device, owner, last)
+}
+
 // shows tells whether an item is shown to the reader's device: a ghost only if the device is as old as the loss. The operator sees all.
 func (r *Reader) shows(x *holdfast.Resource) (bool, error) {
 	if x.State != holdfast.Ghost || r.all {

@@ -194,6 +194,24 @@ func TestAReversalLeavesGhosts(t *testing.T) {
 	}
 }
 
+// TestAResetAfterARestoreIsOne: what devices had seen is in no vault, so one that is older than the restore and lists all anew is taken for one that was reset. It is told of what it deletes then, at any size.
+func TestAResetAfterARestoreIsOne(t *testing.T) {
+	g := newHaunted(t)
+	for _, d := range []shelf{g.later, g.shelf} {
+		d.mustPut(t, "3.vcf", "u3 x")
+		if _, _, _, err := d.sync(t, g.book, "", 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.s.Delete(t.Context(), d.p, d.place("3.vcf"), holdfast.Precondition{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		b := g.s.Bursts()
+		if d == g.later && len(b) != 0 || d == g.shelf && (len(b) != 1 || !b[0].Reset || b[0].Device != g.p.Device) {
+			t.Errorf("%+v", b)
+		}
+	}
+}
+
 // TestAPutHealsAGhost: whoever has octets brings them back, whatever he says that he knows, but for another version than the lost one: that is gone, and no conflict.
 func TestAPutHealsAGhost(t *testing.T) {
 	for what, c := range map[string]struct {

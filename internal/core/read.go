@@ -417,7 +417,7 @@ func (r *Reader) saw(c *holdfast.Collection, presented syncToken, full bool) {
 	r.s.Saw(x)
 }
 
-// listedAnew tells the guard of a device that had presented a token of the collection before, and now lists all of it.
+// listedAnew tells the guard of a device that had presented a token of the collection before, and now lists all of it. What devices had seen before a restore is in no vault: one that is older may have had tokens, and is taken for one that had.
 func (r *Reader) listedAnew(c *holdfast.Collection) {
 	if r.p.Device.IsZero() {
 		return
@@ -434,7 +434,11 @@ func (r *Reader) listedAnew(c *holdfast.Collection) {
 			}
 		}
 	}
-	if !last.Device.IsZero() && !last.Full {
+	owner, err := r.person(c.Account)
+	if err != nil {
+		return
+	}
+	if !last.Device.IsZero() && !last.Full || last.Device.IsZero() && r.owner.wasRestored(r.p.Device, owner) {
 		r.s.guard.reset(r.p.Device, c.ID, r.s.Now())
 	}
 }
