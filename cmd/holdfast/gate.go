@@ -33,6 +33,13 @@ func (g *gate) set(err error) {
 	g.err = err
 }
 
+// shut shuts it again.
+func (g *gate) shut(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.opened, g.err = false, err
+}
+
 // soon is what Retry-After says while the comparison goes on.
 const soon = 5 * time.Second
 
@@ -64,6 +71,18 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(http.StatusServiceUnavailable)
 	fmt.Fprintf(w, "This server is starting: it compares its data with their copies first. Nothing is lost; try again soon. Request %s.\n", idOf(r))
+}
+
+// older ends the service: a vault that could not be compared with the store at the start shows that the store is older than it was, and whoever lists what it has would drop what it lacks. The next start takes over what the vault has, or finds whose data went two ways.
+func (s *server) older(vault string) {
+	err := &holdfast.Error{Op: "older", Kind: holdfast.Unavailable, Ref: vault, Text: fmt.Sprintf("the vault %q, which could not be reached when the service started, has changes that this store lacks: the store is older than it was. "+
+		"Nothing more is shown or taken, so that no phone drops what is missing here. Start the service again: it takes over what the vault has", vault)}
+	s.gate.shut(err)
+	s.log.Error("the service ends", "err", err)
+	select {
+	case s.failed <- err:
+	default:
+	}
 }
 
 // copies tells whether every promise is kept as the policy says, and how safe the data are.

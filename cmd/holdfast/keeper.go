@@ -44,6 +44,7 @@ type keeper struct {
 	repairing  sync.Mutex                  // held by who repairs a vault
 	busy       func() bool                 // people are being served; nil: nobody is asked
 	rotten     func() int64                // how many things that are damaged in the engine are not mended; nil: not known
+	older      func(vault string)          // is told that a vault shows that the store is older than it was; nil: nobody is
 	watched    func()                      // has what is wrong looked for now; nil: nobody does
 	apart      bool                        // the store was restored and not adopted: its vaults are another store's, and are left alone
 }

@@ -175,7 +175,11 @@ func (k *keeper) newRelay(e store.Engine, conflict func(context.Context, relay.C
 	}
 	o := relay.Options{Engine: e, Store: k.store, Policy: policy, Degraded: k.c.Policy.OnFailure == "degraded", Derive: core.DeriveBy(judges(k.c)), Log: k.log, Retry: k.c.Policy.RetryAfter,
 		Patience: k.c.Policy.Lag, MaxLag: uint64(k.c.Policy.LagChanges), HeadEvery: k.c.Vault.Head, Late: k.c.Vault.Late, UpkeepEvery: k.c.Vault.Seal, Upkeep: k.upkeep,
-		Service: func() any { return k.record() }, Conflict: conflict}
+		Service: func() any { return k.record() }, Conflict: conflict, Older: func(vault string) {
+			if k.older != nil {
+				k.older(vault)
+			}
+		}}
 	for _, v := range k.vaults().Vaults {
 		if !k.apart {
 			o.Vaults = append(o.Vaults, k.attached(v))

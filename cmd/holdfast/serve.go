@@ -167,6 +167,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	behind, cancel := context.WithCancel(ctx)
 	s.cancel = cancel
 	s.store.keeper.background = func(fn func(context.Context)) { s.work.Go(func() { fn(behind) }) }
+	s.store.keeper.older = s.older
 	s.work.Go(func() { s.begin(behind) })
 	s.work.Go(func() { s.watcher.run(behind) })
 	s.work.Go(func() { s.store.board.Run(behind) })

@@ -67,6 +67,7 @@ func (r *Relay) Reconcile(ctx context.Context) error {
 		if v == nil {
 			continue
 		}
+		r.reached(a.Name)
 		if err := r.compare(ctx, a.Name, v); err != nil {
 			if !r.o.Policy.Has(a.Name) && holdfast.KindOf(err) != holdfast.Invalid {
 				r.o.Log.Error("a vault does not fit the store", "vault", a.Name, "err", err)
@@ -77,6 +78,15 @@ func (r *Relay) Reconcile(ctx context.Context) error {
 	}
 	r.settle(ctx, list, vaults)
 	return nil
+}
+
+// reached notes that a vault was compared with the store, and tells whether it was before.
+func (r *Relay) reached(name string) (before bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before = r.compared[name]
+	r.compared[name] = true
+	return before
 }
 
 // settle notes how far the vaults have come, so that what is acknowledged is known before the first read.
@@ -223,7 +233,10 @@ func (r *Relay) connect(ctx context.Context, name string, v *vault.Vault) (*vaul
 	if err != nil {
 		return nil, err
 	}
-	if !ok || hash != end.Hash {
+	if before := r.reached(name); !ok || hash != end.Hash {
+		if !before && r.o.Older != nil {
+			r.o.Older(name)
+		}
 		return nil, fail("Connect", holdfast.Fenced, name, "the vault has changes that the store lacks; they are taken over when the service starts again", nil)
 	}
 	return v.Writer(ctx, term, end)

@@ -52,6 +52,8 @@ type Options struct {
 	Service func() any
 	// Conflict is told of an account whose history went on in the store and in a vault in different ways.
 	Conflict func(context.Context, Conflict) error
+	// Older is told once that a vault which could not be compared with the store at the start has changes that the store lacks: the store is older than it was, or went another way, and must show nothing until it was compared. nil: nobody.
+	Older func(vault string)
 }
 
 // Conflict is an account on which the store and a vault differ.
@@ -81,6 +83,8 @@ type Relay struct {
 	running context.Context
 	all     sync.WaitGroup
 	seen    []moment // when the engine was seen to be how far
+
+	compared map[string]bool // vaults that Reconcile has reached, whatever came of it
 }
 
 // waiter is somebody who waits until the policy holds for a batch. It is woken then, and whenever what the policy can do has changed; not for each batch of others.
@@ -104,7 +108,7 @@ func New(o Options) (*Relay, error) {
 	def(&o.Backoff, 30*time.Second)
 	def(&o.UpkeepEvery, time.Hour)
 	def(&o.Late, time.Minute)
-	r := &Relay{o: o, workers: map[string]*worker{}, waiting: map[*waiter]struct{}{}}
+	r := &Relay{o: o, workers: map[string]*worker{}, waiting: map[*waiter]struct{}{}, compared: map[string]bool{}}
 	for _, a := range o.Vaults {
 		r.order = append(r.order, a.Name)
 		r.workers[a.Name] = newWorker(r, a)
