@@ -112,7 +112,7 @@ its data directory; otherwise they open the data themselves. Give every command 
 	add("data", a.vaultCommand(), a.keyCommand(), a.drillCommand())
 	add("people", a.accountCommand(), a.appPasswordCommand(), a.shareCommand())
 	add("data", a.importCommand(), a.salvageCommand(), a.exportCommand(), a.historyCommand(), a.undoCommand(), a.rewindCommand(), a.restoreCommand(), a.adoptCommand(), a.repairCommand(), a.scrubCommand())
-	add("other", a.rehearseCommand(), a.fleetCommand(), a.versionCommand(), a.completionCommand())
+	add("other", a.rehearseCommand(), a.fleetCommand(), a.versionCommand(), a.completionCommand(), a.decodeWorkerCommand())
 	root.SetHelpCommand(helpCommand())
 	root.SetHelpCommandGroupID("other")
 	show := root.HelpFunc()

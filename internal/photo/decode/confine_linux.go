@@ -1,0 +1,51 @@
+package decode
+
+import (
+	"fmt"
+	"runtime/debug"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// What a child may use. Decoding 48 megapixels of HEIC takes about a gigabyte.
+const (
+	mostMemory  = 1536 << 20 // that it can write to
+	mostAddress = 6 << 30    // that it can name: Go and WebAssembly reserve much more than they use
+	mostSeconds = 900        // of processor time in its whole life; the pool begins a new one long before
+)
+
+// Confine takes from the process what a decoder has no use for, for good: files (those that are open stay), memory and time without bound, new rights.
+// It also steps back behind everything else that wants the processor.
+func Confine() error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("decode-worker: give up new rights: %w", err)
+	}
+	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, 10); err != nil {
+		return fmt.Errorf("decode-worker: step back: %w", err)
+	}
+	debug.SetMemoryLimit(mostMemory * 3 / 4) // the garbage is collected before the limit is met
+	for _, l := range limits(0) {
+		if err := syscall.Setrlimit(l.what, &syscall.Rlimit{Cur: l.most, Max: l.most}); err != nil {
+			return fmt.Errorf("decode-worker: set limit %d to %d: %w", l.what, l.most, err)
+		}
+	}
+	return nil
+}
+
+type limit struct {
+	what int
+	most uint64
+}
+
+// limits are the child's, with so many open files.
+func limits(files uint64) []limit {
+	return []limit{
+		{unix.RLIMIT_FSIZE, 0},
+		{unix.RLIMIT_CORE, 0},
+		{unix.RLIMIT_CPU, mostSeconds},
+		{unix.RLIMIT_DATA, mostMemory},
+		{unix.RLIMIT_AS, mostAddress},
+		{unix.RLIMIT_NOFILE, files},
+	}
+}
