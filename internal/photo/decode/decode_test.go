@@ -84,7 +84,9 @@ func beChild(kind string, out io.Writer) error {
 func misbehave(kind string, out io.Writer) {
 	switch kind {
 	case "hanging-worker":
-		select {}
+		for {
+			time.Sleep(time.Hour)
+		}
 	case "crashing-worker":
 		os.Exit(3)
 	case "hungry-worker":
