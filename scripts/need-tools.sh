@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The real clients and tools that the tests start, from Debian's packages.
 set -euo pipefail
-declare -A package=([vdirsyncer]=vdirsyncer [khard]=khard [khal]=khal [todoman]=todoman [cadaver]=cadaver [litmus]=litmus [strace]=strace [curl]=curl [radicale]=radicale [xandikos]=xandikos [thunderbird]=thunderbird [syncevolution]=syncevolution [calcurse]=calcurse [age]=age [zstd]=zstd [jq]=jq [chromium]=chromium [npm]=npm [mkfs.ext4]=e2fsprogs [promtool]=prometheus [ip]=iproute2 [systemd-analyze]=systemd [nginx]=nginx-light)
+declare -A package=([vdirsyncer]=vdirsyncer [khard]=khard [khal]=khal [todoman]=todoman [cadaver]=cadaver [litmus]=litmus [strace]=strace [curl]=curl [radicale]=radicale [xandikos]=xandikos [thunderbird]=thunderbird [syncevolution]=syncevolution [calcurse]=calcurse [age]=age [zstd]=zstd [jq]=jq [chromium]=chromium [npm]=npm [mkfs.ext4]=e2fsprogs [promtool]=prometheus [ip]=iproute2 [systemd-analyze]=systemd [nginx]=nginx-light [ffmpeg]=ffmpeg)
 missing=()
 for command in "${!package[@]}"; do
 	command -v "$command" >/dev/null 2>&1 || missing+=("${package[$command]}")

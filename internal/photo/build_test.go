@@ -179,12 +179,12 @@ func riffChunk(kind string, body []byte) []byte {
 
 // bx builds a box.
 func bx(kind string, parts ...any) []byte {
-	body := pack(parts...)
+	body := packed(parts...)
 	return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(body))), kind...), body...)
 }
 
-// pack writes numbers in their size, text and octets one after the other.
-func pack(parts ...any) (b []byte) {
+// packed writes numbers in their size, text and octets one after the other.
+func packed(parts ...any) (b []byte) {
 	for _, p := range parts {
 		switch p := p.(type) {
 		case byte:
@@ -200,7 +200,7 @@ func pack(parts ...any) (b []byte) {
 		case []byte:
 			b = append(b, p...)
 		default:
-			panic("pack")
+			panic("packed")
 		}
 	}
 	return b
@@ -238,8 +238,8 @@ func movWith(brand string, matrix [4]int, more ...[]byte) []byte {
 func keysBox(pairs ...string) []byte {
 	var keys, values []byte
 	for i := 0; i < len(pairs); i += 2 {
-		keys = append(keys, pack(8+len(pairs[i]), "mdta", pairs[i])...)
-		values = append(values, bx(string(pack(i/2+1)), bx("data", 1, 0, pairs[i+1]))...)
+		keys = append(keys, packed(8+len(pairs[i]), "mdta", pairs[i])...)
+		values = append(values, bx(string(packed(i/2+1)), bx("data", 1, 0, pairs[i+1]))...)
 	}
 	return bx("meta", bx("hdlr", 0, 0, "mdta", 0, 0, 0, byte(0)), bx("keys", 0, len(pairs)/2, keys), bx("ilst", values))
 }

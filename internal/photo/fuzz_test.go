@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
+	"os"
 	"strings"
 	"testing"
 	"unicode"
@@ -111,5 +113,24 @@ func FuzzFilm(f *testing.F) {
 			t.Fatal(err)
 		}
 		judge(t, i, c)
+	})
+}
+
+// FuzzFrame takes a frame out of whatever there is.
+func FuzzFrame(f *testing.F) {
+	film, err := os.ReadFile("decode/testdata/quadrants.mp4")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(film)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c := &metered{Reader: bytes.NewReader(b)}
+		one, err := Frame(context.Background(), c, int64(len(b)))
+		if err != nil && !errors.Is(err, ErrNoFrame) {
+			t.Fatal(err)
+		}
+		if int64(len(one)) > 2*int64(len(b))+1000 {
+			t.Errorf("%d octets of %d", len(one), len(b))
+		}
 	})
 }

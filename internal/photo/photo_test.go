@@ -23,7 +23,7 @@ func samples() map[string]struct {
 		want string
 	}
 	whole := exifOf(aShot, aPosition)
-	note := pack("Apple iOS\x00", "\x00\x01MM", uint16(1), uint16(0x11), uint16(2), 37, 32, 0, "570F1469-09C7-4E50-9875-05F21D5BD166\x00")
+	note := packed("Apple iOS\x00", "\x00\x01MM", uint16(1), uint16(0x11), uint16(2), 37, 32, 0, "570F1469-09C7-4E50-9875-05F21D5BD166\x00")
 	apple := exifOf(aShot.with(entry{tagOffsetOriginal, "+02:00"}, entry{tagMakerNote, note}), nil)
 	quick := keysBox("com.apple.quicktime.creationdate", "2023-05-01T12:00:00+0200", "com.apple.quicktime.location.ISO6709", "+52.5200+013.4050+034.5/",
 		"com.apple.quicktime.make", "Apple", "com.apple.quicktime.model", "iPhone", "com.apple.quicktime.content.identifier", "570F1469-09C7-4E50-9875-05F21D5BD166")
@@ -48,7 +48,7 @@ func samples() map[string]struct {
 		"no clock":             {"a.jpg", jpegWith(4, 3, exifSegment(exifOf(tree{{tagOriginal, "0000:00:00 00:00:00"}}, nil))), "jpeg | 3x4 | 6 | 2024-02-03T04:05:06 guessed by EXIF DateTime | - | Holdfast, One"},
 		"PNG":                  {"a.png", pngWith(40, 30, "eXIf", whole), "png | 30x40 | 6 | 2023-05-01T12:00:00.25+10:00 derived by EXIF DateTimeOriginal, zone by GPS time | -33.5000 151.2050 -12m | Holdfast, One, Lens 35mm"},
 		"PNG with XMP":         {"a.png", pngWith(40, 30, "iTXt", []byte("XML:com.adobe.xmp\x00\x00\x00\x00\x00"+xmpPacket(`exif:DateTimeOriginal="2023-05-01T12:00:00Z"/>`))), "png | 40x30 | 1 | 2023-05-01T12:00:00Z stated by XMP DateTimeOriginal | - | "},
-		"WebP":                 {"a.webp", riff(riffChunk("VP8X", pack(0, byte(39), uint16(0), byte(29), uint16(0))), riffChunk("EXIF", whole)), "webp | 30x40 | 6 | 2023-05-01T12:00:00.25+10:00 derived by EXIF DateTimeOriginal, zone by GPS time | -33.5000 151.2050 -12m | Holdfast, One, Lens 35mm"},
+		"WebP":                 {"a.webp", riff(riffChunk("VP8X", packed(0, byte(39), uint16(0), byte(29), uint16(0))), riffChunk("EXIF", whole)), "webp | 30x40 | 6 | 2023-05-01T12:00:00.25+10:00 derived by EXIF DateTimeOriginal, zone by GPS time | -33.5000 151.2050 -12m | Holdfast, One, Lens 35mm"},
 		"WebP without loss":    {"a.webp", riff(riffChunk("VP8L", binary.LittleEndian.AppendUint32([]byte{0x2f}, 39|29<<14))), "webp | 40x30 | 1 | - | - | "},
 		"WebP with loss":       {"a.webp", riff(riffChunk("VP8 ", []byte{0, 0, 0, 0x9d, 1, 0x2a, 40, 0, 30, 0})), "webp | 40x30 | 1 | - | - | "},
 		"GIF":                  {"a.gif", []byte("GIF89a\x28\x00\x1e\x00\x00\x00\x00;"), "gif | 40x30 | 1 | - | - | "},
@@ -124,7 +124,7 @@ func TestOtherRaw(t *testing.T) {
 		return buildCR2(tree{{tagImageWidth, []uint16{64}}, {tagImageLength, []uint16{48}}, {tagCompression, []uint16{6}}, {tagStripOffsets, []uint32{uint32(at)}},
 			{tagStripByteCounts, []uint32{uint32(len(preview))}}, {tagExifIFD, aShot.with(entry{tagPixelX, []uint16{640}}, entry{tagPixelY, []uint16{480}})}})
 	}
-	raf := append(append(append([]byte("FUJIFILMCCD-RAW 0201"), make([]byte, 64)...), pack(92, len(preview))...), preview...)
+	raf := append(append(append([]byte("FUJIFILMCCD-RAW 0201"), make([]byte, 64)...), packed(92, len(preview))...), preview...)
 	rw2 := func(at uint32) []byte {
 		b := buildTIFF(binary.LittleEndian, tree{{4, []uint16{10}}, {5, []uint16{20}}, {6, []uint16{490}}, {7, []uint16{660}}, {0x2e, preview}, {tagExifIFD, aShot}})
 		copy(b, "IIU\x00")

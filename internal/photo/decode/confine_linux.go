@@ -17,7 +17,10 @@ const (
 
 // Confine takes from the process what a decoder has no use for, for good: files (those that are open stay), memory and time without bound, new rights.
 // It also steps back behind everything else that wants the processor.
-func Confine() error {
+func Confine() error { return confine(0) }
+
+// confine leaves so many files to be open.
+func confine(files uint64) error {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("decode-worker: give up new rights: %w", err)
 	}
@@ -25,7 +28,7 @@ func Confine() error {
 		return fmt.Errorf("decode-worker: step back: %w", err)
 	}
 	debug.SetMemoryLimit(mostMemory * 3 / 4) // the garbage is collected before the limit is met
-	for _, l := range limits(0) {
+	for _, l := range limits(files) {
 		if err := syscall.Setrlimit(l.what, &syscall.Rlimit{Cur: l.most, Max: l.most}); err != nil {
 			return fmt.Errorf("decode-worker: set limit %d to %d: %w", l.what, l.most, err)
 		}

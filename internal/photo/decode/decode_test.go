@@ -31,6 +31,10 @@ func TestMain(m *testing.M) {
 	if len(os.Args) < 2 || !strings.HasSuffix(os.Args[1], "-worker") {
 		os.Exit(m.Run())
 	}
+	if len(os.Args) == 4 && os.Args[2] == "--film" {
+		fmt.Fprintln(os.Stderr, BecomeFilm(os.Args[3]))
+		os.Exit(1)
+	}
 	if err := Confine(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

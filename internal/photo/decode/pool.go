@@ -19,6 +19,8 @@ import (
 type Config struct {
 	// Command begins a child, whose streams are not set. It is asked for again after each child that ended.
 	Command func() *exec.Cmd
+	// Film begins ffmpeg, by way of BecomeFilm; nil where there is none.
+	Film    func() *exec.Cmd
 	Workers int           // children at the same time; 0 means 1
 	Timeout time.Duration // for one photo; 0 means a minute
 	Clock   clock.Clock
@@ -27,7 +29,8 @@ type Config struct {
 // Pool keeps children and gives them photos. It may be used by several goroutines at once.
 type Pool struct {
 	c    Config
-	idle chan *child // one place for each child, nil where none was begun
+	idle chan *child     // one place for each child, nil where none was begun
+	life context.Context // until it is closed
 	stop func()
 	once sync.Once
 	done <-chan struct{}
@@ -40,7 +43,7 @@ func NewPool(c Config) *Pool {
 		c.Timeout = time.Minute
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	p := &Pool{c: c, idle: make(chan *child, c.Workers), stop: stop, done: ctx.Done()}
+	p := &Pool{c: c, idle: make(chan *child, c.Workers), life: ctx, stop: stop, done: ctx.Done()}
 	for range c.Workers {
 		p.idle <- nil
 	}
@@ -76,10 +79,37 @@ func (p *Pool) Thumbs(ctx context.Context, r io.ReaderAt, size int64, info photo
 		return nil, ctx.Err()
 	case c := <-p.idle:
 		var t *Thumbs
-		t, c, err = p.ask(ctx, c, q, io.NewSectionReader(r, from, q.Octets))
+		t, c, err = p.within(ctx, c, q, r, size, from)
 		p.idle <- c
 		return t, err
 	}
+}
+
+// within is Thumbs, with a child's place taken.
+func (p *Pool) within(ctx context.Context, c *child, q request, r io.ReaderAt, size, from int64) (*Thumbs, *child, error) {
+	if q.Kind.Film() {
+		poster, err := p.poster(ctx, r, size)
+		if err != nil {
+			return nil, c, err
+		}
+		q = request{Kind: photo.JPEG, Orientation: 1, Octets: int64(len(poster))}
+		r, from = bytes.NewReader(poster), 0
+	}
+	return p.ask(ctx, c, q, io.NewSectionReader(r, from, q.Octets))
+}
+
+// Commands are those of the program itself: its hidden command, twice. Without ffmpeg there is none for films.
+func Commands(program, ffmpeg string) (command, film func() *exec.Cmd) {
+	begin := func(args ...string) *exec.Cmd {
+		c := exec.Command(program, append([]string{"decode-worker"}, args...)...)
+		c.Env, c.Dir = []string{"GOMAXPROCS=1"}, "/"
+		return c
+	}
+	command = func() *exec.Cmd { return begin() }
+	if ffmpeg != "" {
+		film = func() *exec.Cmd { return begin("--film", ffmpeg) }
+	}
+	return command, film
 }
 
 // narrow is the least width and height of a HEIC that its decoder gives back right: it takes the rows of smaller planes for shorter than they are.
@@ -106,7 +136,7 @@ func plan(size int64, info photo.Info) (q request, from int64, err error) {
 	case info.Kind == photo.Unknown:
 		return q, 0, undecodable("it is no photo that is known")
 	case info.Kind.Film():
-		return q, 0, undecodable("it is a film")
+		return q, 0, nil // one frame of it is sent, of what size it may be
 	}
 	if size > MaxOctets {
 		return q, 0, undecodable("%d octets are more than are decoded (%d)", size, MaxOctets)
@@ -147,15 +177,7 @@ func (p *Pool) one(ctx context.Context, c *child, q request, r io.Reader) (*Thum
 	defer cancel()
 	stop := context.AfterFunc(within, c.kill)
 	defer stop()
-	closing := make(chan struct{})
-	defer close(closing)
-	go func() {
-		select {
-		case <-p.done:
-			c.kill()
-		case <-closing:
-		}
-	}()
+	defer p.untilClosed(c.kill)()
 	t, read, err := c.exchange(q, r)
 	var bad *Undecodable
 	switch {
@@ -174,6 +196,12 @@ func (p *Pool) one(ctx context.Context, c *child, q request, r io.Reader) (*Thum
 	}
 	c.end()
 	return nil, undecodable("the decoder ended: %s", c.lastWords(err))
+}
+
+// untilClosed calls f if the pool is closed before the function that it returns is called.
+func (p *Pool) untilClosed(f func()) (over func()) {
+	stop := context.AfterFunc(p.life, f)
+	return func() { stop() }
 }
 
 func closed(c <-chan struct{}) bool {
