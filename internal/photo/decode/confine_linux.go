@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"syscall"
@@ -17,16 +18,30 @@ const (
 
 // Confine takes from the process what a decoder has no use for, for good: files (those that are open stay), memory and time without bound, new rights.
 // It also steps back behind everything else that wants the processor.
-func Confine() error { return confine(0) }
+func Confine() error {
+	err := confine(0)
+	if errors.Is(err, errNoLandlock) {
+		return limitAll(0) // no file can be opened all the same
+	}
+	return err
+}
 
-// confine leaves so many files to be open.
-func confine(files uint64) error {
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+// confine leaves so many files to be open at a time, and what is below these paths to be opened.
+func confine(files uint64, readable ...string) error {
+	if err := everyThread(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("decode-worker: give up new rights: %w", err)
 	}
-	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, 10); err != nil {
+	if err := everyThread(unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, 10, 0, 0); err != nil {
 		return fmt.Errorf("decode-worker: step back: %w", err)
 	}
+	if err := shutIn(readable...); err != nil {
+		return fmt.Errorf("decode-worker: shut the decoder in: %w", err)
+	}
+	return limitAll(files)
+}
+
+// limitAll sets the limits, which are the whole process's.
+func limitAll(files uint64) error {
 	debug.SetMemoryLimit(mostMemory * 3 / 4) // the garbage is collected before the limit is met
 	for _, l := range limits(files) {
 		if err := syscall.Setrlimit(l.what, &syscall.Rlimit{Cur: l.most, Max: l.most}); err != nil {

@@ -274,7 +274,7 @@ func (n *noting) Read(p []byte) (int, error) {
 
 // aged ends a child that has served its time: what a decoder leaked goes with it.
 func (c *child) aged() *child {
-	const most = 500
+	const most = 200
 	if c.served < most {
 		return c
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // fit makes a picture whose longer side is at most side. Most of the way goes by averages over blocks, which leave no moiré and touch each pixel once; the
-// rest by interpolation.
+// rest, less than half, by interpolation between the four nearest.
 func fit(m image.Image, side int) *image.RGBA {
 	m = shrink(m, max(m.Bounds().Dx(), m.Bounds().Dy())/side)
 	w, h := m.Bounds().Dx(), m.Bounds().Dy()
@@ -20,7 +20,7 @@ func fit(m image.Image, side int) *image.RGBA {
 		draw.Draw(to, to.Rect, m, m.Bounds().Min, draw.Src)
 		return to
 	}
-	draw.BiLinear.Scale(to, to.Rect, m, m.Bounds(), draw.Src, nil)
+	draw.ApproxBiLinear.Scale(to, to.Rect, m, m.Bounds(), draw.Src, nil)
 	return to
 }
 
@@ -33,10 +33,7 @@ func shrink(m image.Image, n int) image.Image {
 	case *image.YCbCr:
 		return shrinkYCbCr(m, n)
 	case *image.RGBA:
-		const small = 4 << 20 // the interpolation alone is quick enough
-		if m.Rect.Dx()*m.Rect.Dy() <= small {
-			return m
-		}
+		return shrinkRGBA(m, n)
 	case *image.Gray:
 		r := m.Rect
 		to := image.NewGray(image.Rect(0, 0, max(1, r.Dx()/n), max(1, r.Dy()/n)))
@@ -116,6 +113,37 @@ func addRow(sums []uint32, row []byte, nx int) {
 			}
 		}
 	}
+}
+
+// shrinkRGBA averages blocks of the four channels.
+func shrinkRGBA(m *image.RGBA, n int) image.Image {
+	r := m.Rect
+	w, h := max(1, r.Dx()/n), max(1, r.Dy()/n)
+	to := image.NewRGBA(image.Rect(0, 0, w, h))
+	sums := make([][4]uint32, w)
+	for y := range h {
+		clear(sums)
+		rows := 0
+		for ; rows < n && y*n+rows < r.Dy(); rows++ {
+			row := m.Pix[m.PixOffset(r.Min.X, r.Min.Y+y*n+rows):][:4*min(r.Dx(), w*n)]
+			for x := range sums {
+				block, s := row[4*x*n:min(4*(x+1)*n, len(row))], &sums[x]
+				for i := 0; i+3 < len(block); i += 4 {
+					s[0] += uint32(block[i])
+					s[1] += uint32(block[i+1])
+					s[2] += uint32(block[i+2])
+					s[3] += uint32(block[i+3])
+				}
+			}
+		}
+		count := uint32(rows * min(n, r.Dx()))
+		for x, s := range sums {
+			for c, v := range s {
+				to.Pix[y*to.Stride+4*x+c] = byte((v + count/2) / count)
+			}
+		}
+	}
+	return to
 }
 
 // shrinkAny averages blocks of any picture, a row of blocks at a time; what is transparent has no colour, because colours come multiplied.
