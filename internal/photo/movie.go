@@ -20,6 +20,9 @@ func (f *facts) readMovie() {
 	if !found {
 		f.problem("the film has no moov box: it was cut, or its upload was")
 	}
+	if found && f.stored.w == 0 {
+		f.problem("the film has no pictures: it is sound, or damaged")
+	}
 	if !f.header.IsZero() {
 		f.offer(Taken{f.header, false, Guessed, "film header, UTC by the standard"})
 	}

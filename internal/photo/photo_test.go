@@ -60,6 +60,7 @@ func samples() map[string]struct {
 		"MP4, zone by name":    {"VID_20230501_115956.mp4", movWith("mp42", [4]int{-1, 0, 0, -1}, bx("udta", bx("\xa9xyz", uint16(18), uint16(0x15c7), "+52.5200-013.4050/"))), "mp4 | 1920x1080 | 3 | 2023-05-01T11:59:56+02:00 derived by name, zone by the film's header | 52.5200 -13.4050 |  | 4.5s"},
 		"film that was cut":    {"a.mp4", movWith("isom", [4]int{1, 0, 0, 1})[:60], "mp4 | 0x0 | 1 | - | - |  | the film has no moov box: it was cut, or its upload was"},
 		"film without a brand": {"a.mov", movWith("qt  ", [4]int{1, 0, 0, 1})[20:], "mov | 1920x1080 | 1 | 2023-05-01T10:00:00Z guessed by film header, UTC by the standard | - |  | 4.5s"},
+		"sound alone":          {"a.m4a", append(bx("ftyp", "M4A ", 512, "M4A mp42"), bx("moov", bx("mvhd", 0, 0, 0, 1000, 4500, make([]byte, 80)))...), "mp4 | 0x0 | 1 | - | - |  | 4.5s | the film has no pictures: it is sound, or damaged"},
 		"cut":                  {"a.jpg", jpegWith(4, 3, exifSegment(whole))[:60], "jpeg | 0x0 | 1 | - | - |  | the JPEG ends before its picture"},
 		"text":                 {"a.jpg", []byte("this is no photo, whatever its name says"), " | 0x0 | 1 | - | - | "},
 		"nothing":              {"a.jpg", nil, " | 0x0 | 1 | - | - | "},

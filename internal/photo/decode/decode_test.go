@@ -189,7 +189,7 @@ func TestKinds(t *testing.T) {
 		"GIF":  encoded(t, func(w io.Writer) error { return gif.Encode(w, m, nil) }),
 		"TIFF": encoded(t, func(w io.Writer) error { return tiff.Encode(w, m, nil) }),
 	}
-	for _, name := range []string{"quadrants.heic", "quadrants.avif", "quadrants.webp"} {
+	for _, name := range []string{"quadrants.heic", "ten-bits.heic", "quadrants.avif", "quadrants.webp"} {
 		b, err := os.ReadFile("testdata/" + name)
 		if err != nil {
 			t.Fatal(err)
@@ -243,21 +243,16 @@ func TestTurned(t *testing.T) {
 
 // TestTurnedAVIF has the turn in a box, which this decoder leaves to us.
 func TestTurnedAVIF(t *testing.T) {
-	b, err := os.ReadFile("testdata/quadrants.avif")
+	b, err := os.ReadFile("testdata/turned.avif")
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := photo.Read(context.Background(), bytes.NewReader(b), int64(len(b)), "")
+	got, err := thumbsOf(t, newPool(t, "decode-worker", 1), b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	info.Orientation = 6
-	got, err := newPool(t, "decode-worker", 1).Thumbs(context.Background(), bytes.NewReader(b), int64(len(b)), info)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c := corners(t, got.Large); c != "BRWG" {
-		t.Errorf("is %s", c)
+	if c := corners(t, got.Large); c != "BRWG" || got.LargeWidth != 48 {
+		t.Errorf("is %d x %d, %s", got.LargeWidth, got.LargeHeight, c)
 	}
 }
 
