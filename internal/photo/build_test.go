@@ -142,6 +142,20 @@ func app1(head string, body []byte) []byte {
 	return append(append(binary.BigEndian.AppendUint16(b, uint16(2+len(head)+len(body))), head...), body...)
 }
 
+// aProfile is no profile that anybody could use, but has the shape of one.
+func aProfile(space string) []byte {
+	b := make([]byte, 200)
+	copy(b, packed(200))
+	copy(b[16:], space)
+	copy(b[36:], "acsp")
+	return b
+}
+
+func profileSegment(profile []byte) []byte {
+	b := append([]byte("ICC_PROFILE\x00\x01\x01"), profile...)
+	return append(binary.BigEndian.AppendUint16([]byte{0xff, 0xe2}, uint16(2+len(b))), b...)
+}
+
 func exifSegment(tiff []byte) []byte { return app1("Exif\x00\x00", tiff) }
 func xmpSegment(text string) []byte {
 	return app1("http://ns.adobe.com/xap/1.0/\x00", []byte(xmpPacket(text)))

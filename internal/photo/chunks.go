@@ -81,6 +81,8 @@ func (f *facts) webpChunk(kind string, at, n int64) {
 		f.readEXIF(at, at+n)
 	case kind == "XMP ":
 		f.readXMP(at, n)
+	case kind == "ICCP":
+		f.setProfile(f.src.bytes(at, int(min(n, 8<<10))))
 	case kind == "VP8X" && len(b) == 10:
 		f.size(int64(b[4])|int64(b[5])<<8|int64(b[6])<<16+1, int64(b[7])|int64(b[8])<<8|int64(b[9])<<16+1)
 	case kind == "VP8 " && len(b) == 10 && b[3] == 0x9d && b[4] == 0x01 && b[5] == 0x2a:

@@ -72,26 +72,26 @@ func readFile(t testing.TB, file string) Info {
 	return info
 }
 
-// corpus is what each photo says, looked at one by one: size, orientation, time, camera, and whether it names a place (p) or the other half of a pair (l).
+// corpus is what each photo says, looked at one by one: size, orientation, time, camera, and whether it names a place (p) the other half of a pair (l) or a profile of its colours (c).
 var corpus = map[string]string{
 	"DSCN0010.jpg":           "640x480 1 2008-10-22T16:28:39 wall clock p NIKON COOLPIX P6000",
 	"DSCN0012.jpg":           "640x480 1 2008-10-22T16:29:49 wall clock p NIKON COOLPIX P6000",
 	"DSCN0021.jpg":           "640x480 1 2008-10-22T16:38:20 wall clock p NIKON COOLPIX P6000",
-	"IMG_5195.HEIC":          "2566x3313 1 2021-04-11T15:47:53.054-05:00 stated pl Apple iPhone 11 Pro Max",
+	"IMG_5195.HEIC":          "2566x3313 1 2021-04-11T15:47:53.054-05:00 stated plc Apple iPhone 11 Pro Max",
 	"canon_hdr_YES.jpg":      "1536x2048 6 2015-02-09T22:48:10 wall clock  Canon Canon PowerShot SX60 HS",
 	"corrupted.jpg":          "3648x2736 1 2015-09-08T11:02:17 wall clock  OLYMPUS IMAGING CORP. u1020,S1020",
 	"image01088.jpg":         "425x120 1 2010-04-13T09:37:22+02:00 guessed  ",
-	"iphone_13_pro_max.HEIC": "3024x4032 6 2022-02-16T12:55:41.762+01:00 stated  Apple iPhone 13 Pro Max",
+	"iphone_13_pro_max.HEIC": "3024x4032 6 2022-02-16T12:55:41.762+01:00 stated c Apple iPhone 13 Pro Max",
 	"iphone_hdr_YES.jpg":     "3264x2448 1 2015-04-10T20:12:23.55+02:00 derived p Apple iPhone 6",
 	"jolla.jpg":              "3264x2448 1 2014-09-21T16:00:56+02:00 stated  Jolla Jolla",
 	"landscape_1.jpg":        "600x450 1 not known  ",
-	"landscape_3.jpg":        "600x450 3 not known  ",
-	"landscape_6.jpg":        "600x450 6 not known  ",
-	"landscape_8.jpg":        "600x450 8 not known  ",
+	"landscape_3.jpg":        "600x450 3 not known c ",
+	"landscape_6.jpg":        "600x450 6 not known c ",
+	"landscape_8.jpg":        "600x450 8 not known c ",
 	"nikon-e950.jpg":         "800x600 1 2001-04-06T11:51:40 wall clock  NIKON E950",
-	"no_exif.jpg":            "322x466 1 2013-09-23T10:09:46+02:00 guessed  ",
-	"portrait_5.jpg":         "450x600 5 not known  ",
-	"portrait_6.jpg":         "450x600 6 not known  ",
+	"no_exif.jpg":            "322x466 1 2013-09-23T10:09:46+02:00 guessed c ",
+	"portrait_5.jpg":         "450x600 5 not known c ",
+	"portrait_6.jpg":         "450x600 6 not known c ",
 }
 
 // brief is what the table of the corpus says of a photo.
@@ -109,6 +109,9 @@ func brief(i Info) string {
 	}
 	if i.Pair != "" {
 		marks += "l"
+	}
+	if i.Profile != nil {
+		marks += "c"
 	}
 	return fmt.Sprintf("%dx%d %d %s%s %s %s", i.Width, i.Height, i.Orientation, at, i.Taken.Sure, marks, strings.TrimSpace(i.Camera.Make+" "+i.Camera.Model))
 }

@@ -22,6 +22,7 @@ type extent struct {
 type property struct {
 	kind string
 	a, b int64
+	box  box
 }
 
 const mostItems = 4096
@@ -136,7 +137,7 @@ func (h *heif) readPlaces(r *reader) {
 
 func (h *heif) readProps(s *source, ipco box) {
 	boxes(s, ipco.at, ipco.end, func(b box) bool {
-		p := property{kind: b.kind}
+		p := property{kind: b.kind, box: b}
 		r := s.reader(b)
 		switch b.kind {
 		case "ispe":
@@ -183,6 +184,8 @@ func (f *facts) fromHEIF(h *heif) {
 		switch p := h.props[i-1]; p.kind {
 		case "ispe":
 			f.size(p.a, p.b)
+		case "colr":
+			f.heifProfile(p.box)
 		case "irot":
 			for range p.a {
 				f.Orientation = turnLeft[f.Orientation]
@@ -203,6 +206,13 @@ func (f *facts) fromHEIF(h *heif) {
 	slices.Sort(ids)
 	for _, id := range ids[:min(len(ids), 8)] {
 		f.heifItem(h, id)
+	}
+}
+
+func (f *facts) heifProfile(colr box) {
+	r := f.src.reader(colr)
+	if kind := r.kind(); kind == "prof" || kind == "rICC" {
+		f.setProfile(f.src.bytes(r.at, int(min(r.end-r.at, 8<<10))))
 	}
 }
 

@@ -21,6 +21,8 @@ func (f *facts) readJPEG(at, end int64) {
 			}
 		case marker == 0xe1:
 			f.app1(next, n)
+		case marker == 0xe2:
+			f.app2(next, n)
 		case marker == 0xda, marker == 0xd9: // the picture begins, or ends
 			if f.stored.w == 0 {
 				f.problem("the JPEG says no size")
@@ -78,6 +80,14 @@ func (f *facts) app1(at, n int64) {
 		f.readEXIF(at+6, at+n)
 	case bytes.HasPrefix(b, []byte(xmp)):
 		f.readXMP(at+int64(len(xmp)), n-int64(len(xmp)))
+	}
+}
+
+// app2 reads a profile that is in one piece.
+func (f *facts) app2(at, n int64) {
+	const head, most = "ICC_PROFILE\x00\x01\x01", 8 << 10
+	if b := f.src.bytes(at, int(min(n, most))); bytes.HasPrefix(b, []byte(head)) {
+		f.setProfile(b[len(head):])
 	}
 }
 

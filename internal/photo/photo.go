@@ -116,6 +116,8 @@ type Info struct {
 	Pair     string        // names the other half of a Live Photo: both have the same
 	Preview  *Preview      // of RAW kinds: the largest JPEG inside
 
+	Profile []byte // the ICC profile of its colours, if it is small and of RGB
+
 	Problems []string // what could not be read, at most 16
 }
 
@@ -245,6 +247,15 @@ func (f *facts) finish(name string) {
 	}
 	if f.Kind.Raw() {
 		f.choosePreview()
+	}
+}
+
+// setProfile takes an ICC profile (ICC.1:2022, section 7.2): a small one, whole, of red, green and blue.
+func (f *facts) setProfile(b []byte) {
+	const most, head = 4 << 10, 128
+	ok := len(b) >= head && len(b) <= most && int(bigEndian.Uint32(b)) == len(b) && string(b[16:20]) == "RGB " && string(b[36:40]) == "acsp"
+	if ok && f.Profile == nil {
+		f.Profile = append([]byte(nil), b...)
 	}
 }
 

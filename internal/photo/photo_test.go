@@ -154,6 +154,27 @@ func TestOtherRaw(t *testing.T) {
 	}
 }
 
+func TestProfile(t *testing.T) {
+	colr := func(space string) []byte { return bx("colr", "prof", aProfile(space)) }
+	for what, c := range map[string]struct {
+		file []byte
+		want bool
+	}{
+		"JPEG":            {jpegWith(4, 3, profileSegment(aProfile("RGB "))), true},
+		"JPEG of inks":    {jpegWith(4, 3, profileSegment(aProfile("CMYK"))), false},
+		"JPEG, cut":       {jpegWith(4, 3, profileSegment(aProfile("RGB ")[:150])), false},
+		"HEIC":            {heifWith("heic", 4, 3, exifOf(nil, nil), colr("RGB ")), true},
+		"HEIC of grays":   {heifWith("heic", 4, 3, exifOf(nil, nil), colr("GRAY")), false},
+		"WebP":            {riff(riffChunk("ICCP", aProfile("RGB "))), true},
+		"WebP without":    {riff(riffChunk("ICCP", nil)), false},
+		"HEIC, by number": {heifWith("heic", 4, 3, exifOf(nil, nil), bx("colr", "nclx", aProfile("RGB "))), false},
+	} {
+		if i := readBytes(t, c.file, ""); (i.Profile != nil) != c.want || c.want && !bytes.Equal(i.Profile, aProfile("RGB ")) {
+			t.Errorf("%s: the profile is %x", what, i.Profile)
+		}
+	}
+}
+
 func TestWhatLies(t *testing.T) {
 	for _, c := range []struct {
 		name string

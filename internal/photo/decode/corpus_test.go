@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -47,6 +48,9 @@ func TestCorpus(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", f.Name(), err)
 			continue
+		}
+		if want := infoOf(t, b).Profile; !bytes.Equal(infoOf(t, got.Large).Profile, want) || !bytes.Equal(infoOf(t, got.Square).Profile, want) {
+			t.Errorf("%s: the thumbnails have another profile", f.Name())
 		}
 		if out := os.Getenv("HOLDFAST_THUMBS"); out != "" {
 			base := filepath.Join(out, strings.TrimSuffix(f.Name(), filepath.Ext(f.Name())))

@@ -46,6 +46,7 @@ type request struct {
 	Kind        photo.Kind
 	Orientation int
 	Octets      int64
+	Profile     []byte // of its colours: those of the thumbnails are the same
 }
 
 // answer is what a child says: these octets follow it, in the order of Thumbs.

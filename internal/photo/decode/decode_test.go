@@ -126,11 +126,15 @@ func newPool(t testing.TB, kind string, workers int) *Pool {
 
 // thumbsOf reads and asks, as the service does.
 func thumbsOf(t testing.TB, p *Pool, b []byte) (*Thumbs, error) {
+	return p.Thumbs(context.Background(), bytes.NewReader(b), int64(len(b)), infoOf(t, b))
+}
+
+func infoOf(t testing.TB, b []byte) photo.Info {
 	info, err := photo.Read(context.Background(), bytes.NewReader(b), int64(len(b)), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p.Thumbs(context.Background(), bytes.NewReader(b), int64(len(b)), info)
+	return info
 }
 
 var (

@@ -117,7 +117,7 @@ const narrow = 128
 
 // plan says which octets to send, or that it is not worth it.
 func plan(size int64, info photo.Info) (q request, from int64, err error) {
-	q = request{Kind: info.Kind, Orientation: info.Orientation, Octets: size}
+	q = request{Kind: info.Kind, Orientation: info.Orientation, Octets: size, Profile: info.Profile}
 	most := int64(maxOthers)
 	switch {
 	case info.Kind.Raw():

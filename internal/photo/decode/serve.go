@@ -3,6 +3,7 @@ package decode
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
@@ -10,6 +11,7 @@ import (
 	"image/jpeg"
 	"io"
 	"runtime/debug"
+	"slices"
 )
 
 // Serve is the child: it answers requests until its input ends. Confine is to be called before.
@@ -79,10 +81,10 @@ func thumbs(b []byte, q request) (t *Thumbs, err error) {
 	t = &Thumbs{LargeWidth: large.Rect.Dx(), LargeHeight: large.Rect.Dy(), Hash: hashOf(large)}
 	flatten(large)
 	flatten(square)
-	if t.Large, err = encode(large, 82); err != nil {
+	if t.Large, err = encode(large, 82, q.Profile); err != nil {
 		return nil, err
 	}
-	t.Square, err = encode(square, 80)
+	t.Square, err = encode(square, 80, q.Profile)
 	return t, err
 }
 
@@ -93,10 +95,16 @@ func hashOf(m *image.RGBA) []byte {
 	return Hash(to)
 }
 
-func encode(m image.Image, quality int) ([]byte, error) {
+// encode writes a JPEG with a profile, if there is one that fits into a segment.
+func encode(m image.Image, quality int, profile []byte) ([]byte, error) {
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: quality}); err != nil {
 		return nil, undecodable("the thumbnail cannot be written: %v", err)
+	}
+	const head = "ICC_PROFILE\x00\x01\x01"
+	if n := 2 + len(head) + len(profile); len(profile) > 0 && n <= 0xffff {
+		segment := append(binary.BigEndian.AppendUint16([]byte{0xff, 0xe2}, uint16(n)), head...)
+		return slices.Concat(b.Bytes()[:2], segment, profile, b.Bytes()[2:]), nil
 	}
 	return b.Bytes(), nil
 }
