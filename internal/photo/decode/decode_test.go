@@ -423,6 +423,30 @@ func TestWhatIsNotThePhotosFault(t *testing.T) {
 	}
 }
 
+// FuzzAnswer is a child that was taken over: what it says is bounded, or refused.
+func FuzzAnswer(f *testing.F) {
+	var good bytes.Buffer
+	picture := jpegOf(f, quadrants(8, 8))
+	w := bufio.NewWriter(&good)
+	if err := reply(w, &Thumbs{Square: picture, Large: picture, LargeWidth: 8, LargeHeight: 8, Hash: []byte{1, 2, 3}}, nil); err != nil {
+		f.Fatal(err)
+	}
+	if _, err := readThumbs(bytes.NewReader(good.Bytes())); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good.Bytes())
+	f.Add([]byte("\x00\x00\x00\x0e{\"Why\":\"nope\"}"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := readThumbs(bytes.NewReader(b))
+		if err != nil {
+			return
+		}
+		if len(got.Hash) > mostHash || len(got.Square)+len(got.Large) > len(b) || got.LargeWidth > LargeSide || got.LargeHeight > LargeSide || !bytes.HasPrefix(got.Square, []byte{0xff, 0xd8}) {
+			t.Errorf("%d x %d, %d and %d octets, hash %x", got.LargeWidth, got.LargeHeight, len(got.Square), len(got.Large), got.Hash)
+		}
+	})
+}
+
 // TestHash compares with vectors that were computed from the definition, in another language.
 func TestHash(t *testing.T) {
 	for _, c := range []struct {

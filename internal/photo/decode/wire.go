@@ -1,8 +1,10 @@
 package decode
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -37,7 +39,10 @@ func readHeader(r io.Reader, v any) error {
 }
 
 // mostThumb bounds what a parent believes of a child.
-const mostThumb = 8 << 20
+const (
+	mostThumb = 8 << 20
+	mostHash  = 64
+)
 
 func readThumbs(r io.Reader) (*Thumbs, error) {
 	var a answer
@@ -50,10 +55,16 @@ func readThumbs(r io.Reader) (*Thumbs, error) {
 	if a.Square <= 0 || a.Large <= 0 || a.Square > mostThumb || a.Large > mostThumb {
 		return nil, fmt.Errorf("thumbnails of %d and %d octets", a.Square, a.Large)
 	}
+	if len(a.Hash) > mostHash || a.Width < 1 || a.Height < 1 || a.Width > LargeSide || a.Height > LargeSide {
+		return nil, fmt.Errorf("a thumbnail of %d x %d with a hash of %d octets", a.Width, a.Height, len(a.Hash))
+	}
 	t := &Thumbs{Square: make([]byte, a.Square), Large: make([]byte, a.Large), LargeWidth: a.Width, LargeHeight: a.Height, Hash: a.Hash}
 	for _, b := range [][]byte{t.Square, t.Large} {
 		if _, err := io.ReadFull(r, b); err != nil {
 			return nil, io.ErrUnexpectedEOF
+		}
+		if !bytes.HasPrefix(b, []byte{0xff, 0xd8, 0xff}) {
+			return nil, errors.New("a thumbnail that is no JPEG")
 		}
 	}
 	return t, nil
