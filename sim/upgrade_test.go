@@ -78,7 +78,7 @@ func olderSchema(t *testing.T, data string) {
 	c, err := sqlite.OpenConn(filepath.Join(data, "holdfast.db"), sqlite.OpenReadWrite)
 	if err == nil {
 		err = sqlitex.ExecuteScript(c, `CREATE TABLE marks(vault TEXT PRIMARY KEY, batch INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-			DROP TABLE erased; DROP TABLE erased_logins; DROP TABLE erased_batches; DROP INDEX res_ghost;`, nil)
+			DROP TABLE erased; DROP TABLE erased_logins; DROP TABLE erased_batches; DROP INDEX res_ghost; DROP INDEX changes_blob;`, nil)
 	}
 	if err == nil {
 		err = sqlitex.ExecuteTransient(c, "PRAGMA user_version=2", nil)

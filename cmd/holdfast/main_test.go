@@ -265,7 +265,7 @@ func downgrade(ts *testscript.TestScript, neg bool, args []string) {
 	c, err := sqlite.OpenConn(filepath.Join(ts.MkAbs(args[0]), "holdfast.db"), sqlite.OpenReadWrite)
 	ts.Check(err)
 	ts.Check(sqlitex.ExecuteScript(c, `CREATE TABLE marks(vault TEXT PRIMARY KEY, batch INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-		DROP TABLE erased; DROP TABLE erased_logins; DROP TABLE erased_batches; DROP INDEX res_ghost;`, nil))
+		DROP TABLE erased; DROP TABLE erased_logins; DROP TABLE erased_batches; DROP INDEX res_ghost; DROP INDEX changes_blob;`, nil))
 	ts.Check(sqlitex.ExecuteTransient(c, "PRAGMA user_version=2", nil))
 	ts.Check(c.Close())
 }

@@ -14,6 +14,11 @@ func (v *View) Head(id holdfast.ID) (store.Head, error) {
 	return v.base.Head(id)
 }
 
+// NamesBlob implements [store.History]: of the newest state, as what is not acknowledged yet needs its octets too.
+func (v *View) NamesBlob(id holdfast.ID, h holdfast.Hash) (bool, error) {
+	return v.base.NamesBlob(id, h)
+}
+
 func headOf(a *account) store.Head {
 	if a == nil {
 		return store.Head{}

@@ -18,6 +18,17 @@ func (s *snapshot) Head(account holdfast.ID) (store.Head, error) {
 	return v.head().point(), nil
 }
 
+// NamesBlob implements [store.History].
+func (s *snapshot) NamesBlob(account holdfast.ID, h holdfast.Hash) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, err := s.account("NamesBlob", account)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(s.accounts[account].changes[:v.at], func(c *version) bool { return c.Blob != nil && c.Blob.Hash == h }), nil
+}
+
 // Chain implements [store.History]. No change has seq 0: NotFound, as for one above the head.
 func (s *snapshot) Chain(account holdfast.ID, seq uint64) (store.Head, error) {
 	s.mu.Lock()

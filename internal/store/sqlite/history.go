@@ -91,6 +91,15 @@ func (s *snapshot) Head(account holdfast.ID) (h store.Head, err error) {
 	return h, err
 }
 
+// NamesBlob implements [store.History].
+func (s *snapshot) NamesBlob(account holdfast.ID, h holdfast.Hash) (bool, error) {
+	key, err := s.accountKey(account)
+	if err != nil {
+		return false, err
+	}
+	return s.one(qNamesBlob, func(Stmt) {}, key, h)
+}
+
 // Chain implements [store.History].
 func (s *snapshot) Chain(account holdfast.ID, seq uint64) (store.Head, error) {
 	h := store.Head{Seq: seq}

@@ -40,7 +40,7 @@ func TestAnOlderStoreGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	if v, err := e.w.text("PRAGMA user_version"); err != nil || v != "5" {
+	if v, err := e.w.text("PRAGMA user_version"); err != nil || v != "6" {
 		t.Errorf("schema %s, %v", v, err)
 	}
 	if err := e.Check(t.Context(), true, nil, func(f store.Finding) { t.Errorf("as it was: %+v", f) }); err != nil {

@@ -1,4 +1,4 @@
-// Package storetest is the one suite for all engines. [Run] has a test for each clause of the contract in package store, S1 to S13, one for each
+// Package storetest is the one suite for all engines. [Run] has a test for each clause of the contract in package store, S1 to S14, one for each
 // rule that a commit judges, and a long run of seeded random operations that the engine and the model (package memory) must answer alike.
 //
 // After every refusal the suite looks whether really nothing changed, and after every test it asks the engine to check itself and builds the model once more
@@ -48,7 +48,7 @@ type Open func(t *testing.T) *Harness
 
 // Run runs the suite.
 func Run(t *testing.T, open Open) {
-	for _, c := range slices.Concat(clauseTests, outboxTests, eraseTests, mendTests, pruneTests, entryTests, conditionTests, accountTests, collectionTests, readTests, timeTests, historyTests, earlierTests, raceTests) {
+	for _, c := range slices.Concat(clauseTests, outboxTests, eraseTests, mendTests, pruneTests, blobTests, entryTests, conditionTests, accountTests, collectionTests, readTests, timeTests, historyTests, earlierTests, raceTests) {
 		t.Run(c.name, func(t *testing.T) {
 			k := newKit(t, open(t))
 			c.run(k)
