@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/blob"
 	"holdfast/internal/clock"
 	"holdfast/internal/store"
 )
@@ -37,6 +38,8 @@ type Judge func(c *holdfast.Collection, name, contentType string, body []byte) (
 // Limits bound what one principal can ask for. Zero values mean the defaults.
 type Limits struct {
 	Resource     int64         // octets of one resource; default 10 MiB
+	File         int64         // octets of one file where there is a store of blobs; default 64 GiB
+	Inline       int64         // octets up to which a file is the body of its change; default 64 KiB
 	Quota        int64         // live octets of one account; default 0: none
 	Devices      int           // devices of one account; default 200
 	Collections  int           // live collections of one account, those that others share with it included; default 1000
@@ -50,6 +53,8 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	def(&l.Resource, 10<<20)
+	def(&l.File, 64<<30)
+	def(&l.Inline, MaxInline)
 	def(&l.Devices, 200)
 	def(&l.Collections, 1000)
 	def(&l.Looks, 16<<20)
@@ -72,6 +77,7 @@ func def[T comparable](p *T, v T) {
 type Options struct {
 	Engine store.Engine
 	Copies Copies                            // nil: the engine alone
+	Blobs  *blob.Keeper                      // of large files; nil: files are no larger than other resources
 	Judges map[holdfast.CollectionType]Judge // a type without one takes no resources
 	Clock  clock.Clock
 	Random io.Reader // nil: the system's
@@ -90,6 +96,7 @@ type Options struct {
 type Service struct {
 	engine store.Engine
 	copies Copies
+	blobs  *blob.Keeper // may be nil
 	judges map[holdfast.CollectionType]Judge
 	clock  clock.Clock
 	random io.Reader
@@ -114,7 +121,7 @@ type Service struct {
 
 // New wires a service over an open engine. The caller closes the service before the engine.
 func New(o Options) *Service {
-	s := &Service{engine: o.Engine, judges: o.Judges, clock: o.Clock, random: o.Random, log: o.Log, limits: o.Limits.withDefaults(), saveDoubts: o.SaveDoubts}
+	s := &Service{engine: o.Engine, blobs: o.Blobs, judges: o.Judges, clock: o.Clock, random: o.Random, log: o.Log, limits: o.Limits.withDefaults(), saveDoubts: o.SaveDoubts}
 	if s.clock == nil {
 		s.clock = clock.System
 	}

@@ -19,6 +19,9 @@ func (s *Service) cross(ctx context.Context, p holdfast.Principal, t Transfer, t
 		if err != nil {
 			return first, err
 		}
+		if src.Blob != nil { // its octets are the other account's alone
+			return first, fail("Copy", holdfast.Forbidden, t.From.Name, "a large file is not copied from one account to another here; download it and upload it there")
+		}
 		r, err := s.transfer(ctx, p, t, []holdfast.ID{to.ID}, func(g *holdfast.Group, made bool) error {
 			err := s.copyResource(p, g, t, made, to, &src)
 			if err == nil && mine != 0 {

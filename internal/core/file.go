@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"holdfast"
+	"holdfast/internal/blob"
 )
 
 // FileRequest is a PUT of one file, of any size.
@@ -21,72 +23,112 @@ type FileRequest struct {
 	Set         holdfast.Properties // dead properties that the new version gets, as its time of change; others of the file stay
 }
 
-// PutFile stores a file's octets, verbatim. Small ones are the body of their change, as those of a contact are.
+// MaxInline is how many octets of a file are the body of its change, as those of a contact are, where nothing else is said; larger ones are a blob beside the engine.
+const MaxInline = 64 << 10
+
+// PutFile stores a file's octets, verbatim. Those of a large one are durable before its change is committed.
 //
 // What can be refused without the octets is refused before the first of them is read.
 //
 // Errors: those of Put, and what reading the octets says.
 func (s *Service) PutFile(ctx context.Context, p holdfast.Principal, q FileRequest) (holdfast.Receipt, holdfast.Hash, error) {
-	if err := s.expect(ctx, p, &q); err != nil {
-		return holdfast.Receipt{}, holdfast.Hash{}, err
-	}
-	body, err := readWhole(&q, s.limits.Resource)
+	room, err := s.expect(ctx, p, &q)
 	if err != nil {
 		return holdfast.Receipt{}, holdfast.Hash{}, err
 	}
-	return s.put(ctx, p, PutRequest{Place: q.Place, ContentType: q.ContentType, Body: body, If: q.If, Conditions: q.Conditions, set: q.Set})
+	put := PutRequest{Place: q.Place, ContentType: q.ContentType, If: q.If, Conditions: q.Conditions, set: q.Set}
+	if s.blobs == nil {
+		put.Body, err = readWhole(&q, s.limits.Resource)
+	} else {
+		var pin *blob.Pin
+		if put.Body, pin, err = s.takeIn(ctx, &q, room); pin != nil {
+			defer pin.Release() // the commit has returned: a change names it, or none will
+			put.blob = &pin.Blob
+		}
+	}
+	if err != nil {
+		return holdfast.Receipt{}, holdfast.Hash{}, err
+	}
+	return s.put(ctx, p, put)
 }
 
-// expect judges a PUT of a file by what is known before its octets come: the right, the place, the size and the allowance. The commit judges all of it again.
-func (s *Service) expect(ctx context.Context, p holdfast.Principal, q *FileRequest) error {
+// takeIn reads a file: a small one into memory, a large one into the store of blobs. room is how many octets the account has for it.
+func (s *Service) takeIn(ctx context.Context, q *FileRequest, room int64) ([]byte, *blob.Pin, error) {
+	src := q.exact()
+	head, err := upTo(src, q.Size, s.limits.Inline+1)
+	if err != nil || int64(len(head)) <= s.limits.Inline {
+		return head, nil, err
+	}
+	pin, err := s.blobs.Put(ctx, q.Owner, io.MultiReader(bytes.NewReader(head), src), min(s.limits.File, room))
+	if holdfast.IsKind(err, holdfast.TooLarge) {
+		if room < s.limits.File {
+			return nil, nil, overQuota(q.Name)
+		}
+		return nil, nil, tooLarge(q.Name, s.limits.File)
+	}
+	return nil, pin, err
+}
+
+// most is how many octets a file may have.
+func (s *Service) most() int64 {
+	if s.blobs == nil {
+		return s.limits.Resource
+	}
+	return s.limits.File
+}
+
+// expect judges a PUT of a file by what is known before its octets come: the right, the place, the size and the allowance, of which it returns how much is left. The commit judges all of it again.
+func (s *Service) expect(ctx context.Context, p holdfast.Principal, q *FileRequest) (room int64, err error) {
 	c, err := s.target(ctx, p, q.Place)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if c.Type != holdfast.TypeFolder && c.Type != holdfast.TypeHome {
-		return fail("PutFile", holdfast.Forbidden, q.Name, article(c.Type)+" takes no files")
+		return 0, fail("PutFile", holdfast.Forbidden, q.Name, article(c.Type)+" takes no files")
 	}
 	if _, _, err := s.judge(&c, q.Name, q.ContentType, nil); err != nil {
-		return err
+		return 0, err
 	}
 	if err := s.copies.Ready(); err != nil {
-		return err
+		return 0, err
 	}
-	if q.Size > s.limits.Resource {
-		return tooLarge(q.Name, s.limits.Resource)
+	if q.Size > s.most() {
+		return 0, tooLarge(q.Name, s.most())
 	}
 	return s.affords(ctx, q)
 }
 
 // affords refuses a file whose octets the account has no room for, or whose precondition fails in a way that the octets cannot mend: whoever sends what is there already meets it, whatever he demands.
-func (s *Service) affords(ctx context.Context, q *FileRequest) error {
-	if q.Size < 0 {
-		return nil
-	}
+func (s *Service) affords(ctx context.Context, q *FileRequest) (room int64, err error) {
 	snap, err := s.newest(ctx, q.Owner)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer snap.Close()
 	old, err := snap.Resource(q.Collection, q.Name, 0)
 	if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
-		return err
+		return 0, err
 	}
 	there := err == nil
-	if old.State != holdfast.Ghost && (!there || old.Size != q.Size) && !q.If.Check(there, old.ETag, old.Seq) {
-		return preconditionFailed(q.Name)
+	if q.Size >= 0 && old.State != holdfast.Ghost && (!there || old.Size != q.Size) && !q.If.Check(there, old.ETag, old.Seq) {
+		return 0, preconditionFailed(q.Name)
 	}
-	if s.limits.Quota == 0 || q.Size <= old.Size {
-		return nil
+	if s.limits.Quota == 0 {
+		return math.MaxInt64, nil
 	}
 	all, err := snap.Collections(q.Owner)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if used := octetsOfAll(q.Owner, all); used+q.Size-old.Size > s.limits.Quota {
-		return fail("PutFile", holdfast.Quota, q.Name, "the account's allowance is used up; delete something or ask for more")
+	room = max(old.Size, s.limits.Quota-octetsOfAll(q.Owner, all)+old.Size) // what does not grow the account always passes
+	if q.Size > room {
+		return 0, overQuota(q.Name)
 	}
-	return nil
+	return room, nil
+}
+
+func overQuota(ref string) error {
+	return fail("PutFile", holdfast.Quota, ref, "the account's allowance is used up; delete something or ask for more")
 }
 
 // octetsOfAll counts the live octets of an account as a commit counts them: its records too.
@@ -103,17 +145,21 @@ func tooLarge(ref string, limit int64) error {
 
 // readWhole reads a file into memory, at most limit octets.
 func readWhole(q *FileRequest, limit int64) ([]byte, error) {
+	b, err := upTo(q.exact(), q.Size, limit+1)
+	if err == nil && int64(len(b)) > limit {
+		err = tooLarge(q.Name, limit)
+	}
+	return b, err
+}
+
+// upTo reads at most so many octets; size is how many there are, where that is known. Only the end of r is no error: not what a reader says of a line that broke.
+func upTo(r io.Reader, size, most int64) ([]byte, error) {
 	var b bytes.Buffer
-	if q.Size >= 0 {
-		b.Grow(int(min(q.Size, limit)) + bytes.MinRead)
+	if size >= 0 {
+		b.Grow(int(min(size, most)) + bytes.MinRead)
 	}
-	if _, err := b.ReadFrom(io.LimitReader(q.exact(), limit+1)); err != nil {
-		return nil, err
-	}
-	if int64(b.Len()) > limit {
-		return nil, tooLarge(q.Name, limit)
-	}
-	return b.Bytes(), nil
+	_, err := b.ReadFrom(io.LimitReader(r, most))
+	return b.Bytes(), err
 }
 
 // exact is the request's octets, and an error where they are not as many as was said: a body that was cut off is no file.
@@ -140,44 +186,4 @@ func (e *exactly) Read(p []byte) (int, error) {
 		return n, fail("PutFile", holdfast.Invalid, e.name, fmt.Sprintf("the octets broke off, %d are missing; nothing was stored", e.left))
 	}
 	return n, err
-}
-
-// Octets are those of one resource, to be read whole or in part, in any order, also after the function of [Service.Read] has returned: what is shown of a file does not change.
-// Whoever opened them closes them. Errors of their reads: Corrupt (they are not what was stored: none of those is handed out), Unavailable.
-type Octets struct {
-	*io.SectionReader
-	close func() error
-}
-
-// Close lets go.
-func (o *Octets) Close() error { return o.close() }
-
-// Open opens the octets of a resource that the reader gave. They are checked against their hash before they are handed out.
-//
-// Errors: NotFound (it is not there any more), Unavailable (it is known to be lost, or cannot be reached now), Corrupt.
-func (r *Reader) Open(ctx context.Context, x *holdfast.Resource) (*Octets, error) {
-	if err := r.mine(x.Collection); err != nil {
-		return nil, err
-	}
-	if x.State == holdfast.Ghost {
-		return nil, fail("Open", holdfast.Unavailable, x.Name, "these octets were lost. Whoever still has them can put them here again")
-	}
-	full, err := *x, error(nil)
-	if full.Body == nil && full.Blob == nil {
-		if full, err = r.snap.Resource(x.Collection, x.Name, WithBody); err != nil {
-			return nil, err
-		}
-	}
-	if full.ETag != x.ETag || full.State == holdfast.Ghost {
-		return nil, fail("Open", holdfast.NotFound, x.Name, "this version is not the present one")
-	}
-	return openBody(bytes.Clone(full.Body), full.ETag, x.Name) // the octets of a listing are the listing's
-}
-
-// openBody opens octets that lie in the journal.
-func openBody(body []byte, etag holdfast.Hash, name string) (*Octets, error) {
-	if holdfast.HashOf(body) != etag {
-		return nil, fail("Open", holdfast.Corrupt, name, "what is stored is not what was put there; run holdfast scrub")
-	}
-	return &Octets{io.NewSectionReader(bytes.NewReader(body), 0, int64(len(body))), func() error { return nil }}, nil
 }

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -9,7 +10,10 @@ import (
 	"testing/iotest"
 
 	"holdfast"
+	"holdfast/internal/blob"
+	memblob "holdfast/internal/blob/memory"
 	"holdfast/internal/core"
+	"holdfast/internal/store"
 	"holdfast/internal/store/memory"
 )
 
@@ -39,6 +43,16 @@ func newCabinet(t *testing.T, o core.Options) cabinet {
 	}
 	h.files = at.Collection.ID
 	return h
+}
+
+// eachCabinet runs a test where files are the bodies of their changes, and where all but the smallest are blobs.
+func eachCabinet(t *testing.T, o core.Options, fn func(*testing.T, cabinet)) {
+	t.Run("bodies", func(t *testing.T) { fn(t, newCabinet(t, o)) })
+	t.Run("blobs", func(t *testing.T) {
+		o.Blobs = blob.NewKeeper(memblob.New(nil))
+		o.Limits.Inline, o.Limits.File = 3, o.Limits.Resource
+		fn(t, newCabinet(t, o))
+	})
 }
 
 func (h cabinet) at(name string) core.Place {
@@ -107,7 +121,10 @@ func (h cabinet) room(t *testing.T) (n int64) {
 }
 
 func TestAFileIsReadAsItWasPut(t *testing.T) {
-	h := newCabinet(t, core.Options{})
+	eachCabinet(t, core.Options{}, readAsPut)
+}
+
+func readAsPut(t *testing.T, h cabinet) {
 	for _, size := range []int{0, 1, 64 << 10, 64<<10 + 1, 3 << 20} {
 		octets := strings.Repeat("holdfast ", size/9+1)[:size]
 		h.mustFile(t, "a", octets)
@@ -129,7 +146,10 @@ func TestAFileIsReadAsItWasPut(t *testing.T) {
 }
 
 func TestOctetsAreThoseOfTheVersionThatWasShown(t *testing.T) {
-	h := newCabinet(t, core.Options{})
+	eachCabinet(t, core.Options{}, versionShown)
+}
+
+func versionShown(t *testing.T, h cabinet) {
 	h.mustFile(t, "a", "first")
 	o, x, err := h.open(t, "a")
 	if err != nil {
@@ -145,8 +165,11 @@ func TestOctetsAreThoseOfTheVersionThatWasShown(t *testing.T) {
 }
 
 func TestWhatCanBeRefusedWithoutTheOctetsIs(t *testing.T) {
+	eachCabinet(t, core.Options{Limits: core.Limits{Quota: 1000, Resource: 2000}}, refusedUnread)
+}
+
+func refusedUnread(t *testing.T, h cabinet) {
 	unread := iotest.ErrReader(errors.New("the octets were asked for"))
-	h := newCabinet(t, core.Options{Limits: core.Limits{Quota: 1000, Resource: 2000}})
 	_, etag := h.mustFile(t, "a", "here")
 	room := h.room(t)
 	for what, c := range map[string]struct {
@@ -176,7 +199,10 @@ func TestWhatCanBeRefusedWithoutTheOctetsIs(t *testing.T) {
 }
 
 func TestAFileThatBreaksOffIsNotStored(t *testing.T) {
-	h := newCabinet(t, core.Options{})
+	eachCabinet(t, core.Options{}, breaksOff)
+}
+
+func breaksOff(t *testing.T, h cabinet) {
 	h.mustFile(t, "a", "whole")
 	for what, q := range map[string]core.FileRequest{
 		"too few":    {Octets: strings.NewReader("who"), Size: 5},
@@ -195,7 +221,10 @@ func TestAFileThatBreaksOffIsNotStored(t *testing.T) {
 }
 
 func TestAFileKeepsItsPropertiesAndGetsThoseThatAreSet(t *testing.T) {
-	h := newCabinet(t, core.Options{})
+	eachCabinet(t, core.Options{}, keepsProperties)
+}
+
+func keepsProperties(t *testing.T, h cabinet) {
 	h.mustFile(t, "a", "1")
 	if _, err := h.s.SetProperties(t.Context(), h.p, h.at("a"), nil, func(ps holdfast.Properties) (holdfast.Properties, error) {
 		return ps.With("x:", "own", []byte("<own/>")).With("x:", "time", []byte("<time>1</time>")), nil
@@ -214,7 +243,10 @@ func TestAFileKeepsItsPropertiesAndGetsThoseThatAreSet(t *testing.T) {
 }
 
 func TestAFileSentAgainMeetsItself(t *testing.T) {
-	h := newCabinet(t, core.Options{})
+	eachCabinet(t, core.Options{}, meetsItself)
+}
+
+func meetsItself(t *testing.T, h cabinet) {
 	for _, octets := range []string{"first", strings.Repeat("x", 100<<10)} {
 		q := h.request("a"+octets[:1], octets)
 		q.If.Exists = holdfast.Absent
@@ -227,5 +259,183 @@ func TestAFileSentAgainMeetsItself(t *testing.T) {
 		if err != nil || !again.Replay || again.Seq != first.Seq {
 			t.Errorf("%v %v", again, err)
 		}
+	}
+}
+
+// newShelves makes a cabinet whose large files lie in a store that a test can reach into.
+func newShelves(t *testing.T, o core.Options) (cabinet, *memblob.Store, *blob.Keeper) {
+	t.Helper()
+	store := memblob.New(nil)
+	keep := blob.NewKeeper(store)
+	o.Blobs = keep
+	return newCabinet(t, o), store, keep
+}
+
+func TestALargeFileIsABlobAndASmallOneABody(t *testing.T) {
+	h, store, _ := newShelves(t, core.Options{})
+	for size, large := range map[int]bool{0: false, 100: false, core.MaxInline: false, core.MaxInline + 1: true, 1 << 20: true} {
+		for _, said := range []bool{true, false} {
+			q := h.request("a", strings.Repeat("x", size))
+			if !said {
+				q.Size = -1
+			}
+			_, etag, err := h.s.PutFile(t.Context(), h.p, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = store.Stat(t.Context(), h.p.Account, etag)
+			if (err == nil) != large {
+				t.Errorf("%d octets: %v", size, err)
+			}
+			if got := h.read(t, "a"); len(got) != size {
+				t.Errorf("%d octets came back as %d", size, len(got))
+			}
+		}
+	}
+}
+
+func TestAnUploadOfUnknownSizeEndsWhereTheAllowanceDoes(t *testing.T) {
+	h, _, _ := newShelves(t, core.Options{Limits: core.Limits{Quota: 1 << 20}})
+	read := 0
+	endless := io.LimitReader(readerFunc(func(p []byte) (int, error) { read += len(p); return len(p), nil }), 100<<20)
+	_, _, err := h.s.PutFile(t.Context(), h.p, core.FileRequest{Place: h.at("a"), Octets: endless, Size: -1})
+	wantKind(t, err, holdfast.Quota)
+	if read > 2<<20 {
+		t.Errorf("%d octets were read", read)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestAFileWhoseOctetsAreMissingIsNotSaidToBeGone(t *testing.T) {
+	h, store, _ := newShelves(t, core.Options{})
+	octets := strings.Repeat("x", 100_000)
+	_, etag := h.mustFile(t, "a", octets)
+	if err := store.Remove(t.Context(), h.p.Account, etag); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := h.open(t, "a")
+	wantKind(t, err, holdfast.Corrupt)
+	h.mustFile(t, "a", octets) // whoever has it puts it back
+	if got := h.read(t, "a"); got != octets {
+		t.Errorf("%d octets", len(got))
+	}
+}
+
+func TestOctetsThatNoChangeNamesAreFreeAndOthersAreNot(t *testing.T) {
+	h, store, keep := newShelves(t, core.Options{})
+	letGo := func(account holdfast.ID, h holdfast.Hash, names func(holdfast.ID, holdfast.Hash) (bool, error)) bool {
+		t.Helper()
+		gone, err := keep.LetGo(t.Context(), account, h, func() (bool, error) { named, err := names(account, h); return !named, err })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return gone
+	}
+	names := func(account holdfast.ID, x holdfast.Hash) (bool, error) {
+		return h.s.NamesBlob(t.Context(), account, x)
+	}
+	_, first := h.mustFile(t, "a", strings.Repeat("1", 100_000))
+	h.mustFile(t, "a", strings.Repeat("2", 100_000))
+	if _, err := h.s.Delete(t.Context(), h.p, h.at("a"), holdfast.Precondition{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	h.mustFile(t, "b", "small")
+	q := h.request("b", strings.Repeat("3", 100_000))
+	q.If.Exists = holdfast.Absent
+	q.Size = -1 // otherwise it is refused before
+	_, _, err := h.s.PutFile(t.Context(), h.p, q)
+	wantKind(t, err, holdfast.PreconditionFailed)
+	refused := holdfast.HashOf([]byte(strings.Repeat("3", 100_000)))
+	if err := store.Verify(t.Context(), h.p.Account, refused); err != nil {
+		t.Fatal(err)
+	}
+	if letGo(h.p.Account, first, names) {
+		t.Error("an earlier version of what was deleted was let go of")
+	}
+	if !letGo(h.p.Account, refused, names) {
+		t.Error("what was refused is held")
+	}
+	if _, err := names(holdfast.ID{9}, first); !holdfast.IsKind(err, holdfast.NotFound) {
+		t.Errorf("of an account that is not known: %v", err)
+	}
+	if _, err := h.s.BeginErase(t.Context(), holdfast.Actor{}, h.p.Account); err != nil {
+		t.Fatal(err)
+	}
+	if letGo(h.p.Account, first, names) {
+		t.Error("octets of an account that waits for its erasure were let go of")
+	}
+	if err := h.s.Erase(t.Context(), h.p.Account); err != nil {
+		t.Fatal(err)
+	}
+	if !letGo(h.p.Account, first, names) {
+		t.Error("octets of an account that was erased are held")
+	}
+}
+
+func TestAPutHoldsItsOctetsUntilAChangeNamesThem(t *testing.T) {
+	e := memory.New()
+	t.Cleanup(func() { e.Close() })
+	asked := 0
+	var h cabinet
+	var keep *blob.Keeper
+	octets := strings.Repeat("x", 100_000)
+	h, _, keep = newShelves(t, core.Options{Engine: slowEngine{e, func() {
+		gone, err := keep.LetGo(t.Context(), h.p.Account, holdfast.HashOf([]byte(octets)), func() (bool, error) { return true, nil })
+		if asked++; gone || err != nil {
+			t.Errorf("before its commit it was let go of: %v", err)
+		}
+	}}})
+	asked = 0
+	h.mustFile(t, "a", octets)
+	if asked != 1 || h.read(t, "a") != octets {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
+// slowEngine lets something happen before each commit.
+type slowEngine struct {
+	store.Engine
+	before func()
+}
+
+func (e slowEngine) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error) {
+	if g.Entries[0].Kind == holdfast.KindFile {
+		e.before()
+	}
+	return e.Engine.Commit(ctx, g)
+}
+
+// TestAVersionThatIsABlobIsCopiedMovedAndBroughtBack: wherever a change says that its octets are a blob, so does the next one made of it.
+func TestAVersionThatIsABlobIsCopiedMovedAndBroughtBack(t *testing.T) {
+	h, _, _ := newShelves(t, core.Options{})
+	first, second := strings.Repeat("1", 100_000), strings.Repeat("2", 100_000)
+	h.mustFile(t, "a", first)
+	if _, err := h.s.Copy(t.Context(), h.p, core.Transfer{From: h.at("a"), To: h.at("b")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.s.Move(t.Context(), h.p, core.Transfer{From: h.at("b"), To: h.at("c")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.s.SetProperties(t.Context(), h.p, h.at("c"), nil, func(ps holdfast.Properties) (holdfast.Properties, error) {
+		return ps.With("x:", "y", []byte("<y/>")), nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r, _ := h.mustFile(t, "a", second)
+	if h.read(t, "a") != second || h.read(t, "c") != first {
+		t.Error("they are mixed up")
+	}
+	past, err := h.s.PastOf(t.Context(), h.p.Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := past.Undo(t.Context(), core.UndoRequest{Change: r.Seq}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if h.read(t, "a") != first {
+		t.Error("the version before did not come back")
 	}
 }

@@ -161,7 +161,7 @@ func (s *Service) heal(ctx context.Context, q *PutRequest, err error, put func(h
 	if e != nil || r.State != holdfast.Ghost {
 		return err
 	}
-	switch back := holdfast.HashOf(q.Body) == r.ETag; {
+	switch back := q.etag() == r.ETag; {
 	case len(pre.Match) > 0 && !back && !slices.Contains(pre.Match, r.ETag):
 		return fail("Put", holdfast.NotFound, q.Name, "this version is not here any more: what came after it was lost. Send it as a new one")
 	case !back && pre.Exists != holdfast.Absent:

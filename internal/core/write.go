@@ -131,7 +131,16 @@ type PutRequest struct {
 	If          holdfast.Precondition
 	Conditions  Conditions
 
-	set holdfast.Properties // dead properties that the new version gets, beside those that it has
+	set  holdfast.Properties // dead properties that the new version gets, beside those that it has
+	blob *holdfast.Blob      // instead of Body
+}
+
+// etag returns what the new version's will be.
+func (q *PutRequest) etag() holdfast.Hash {
+	if q.blob != nil {
+		return q.blob.Hash
+	}
+	return holdfast.HashOf(q.Body)
 }
 
 // with returns properties and those that the request sets.
@@ -163,7 +172,7 @@ func (s *Service) put(ctx context.Context, p holdfast.Principal, q PutRequest) (
 	}
 	put := func(props holdfast.Properties, seq uint64) error {
 		e := s.entry(p.Actor(), holdfast.OpPut, kind, c.ID, q.Name, q.Body, q.with(props))
-		e.ContentType, e.Index, e.If = q.ContentType, index, q.If
+		e.ContentType, e.Blob, e.Index, e.If = q.ContentType, q.blob, index, q.If
 		if seq != 0 {
 			e.If.Seq = seq
 		}
