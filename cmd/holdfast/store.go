@@ -11,6 +11,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/auth"
+	"holdfast/internal/blob"
 	"holdfast/internal/clock"
 	"holdfast/internal/config"
 	"holdfast/internal/control"
@@ -29,6 +30,7 @@ const takeoverName = "takeover"
 type opened struct {
 	id     identity
 	engine store.Engine
+	blobs  *blob.Keeper // of large files
 	core   *core.Service
 	auth   *auth.Service
 	keeper *keeper
@@ -192,9 +194,12 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 	if err != nil {
 		return err
 	}
-	o.core = core.New(core.Options{Engine: e, Copies: o.relay, Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data),
+	if o.blobs, err = openBlobs(c); err != nil {
+		return err
+	}
+	o.core = core.New(core.Options{Engine: e, Copies: o.relay, Blobs: o.blobs, Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data),
 		Guard: core.GuardLimits(c.Guard), Bursts: readBursts(c.Data, log), SaveBursts: saveBursts(c.Data),
-		Limits: core.Limits{Show: c.Policy.ReadWait, Resource: c.Limits.Resource, Quota: c.Limits.Quota,
+		Limits: core.Limits{Show: c.Policy.ReadWait, Resource: c.Limits.Resource, File: c.Limits.File, Inline: c.Limits.Inline, Quota: c.Limits.Quota,
 			Devices: c.Limits.Devices, Collections: c.Limits.Collections, Shares: c.Limits.Shares, SeenInterval: c.SeenInterval, DirectoryTTL: c.DirectoryTTL, Directory: c.Limits.DirectoryCache}})
 	if o.erase, err = readErasures(c.Data, c.Erase.Wait, o.core, o.keeper.names, clock.System, log); err != nil {
 		return err

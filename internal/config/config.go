@@ -73,6 +73,7 @@ type Log struct {
 // Limits bound what clients can ask for.
 type Limits struct {
 	Resource              int64 // octets
+	File, Inline          int64 // octets of a file, and up to which it is the body of its change
 	Quota                 int64 // octets, 0: none
 	Devices               int
 	Collections           int
@@ -316,6 +317,8 @@ func (c *Config) Keys() []Key {
 		{Name: "keys.nag", Default: "4320h", Value: &c.Keyring.Nag, Help: "how long after the last check of the recovery key it is asked for again"},
 
 		{Name: "limits.resource", Default: "10MiB", Value: &c.Limits.Resource, Help: "octets of one contact, event or note"},
+		{Name: "limits.file", Default: "64GiB", Value: &c.Limits.File, Help: "octets of one file"},
+		{Name: "limits.inline", Default: "64KiB", Value: &c.Limits.Inline, Help: "octets up to which a file lies in the journal itself; larger ones lie in DATA/blobs"},
 		{Name: "limits.quota", Default: "0", Value: &c.Limits.Quota, Help: "live octets of one account; 0: no limit"},
 		{Name: "limits.devices", Default: "200", Value: &c.Limits.Devices, Help: "devices of one account"},
 		{Name: "limits.collections", Default: "1000", Value: &c.Limits.Collections, Help: "collections of one account, those that others share with it included"},
