@@ -1,6 +1,14 @@
 #!/usr/bin/env bash
-# The real clients and tools that the tests start, from Debian's packages.
+# The real clients and tools that the tests start, from Debian's packages and, where Debian has none, built from a pinned version.
 set -euo pipefail
+# An object store to test with. No distribution has it.
+versitygw=v1.7.0
+where=$(go env GOBIN)
+where=${where:-$(go env GOPATH | cut -d: -f1)/bin}
+if ! command -v versitygw >/dev/null 2>&1 && ! go version -m "$where/versitygw" 2>/dev/null | grep -q "versitygw[[:space:]]$versitygw[[:space:]]"; then
+	echo "== building versitygw $versitygw"
+	CGO_ENABLED=0 go install "github.com/versity/versitygw/cmd/versitygw@$versitygw"
+fi
 declare -A package=([vdirsyncer]=vdirsyncer [khard]=khard [khal]=khal [todoman]=todoman [cadaver]=cadaver [litmus]=litmus [strace]=strace [curl]=curl [radicale]=radicale [xandikos]=xandikos [thunderbird]=thunderbird [syncevolution]=syncevolution [calcurse]=calcurse [age]=age [zstd]=zstd [jq]=jq [chromium]=chromium [npm]=npm [mkfs.ext4]=e2fsprogs [promtool]=prometheus [ip]=iproute2 [systemd-analyze]=systemd [nginx]=nginx-light [ffmpeg]=ffmpeg)
 missing=()
 for command in "${!package[@]}"; do
