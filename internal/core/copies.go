@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/blob"
 	"holdfast/internal/clock"
 	"holdfast/internal/store"
 	"holdfast/internal/store/asof"
@@ -24,6 +25,13 @@ type Copies interface {
 	AwaitAcked(ctx context.Context, batch uint64) error
 }
 
+// BlobCopies is a Copies that takes the octets of large files too.
+type BlobCopies interface {
+	Copies
+	// PutBlob returns once each copy that the policy waits for has a blob: before the change that names it is committed, so that a copy never gets a change without its octets. open opens them, as often as they are needed. Errors: Unavailable (nothing is committed).
+	PutBlob(ctx context.Context, account holdfast.ID, b holdfast.Blob, open func() (blob.File, error)) error
+}
+
 // alone is the engine without copies: what it has committed is acknowledged.
 type alone struct{ engine store.Engine }
 
@@ -36,6 +44,10 @@ func (alone) Wait(context.Context, uint64) ([]string, string, error) {
 func (a alone) Acked() uint64 { return a.engine.Position().Batch }
 
 func (alone) AwaitAcked(context.Context, uint64) error { return nil }
+
+func (alone) PutBlob(context.Context, holdfast.ID, holdfast.Blob, func() (blob.File, error)) error {
+	return nil
+}
 
 // defaultShow is how long a read waits for what is not acknowledged yet.
 const defaultShow = 2 * time.Second

@@ -77,7 +77,7 @@ func def[T comparable](p *T, v T) {
 type Options struct {
 	Engine store.Engine
 	Copies Copies                            // nil: the engine alone
-	Blobs  *blob.Keeper                      // of large files; nil: files are no larger than other resources
+	Blobs  *blob.Keeper                      // of large files; nil, or where Copies are no BlobCopies: files are no larger than other resources
 	Judges map[holdfast.CollectionType]Judge // a type without one takes no resources
 	Clock  clock.Clock
 	Random io.Reader // nil: the system's

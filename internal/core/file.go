@@ -37,19 +37,35 @@ func (s *Service) PutFile(ctx context.Context, p holdfast.Principal, q FileReque
 		return holdfast.Receipt{}, holdfast.Hash{}, err
 	}
 	put := PutRequest{Place: q.Place, ContentType: q.ContentType, If: q.If, Conditions: q.Conditions, set: q.Set}
-	if s.blobs == nil {
-		put.Body, err = readWhole(&q, s.limits.Resource)
-	} else {
-		var pin *blob.Pin
-		if put.Body, pin, err = s.takeIn(ctx, &q, room); pin != nil {
-			defer pin.Release() // the commit has returned: a change names it, or none will
-			put.blob = &pin.Blob
+	if !s.takesBlobs() {
+		if put.Body, err = readWhole(&q, s.limits.Resource); err != nil {
+			return holdfast.Receipt{}, holdfast.Hash{}, err
 		}
+		return s.put(ctx, p, put)
 	}
+	body, pin, err := s.takeIn(ctx, &q, room)
 	if err != nil {
 		return holdfast.Receipt{}, holdfast.Hash{}, err
 	}
+	if put.Body = body; pin != nil {
+		defer pin.Release() // the commit has returned: a change names it, or none will
+		put.blob = &pin.Blob
+		if err := s.copyOut(ctx, q.Owner, pin.Blob); err != nil {
+			return holdfast.Receipt{}, holdfast.Hash{}, err
+		}
+	}
 	return s.put(ctx, p, put)
+}
+
+// takesBlobs tells whether octets may lie beside the engine: only where each copy takes them too. Otherwise a change would be acknowledged of which no copy has the octets.
+func (s *Service) takesBlobs() bool {
+	_, ok := s.copies.(BlobCopies)
+	return ok && s.blobs != nil
+}
+
+// copyOut gives a blob to the copies that the policy waits for.
+func (s *Service) copyOut(ctx context.Context, account holdfast.ID, b holdfast.Blob) error {
+	return s.copies.(BlobCopies).PutBlob(ctx, account, b, func() (blob.File, error) { return s.blobs.Open(ctx, account, b.Hash) })
 }
 
 // takeIn reads a file: a small one into memory, a large one into the store of blobs. room is how many octets the account has for it.
@@ -71,10 +87,10 @@ func (s *Service) takeIn(ctx context.Context, q *FileRequest, room int64) ([]byt
 
 // most is how many octets a file may have.
 func (s *Service) most() int64 {
-	if s.blobs == nil {
-		return s.limits.Resource
+	if s.takesBlobs() {
+		return s.limits.File
 	}
-	return s.limits.File
+	return s.limits.Resource
 }
 
 // expect judges a PUT of a file by what is known before its octets come: the right, the place, the size and the allowance, of which it returns how much is left. The commit judges all of it again.

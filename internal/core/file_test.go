@@ -408,6 +408,67 @@ func (e slowEngine) Commit(ctx context.Context, g *holdfast.Group) (holdfast.Rec
 	return e.Engine.Commit(ctx, g)
 }
 
+// blobCopies has octets of large files too, or does not get them.
+type blobCopies struct {
+	core.Copies
+	got  map[holdfast.Hash]string
+	fail error
+}
+
+func (c *blobCopies) PutBlob(_ context.Context, _ holdfast.ID, b holdfast.Blob, open func() (blob.File, error)) error {
+	if c.fail != nil {
+		return c.fail
+	}
+	f, err := open()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	octets, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size()))
+	c.got[b.Hash] = string(octets)
+	return err
+}
+
+// acked is a policy that is met by the engine alone.
+type acked struct{ e *memory.Engine }
+
+func (acked) Ready() error { return nil }
+func (acked) Wait(context.Context, uint64) ([]string, string, error) {
+	return []string{"engine"}, "engine", nil
+}
+func (a acked) Acked() uint64                          { return a.e.Position().Batch }
+func (acked) AwaitAcked(context.Context, uint64) error { return nil }
+
+func TestACopyHasTheOctetsBeforeItsChangeIsCommitted(t *testing.T) {
+	e := memory.New()
+	t.Cleanup(func() { e.Close() })
+	c := &blobCopies{Copies: acked{e}, got: map[holdfast.Hash]string{}}
+	octets := strings.Repeat("x", 100_000)
+	h, _, _ := newShelves(t, core.Options{Copies: c, Engine: slowEngine{e, func() {
+		if c.got[holdfast.HashOf([]byte(octets))] != octets {
+			t.Error("a change is committed whose octets the copy has not got")
+		}
+	}}})
+	h.mustFile(t, "a", octets)
+	c.fail = &holdfast.Error{Op: "relay.PutBlob", Kind: holdfast.Unavailable}
+	_, _, err := h.s.PutFile(t.Context(), h.p, h.request("b", octets+"y"))
+	wantKind(t, err, holdfast.Unavailable)
+	if _, _, err := h.open(t, "b"); !holdfast.IsKind(err, holdfast.NotFound) {
+		t.Errorf("it is there: %v", err)
+	}
+}
+
+func TestWhereCopiesTakeNoBlobsFilesAreBodies(t *testing.T) {
+	e := memory.New()
+	t.Cleanup(func() { e.Close() })
+	h, store, _ := newShelves(t, core.Options{Copies: acked{e}, Engine: e, Limits: core.Limits{Resource: 200_000}})
+	_, etag := h.mustFile(t, "a", strings.Repeat("x", 100_000))
+	_, err := store.Stat(t.Context(), h.p.Account, etag)
+	wantKind(t, err, holdfast.NotFound)
+	_, _, err = h.s.PutFile(t.Context(), h.p, h.request("b", strings.Repeat("x", 200_001)))
+	wantKind(t, err, holdfast.TooLarge)
+}
+
 // TestAVersionThatIsABlobIsCopiedMovedAndBroughtBack: wherever a change says that its octets are a blob, so does the next one made of it.
 func TestAVersionThatIsABlobIsCopiedMovedAndBroughtBack(t *testing.T) {
 	h, _, _ := newShelves(t, core.Options{})
