@@ -215,3 +215,31 @@ func TestNothingIsTakenAfterTheSyncOfADirectoryFailed(t *testing.T) {
 		t.Errorf("it gives %q, %v", got, err)
 	}
 }
+
+// TestWhatAKilledProcessLeftIsMadeDurable kills the process at each call; the next one puts the same octets, of which some have their names already, and then the power goes.
+func TestWhatAKilledProcessLeftIsMadeDurable(t *testing.T) {
+	never := fault.Never()
+	if _, err := story(t, fault.WrapFS(newDisk(t, crashfs.Options{}).FS(), never)); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= never.Calls(); n++ {
+		for seed := range uint64(4) {
+			d := newDisk(t, crashfs.Options{})
+			x, _ := story(t, fault.WrapFS(d.FS(), fault.Cut(n, fault.After)))
+			s, err := disk.Open(d.FS(), "/data/blobs")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, octets := range x.octets {
+				if _, err := blobtest.Put(t.Context(), s, owner, octets); err != nil {
+					t.Fatal(err)
+				}
+				x.there[i], x.gone[i] = true, false
+			}
+			d.PowerCut(rand.New(rand.NewPCG(seed, uint64(n))))
+			if what := broken(t, d.FS(), x); what != "" {
+				t.Errorf("killed after call %d, seed %d: %s", n, seed, what)
+			}
+		}
+	}
+}
