@@ -127,6 +127,9 @@ func (s *Service) affords(ctx context.Context, q *FileRequest) (room int64, err 
 	}
 	there := err == nil
 	if q.Size >= 0 && old.State != holdfast.Ghost && (!there || old.Size != q.Size) && !q.If.Check(there, old.ETag, old.Seq) {
+		if !there && (len(q.If.Match) > 0 || q.If.Exists == holdfast.Present) { // as the commit says it
+			return 0, fail("PutFile", holdfast.NotFound, q.Name, "there is no such file")
+		}
 		return 0, preconditionFailed(q.Name)
 	}
 	if s.limits.Quota == 0 {

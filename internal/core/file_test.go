@@ -179,7 +179,7 @@ func refusedUnread(t *testing.T, h cabinet) {
 		"too large":            {holdfast.TooLarge, core.FileRequest{Place: h.at("b"), Size: 2001}},
 		"over the allowance":   {holdfast.Quota, core.FileRequest{Place: h.at("b"), Size: room + 1}},
 		"it is there already":  {holdfast.PreconditionFailed, core.FileRequest{Place: h.at("a"), Size: 5, If: holdfast.Precondition{Exists: holdfast.Absent}}},
-		"it is not there":      {holdfast.PreconditionFailed, core.FileRequest{Place: h.at("b"), Size: 4, If: holdfast.Precondition{Match: []holdfast.Hash{etag}}}},
+		"it is not there":      {holdfast.NotFound, core.FileRequest{Place: h.at("b"), Size: 4, If: holdfast.Precondition{Match: []holdfast.Hash{etag}}}},
 		"a name that is none":  {holdfast.Invalid, core.FileRequest{Place: h.at("a/b"), Size: 4}},
 		"no such folder":       {holdfast.NotFound, core.FileRequest{Place: core.Place{Owner: h.p.Account, Collection: holdfast.NewID(nil), Name: "a"}, Size: 4}},
 		"an address book":      {holdfast.Forbidden, core.FileRequest{Place: h.place("a.vcf"), Size: 4}},
