@@ -2,9 +2,12 @@ package rehearse
 
 // notes say what a rehearsal does not show.
 func (r *rehearsal) notes() []string {
+	where := "Everything ran on one machine and one disk."
+	if !r.o.NoVault {
+		where += " A vault lives on because it lies in another directory; so it would on another disk, and not if its disk ends too."
+	}
 	list := []string{
-		"Contacts and events only: photos and large files come with a later version.",
-		"Everything ran on one machine and one disk. The vault lived on because it lies in another directory; so it would on another disk, and not if its disk ends too.",
+		"Contacts and events only: photos and large files come with a later version.", where,
 		"The phones are simulated: they do what the sources of DAVx5, Thunderbird, Evolution and vdirsyncer say, an hour in half a second.",
 	}
 	switch {

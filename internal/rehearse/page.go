@@ -92,7 +92,7 @@ func (r *Report) command() string {
 // answers says how often phones got which answer.
 func answers(by map[string]int64) (list []string) {
 	for _, status := range slices.Sorted(maps.Keys(by)) {
-		name := status
+		name := "no answer"
 		if n, err := strconv.Atoi(status); err == nil {
 			name = strings.TrimSpace(status + " " + http.StatusText(n))
 		}

@@ -147,6 +147,9 @@ func (r *Report) plotItems(seconds float64) plot {
 	}
 	s := scale{seconds, top}
 	p := plot{Title: "Items on each phone", Says: fmt.Sprintf("One line for each of %d phones; those that were reset, %d, are dashed and fall to nothing at that moment.", len(r.Phones), r.PhonesReset)}
+	if r.PhonesEmptied > 0 {
+		p.Says += fmt.Sprintf(" Red and thick: those that were emptied, %d.", r.PhonesEmptied)
+	}
 	s.axes(&p, true)
 	for i, phone := range r.Phones {
 		class := "many"

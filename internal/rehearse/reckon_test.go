@@ -127,7 +127,8 @@ func TestAnAlteredBookIsALoss(t *testing.T) {
 
 // TestThePage stands by itself: no script, nothing from elsewhere, and nothing of a name becomes markup.
 func TestThePage(t *testing.T) {
-	r := &Report{What: "sidekick", Vault: true, Accounts: 1, Devices: 2, Acknowledged: 12345, Lost: 1, Before: 9, PhonesReset: 1,
+	r := &Report{What: "sidekick", Vault: true, Accounts: 1, Devices: 2, Acknowledged: 12345, Lost: 1, Before: 9, PhonesReset: 1, PhonesEmptied: 1,
+		Answers: map[string]int64{"200": 3, "none": 4}, Proof: &Proof{Result: "pass"}, Restored: &Restored{Changes: 12361},
 		People:   []Account{{Login: "anna@example.org", Acknowledged: 12345, Lost: 1}},
 		Phones:   []Phone{{Name: "a", Account: "anna@example.org", Kind: "davx5", Reset: true, Failed: "<b>no</b>"}, {Name: "b", Account: "anna@example.org", Kind: "evolution"}},
 		Losses:   []Loss{{Entry: Entry{Account: "anna@example.org", Op: "put", Name: "<script>Bob", Seq: 42}, Newest: true}},
@@ -147,7 +148,8 @@ func TestThePage(t *testing.T) {
 			t.Errorf("the page holds %q", bad)
 		}
 	}
-	for _, want := range []string{"12,345", "&lt;script&gt;Bob", "1 of 12345 acknowledged changes are lost", "<polyline", "--seed 0", "it came", "prefers-color-scheme: dark", "@media print"} {
+	for _, want := range []string{"12,345", "&lt;script&gt;Bob", "1 of 12345 acknowledged changes are lost", "<polyline", "--seed 0", "it came", "prefers-color-scheme: dark", "@media print",
+		"200 OK 3 times; no answer 4 times", "of 1</dd>", "hold everything again", "A restore counts more changes than the book", "those that were emptied, 1."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
 		}
