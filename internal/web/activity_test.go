@@ -93,10 +93,13 @@ func TestABurstStandsFirst(t *testing.T) {
 	a := b.get("/activity")
 	a.want(t, 200, "Pixel 8 deleted or overwrote much at once", "40 changes, from", "Undo all of it: 40 changes", "That was wanted", "Older")
 	b.get("/activity?before=30").wantNot(t, "much at once", "Undo all of it: 40")
+	b.get("/").want(t, 200, "A device deleted or overwrote much at once.", `<a href="/activity">See what it was`, "0 contacts", "Last change")
+	b.get("/").wantNot(t, "0 contacts yet", "Here stand the people you know") // they were there
 	b.button(a, "Undo all of it: 40 changes").want(t, 200, "40 items there again.", "the contact “Contact 39”", "Undo that")
 	a = b.get("/activity")
 	a.want(t, 200, "Undid all that a device had deleted or overwritten at once.", "40 items there again.")
 	a.wantNot(t, "deleted or overwrote much", "Undo all of it")
+	b.get("/").wantNot(t, "deleted or overwrote much")
 	h.clock.Advance(2 * time.Hour)
 	for i := range 30 {
 		h.drop(p, fmt.Sprint(i, ".vcf"))

@@ -22,6 +22,7 @@ type homeData struct {
 	Changed bool // the password, just now
 	Waits   []waitCard
 	KeyNag  string // what should be done about the recovery key
+	Burst   bool   // a device deleted or overwrote much at once, and nobody has looked at it
 }
 
 // shelf is an address book or a calendar on the overview.
@@ -29,18 +30,18 @@ type shelf struct {
 	Name      string
 	Items     int64
 	One, Many string    // what its items are called
-	Last      time.Time // its newest change
+	Last      time.Time // its newest change; zero: it never held anything
 	Shared    string    // with whom, or by whom; empty: with nobody
 }
 
-// NoContacts tells that nothing is in any address book yet, and NoDates that nothing is in any calendar: then it is said how it comes there.
+// NoContacts tells that nothing was in any address book yet, and NoDates that nothing was in any calendar: then it is said how it comes there.
 func (d homeData) NoContacts() bool { return none(d.Books) }
 
 // NoDates: see NoContacts.
 func (d homeData) NoDates() bool { return none(d.Dates) }
 
 func none(all []shelf) bool {
-	return !slices.ContainsFunc(all, func(s shelf) bool { return s.Items > 0 })
+	return !slices.ContainsFunc(all, func(s shelf) bool { return !s.Last.IsZero() })
 }
 
 func (s *Server) home(w http.ResponseWriter, r *http.Request) {
@@ -69,6 +70,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 		s.failAbout(w, r, x, err)
 		return
 	}
+	d.Burst = slices.ContainsFunc(s.Core.Bursts(), func(b core.Burst) bool { return b.Owner == x.Person.ID })
 	d.Waits = s.waits(x.Person.Email, &waiting, s.Now())
 	d.Devices = int64(len(devices))
 	for _, v := range devices {
@@ -93,7 +95,9 @@ func shelves(rd *core.Reader, t holdfast.CollectionType) ([]shelf, error) {
 			return nil, err
 		}
 		err = rd.History().Changes(all[i].Account, all[i].Seq-1, 1, 0, func(c *holdfast.Change) error {
-			b.Last = c.At
+			if b.Items > 0 || c.Kind >= holdfast.KindAddress { // what was deleted was there
+				b.Last = c.At
+			}
 			return nil
 		})
 		if err != nil {
