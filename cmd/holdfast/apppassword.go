@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"holdfast"
@@ -122,8 +123,8 @@ func (a *app) appPasswordRevoke() *cobra.Command {
 sent is kept, and what it has not sent yet it cannot send any more: it is said when it was last here, and what it alone has seen.`,
 		Args: account(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, list []string) error {
-			if _, err := holdfast.ParseID(list[1]); err != nil {
-				return usage(cmd, err)
+			if _, err := holdfast.ParseID(list[1]); err != nil { // a name may be that of two, and this cannot be undone
+				return usage(cmd, fmt.Errorf("%q is no device's id; `holdfast app-password list %s` shows them", list[1], list[0]))
 			}
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
 				if err := a.warnRevoke(ctx, cl, list[0], list[1], yes); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 
+	"holdfast"
 	"holdfast/internal/control"
 
 	"github.com/spf13/cobra"
@@ -79,6 +80,10 @@ func done(v control.Version) string {
 	switch {
 	case v.Op == "delete":
 		text = "deleted"
+	case v.Kind == holdfast.KindReversal.String():
+		text = "done"
+	case v.Kind == holdfast.KindBurst.String():
+		text = "noticed"
 	case v.Replaced == nil || v.Replaced.ETag == nil:
 		text = "added"
 	}

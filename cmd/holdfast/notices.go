@@ -95,8 +95,9 @@ func (a *app) noticeCommand() *cobra.Command {
 		Long: `Tell what is wrong, and try whether you are told.
 
 The running service looks for what is wrong every few seconds: a vault that is late, fails or is full, fewer copies than
-the policy asks for, damage, a disk that fills, a recovery key that nobody has checked, an account in doubt. It tells you
-once, again when it gets worse, and when it is over: by mail, webhook, ntfy or a command, as the settings notify.* say.`,
+the policy asks for, damage, a disk that fills, a recovery key that nobody has checked, an account in doubt, a device that
+deletes much at once. It tells you once, again when it gets worse, and when it is over: by mail, webhook, ntfy or a command,
+as the settings notify.* say.`,
 		Example: `  holdfast notice list
   holdfast notice test`,
 	})
@@ -138,7 +139,11 @@ func (a *app) showNotices(n control.NoticeList) {
 		a.printf("Nothing is wrong.\n")
 	}
 	for _, o := range n.Conditions {
-		a.printf("%-8s  %s (since %s)\n          %s\n", o.Severity, inTable(o.Title), day(o.Since), inTable(o.Text))
+		since := "since " + day(o.Since)
+		if o.Absent != nil {
+			since += ", not found any more since " + day(*o.Absent)
+		}
+		a.printf("%-8s  %s (%s)\n          %s\n", o.Severity, inTable(o.Title), since, inTable(o.Text))
 	}
 	if len(n.Ways) == 0 {
 		a.printf("Nobody is told: set notify.mail, notify.webhook, notify.ntfy or notify.command.\n")

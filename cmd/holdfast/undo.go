@@ -22,17 +22,19 @@ func (a *app) undoCommand() *cobra.Command {
 	var burst string
 	c := &cobra.Command{
 		Use:   "undo EMAIL {CHANGE | --burst ID}",
-		Short: "Take back one change, or an undo or rewind as a whole",
+		Short: "Take back one change, all that a device deleted at once, or an undo or rewind as a whole",
 		Long: `Take back what was done at once: each item is as it was before. What was moved goes back, what was deleted is there again, a
 deleted collection with all that was in it, its name, its colour and the guests whose share was not ended since.
 
-A burst is what one device deleted and overwrote in a short time; what it made or moved is none of it.
+A burst is what one device deleted and overwrote in a short time; what it made or moved is none of it. "holdfast notice list" and
+"holdfast history" name its ID.
 CHANGE is a number that "holdfast history" shows, or the id of an undo or a rewind; one of their changes means all of it. What
 somebody changed since stays as it is and is named, with who it was; the exit status is 1 then.
 
 An undo is a change like any other: phones see it as an edit, nothing of the history is lost, and it can be undone.`,
 		Example: `  holdfast undo alice@example.org 412 --dry-run
-  holdfast undo alice@example.org 412`,
+  holdfast undo alice@example.org 412
+  holdfast undo alice@example.org --burst ID`,
 		Args: account(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			q.Account = list[0]
@@ -204,12 +206,15 @@ func (a *app) showReversed(r *reversed) {
 		}
 		a.printf("left  %s: %s%s\n", cmp.Or(inTable(l.Path), "the account"), inTable(l.Why), who)
 	}
-	verb := "was"
+	changed, verb := "was", "were"
+	if r.Counts.Added == 1 {
+		verb = "was"
+	}
 	if r.DryRun {
-		verb = "would be"
+		changed, verb = "would be", "would be"
 	}
 	if r.Counts.Added+r.Counts.Changed+r.Counts.Removed == 0 {
-		a.printf("Nothing %s changed%s.\n", verb, r.asOf())
+		a.printf("Nothing %s changed%s.\n", changed, r.asOf())
 		return
 	}
 	a.printf("%d %s added, %d changed, %d removed, %d left%s.\n", r.Counts.Added, verb, r.Counts.Changed, r.Counts.Removed, r.Counts.Left, r.asOf())

@@ -328,7 +328,7 @@ func (a *app) warnRetire(ctx context.Context, cl *control.Client, name string) {
 			whole++
 		}
 	}
-	what := ""
+	what := ":"
 	if v := &s.Vaults[at]; v.Objects > 0 {
 		what = fmt.Sprintf(" holds %s, %s;", count(v.Objects, "object"), octets(v.Octets))
 	}

@@ -380,9 +380,9 @@ func (w *watcher) keys() []notice.Condition {
 	if nag == "" {
 		return nil
 	}
-	c := notice.Condition{Key: "key", Severity: notice.Warning, Grade: 1, Title: "The recovery key was not checked for long", Text: "Without it the vaults cannot be read once this server is lost: " + nag}
+	c := notice.Condition{Key: "key", Severity: notice.Warning, Grade: 1, Sure: true, Title: "The recovery key was not checked for long", Text: "Without it the vaults cannot be read once this server is lost: " + nag}
 	if len(w.keeper.ring.Recovery()) == 0 {
-		c.Grade, c.Title = 2, "There is no recovery key"
+		c.Grade, c.Title, c.Text = 2, "There is no recovery key", "Without one nobody can read the vaults once this disk is lost. Make one: holdfast key init --out FILE"
 	}
 	return []notice.Condition{c}
 }

@@ -68,11 +68,11 @@ func (s *server) bursts() (out []burstNotice) {
 	return out
 }
 
-// burst tells of devices that deleted or overwrote much at once. It may be what somebody wanted: it is told once, and kept.
+// burst tells of devices that deleted or overwrote much at once. It may be what somebody wanted: it is told once, and kept. What was counted when it was noticed says little of all of it: how much it is, is on the page.
 func (w *watcher) burst() (found []notice.Condition) {
 	for _, b := range w.bursts() {
-		c := notice.Condition{Key: "burst." + b.ID.String(), Severity: notice.Warning, Since: b.At, Title: fmt.Sprintf("%s deletes much from %s", b.Name, b.Email),
-			Text: fmt.Sprintf("From %s to %s UTC it deleted %s and overwrote %d, and may go on. Nothing is lost: every version is kept. If nobody wanted that, undo all of it in one step, on the page %s, or: holdfast undo %s --burst %s",
+		c := notice.Condition{Key: "burst." + b.ID.String(), Severity: notice.Warning, Since: b.At, Sure: true, Title: fmt.Sprintf("%s deletes much from %s", b.Name, b.Email),
+			Text: fmt.Sprintf("It began at %s UTC. By %s, when that was noticed, it had deleted %s and overwritten %d; it may have gone on. Nothing is lost: every version is kept. If nobody wanted that, undo all of it in one step, on the page %s, or: holdfast undo %s --burst %s",
 				b.Began.UTC().Format("2006-01-02 15:04"), b.At.UTC().Format("15:04"), count(int64(b.Deleted), "item"), b.Overwritten, pageOf(w.c, "/activity"), b.Email, b.ID)}
 		if b.Reset {
 			c.Title = fmt.Sprintf("%s listed everything of %s anew, and deletes", b.Name, b.Email)
