@@ -60,7 +60,7 @@ for about two weeks. A restore never brings it back. Its name is given to nobody
 					return a.showErasures(ctx, cl, all)
 				}
 				if acc, err := cl.Account(ctx, names[0]); err == nil { // it can be undone: nobody is asked
-					a.say("%s has %s in %s, %s, with every version of them, and %s. It shares with others %d times; others with it %d times.\n", acc.Email, holds(acc.Collections), count(int64(len(acc.Collections)), "collection"),
+					a.say("%s has %s in %s, %s, with every version of them, and %s. Shares: %d given to others, %d had from others.\n", acc.Email, holds(acc.Collections), count(int64(len(acc.Collections)), "collection"),
 						octets(acc.Octets), count(int64(len(acc.Devices)), "device"), len(acc.Shares), len(acc.Shared))
 				}
 				x, err := cl.EraseAccount(ctx, names[0])

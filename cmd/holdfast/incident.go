@@ -151,11 +151,14 @@ func (a *app) explainIncident(x control.Incident) {
 		a.printf("%s\n", deviceLine(d))
 	}
 	if !strings.HasPrefix(x.Device, "vault ") {
-		a.printf("Is there a newer copy?         holdfast vault status, holdfast vault verify\n")
-		a.printf("Bring in what a vault has:     holdfast repair --account %s --from VAULT\n", x.Account)
+		a.printf("Is there a newer copy?           holdfast vault status, holdfast vault verify\n")
+		a.printf("Bring in what a vault has:       holdfast repair --account %s --from VAULT\n", x.Account)
+	}
+	for _, d := range heldDevices(x) {
+		a.printf("Bring in what %s exports:  holdfast salvage %s --from FILE... --device %s\n", inTable(d.Name), x.Account, d.ID)
 	}
 	if x.Held {
-		a.printf("Go on with what this store has: holdfast incident release %s\n", x.Account)
+		a.printf("Go on with what this store has:  holdfast incident release %s\n", x.Account)
 	}
 	for _, d := range heldDevices(x) {
 		a.printf("Give up what %s alone has:  holdfast incident dismiss %s --device %s\n", d.Name, x.Account, d.ID)
@@ -197,9 +200,9 @@ func deviceLine(d control.IncidentDevice) string {
 // wouldDrop says what a stock client does once it is let go on, by count.
 func wouldDrop(d control.IncidentDevice) string {
 	if d.Missing == 0 {
-		return "It waits, and would then drop what it has and the store lacks; nobody can tell how much that is."
+		return "It waits. Let go on, it drops what it has and the store lacks; nobody can tell how much that is."
 	}
-	return fmt.Sprintf("It waits, and would then drop what it has and the store lacks: up to %s.", count(int64(d.Missing), "item"))
+	return fmt.Sprintf("It waits. Let go on, it drops what it has and the store lacks: up to %s.", count(int64(d.Missing), "item"))
 }
 
 func (a *app) incidentHold() *cobra.Command {
