@@ -186,6 +186,9 @@ func (x *staged) Keep(ctx context.Context) error {
 	}
 	_, err := s.fs.Stat(name)
 	was := err == nil
+	if !was && !errors.Is(err, fs.ErrNotExist) {
+		return s.fail("Put", name, err) // it may be there, and named
+	}
 	if was {
 		err := s.Verify(ctx, x.account, x.blob.Hash)
 		if ctx.Err() != nil {
