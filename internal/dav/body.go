@@ -17,7 +17,7 @@ func (q *request) xmlBody() (*davxml.Element, error) {
 	if err := q.identity(); err != nil {
 		return nil, err
 	}
-	root, err := davxml.Parse(&counted{q: q, from: q.body()}, q.h.o.Limits)
+	root, err := davxml.Parse(&counted{q: q, from: q.body(), weight: xmlWeight}, q.h.o.Limits)
 	if errors.Is(err, davxml.ErrEmpty) {
 		return nil, nil
 	}
@@ -38,6 +38,7 @@ type body struct {
 	q    *request
 	rc   *http.ResponseController
 	last time.Time
+	rate int64 // octets a second that lengthen the time for all; 0: none do
 }
 
 func (q *request) body() *body {
@@ -58,7 +59,16 @@ func (b *body) Read(p []byte) (int, error) {
 		at = b.last
 	}
 	b.rc.SetReadDeadline(at)
-	return b.q.r.Body.Read(p)
+	n, err := b.q.r.Body.Read(p)
+	b.grow(n)
+	return n, err
+}
+
+// grow gives a stream of any length time for what has come of it.
+func (b *body) grow(n int) {
+	if b.rate > 0 {
+		b.last = b.last.Add(time.Duration(int64(n) * int64(time.Second) / b.rate))
+	}
 }
 
 // trusted is the length of a body up to which memory is taken before its octets came, and without a look at what others hold. Beyond it memory grows with what
@@ -115,11 +125,12 @@ func (q *request) gather(r io.Reader, most int64) ([]byte, error) {
 // xmlWeight is how many octets one of XML counts for: what is made of it is larger than itself.
 const xmlWeight = 4
 
-// counted counts a body of XML while it is read.
+// counted counts a body of XML, or of a file, while it is read.
 type counted struct {
-	q    *request
-	from io.Reader
-	free int64 // what was read uncounted
+	q      *request
+	from   io.Reader
+	weight int64
+	free   int64 // what was read uncounted
 }
 
 // Read implements io.Reader.
@@ -131,7 +142,7 @@ func (c *counted) Read(p []byte) (int, error) {
 		return n, err
 	}
 	c.free = trusted
-	if full := c.q.hold(over * xmlWeight); full != nil {
+	if full := c.q.hold(over * c.weight); full != nil {
 		return 0, full
 	}
 	return n, err

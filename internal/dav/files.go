@@ -2,8 +2,8 @@ package dav
 
 import "holdfast"
 
-// JudgeFile is the core.Judge of folders and of the home of files: any octets under any name. Other homes take collections only. Octets lie in the journal itself in this
-// version, so the limit of a resource's size keeps files small.
+// JudgeFile is the core.Judge of folders and of the home of files: any octets under any name. Other homes take collections only. What they
+// are is the business of who reads them.
 func JudgeFile(c *holdfast.Collection, name, _ string, _ []byte) (holdfast.Kind, holdfast.Index, error) {
 	if c.Type == holdfast.TypeHome && c.Name != holdfast.HomeFiles {
 		return 0, holdfast.Index{}, &holdfast.Error{Op: "dav.JudgeFile", Kind: holdfast.Forbidden, Ref: name, Text: "only collections stand here; put this into one of them"}

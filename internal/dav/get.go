@@ -59,6 +59,9 @@ func (q *request) get() error {
 	if q.where != AtMember {
 		return q.index()
 	}
+	if q.holdsFile() {
+		return q.getFile()
+	}
 	var res holdfast.Resource
 	err := q.read(func(r *core.Reader) (err error) {
 		if err = q.condition4918(r); err == nil {

@@ -3,6 +3,7 @@ package dav
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -87,6 +88,7 @@ type Handler struct {
 func New(o Options) *Handler {
 	h := &Handler{o: o.withDefaults()}
 	h.spools.most, h.bodies.most = h.o.SpoolTotal, h.o.BodyBudget
+	h.o.Extensions = append(slices.Clip(h.o.Extensions), files())
 	tokens := []string{"1", "3", "extended-mkcol", "access-control", "sync-collection"}
 	for _, x := range o.Extensions {
 		tokens = append(tokens, x.Compliance...)

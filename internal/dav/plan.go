@@ -38,6 +38,9 @@ type table struct {
 
 // tableFor returns the table of a kind of place. They are made once, in New, for all kinds that can occur.
 func (h *Handler) tableFor(k kindOfPlace) *table {
+	if k.where == AtMember && k.ct == holdfast.TypeHome {
+		k.ct = holdfast.TypeFolder // the home of files is the one that has members, and they are files
+	}
 	if t := h.tables[k]; t != nil {
 		return t
 	}

@@ -36,7 +36,7 @@ func (q *request) put() error {
 	if err != nil {
 		return err
 	}
-	r, etag, err := q.h.o.Core.Put(q.r.Context(), q.p, put)
+	r, etag, err := q.store(put)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (q *request) put() error {
 	return q.done(madeOr(r.Created))
 }
 
-// putRequest reads what a PUT or POST brings. Everything that needs no body is refused before the body is read.
+// putRequest reads what a PUT or POST says before its body. Everything that needs no body is refused before the body is read.
 func (q *request) putRequest(at core.Place) (put core.PutRequest, err error) {
 	if q.r.Header.Get("Content-Range") != "" {
 		return put, Refuse(http.StatusBadRequest, davxml.Name{}, "a part of a resource cannot be put; send all of it without Content-Range")
@@ -60,11 +60,19 @@ func (q *request) putRequest(at core.Place) (put core.PutRequest, err error) {
 	if err = q.unmodified(&put.If); err != nil {
 		return put, err
 	}
-	if put.Conditions, err = q.conditions(); err != nil {
-		return put, err
-	}
-	put.Body, err = q.octets(q.h.o.Core.Limits().Resource)
+	put.Conditions, err = q.conditions()
 	return put, err
+}
+
+// store reads the body and puts it.
+func (q *request) store(put core.PutRequest) (r holdfast.Receipt, etag holdfast.Hash, err error) {
+	if q.holdsFile() {
+		return q.putFile(put)
+	}
+	if put.Body, err = q.octets(q.h.o.Core.Limits().Resource); err != nil {
+		return r, etag, err
+	}
+	return q.h.o.Core.Put(q.r.Context(), q.p, put)
 }
 
 // mediaTypeSent is the media type that a client sent, if it can stand in an answer again.
@@ -96,7 +104,7 @@ func (q *request) post() error {
 		return err
 	}
 	put.If = holdfast.Precondition{Exists: holdfast.Absent}
-	r, etag, err := q.h.o.Core.Put(q.r.Context(), q.p, put)
+	r, etag, err := q.store(put)
 	if err != nil {
 		return err
 	}

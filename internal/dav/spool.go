@@ -142,6 +142,17 @@ func (q *request) patience(size int64) *patient {
 	return &patient{q: q, rc: http.NewResponseController(q.w), last: o.Clock.Now().Add(all)}
 }
 
+// writer is the answer with each of its writes under the deadline.
+func (p *patient) writer() http.ResponseWriter { return &paced{p.q.w, p} }
+
+type paced struct {
+	http.ResponseWriter
+	p *patient
+}
+
+// Write implements io.Writer.
+func (w *paced) Write(b []byte) (int, error) { return w.p.Write(b) }
+
 // end sends what net/http still holds, while the deadline stands, and lifts it.
 func (p *patient) end() error {
 	err := p.rc.Flush()

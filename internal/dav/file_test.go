@@ -1,0 +1,150 @@
+package dav
+
+import (
+	"bytes"
+	"io"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/core"
+)
+
+// modifiedOf asks for a file's time as listings tell it.
+func (g *rig) modifiedOf(href string) string {
+	g.t.Helper()
+	_, rest, _ := strings.Cut(g.want(207, "PROPFIND", href, find("D:getlastmodified"), "Depth: 0").body, "getlastmodified>")
+	at, _, _ := strings.Cut(rest, "<")
+	return at
+}
+
+// TestTheTimeThatAClientSays: a file has the time that its client said, in listings and answers, until a version comes without one.
+func TestTheTimeThatAClientSays(t *testing.T) {
+	const then = "Fri, 13 Feb 2009 23:31:30 GMT"
+	g := newRig(t)
+	for _, where := range []string{g.files(), g.home(holdfast.HomeFiles, "box")} {
+		if where != g.files() {
+			g.want(201, "MKCOL", where, "")
+		}
+		f := where + "a.jpg"
+		r := g.want(201, "PUT", f, "one", "X-OC-MTime: 1234567890")
+		if r.Header.Get("X-OC-MTime") != "accepted" {
+			t.Error("the time was not accepted")
+		}
+		if at := g.modifiedOf(f); at != then {
+			t.Errorf("it was changed at %s", at)
+		}
+		g.want(207, "PROPFIND", where, "", "Depth: 1").has(t, then)
+		if at := g.want(200, "GET", f, "").Header.Get("Last-Modified"); at != then {
+			t.Errorf("Last-Modified is %s", at)
+		}
+		g.want(201, "COPY", f, "", "Destination: "+where+"b.jpg")
+		if at := g.modifiedOf(where + "b.jpg"); at != then {
+			t.Errorf("the copy was changed at %s", at)
+		}
+		g.want(207, "PROPPATCH", f, `<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><D:lastmodified>1234567890.25</D:lastmodified></D:prop></D:set></D:propertyupdate>`).has(t, "200 OK")
+		g.want(207, "PROPPATCH", f, `<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><D:lastmodified>yesterday</D:lastmodified></D:prop></D:set></D:propertyupdate>`).has(t, "403 Forbidden")
+		g.want(207, "PROPFIND", f, find("D:lastmodified"), "Depth: 0").has(t, "1234567890.25")
+		for _, bad := range []string{"", "soon", "0x10", "1e9", "99999999999999", "999999999999"} {
+			if r := g.want(204, "PUT", f, "two"+bad, "X-OC-MTime: "+bad); r.Header.Get("X-OC-MTime") != "" {
+				t.Errorf("%q was accepted as a time", bad)
+			}
+			if at := g.modifiedOf(f); at != start.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") {
+				t.Errorf("after %q it was changed at %s", bad, at)
+			}
+		}
+	}
+}
+
+// TestAChosenTimeValidatesNothing: octets that were replaced under the time of the old ones are never told to be those.
+func TestAChosenTimeValidatesNothing(t *testing.T) {
+	const then = "Fri, 13 Feb 2009 23:31:30 GMT"
+	g := newRig(t)
+	f := g.files() + "a"
+	old := g.want(201, "PUT", f, "0123456789", "X-OC-MTime: 1234567890").Header.Get("ETag")
+	etag := g.want(204, "PUT", f, "abcdefghij", "X-OC-MTime: 1234567890").Header.Get("ETag")
+	g.want(200, "GET", f, "", "If-Modified-Since: "+then).has(t, "abcdefghij")
+	g.want(200, "GET", f, "", "Range: bytes=5-", "If-Range: "+then).has(t, "abcdefghij")
+	g.want(200, "GET", f, "", "Range: bytes=5-", "If-Range: "+old).has(t, "abcdefghij")
+	if r := g.want(206, "GET", f, "", "Range: bytes=5-", "If-Range: "+etag); r.body != "fghij" {
+		t.Errorf("the part is %q", r.body)
+	}
+	g.want(304, "GET", f, "", "If-None-Match: "+etag)
+	g.want(412, "GET", f, "", "If-Match: "+old)
+}
+
+// TestPartsOfAFile: ranges are those of RFC 9110; HEAD has none and reads nothing.
+func TestPartsOfAFile(t *testing.T) {
+	g := newRig(t)
+	f := g.files() + "a"
+	whole := strings.Repeat("0123456789", 20_000)
+	g.want(201, "PUT", f, whole)
+	for header, want := range map[string]string{"bytes=0-0": "0", "bytes=-3": "789", "bytes=199995-": "56789", "bytes=70001-70003": "123"} {
+		if r := g.want(206, "GET", f, "", "Range: "+header); r.body != want {
+			t.Errorf("%s: %q", header, r.body)
+		}
+	}
+	g.want(416, "GET", f, "", "Range: bytes=200000-")
+	g.want(206, "GET", f, "", "Range: bytes=0-1,5-6").has(t, "bytes 0-1/200000", "bytes 5-6/200000")
+	for _, h := range []string{"bytes=0-1", "bytes=0-1,5-6"} {
+		if r := g.want(200, "HEAD", f, "", "Range: "+h); r.Header.Get("Content-Length") != strconv.Itoa(len(whole)) || r.body != "" {
+			t.Errorf("HEAD with %s: %v %q", h, r.Header, r.body)
+		}
+	}
+}
+
+// cut is a body that breaks off.
+type cut struct{ left int }
+
+func (c *cut) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	n := min(len(p), c.left)
+	c.left -= n
+	return n, nil
+}
+
+// TestAnUploadThatBreaksOff leaves what was there, and nothing where nothing was.
+func TestAnUploadThatBreaksOff(t *testing.T) {
+	g := newRig(t)
+	f := g.files() + "a"
+	broken := func(status int, body io.Reader, length int64, headers ...string) {
+		t.Helper()
+		if r := g.send("PUT", f, body, length, headers...); r.StatusCode != status {
+			t.Errorf("status %d, want %d\n%s", r.StatusCode, status, r.body)
+		}
+	}
+	broken(400, &cut{100_000}, 200_000)
+	g.want(404, "GET", f, "")
+	g.want(201, "PUT", f, "whole")
+	broken(400, &cut{100_000}, 200_000)
+	broken(400, &cut{100_000}, -1)
+	broken(400, bytes.NewReader(make([]byte, 5)), -1, "X-Expected-Entity-Length: 6")
+	broken(400, bytes.NewReader(make([]byte, 7)), -1, "X-Expected-Entity-Length: 6")
+	broken(400, strings.NewReader("part"), 4, "Content-Range: bytes 0-3/10")
+	broken(415, strings.NewReader("part"), 4, "Content-Encoding: gzip")
+	g.want(200, "GET", f, "").has(t, "whole")
+	broken(204, bytes.NewReader(make([]byte, 6)), -1, "X-Expected-Entity-Length: 6")
+}
+
+// TestBodiesOfFilesAreHeldToTheBudget: what the core holds of uploads counts as other bodies do.
+func TestBodiesOfFilesAreHeldToTheBudget(t *testing.T) {
+	g := newRig(t, func(_ *core.Options, o *Options) { o.BodyBudget = 100_000 })
+	g.want(503, "PUT", g.files()+"a", strings.Repeat("x", 300_000))
+	g.want(201, "PUT", g.files()+"a", strings.Repeat("x", 150_000))
+	g.want(201, "PUT", g.files()+"b", strings.Repeat("x", 150_000)) // the first let go of what it held
+}
+
+// TestALongUploadHasTime: the time for a body grows with what has come of it.
+func TestALongUploadHasTime(t *testing.T) {
+	g := newRig(t, func(_ *core.Options, o *Options) { o.BodyTotal, o.WriteRate = time.Minute, 1000 })
+	q := &request{h: g.handler}
+	b := &body{q: q, last: start, rate: 1000}
+	b.grow(2500)
+	if want := start.Add(2500 * time.Millisecond); !b.last.Equal(want) {
+		t.Errorf("it ends at %v, want %v", b.last, want)
+	}
+}
