@@ -16,6 +16,7 @@ import (
 	"holdfast/internal/config"
 	"holdfast/internal/control"
 	"holdfast/internal/core"
+	"holdfast/internal/locks"
 	"holdfast/internal/notice"
 	"holdfast/internal/relay"
 	"holdfast/internal/store"
@@ -26,6 +27,9 @@ import (
 // takeoverName is the directory in the data directory where takeovers of other servers remember how far they came. It may be removed.
 const takeoverName = "takeover"
 
+// locksName is the directory in the data directory with the locks that WebDAV clients hold on files. They are no part of the store: they say something of the next hour.
+const locksName = "locks"
+
 // opened is a store that this process owns.
 type opened struct {
 	id     identity
@@ -35,6 +39,7 @@ type opened struct {
 	auth   *auth.Service
 	keeper *keeper
 	erase  *erasures
+	locks  *locks.Table
 	drills *drills
 	scrub  *engineScrub
 	relay  *relay.Relay
@@ -208,7 +213,10 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 	if o.drills, err = openDrills(o.keeper, o.core); err != nil {
 		return err
 	}
-	o.erase.forget = o.drills.book.Forget
+	if o.locks, err = locks.Open(locks.Options{FS: vfs.OS, Dir: filepath.Join(c.Data, locksName), Log: log}); err != nil {
+		return err
+	}
+	o.erase.forget = func(id holdfast.ID) error { return errors.Join(o.drills.book.Forget(id), o.locks.Forget(id)) }
 	o.scrub = newEngineScrub(o.keeper)
 	o.board, err = newBoard(c, log)
 	return err

@@ -49,7 +49,7 @@ func (q *request) multistatus(depth davxml.Depth, body *davxml.Element, fn func(
 	if a := prefer.Applied(); a != "" {
 		h.Set("Preference-Applied", a)
 	}
-	h.Set("DAV", q.h.davs)
+	h.Set("DAV", q.compliance())
 	return s.send(q, http.StatusMultiStatus)
 }
 

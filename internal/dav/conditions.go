@@ -8,10 +8,10 @@ import (
 	"holdfast"
 	"holdfast/internal/core"
 	"holdfast/internal/davxml"
+	"holdfast/internal/locks"
 )
 
-// syncTokenScheme begins the state tokens that can be true: this server has no locks, so the token of a lock never is (DAV:no-lock neither, RFC 4918
-// section 10.4.8).
+// syncTokenScheme begins the state tokens that can be true, beside those of locks. DAV:no-lock never is (RFC 4918 section 10.4.8).
 const syncTokenScheme = "urn:holdfast:sync:"
 
 // ifHeader reads the If header of RFC 4918 section 10.4.
@@ -99,7 +99,7 @@ func (q *request) conditions() (core.Conditions, error) {
 				return err
 			}
 			for _, c := range l.Conditions {
-				k, err := resolveCondition(r, at, ok, c)
+				k, err := q.resolveCondition(r, at, ok, c)
 				if err != nil {
 					return err
 				}
@@ -134,7 +134,7 @@ func (q *request) tagged(r *core.Reader, tag string) (at place, ok bool, err err
 }
 
 // resolveCondition says what a condition is about; a constant false where it is about nothing that can be. An error is a fault, or a token of a lost history.
-func resolveCondition(r *core.Reader, at place, ok bool, c davxml.IfCondition) (holdfast.Condition, error) {
+func (q *request) resolveCondition(r *core.Reader, at place, ok bool, c davxml.IfCondition) (holdfast.Condition, error) {
 	out := holdfast.Condition{Not: c.Not, Const: true}
 	if strings.HasPrefix(c.Token, syncTokenScheme) {
 		if err := r.CheckToken(c.Token); err != nil && !holdfast.IsKind(err, holdfast.BadToken) {
@@ -142,6 +142,10 @@ func resolveCondition(r *core.Reader, at place, ok bool, c davxml.IfCondition) (
 		}
 	}
 	if !ok {
+		return out, nil
+	}
+	if strings.HasPrefix(c.Token, locks.Scheme) {
+		out.Value = q.h.lockable(&at) && q.h.o.Locks.Of(at.owner).Holds(at.path.Names, c.Token)
 		return out, nil
 	}
 	item := at.loc.Place()
@@ -211,7 +215,7 @@ func (q *request) condition4918(r *core.Reader) error {
 		at, ok, err := q.tagged(r, resource)
 		var k holdfast.Condition
 		if err == nil {
-			k, err = resolveCondition(r, at, ok, c)
+			k, err = q.resolveCondition(r, at, ok, c)
 		}
 		if err != nil {
 			broken = err

@@ -12,6 +12,6 @@
 //     taken away.
 //   - Preconditions of writes are judged by the core inside the commit. Nothing is decided here that another request could make untrue.
 //
-// RFCs: 4918 (without locks), 3253 section 3.8, 3744 (principals, privileges, searches; no ACL method), 4331, 5397, 5689, 5995, 6578, 6764, 8144, and
+// RFCs: 4918 (locks for files alone), 3253 section 3.8, 3744 (principals, privileges, searches; no ACL method), 4331, 5397, 5689, 5995, 6578, 6764, 8144, and
 // 9110 for conditions and ranges.
 package dav

@@ -17,8 +17,8 @@ import (
 var dLastModified = davxml.Name{Space: davxml.NSDAV, Local: "lastmodified"}
 
 // files is what folders and their files have beyond the ground.
-func files() Extension {
-	return Extension{Name: "files", Type: holdfast.TypeFolder, Home: holdfast.HomeFiles, Properties: []Property{
+func files(locking bool) Extension {
+	x := Extension{Name: "files", Type: holdfast.TypeFolder, Home: holdfast.HomeFiles, Properties: []Property{
 		{Name: davxml.DGetLastModified, Where: AtMember, All: true, Needs: core.WithProps, Write: writeFileModified},
 		{Name: dLastModified, Where: AtMember, Needs: core.WithProps, Accept: acceptModified,
 			Has: func(_ *Query, t *Target) bool { return t.Dead().Get(dLastModified.Space, dLastModified.Local) != nil },
@@ -26,6 +26,10 @@ func files() Extension {
 				w.Raw(t.Dead().Get(dLastModified.Space, dLastModified.Local))
 			}},
 	}}
+	if locking {
+		x.Properties = append(x.Properties, lockProperties()...)
+	}
+	return x
 }
 
 func writeFileModified(w *davxml.Writer, _ *Query, t *Target, _ *davxml.Element) {
@@ -91,7 +95,10 @@ func (q *request) putFile(put core.PutRequest) (holdfast.Receipt, holdfast.Hash,
 	f.Set, accepted = q.said()
 	b := q.body()
 	b.rate = q.h.o.WriteRate
-	f.Octets = &upload{from: b, held: &counted{q: q, from: b, weight: 1}, left: q.h.o.Core.Limits().Resource}
+	end := func() {}
+	defer func() { end() }()
+	whole := func() (err error) { end, err = q.writing(); return err }
+	f.Octets = &upload{from: b, held: &counted{q: q, from: b, weight: 1}, left: q.h.o.Core.Limits().Resource, whole: whole}
 	r, etag, err := q.h.o.Core.PutFile(q.r.Context(), q.p, f)
 	if err == nil && accepted {
 		q.w.Header().Set("X-OC-MTime", "accepted")
@@ -112,9 +119,10 @@ func (q *request) announced() int64 {
 
 // upload reads a file's octets. As many as the core may hold in memory are counted in the budget of bodies.
 type upload struct {
-	from io.Reader
-	held io.Reader
-	left int64
+	from  io.Reader
+	held  io.Reader
+	left  int64
+	whole func() error // called once all have come: a lock may have been given meanwhile, and none is from then on until they are stored
 }
 
 // Read implements io.Reader.
@@ -125,7 +133,14 @@ func (u *upload) Read(p []byte) (int, error) {
 	}
 	n, err := from.Read(p)
 	u.left -= int64(n)
-	if err != nil && err != io.EOF {
+	switch {
+	case err == io.EOF && u.whole != nil:
+		whole := u.whole
+		u.whole = nil
+		if err := whole(); err != nil {
+			return 0, err
+		}
+	case err != nil && err != io.EOF:
 		err = cutShort(err)
 	}
 	return n, err

@@ -15,6 +15,14 @@ import (
 
 // allow is the Allow header: what the resource of the request can be asked.
 func (q *request) allow() string {
+	out := q.allowed()
+	if q.h.lockable(&q.place) {
+		out += ", LOCK, UNLOCK"
+	}
+	return out
+}
+
+func (q *request) allowed() string {
 	const always = "OPTIONS, GET, HEAD, PROPFIND, REPORT"
 	switch q.where {
 	case AtRoot, AtPrincipals, AtPrincipal, AtHomes:
@@ -40,11 +48,18 @@ func (q *request) makers() string {
 	return out
 }
 
-// options says what this is (RFC 9110 section 9.3.7, RFC 4918 section 10.1). There is no class 2: locks are not needed where every write names the version
-// that it replaces.
+// compliance is the DAV header. Class 2, locks, is said of files alone: elsewhere they are not needed, as every write names the version that it replaces.
+func (q *request) compliance() string {
+	if q.h.o.Locks != nil && q.path.Area == holdfast.HomeFiles {
+		return q.h.locking
+	}
+	return q.h.davs
+}
+
+// options says what this is (RFC 9110 section 9.3.7, RFC 4918 section 10.1).
 func (q *request) options() error {
 	h := q.w.Header()
-	h.Set("DAV", q.h.davs)
+	h.Set("DAV", q.compliance())
 	h.Set("Allow", q.allow())
 	h.Set("MS-Author-Via", "DAV")
 	h.Set("Cache-Control", "no-cache")
@@ -136,7 +151,7 @@ func (q *request) index() error {
 	h := q.w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "private, no-cache")
-	h.Set("DAV", q.h.davs)
+	h.Set("DAV", q.compliance())
 	guard(h)
 	return s.send(q, http.StatusOK)
 }

@@ -12,6 +12,7 @@ import (
 	"holdfast/internal/clock"
 	"holdfast/internal/core"
 	"holdfast/internal/davxml"
+	"holdfast/internal/locks"
 )
 
 // Options wires a Handler. Core and Authenticate must be given.
@@ -22,6 +23,7 @@ type Options struct {
 	Authenticate func(*http.Request) (holdfast.Principal, error)
 	Extensions   []Extension
 
+	Locks      *locks.Table               // of files; nil: there are none, and no class 2
 	SpoolDir   string                     // where answers over 1 MiB wait; "" is the system's directory for temporary files
 	MaxAnswer  int64                      // octets of one answer that is spooled; a longer one is refused with 507; default 256 MiB
 	SpoolTotal int64                      // octets of all answers that wait to be sent; beyond: 503; default 1 GiB
@@ -76,24 +78,26 @@ func (o Options) withDefaults() Options {
 // Handler serves /dav/, /remote.php/dav/, /remote.php/webdav/, /.well-known/carddav, /.well-known/caldav, and PROPFIND and OPTIONS of "/". It must get
 // paths as they were sent: not through an http.ServeMux, which answers "//" and ".." with redirects of its own.
 type Handler struct {
-	o      Options
-	davs   string // the DAV header
-	tables map[kindOfPlace]*table
-	spools budget
-	bodies budget
-	seen   sightings
+	o       Options
+	davs    string // the DAV header
+	locking string // … where there are locks
+	tables  map[kindOfPlace]*table
+	spools  budget
+	bodies  budget
+	seen    sightings
 }
 
 // New makes a Handler.
 func New(o Options) *Handler {
 	h := &Handler{o: o.withDefaults()}
 	h.spools.most, h.bodies.most = h.o.SpoolTotal, h.o.BodyBudget
-	h.o.Extensions = append(slices.Clip(h.o.Extensions), files())
+	h.o.Extensions = append(slices.Clip(h.o.Extensions), files(h.o.Locks != nil))
 	tokens := []string{"1", "3", "extended-mkcol", "access-control", "sync-collection"}
 	for _, x := range o.Extensions {
 		tokens = append(tokens, x.Compliance...)
 	}
 	h.davs = strings.Join(tokens, ", ")
+	h.locking = strings.Join(slices.Insert(slices.Clone(tokens), 1, "2"), ", ")
 	h.makeTables()
 	return h
 }
@@ -151,8 +155,8 @@ var methods = map[string]func(*request) error{
 	"PROPPATCH":        (*request).proppatch,
 	"REPORT":           (*request).report,
 	"ACL":              (*request).acl,
-	"LOCK":             (*request).notAllowed,
-	"UNLOCK":           (*request).notAllowed,
+	"LOCK":             (*request).lock,
+	"UNLOCK":           (*request).unlock,
 	"MKCALENDAR":       (*request).mkcol,
 	"SEARCH":           (*request).notAllowed,
 	http.MethodPatch:   (*request).notAllowed,

@@ -64,20 +64,19 @@ func TestCadaver(t *testing.T) {
 	}
 }
 
-// TestLitmus runs the suite of the same name, without its tests of locks, which this server does not have.
+// TestLitmus runs the five suites of that program.
 func TestLitmus(t *testing.T) {
 	program := installed(t, "litmus")
-	g := newRig(t)
+	g := newRig(t, locking)
 	s := httptest.NewServer(g.handler)
 	defer s.Close()
-	for _, suite := range []string{"basic", "copymove", "props", "http"} {
+	for _, suite := range []string{"basic", "copymove", "props", "locks", "http"} {
 		t.Run(suite, func(t *testing.T) {
 			c := exec.CommandContext(t.Context(), program, "-k", s.URL+g.files(), "alice@example.org", "secret")
 			c.Env = append(os.Environ(), "TESTS="+suite)
 			c.Dir = t.TempDir()
 			out, err := c.CombinedOutput()
-			// The one warning that may be: there are no locks, and the server does not say that there were.
-			warnings := strings.Count(strings.ReplaceAll(string(out), "WARNING: server does not claim Class 2 compliance", ""), "WARNING")
+			warnings := strings.Count(string(out), "WARNING")
 			if err != nil || !strings.Contains(string(out), "100.0%") || warnings > 0 {
 				t.Fatalf("%v, %d warnings\n%s", err, warnings, out)
 			}

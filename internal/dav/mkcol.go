@@ -82,6 +82,11 @@ func (q *request) mkcol() error {
 	if n.Conditions, err = q.conditions(); err != nil {
 		return err
 	}
+	end, err := q.writing()
+	if err != nil {
+		return err
+	}
+	defer end()
 	_, r, err := q.h.o.Core.MakeCollection(q.r.Context(), q.p, n)
 	if holdfast.IsKind(err, holdfast.Exists) {
 		return q.taken(how)

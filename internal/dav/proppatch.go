@@ -37,6 +37,11 @@ func (q *request) proppatch() error {
 	if refused := q.h.refuse(t, ops, nil); refused != nil {
 		return q.propstats(t, ops, refused)
 	}
+	end, err := q.writing()
+	if err != nil {
+		return err
+	}
+	defer end()
 	r, err := q.h.o.Core.SetProperties(q.r.Context(), q.p, q.loc.Place(), cond, func(ps holdfast.Properties) (holdfast.Properties, error) {
 		return apply(q.h.replaced(t, ps, ops), ops), nil
 	})

@@ -60,8 +60,10 @@ func (q *request) putRequest(at core.Place) (put core.PutRequest, err error) {
 	if err = q.unmodified(&put.If); err != nil {
 		return put, err
 	}
-	put.Conditions, err = q.conditions()
-	return put, err
+	if put.Conditions, err = q.conditions(); err != nil {
+		return put, err
+	}
+	return put, q.unlocked()
 }
 
 // store reads the body and puts it.
@@ -139,10 +141,16 @@ func (q *request) delete() error {
 	if err != nil {
 		return err
 	}
+	end, err := q.writing()
+	if err != nil {
+		return err
+	}
+	defer end()
 	r, err := q.h.o.Core.Delete(q.r.Context(), q.p, q.loc.Place(), pre, cond)
 	if err != nil {
 		return err
 	}
+	q.gone()
 	q.receipt(r)
 	return q.done(http.StatusNoContent)
 }

@@ -16,6 +16,7 @@ import (
 	"holdfast/internal/core"
 	"holdfast/internal/dav/onesnap"
 	"holdfast/internal/davxml"
+	"holdfast/internal/locks"
 	"holdfast/internal/store"
 	"holdfast/internal/store/memory"
 )
@@ -64,6 +65,14 @@ func newRig(t testing.TB, options ...rigOption) *rig {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// locking gives a rig locks, kept in memory.
+func locking(c *core.Options, o *Options) {
+	var err error
+	if o.Locks, err = locks.Open(locks.Options{Clock: c.Clock}); err != nil {
+		panic(err)
+	}
 }
 
 // wrapped puts an engine around the rig's.

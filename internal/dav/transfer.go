@@ -22,9 +22,17 @@ func (q *request) transfer() error {
 	if q.r.Method == "MOVE" {
 		do = q.h.o.Core.Move
 	}
+	end, err := q.writing()
+	if err != nil {
+		return err
+	}
+	defer end()
 	r, err := do(q.r.Context(), q.p, t)
 	if err != nil {
 		return err
+	}
+	if q.r.Method == "MOVE" {
+		q.gone()
 	}
 	q.receipt(r)
 	if r.Created {
