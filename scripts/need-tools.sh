@@ -9,7 +9,7 @@ if ! command -v versitygw >/dev/null 2>&1 && ! go version -m "$where/versitygw" 
 	echo "== building versitygw $versitygw"
 	CGO_ENABLED=0 go install "github.com/versity/versitygw/cmd/versitygw@$versitygw"
 fi
-declare -A package=([vdirsyncer]=vdirsyncer [khard]=khard [khal]=khal [todoman]=todoman [cadaver]=cadaver [litmus]=litmus [strace]=strace [curl]=curl [radicale]=radicale [xandikos]=xandikos [thunderbird]=thunderbird [syncevolution]=syncevolution [calcurse]=calcurse [age]=age [zstd]=zstd [jq]=jq [chromium]=chromium [npm]=npm [mkfs.ext4]=e2fsprogs [promtool]=prometheus [ip]=iproute2 [systemd-analyze]=systemd [nginx]=nginx-light [ffmpeg]=ffmpeg)
+declare -A package=([vdirsyncer]=vdirsyncer [khard]=khard [khal]=khal [todoman]=todoman [cadaver]=cadaver [litmus]=litmus [rclone]=rclone [mount.davfs]=davfs2 [strace]=strace [curl]=curl [radicale]=radicale [xandikos]=xandikos [thunderbird]=thunderbird [syncevolution]=syncevolution [calcurse]=calcurse [age]=age [zstd]=zstd [jq]=jq [chromium]=chromium [npm]=npm [mkfs.ext4]=e2fsprogs [promtool]=prometheus [ip]=iproute2 [systemd-analyze]=systemd [nginx]=nginx-light [ffmpeg]=ffmpeg)
 missing=()
 for command in "${!package[@]}"; do
 	command -v "$command" >/dev/null 2>&1 || missing+=("${package[$command]}")
