@@ -2,13 +2,17 @@ package core
 
 import (
 	"context"
+	"errors"
 
 	"holdfast"
 	"holdfast/internal/store"
 )
 
-// copyPart is how many members a COPY commits at once.
-const copyPart = 500
+// copyPart is how many members a COPY commits at once, copyOctets how many octets of them: it holds them in memory.
+const (
+	copyPart   = 500
+	copyOctets = 8 << 20
+)
 
 // Copy copies a resource, or a collection with its members. A collection's copy is filled where no face looks (directly below the account's root)
 // and appears at the destination in one last commit: whoever looks sees all of it or none, and a copy that was cut short leaves nothing in sight.
@@ -125,8 +129,7 @@ type aside struct {
 	seq uint64
 }
 
-// copyPrefix begins the names of copies that are not at their place yet. What has such a name below the root of an account while no server runs was
-// left behind by one that was killed.
+// copyPrefix begins the names of copies that are not at their place yet. One that was left behind by a server that was killed is deleted later, see sweep.
 const copyPrefix = ".copy-"
 
 // copyAside makes a filled copy of a collection directly below the root. Its first commit judges the request's conditions, before there is anything
@@ -171,6 +174,7 @@ func (s *Service) copyMembers(ctx context.Context, p holdfast.Principal, t Trans
 		return nil
 	}
 	for after := ""; ; {
+		octets := 0
 		g := &holdfast.Group{Account: t.From.Owner, MaxOctets: s.limits.Quota}
 		snap, err := s.newest(ctx, t.From.Owner)
 		if err != nil {
@@ -184,10 +188,13 @@ func (s *Service) copyMembers(ctx context.Context, p holdfast.Principal, t Trans
 			e.ContentType, e.Blob, e.Index = r.ContentType, r.Blob, r.Index()
 			g.Entries = append(g.Entries, e)
 			after = r.Name
+			if octets += len(r.Body); octets >= copyOctets {
+				return errPast
+			}
 			return nil
 		})
 		snap.Close()
-		if err != nil {
+		if err != nil && !errors.Is(err, errPast) {
 			return err
 		}
 		if len(g.Entries) == 0 {

@@ -145,9 +145,11 @@ func (s *Service) Limits() Limits { return s.limits }
 // Now returns the service's time, UTC.
 func (s *Service) Now() time.Time { return s.clock.Now().UTC() }
 
-// Run does the service's regular work until ctx ends: it writes down gathered sightings, and doubts that could not be written down before, and looks whether doubts are over.
+// Run does the service's regular work until ctx ends: it writes down gathered sightings, and doubts that could not be written down before, and looks whether doubts are over,
+// and deletes what copies left behind.
 func (s *Service) Run(ctx context.Context) {
 	s.reconsider(ctx)
+	var swept holdfast.ID
 	for {
 		t := s.clock.NewTimer(s.limits.SeenInterval)
 		select {
@@ -158,6 +160,7 @@ func (s *Service) Run(ctx context.Context) {
 			s.flushSeen(ctx)
 			s.keepDoubts(ctx)
 			s.reconsider(ctx)
+			swept = s.sweep(ctx, swept)
 		}
 	}
 }

@@ -1,11 +1,15 @@
 package core_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast"
+	"holdfast/internal/clock"
 	"holdfast/internal/core"
 )
 
@@ -19,7 +23,12 @@ type folders struct {
 
 func newFolders(t *testing.T, limits core.Limits) *folders {
 	t.Helper()
-	h, e := newCounting(t, core.Options{Limits: limits})
+	return newFoldersWith(t, core.Options{Limits: limits})
+}
+
+func newFoldersWith(t *testing.T, o core.Options) *folders {
+	t.Helper()
+	h, e := newCounting(t, o)
 	f := &folders{shelf: h, e: e}
 	at, err := h.s.Locate(t.Context(), h.p, h.p.Account, []string{"files"})
 	if err != nil {
@@ -78,6 +87,79 @@ func (f *folders) usage(t *testing.T) (octets int64, hidden []string) {
 		}
 	}
 	return octets, hidden
+}
+
+// TestACopyIsHeldInParts: a folder of large files is never in memory as a whole.
+func TestACopyIsHeldInParts(t *testing.T) {
+	f := newFolders(t, core.Limits{})
+	for i := range 12 {
+		if _, _, err := f.s.Put(t.Context(), f.p, core.PutRequest{Place: f.at(f.a, fmt.Sprint("large", i)), Body: fmt.Appendf(nil, "u%d %s", i, strings.Repeat("x", 3<<20))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	members, most := 0, 0
+	f.e.before = func(g *holdfast.Group) error {
+		sum := 0
+		for _, e := range g.Entries {
+			if sum += len(e.Body); e.Name != "" {
+				members++
+			}
+		}
+		most = max(most, sum)
+		return nil
+	}
+	if _, err := f.s.Copy(t.Context(), f.p, core.Transfer{From: f.at(f.a, ""), To: f.at(f.home, "b")}); err != nil {
+		t.Fatal(err)
+	}
+	if members != 14 || most > 12<<20 {
+		t.Errorf("%d members were copied, %d octets at once", members, most)
+	}
+}
+
+// TestWhatAKilledCopyLeftIsDeleted, a day later, and nothing else.
+func TestWhatAKilledCopyLeftIsDeleted(t *testing.T) {
+	clk := clock.NewFake(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	f := newFoldersWith(t, core.Options{Clock: clk, Limits: core.Limits{SeenInterval: time.Minute}})
+	before, _ := f.usage(t)
+	commits := 0
+	f.e.before = func(*holdfast.Group) error {
+		if commits++; commits > 3 { // the power is cut
+			return errors.New("gone")
+		}
+		return nil
+	}
+	if _, err := f.s.Copy(t.Context(), f.p, core.Transfer{From: f.at(f.a, ""), To: f.at(f.home, "b")}); err == nil {
+		t.Fatal("it was copied")
+	}
+	f.e.before = nil
+	used, left := f.usage(t)
+	if used == before || len(left) != 1 {
+		t.Fatalf("%d octets are used, %d before; %v is left", used, before, left)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { f.s.Run(ctx); close(done) }()
+	tick := func(d time.Duration) {
+		clk.BlockUntil(1)
+		clk.Advance(d)
+	}
+	tick(time.Minute)
+	clk.BlockUntil(1)
+	if _, left := f.usage(t); len(left) != 1 {
+		t.Errorf("a copy that may be under way was deleted: %v", left)
+	}
+	tick(25 * time.Hour)
+	for range 1000 {
+		if used, left = f.usage(t); len(left) == 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if used != before || len(left) > 0 {
+		t.Errorf("%d octets are used, %d before; %v is left", used, before, left)
+	}
+	cancel()
+	<-done
 }
 
 // TestACopyThatFailsLeavesNothing: neither in sight, nor in what the account holds.
