@@ -255,7 +255,14 @@ func (r *Reader) Token(c *holdfast.Collection) string {
 		r.failed = err
 		return ""
 	}
-	return owner.tokenAt(c.ID, store.Head{Epoch: c.Epoch, Seq: c.Seq, Chain: c.Chain})
+	at := store.Head{Epoch: c.Epoch, Seq: c.Seq, Chain: c.Chain}
+	if walks(c) {
+		if at, err = r.snap.Head(c.Account); err != nil {
+			r.failed = err
+			return ""
+		}
+	}
+	return owner.tokenAt(c.ID, at)
 }
 
 // tokenAt makes a token of one of the account's collections. Its key is the owner's, whoever asks.
@@ -314,6 +321,13 @@ func (r *Reader) TokenSeq(c *holdfast.Collection, token string) (seq uint64, ok 
 	t, err := r.checkToken(c, token)
 	if err != nil && !holdfast.IsKind(err, holdfast.BadToken) {
 		r.failed = err
+	}
+	if err == nil && walks(c) { // its token is of the whole journal: it is judged here, and the commit sees whether a member came since
+		head, err := r.snap.Head(c.Account)
+		if err != nil {
+			r.failed = err
+		}
+		return c.Seq, err == nil && head.Seq == t.seq
 	}
 	return t.seq, err == nil
 }

@@ -24,8 +24,8 @@ func groundProperties() []Property {
 		{Name: davxml.DGetLastModified, Where: InTree, All: true, Write: writeModified},
 		{Name: davxml.DCreationDate, Where: InTree, All: true, Write: writeCreated},
 		{Name: davxml.DSupportedReportSet, Where: Everywhere, Write: writeReportSet},
-		{Name: davxml.DSyncToken, Where: AtCollection, Has: syncs, Write: writeSyncToken},
-		{Name: davxml.CSGetCTag, Where: AtCollection, Has: syncs, Write: writeCTag},
+		{Name: davxml.DSyncToken, Where: AtHome | AtCollection, Has: syncs, Write: writeSyncToken},
+		{Name: davxml.CSGetCTag, Where: AtCollection, Has: tagged, Write: writeCTag},
 		{Name: davxml.DAddMember, Where: AtCollection, Has: takesMembers, Write: writeAddMember},
 		{Name: davxml.DResourceID, Where: AtHome | AtCollection | AtPrincipal, Write: writeResourceID},
 		{Name: davxml.DQuotaUsedBytes, Where: AtHome | AtCollection, Has: owns, Write: writeQuotaUsed},
@@ -37,7 +37,7 @@ func groundProperties() []Property {
 		{Name: davxml.DGetETag, Where: collections, Has: never},
 		{Name: davxml.DGetContentLength, Where: collections, Has: never},
 		{Name: davxml.DGetContentType, Where: collections, Has: never},
-		{Name: davxml.DSyncToken, Where: Everywhere &^ AtCollection, Has: never},
+		{Name: davxml.DSyncToken, Where: Everywhere &^ (AtHome | AtCollection), Has: never},
 		{Name: davxml.CSGetCTag, Where: Everywhere &^ AtCollection, Has: never},
 	}, principalProperties()...)
 }
@@ -146,11 +146,16 @@ func writeReportSet(w *davxml.Writer, q *Query, t *Target, _ *davxml.Element) {
 	w.End()
 }
 
-// syncs tells whether a collection can be synchronised by RFC 6578. Address books and calendars can. A folder holds folders, which the report would have to
-// tell of too.
+// syncs tells whether a collection can be synchronised by RFC 6578: address books, calendars, folders, and the home of files, which is one.
 func syncs(_ *Query, t *Target) bool {
-	return t.Where == AtCollection && t.Collection.Type != holdfast.TypeFolder
+	return t.Where == AtCollection || t.Where == AtHome && t.Collection.Name == holdfast.HomeFiles
 }
+
+// walked tells whether a collection holds collections, of which its report tells too.
+func walked(t *Target) bool { return t.Where == AtHome || t.Collection.Type == holdfast.TypeFolder }
+
+// tagged tells whether a collection has a tag that changes with it alone. The token of a folder changes with its account.
+func tagged(q *Query, t *Target) bool { return syncs(q, t) && !walked(t) }
 
 func writeSyncToken(w *davxml.Writer, q *Query, t *Target, _ *davxml.Element) {
 	w.Element(davxml.DSyncToken, q.Reader.Token(t.Collection))

@@ -152,8 +152,9 @@ func TestPropfindModes(t *testing.T) {
 	token := g.token(g.book())
 	r.has(t, "<D:sync-token>"+token, "<CS:getctag>"+token, "<D:report><D:sync-collection/></D:report>", "<D:quota-used-bytes>"+fmt.Sprint(len(card("a"))), "<D:quota-available-bytes/>",
 		"<D:privilege><D:write/></D:privilege>", "<D:ace>", "urn:uuid:", ">Contacts</D:displayname>", "<D:getetag/>")
-	r = g.want(207, "PROPFIND", g.home("files"), find("D:supported-report-set", "D:sync-token"), "Depth: 0")
-	r.lacks(t, "sync-collection")
+	g.want(207, "PROPFIND", g.home("files"), find("D:supported-report-set", "D:sync-token"), "Depth: 0").has(t, "sync-collection", "<D:sync-token>")
+	g.want(207, "PROPFIND", g.home("files"), find("CS:getctag"), "Depth: 0").has(t, "404") // it would change with the account
+	g.want(207, "PROPFIND", g.home("addressbooks"), find("D:supported-report-set", "D:sync-token"), "Depth: 0").lacks(t, "sync-collection")
 }
 
 // Phones compare the tags that a home lists with what they hold, and skip what has not changed.
@@ -260,9 +261,13 @@ func TestSyncCollection(t *testing.T) {
 	g.want(403, "REPORT", b, syncBody("http://example.org/other", "")).has(t, "<D:valid-sync-token>")
 	g.want(201, "MKCOL", g.home("addressbooks", "other"), "")
 	g.want(403, "REPORT", g.home("addressbooks", "other"), syncBody(token, "")).has(t, "<D:valid-sync-token>")
-	g.want(403, "REPORT", g.files(), syncBody("", "")).has(t, "<D:supported-report>")
+	g.want(403, "REPORT", g.home("addressbooks"), syncBody("", "")).has(t, "<D:supported-report>")
 	g.want(201, "MKCOL", g.files()+"folder", "")
-	g.want(403, "REPORT", g.files()+"folder", syncBody("", "")).has(t, "<D:supported-report>")
+	for _, folder := range []string{g.files(), g.files() + "folder/"} {
+		g.want(207, "REPORT", folder, syncBody("", "")).has(t, "<D:sync-token>")
+		g.want(403, "REPORT", folder, strings.Replace(syncBody("", ""), ">1<", ">infinite<", 1)).has(t, "<D:sync-traversal-supported>")
+		g.want(403, "REPORT", folder, syncBody(token, "")).has(t, "<D:valid-sync-token>")
+	}
 	g.want(400, "REPORT", b, `<D:sync-collection xmlns:D="DAV:"><D:sync-token/><D:prop/></D:sync-collection>`)
 	g.want(207, "REPORT", b, `<D:sync-collection xmlns:D="DAV:"><D:sync-token/><D:prop/></D:sync-collection>`, "Depth: 1") // as drafts of the RFC did
 	g.want(403, "REPORT", b, `<D:version-tree xmlns:D="DAV:"/>`).has(t, "<D:supported-report>")

@@ -11,7 +11,7 @@ import (
 // groundReports are the reports that need nothing but WebDAV.
 func groundReports() []Report {
 	return []Report{
-		{Name: davxml.DSyncCollection, Where: AtCollection, Serve: serveSync},
+		{Name: davxml.DSyncCollection, Where: AtHome | AtCollection, Serve: serveSync},
 		{Name: davxml.DExpandProperty, Where: Everywhere, Serve: serveExpand},
 		{Name: davxml.DPrincipalMatch, Where: Everywhere &^ AtMember, Serve: servePrincipalMatch},
 		{Name: davxml.DPrincipalPropertySearch, Where: Everywhere &^ AtMember, Serve: servePrincipalSearch},
@@ -90,7 +90,7 @@ var (
 	dNoInvert        = davxml.Name{Space: davxml.NSDAV, Local: "no-invert"}
 )
 
-// serveSync answers RFC 6578. The levels 1 and infinite are the same, as the collections that it is offered for hold no others.
+// serveSync answers RFC 6578. The levels 1 and infinite are the same, but for folders, which hold others: of those it tells with level 1 alone.
 func serveSync(q *Query) error {
 	t := q.Target
 	if !syncs(q, t) {
@@ -104,13 +104,23 @@ func serveSync(q *Query) error {
 		return q.Body.Errorf("DAV:sync-collection holds no DAV:sync-level")
 	}
 	ask := q.Ask(sc.Props)
-	next, more, err := q.Reader.Changes(t.Collection, sc.Token, sc.Limit, ask.Needs(t.Collection.Type), func(r *holdfast.Resource) error {
+	member := func(r *holdfast.Resource) error {
 		if r.State == holdfast.Tombstone {
 			q.Status(t.Href+encodeSegment(r.Name), http.StatusNotFound)
 			return q.alive()
 		}
 		return ask.Respond(q.Member(r))
-	})
+	}
+	var next string
+	var more bool
+	switch {
+	case !walked(t):
+		next, more, err = q.Reader.Changes(t.Collection, sc.Token, sc.Limit, ask.Needs(t.Collection.Type), member)
+	case sc.Level == davxml.LevelInfinite || sc.Level == davxml.LevelUnsaid && q.Depth == davxml.DepthInfinity:
+		return Refuse(http.StatusForbidden, davxml.DSyncTraversalSupported, "a folder is synchronised with what is in it itself: ask with DAV:sync-level 1, and each of its folders by itself")
+	default:
+		next, more, err = q.Reader.FolderChanges(t.Collection, sc.Token, sc.Limit, ask.Needs(t.Collection.Type), member, q.subFolder(ask))
+	}
 	if err != nil {
 		return err
 	}
@@ -119,4 +129,19 @@ func serveSync(q *Query) error {
 	}
 	q.SyncToken(next)
 	return nil
+}
+
+// subFolder answers for a folder that came to the target, or went from it.
+func (q *Query) subFolder(ask *Ask) func(string, *holdfast.Collection) error {
+	return func(name string, now *holdfast.Collection) error {
+		if now == nil {
+			q.Status(q.Target.Href+encodeSegment(name)+"/", http.StatusNotFound)
+			return q.alive()
+		}
+		t, err := q.childOf(q.Target, now)
+		if err != nil {
+			return err
+		}
+		return ask.Respond(t)
+	}
 }

@@ -72,8 +72,12 @@ func TestTreeAgainstTheModel(t *testing.T) {
 		g := newRig(t, locking)
 		rng := rand.New(rand.NewPCG(seed, 47))
 		root := folder()
+		mirrors := []*mirror{{href: g.files()}, {href: g.home(holdfast.HomeFiles, "a")}, {href: g.home(holdfast.HomeFiles, "caf\u00e9")}}
 		for step := range 250 {
 			what := g.treeStep(rng, root)
+			if m := mirrors[rng.IntN(len(mirrors))]; rng.IntN(3) == 0 {
+				g.sync(fmt.Sprintf("seed %d, step %d, after %s", seed, step, what), m, rng.IntN(4), rng.IntN(3) == 0)
+			}
 			if step%25 == 24 {
 				g.sameTree(fmt.Sprintf("seed %d, step %d, after %s", seed, step, what), root)
 			}
@@ -207,6 +211,104 @@ func (g *rig) sameTree(when string, root *node) {
 			}
 		}
 	}
+}
+
+// mirror is what a client has of one folder that it keeps up with by sync-collection: hrefs with their ETags.
+type mirror struct {
+	href, token string
+	have        map[string]string
+}
+
+// sync brings a mirror up to date, in pages of limit (0: one), and compares it with a listing; or, to break off, takes one page and no more.
+func (g *rig) sync(when string, m *mirror, limit int, breakOff bool) {
+	g.t.Helper()
+	is := g.do("PROPFIND", m.href, find("D:getetag"), "Depth: 1")
+	if is.StatusCode != 207 || strings.Count(is.body, "<D:href>"+m.href+"</D:href>") != 1 { // there is none, or it is a file
+		m.token, m.have = "", nil
+		return
+	}
+	more := ""
+	if limit > 0 {
+		more = fmt.Sprintf("<D:limit><D:nresults>%d</D:nresults></D:limit>", limit)
+	}
+	for again := true; again; {
+		if m.token == "" {
+			m.have = map[string]string{}
+		}
+		r := g.do("REPORT", m.href, syncBody(m.token, more))
+		if r.StatusCode == 403 && strings.Contains(r.body, "valid-sync-token") && m.token != "" {
+			m.token = "" // another folder has its name
+			continue
+		}
+		if r.StatusCode != 207 {
+			g.t.Fatalf("%s: sync of %s: %d\n%s", when, m.href, r.StatusCode, r.body)
+		}
+		if again = g.take(m, r.body, limit); again && breakOff {
+			return
+		}
+	}
+	want := map[string]string{}
+	for href, etag := range etagsOf(g.t, is.body) {
+		if href != m.href {
+			want[href] = etag
+		}
+	}
+	if !maps.Equal(m.have, want) {
+		g.t.Fatalf("%s: %s is mirrored as\n%v\nand is\n%v", when, m.href, m.have, want)
+	}
+}
+
+// take takes one page; more tells that another one follows.
+func (g *rig) take(m *mirror, body string, limit int) (more bool) {
+	g.t.Helper()
+	root, err := davxml.ParseBytes([]byte(body), davxml.Limits{Octets: 1 << 24, Elements: 1 << 20, Depth: 20, Props: 1000})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	told := 0
+	for response := range root.All(davxml.DResponse) {
+		href := response.Child(davxml.DHref).TrimText()
+		status := response.Child(davxml.DStatus)
+		switch {
+		case status != nil && strings.Contains(status.TrimText(), "507"):
+			more = true
+			continue
+		case status != nil:
+			delete(m.have, href)
+		}
+		told++
+	}
+	for href, etag := range etagsOf(g.t, body) {
+		delete(m.have, strings.TrimSuffix(href, "/")) // a folder in the place of a file
+		delete(m.have, href+"/")
+		m.have[href] = etag
+	}
+	if limit > 0 && told > max(2, limit) { // the old name of a folder comes with the new one
+		g.t.Errorf("%d were told, and %d asked for", told, limit)
+	}
+	m.token = root.Child(davxml.DSyncToken).TrimText()
+	return more
+}
+
+// etagsOf reads the hrefs of a multistatus that are there, with their ETags.
+func etagsOf(t testing.TB, body string) map[string]string {
+	t.Helper()
+	root, err := davxml.ParseBytes([]byte(body), davxml.Limits{Octets: 1 << 24, Elements: 1 << 20, Depth: 20, Props: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for response := range root.All(davxml.DResponse) {
+		for p := range response.All(davxml.DPropstat) {
+			href := response.Child(davxml.DHref).TrimText()
+			if strings.Contains(p.Child(davxml.DStatus).TrimText(), "200") {
+				out[href] = p.Child(davxml.DProp).Child(davxml.DGetETag).TrimText()
+			} else if out[href] == "" {
+				out[href] = ""
+			}
+		}
+	}
+	return out
 }
 
 // listed walks the tree as a client does, folder by folder.
