@@ -213,9 +213,7 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 	if o.drills, err = openDrills(o.keeper, o.core); err != nil {
 		return err
 	}
-	if o.locks, err = locks.Open(locks.Options{FS: vfs.OS, Dir: filepath.Join(c.Data, locksName), Log: log}); err != nil {
-		return err
-	}
+	o.locks = locks.Open(locks.Options{FS: vfs.OS, Dir: filepath.Join(c.Data, locksName), Log: log})
 	o.erase.forget = func(id holdfast.ID) error { return errors.Join(o.drills.book.Forget(id), o.locks.Forget(id)) }
 	o.scrub = newEngineScrub(o.keeper)
 	o.board, err = newBoard(c, log)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/clock"
 	"holdfast/internal/core"
 	"holdfast/internal/locks"
 	"holdfast/internal/vfs"
@@ -195,24 +196,18 @@ func TestALockAmidAnUpload(t *testing.T) {
 // TestLocksOverARestart: what a client was told holds in the next process too.
 func TestLocksOverARestart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "locks")
-	g := newRig(t, func(c *core.Options, o *Options) { o.Locks = openLocks(t, dir, c) })
+	open := func(c clock.Clock) *locks.Table {
+		return locks.Open(locks.Options{FS: vfs.OS, Dir: dir, Clock: c})
+	}
+	g := newRig(t, func(c *core.Options, o *Options) { o.Locks = open(c.Clock) })
 	f := g.box("box") + "a"
 	token := g.lock(200, f, "exclusive")
 	o := g.handler.o
 	o.Extensions = []Extension{cards()}
-	o.Locks = openLocks(t, dir, &core.Options{Clock: g.clock})
+	o.Locks = open(g.clock)
 	g.handler = New(o)
 	g.want(423, "PUT", f, "x")
 	g.want(204, "PUT", f, "x", "If: ("+token+")")
-}
-
-func openLocks(t *testing.T, dir string, c *core.Options) *locks.Table {
-	t.Helper()
-	tab, err := locks.Open(locks.Options{FS: vfs.OS, Dir: dir, Clock: c.Clock})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tab
 }
 
 // TestWhatIsNoLock: requests that cannot be understood, and places that have no locks.

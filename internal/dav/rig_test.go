@@ -69,10 +69,7 @@ func newRig(t testing.TB, options ...rigOption) *rig {
 
 // locking gives a rig locks, kept in memory.
 func locking(c *core.Options, o *Options) {
-	var err error
-	if o.Locks, err = locks.Open(locks.Options{Clock: c.Clock}); err != nil {
-		panic(err)
-	}
+	o.Locks = locks.Open(locks.Options{Clock: c.Clock})
 }
 
 // wrapped puts an engine around the rig's.

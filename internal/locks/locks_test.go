@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -20,13 +21,8 @@ import (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func open(t *testing.T, fsys vfs.FS, dir string, clk clock.Clock) *Table {
-	t.Helper()
-	tab, err := Open(Options{FS: fsys, Dir: dir, Clock: clk})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tab
+func open(_ *testing.T, fsys vfs.FS, dir string, clk clock.Clock) *Table {
+	return Open(Options{FS: fsys, Dir: dir, Clock: clk})
 }
 
 func path(s string) []string {
@@ -94,11 +90,7 @@ func TestALockIsDurableBeforeItIsAnswered(t *testing.T) {
 		disk.CutAfter(n)
 		var got, gone Lock
 		run := func() error {
-			tab, err := Open(Options{FS: disk.FS(), Dir: "/data/locks", Clock: clk})
-			if err != nil {
-				return err
-			}
-			a := tab.Of(id)
+			a := open(t, disk.FS(), "/data/locks", clk).Of(id)
 			l, err := a.Lock(t.Context(), Lock{Root: path("a")}, nil, nil)
 			if err != nil {
 				return err
@@ -145,6 +137,32 @@ func TestALockThatCannotBeWrittenDownIsNotGiven(t *testing.T) {
 	}
 	if !a.Holds(path("a"), l.Token) {
 		t.Error("the lock of before is gone")
+	}
+}
+
+// TestNothingIsMadeBeforeALock: whoever only looks at a store leaves no trace, and a full disk keeps none closed.
+func TestNothingIsMadeBeforeALock(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "locks")
+	tab := open(t, vfs.OS, dir, clock.NewFake(start))
+	if err := tab.Forget(holdfast.NewID(nil)); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is a directory: %v", err)
+	}
+}
+
+// TestForget: of an erased account nothing is left.
+func TestForget(t *testing.T) {
+	dir := t.TempDir()
+	id := holdfast.NewID(nil)
+	tab := open(t, vfs.OS, dir, clock.NewFake(start))
+	mustLock(t, tab.Of(id), Lock{Root: path("a"), Owner: "somebody"})
+	if err := tab.Forget(id); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 || tab.Of(id).Any() {
+		t.Errorf("%v is left, %v", left, err)
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 // Options wires a Table.
 type Options struct {
 	FS     vfs.FS
-	Dir    string // made if it is not there; "": locks are kept in memory alone
+	Dir    string // made with the first lock; "": locks are kept in memory alone
 	Clock  clock.Clock
 	Random io.Reader    // nil: the system's
 	Log    *slog.Logger // nil: nothing is logged
@@ -36,8 +36,8 @@ type Table struct {
 	accounts map[holdfast.ID]*Account
 }
 
-// Open opens the locks of a directory. What ended while nobody looked is removed.
-func Open(o Options) (*Table, error) {
+// Open opens the locks of a directory, and removes what ended while nobody looked. What goes wrong with that is told in the log: no store stays closed for its locks.
+func Open(o Options) *Table {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -46,25 +46,22 @@ func Open(o Options) (*Table, error) {
 	}
 	t := &Table{o: o, clock: o.Clock, accounts: map[holdfast.ID]*Account{}}
 	if o.Dir == "" {
-		return t, nil
+		return t
 	}
-	if err := o.FS.Mkdir(o.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("make the directory of locks: %w", err)
+	if err := t.sweep(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		o.Log.Warn("locks that ended could not be removed", "dir", o.Dir, "err", err)
 	}
-	if err := o.FS.SyncDir(filepath.Dir(o.Dir)); err != nil {
-		return nil, fmt.Errorf("make the directory of locks: %w", err)
-	}
-	if _, err := vfs.RemoveTemps(o.FS, o.Dir); err != nil {
-		return nil, fmt.Errorf("clear the directory of locks: %w", err)
-	}
-	return t, t.sweep()
+	return t
 }
 
-// sweep removes the files of accounts whose locks have all ended.
+// sweep removes what a crash left half-written, and the files of accounts whose locks have all ended.
 func (t *Table) sweep() error {
 	list, err := t.o.FS.ReadDir(t.o.Dir)
 	if err != nil {
-		return fmt.Errorf("read the directory of locks: %w", err)
+		return err
+	}
+	if _, err := vfs.RemoveTemps(t.o.FS, t.o.Dir); err != nil {
+		return err
 	}
 	for _, e := range list {
 		name, ok := strings.CutSuffix(e.Name(), suffix)
@@ -158,7 +155,7 @@ func (t *Table) write(id holdfast.ID, all []Lock) error {
 	case len(b) > maxOctets:
 		return fail(holdfast.Full, "", "the locks of this account take as much room as they may; give some back, or wait until they end")
 	case len(all) > 0:
-		err = vfs.WriteFileAtomic(t.o.FS, t.name(id), append(b, '\n'), 0o600)
+		err = t.put(id, append(b, '\n'))
 	default:
 		if err = t.o.FS.Remove(t.name(id)); errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -174,4 +171,19 @@ func (t *Table) write(id holdfast.ID, all []Lock) error {
 		return &holdfast.Error{Op: "locks", Kind: holdfast.Full, Text: "there is no room to write the lock down", Err: err}
 	}
 	return &holdfast.Error{Op: "locks", Kind: holdfast.Unavailable, Text: "the lock cannot be written down; it is not given", Err: err}
+}
+
+// put writes an account's file, and makes the directory where it is the first one.
+func (t *Table) put(id holdfast.ID, b []byte) error {
+	err := vfs.WriteFileAtomic(t.o.FS, t.name(id), b, 0o600)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err = t.o.FS.Mkdir(t.o.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err = t.o.FS.SyncDir(filepath.Dir(t.o.Dir)); err != nil {
+		return err
+	}
+	return vfs.WriteFileAtomic(t.o.FS, t.name(id), b, 0o600)
 }
