@@ -85,6 +85,14 @@ func (s *Service) takeIn(ctx context.Context, q *FileRequest, room int64) ([]byt
 	return nil, pin, err
 }
 
+// HeldOfFile is how many octets of one file are in memory at most while it is put.
+func (s *Service) HeldOfFile() int64 {
+	if s.takesBlobs() {
+		return s.limits.Inline
+	}
+	return s.limits.Resource
+}
+
 // most is how many octets a file may have.
 func (s *Service) most() int64 {
 	if s.takesBlobs() {

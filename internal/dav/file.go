@@ -95,10 +95,19 @@ func (q *request) putFile(put core.PutRequest) (holdfast.Receipt, holdfast.Hash,
 	f.Set, accepted = q.said()
 	b := q.body()
 	b.rate = q.h.o.WriteRate
+	sums, err := q.checksums()
+	if err != nil {
+		return holdfast.Receipt{}, holdfast.Hash{}, err
+	}
 	end := func() {}
 	defer func() { end() }()
-	whole := func() (err error) { end, err = q.writing(); return err }
-	f.Octets = &upload{from: b, held: &counted{q: q, from: b, weight: 1}, left: q.h.o.Core.Limits().Resource, whole: whole}
+	whole := func() (err error) {
+		if err = check(sums); err == nil {
+			end, err = q.writing()
+		}
+		return err
+	}
+	f.Octets = &upload{from: b, held: &counted{q: q, from: b, weight: 1}, left: q.h.o.Core.HeldOfFile(), whole: whole, sums: sums}
 	r, etag, err := q.h.o.Core.PutFile(q.r.Context(), q.p, f)
 	if err == nil && accepted {
 		q.w.Header().Set("X-OC-MTime", "accepted")
@@ -122,6 +131,7 @@ type upload struct {
 	from  io.Reader
 	held  io.Reader
 	left  int64
+	sums  []checksum
 	whole func() error // called once all have come: a lock may have been given meanwhile, and none is from then on until they are stored
 }
 
@@ -133,6 +143,9 @@ func (u *upload) Read(p []byte) (int, error) {
 	}
 	n, err := from.Read(p)
 	u.left -= int64(n)
+	for _, s := range u.sums {
+		s.Write(p[:n])
+	}
 	switch {
 	case err == io.EOF && u.whole != nil:
 		whole := u.whole

@@ -2,6 +2,7 @@ package dav
 
 import (
 	"bytes"
+	"encoding/base64"
 	"io"
 	"strconv"
 	"strings"
@@ -147,4 +148,76 @@ func TestALongUploadHasTime(t *testing.T) {
 	if want := start.Add(2500 * time.Millisecond); !b.last.Equal(want) {
 		t.Errorf("it ends at %v, want %v", b.last, want)
 	}
+}
+
+// TestLargeFiles lie beside the engine. They are read in part, copied and moved as small ones, checked as they come, and cost no budget of bodies.
+func TestLargeFiles(t *testing.T) {
+	g := newRig(t, large, locking, func(_ *core.Options, o *Options) { o.BodyBudget = 200_000 })
+	f, to := g.files()+"film", g.files()+"copy"
+	whole := strings.Repeat("0123456789", 1<<18)
+	etag := holdfast.HashOf([]byte(whole))
+	if r := g.want(201, "PUT", f, whole, "Repr-Digest: sha-256=:"+base64.StdEncoding.EncodeToString(etag[:])+":", "X-OC-MTime: 1234567890"); r.Header.Get("ETag") != etagText(etag) {
+		t.Errorf("the ETag is %s", r.Header.Get("ETag"))
+	}
+	g.want(201, "COPY", f, "", "Destination: "+to)
+	g.want(201, "MOVE", to, "", "Destination: "+to+"2")
+	for _, at := range []string{f, to + "2"} {
+		if r := g.want(200, "GET", at, ""); r.body != whole || r.Header.Get("Last-Modified") != "Fri, 13 Feb 2009 23:31:30 GMT" {
+			t.Errorf("%s: %d octets, of %s", at, len(r.body), r.Header.Get("Last-Modified"))
+		}
+		if r := g.want(206, "GET", at, "", "Range: bytes=1500003-1500005"); r.body != "345" {
+			t.Errorf("the part is %q", r.body)
+		}
+		g.want(207, "PROPFIND", at, find("D:getcontentlength"), "Depth: 0").has(t, ">2621440<")
+	}
+	g.want(400, "PUT", f, whole+"x", "OC-Checksum: MD5:5d41402abc4b2a76b9719d911017c592")
+	if r := g.send("PUT", f, &cut{1 << 20}, 2<<20); r.StatusCode != 400 {
+		t.Errorf("one that broke off: %d", r.StatusCode)
+	}
+	token := g.lock(200, f, "exclusive")
+	g.want(423, "PUT", f, whole+"x")
+	g.want(204, "PUT", f, whole+"x", "If: ("+token+")")
+	g.want(204, "DELETE", f, "", "If: ("+token+")")
+	if r := g.want(200, "GET", to+"2", ""); r.body != whole {
+		t.Error("the copy went with the original")
+	}
+}
+
+// TestOctetsThatWereDamagedOnTheirWay are not stored: the client said what they should be.
+func TestOctetsThatWereDamagedOnTheirWay(t *testing.T) {
+	g := newRig(t)
+	f := g.files() + "a"
+	const md5, sha1 = "5d41402abc4b2a76b9719d911017c592", "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d" // of "hello"
+	const sha256 = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="
+	for _, h := range []string{"OC-Checksum: MD5:" + md5, "OC-Checksum: SHA1:" + sha1, "OC-Checksum: sha1:" + strings.ToUpper(sha1) + " ADLER32:062c0215", "Content-Digest: sha-256=:" + sha256 + ":", "Repr-Digest: unixsum=:AAA=:, sha-256=:" + sha256 + ":"} {
+		g.want(400, "PUT", f, "hellO", h).has(t, "checksum")
+		g.want(404, "GET", f, "")
+		g.want(201, "PUT", f, "hello", h)
+		g.want(204, "DELETE", f, "")
+	}
+	for _, h := range []string{"OC-Checksum: MD5:xyz", "OC-Checksum: SHA1:" + md5, "Content-Digest: sha-256=:AAAA:", "Content-Digest: sha-256=" + sha256[1:]} {
+		g.want(400, "PUT", f, "hello", h)
+	}
+	g.want(201, "PUT", f, "hello", "OC-Checksum: CRC32:00")
+}
+
+// TestTheAllowanceOfFiles is told, and is not exceeded, however little was said of a file's size.
+func TestTheAllowanceOfFiles(t *testing.T) {
+	g := newRig(t, func(c *core.Options, _ *Options) { c.Limits.Quota = 100_000 })
+	g.want(201, "MKCOL", g.files()+"box", "")
+	g.want(201, "PUT", g.files()+"box/a", strings.Repeat("x", 60_000))
+	r := g.want(207, "PROPFIND", g.files()+"box/", find("D:quota-available-bytes", "D:quota-used-bytes"), "Depth: 0")
+	_, rest, _ := strings.Cut(r.body, "quota-available-bytes>")
+	text, _, _ := strings.Cut(rest, "<")
+	left, err := strconv.Atoi(text)
+	if err != nil || left > 40_000 || left < 30_000 {
+		t.Fatalf("%q is left", text)
+	}
+	g.want(507, "PUT", g.files()+"b", strings.Repeat("x", left+1000)).has(t, "quota-not-exceeded")
+	if r := g.send("PUT", g.files()+"b", strings.NewReader(strings.Repeat("x", left+1000)), -1); r.StatusCode != 507 {
+		t.Errorf("in chunks: %d", r.StatusCode)
+	}
+	g.want(507, "COPY", g.files()+"box", "", "Destination: "+g.files()+"copy")
+	g.want(404, "PROPFIND", g.files()+"copy/", "", "Depth: 0")
+	g.want(201, "PUT", g.files()+"b", strings.Repeat("x", left-1000))
 }

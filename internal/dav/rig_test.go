@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/blob"
+	memoryblobs "holdfast/internal/blob/memory"
 	"holdfast/internal/clock"
 	"holdfast/internal/core"
 	"holdfast/internal/dav/onesnap"
@@ -71,6 +73,9 @@ func newRig(t testing.TB, options ...rigOption) *rig {
 func locking(c *core.Options, o *Options) {
 	o.Locks = locks.Open(locks.Options{Clock: c.Clock})
 }
+
+// large lets a rig's large files lie beside the engine.
+func large(c *core.Options, _ *Options) { c.Blobs = blob.NewKeeper(memoryblobs.New(c.Clock)) }
 
 // wrapped puts an engine around the rig's.
 func wrapped(fn func(store.Engine) store.Engine) rigOption {
