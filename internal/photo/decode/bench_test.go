@@ -2,6 +2,9 @@ package decode
 
 import (
 	"image"
+	"image/draw"
+	"image/png"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -95,5 +98,23 @@ func BenchmarkThumbsAlone(b *testing.B) {
 		if _, err := thumbs(file, request{Kind: photo.JPEG, Orientation: 6}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkKinds is the work of a child for a screenshot of 12 megapixels in other kinds of pictures.
+func BenchmarkKinds(b *testing.B) {
+	m := scene(4032, 3024)
+	nrgba := image.NewNRGBA(m.Bounds())
+	draw.Draw(nrgba, nrgba.Rect, m, image.Point{}, draw.Src)
+	nrgba.Pix[3] = 0 // one transparent pixel
+	for name, m := range map[string]image.Image{"PNG": m, "PNG with alpha": nrgba} {
+		file := encoded(b, func(w io.Writer) error { return (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(w, m) })
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := thumbs(file, request{Kind: photo.PNG, Orientation: 1}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -71,7 +71,7 @@ func (p *Pool) run(ctx context.Context, cmd *exec.Cmd) error {
 	case closed(p.done):
 		return ErrClosed
 	case within.Err() != nil:
-		return undecodable("decoding took longer than %v", p.c.Timeout)
+		return p.late(cmd)
 	}
 	return nil
 }

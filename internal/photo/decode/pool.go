@@ -22,7 +22,7 @@ type Config struct {
 	// Film begins ffmpeg, by way of BecomeFilm; nil where there is none.
 	Film    func() *exec.Cmd
 	Workers int           // children at the same time; 0 means 1
-	Timeout time.Duration // for one photo; 0 means a minute
+	Timeout time.Duration // for one photo; 0 means three minutes
 	Clock   clock.Clock
 }
 
@@ -40,7 +40,7 @@ type Pool struct {
 func NewPool(c Config) *Pool {
 	c.Workers = max(1, c.Workers)
 	if c.Timeout <= 0 {
-		c.Timeout = time.Minute
+		c.Timeout = 3 * time.Minute
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	p := &Pool{c: c, idle: make(chan *child, c.Workers), life: ctx, stop: stop, done: ctx.Done()}
@@ -48,6 +48,17 @@ func NewPool(c Config) *Pool {
 		p.idle <- nil
 	}
 	return p
+}
+
+// ErrStarved says that a photo was not decoded in time because its child had no processor: the machine was busy. It is no verdict.
+var ErrStarved = errors.New("photo: the machine was too busy to decode it in time; it can be tried again")
+
+// late is the verdict on a photo whose child was killed for its time. Half of the time on a processor is enough to blame the photo.
+func (p *Pool) late(cmd *exec.Cmd) error {
+	if s := cmd.ProcessState; s != nil && s.UserTime()+s.SystemTime() < p.c.Timeout/2 {
+		return ErrStarved
+	}
+	return undecodable("decoding took longer than %v", p.c.Timeout)
 }
 
 // ErrClosed is the answer of a pool that was closed.
@@ -191,10 +202,10 @@ func (p *Pool) one(ctx context.Context, c *child, q request, r io.Reader) (*Thum
 		return nil, ErrClosed
 	}
 	c.broken = true
-	if within.Err() != nil {
-		return nil, undecodable("decoding took longer than %v", p.c.Timeout)
-	}
 	c.end()
+	if within.Err() != nil {
+		return nil, p.late(c.cmd)
+	}
 	return nil, undecodable("the decoder ended: %s", c.lastWords(err))
 }
 
