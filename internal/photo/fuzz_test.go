@@ -36,6 +36,9 @@ func judge(t *testing.T, i Info, c *metered) {
 	if p := i.Preview; p != nil && (p.Offset < 0 || p.Length <= 0 || p.Offset+p.Length > c.Size()) {
 		t.Errorf("preview %+v of %d octets", *p, c.Size())
 	}
+	if i.TurnAt < 0 || i.TurnAt >= c.Size() && i.TurnAt > 0 {
+		t.Errorf("the turn is at %d of %d octets", i.TurnAt, c.Size())
+	}
 	if len(i.Problems) > mostProblems {
 		t.Errorf("%d problems", len(i.Problems))
 	}

@@ -177,6 +177,7 @@ func (h *heif) readAbout(r *reader) {
 // fromHEIF takes what the items say. The boxes say how to turn; EXIF's orientation is for readers that do not know them (ISO/IEC 23008-12, annex A).
 func (f *facts) fromHEIF(h *heif) {
 	f.Orientation, f.turned = 1, true
+	turns := 0
 	for _, i := range h.about[h.primary] {
 		if i < 1 || i > len(h.props) {
 			continue
@@ -190,9 +191,15 @@ func (f *facts) fromHEIF(h *heif) {
 			for range p.a {
 				f.Orientation = turnLeft[f.Orientation]
 			}
+			turns++
+			f.TurnAt = p.box.at
 		case "imir":
+			turns += 2
 			f.Orientation = mirror[p.a][f.Orientation]
 		}
+	}
+	if turns != 1 || f.Kind != HEIC {
+		f.TurnAt = 0
 	}
 	if f.stored.w == 0 {
 		f.problem("the picture's main item has no size")

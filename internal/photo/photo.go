@@ -107,6 +107,7 @@ type Info struct {
 	// Orientation is EXIF's, 1 to 8: how stored pixels are to be turned. HEIC and AVIF have boxes for it, which decoders obey by themselves; it is told
 	// here as well.
 	Orientation int
+	TurnAt      int64 // of HEIC: the octet of the box that turns it, if no other box does; 0 if there is none
 
 	Taken  Taken
 	Place  *Place

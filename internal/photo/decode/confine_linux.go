@@ -3,15 +3,16 @@ package decode
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// What a child may use. Decoding 48 megapixels of HEIC takes about a gigabyte.
+// What a child may use. Decoding 48 megapixels of HEIC takes a gigabyte.
 const (
-	mostMemory  = 1536 << 20 // that it can write to
+	mostMemory  = 2048 << 20 // that it can write to
 	mostAddress = 6 << 30    // that it can name: Go and WebAssembly reserve much more than they use
 	mostSeconds = 900        // of processor time in its whole life; the pool begins a new one long before
 )
@@ -28,6 +29,8 @@ func Confine() error {
 
 // confine leaves so many files to be open at a time, and what is below these paths to be opened.
 func confine(files uint64, readable ...string) error {
+	// Where memory runs out it is to be this process that ends, not the service. Without /proc the limits below have to do.
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
 	if err := everyThread(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("decode-worker: give up new rights: %w", err)
 	}

@@ -46,6 +46,7 @@ type request struct {
 	Kind        photo.Kind
 	Orientation int
 	Octets      int64
+	TurnAt      int64  // photo.Info's: this turn is to be taken out, and Orientation done instead; 0 if there is none
 	Profile     []byte // of its colours: those of the thumbnails are the same
 }
 

@@ -137,8 +137,10 @@ func plan(size int64, info photo.Info) (q request, from int64, err error) {
 		}
 		q.Kind, q.Octets, from = photo.JPEG, info.Preview.Length, info.Preview.Offset
 		return q, from, nil
-	case info.Kind == photo.HEIC: // its decoder obeys the boxes that turn it
-		q.Orientation = 1
+	case info.Kind == photo.HEIC:
+		if q.TurnAt = info.TurnAt; q.TurnAt == 0 { // its decoder obeys the boxes that turn it
+			q.Orientation = 1
+		}
 		if min(info.Width, info.Height) < narrow {
 			return q, 0, undecodable("its decoder gives wrong pixels of a HEIC below %d pixels", narrow)
 		}

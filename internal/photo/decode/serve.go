@@ -71,6 +71,9 @@ func thumbs(b []byte, q request) (t *Thumbs, err error) {
 			t, err = nil, undecodable("the decoder failed: %v", p)
 		}
 	}()
+	if q.TurnAt > 0 && q.TurnAt < int64(len(b)) {
+		b[q.TurnAt] &^= 3 // the decoder would turn all pixels, which takes twice the memory; we turn the few that are left
+	}
 	m, err := picture(b, q)
 	if err != nil {
 		return nil, err
