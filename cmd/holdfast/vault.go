@@ -328,9 +328,10 @@ func (a *app) warnRetire(ctx context.Context, cl *control.Client, name string) {
 			whole++
 		}
 	}
-	what := ":"
-	if v := &s.Vaults[at]; v.Objects > 0 {
-		what = fmt.Sprintf(" holds %s, %s;", count(v.Objects, "object"), octets(v.Octets))
+	v := &s.Vaults[at]
+	what := stateOf(v) + ", " + lagOf(v)
+	if v.Objects > 0 {
+		what += fmt.Sprintf(", %s, %s", count(v.Objects, "object"), octets(v.Octets))
 	}
-	a.say("%s%s other vaults that are whole: %d. It can be added again as long as nothing removes what lies there.\n", name, what, whole)
+	a.say("%s: %s; other vaults that are whole: %d. It can be added again as long as nothing removes what lies there.\n", name, what, whole)
 }
