@@ -100,6 +100,11 @@ func TestReportsFailWhereOctetsAreLost(t *testing.T) {
 // TestWhatHasNoOctetsIsNoEmptyCard: an item came without octets, though nothing replaced it. Nobody is shown an empty card, and no phone takes it for deleted: the answer is 503, its ETag stays, and a PUT of the card makes it whole.
 func TestWhatHasNoOctetsIsNoEmptyCard(t *testing.T) {
 	s := newServer(t, davxml.Limits{})
+	d, _, err := s.Core.AddDevice(t.Context(), s.Principal().Actor(), s.Ada.ID, "Phone", holdfast.HashOf([]byte("x")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Device = d.ID // it had the card before it was lost
 	card := vcf("3.0", "UID:a", "FN:A", "N:;A;;;")
 	tag := s.put(s.book+"a.vcf", card)
 	if err := s.Engine.Hollow(t.Context()); err != nil {
