@@ -124,7 +124,7 @@ func TestRclone(t *testing.T) {
 	}
 }
 
-// TestCadaverLocks edits with locks, as cadaver's user does.
+// TestCadaverLocks edits with locks, as cadaver's user does, and holds one while the server is killed.
 func TestCadaverLocks(t *testing.T) {
 	need(t, "cadaver")
 	h := newHouse(t)
@@ -139,12 +139,22 @@ func TestCadaverLocks(t *testing.T) {
 	if b, err := os.ReadFile(filepath.Join(dir, "back.txt")); err != nil || string(b) != "two\n" {
 		t.Errorf("what came back is %q, %v", b, err)
 	}
-	// Whoever has no token is kept out, over a restart.
-	h.cadaver(d, dir, "/dav/files/"+h.id+"/box/", "lock one.txt\n") // it ends without giving it back
+
+	// What a program was told that it has locked is so after the power was cut.
+	one := "/dav/files/" + h.id + "/box/one.txt"
+	code, answer := h.dav(d, "LOCK", one, `<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockinfo>`, "Timeout: Second-600")
+	_, rest, ok := strings.Cut(answer, "<D:locktoken><D:href>")
+	token, _, _ := strings.Cut(rest, "<")
+	if code != http.StatusOK || !ok {
+		t.Fatalf("LOCK: %d %s", code, answer)
+	}
 	h.killNow()
 	h.restart()
-	if code, answer := h.dav(d, http.MethodPut, "/dav/files/"+h.id+"/box/one.txt", "x"); code != http.StatusLocked && !strings.Contains(out, "Unlock") {
+	if code, answer := h.dav(d, http.MethodPut, one, "x"); code != http.StatusLocked {
 		t.Errorf("a file that is locked was written: %d %s", code, answer)
+	}
+	if code, answer := h.dav(d, http.MethodPut, one, "x", "If: (<"+token+">)"); code != http.StatusNoContent {
+		t.Errorf("who holds the lock is kept out: %d %s", code, answer)
 	}
 }
 
