@@ -171,6 +171,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.work.Go(func() { s.begin(behind) })
 	s.work.Go(func() { s.watcher.run(behind) })
 	s.work.Go(func() { s.store.board.Run(behind) })
+	s.work.Go(func() { s.store.refused.Run(behind) })
 	return nil
 }
 

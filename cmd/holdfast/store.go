@@ -18,6 +18,7 @@ import (
 	"holdfast/internal/core"
 	"holdfast/internal/locks"
 	"holdfast/internal/notice"
+	kept "holdfast/internal/refused"
 	"holdfast/internal/relay"
 	"holdfast/internal/store"
 	"holdfast/internal/store/sqlite"
@@ -32,20 +33,21 @@ const locksName = "locks"
 
 // opened is a store that this process owns.
 type opened struct {
-	id     identity
-	engine store.Engine
-	blobs  *blob.Keeper // of large files
-	core   *core.Service
-	auth   *auth.Service
-	keeper *keeper
-	erase  *erasures
-	locks  *locks.Table
-	drills *drills
-	scrub  *engineScrub
-	relay  *relay.Relay
-	board  *notice.Board // of what is wrong
-	stop   func()        // has the relay end, and waits for it; nil: it does not run
-	lease  *vfs.Lease
+	id      identity
+	engine  store.Engine
+	blobs   *blob.Keeper // of large files
+	core    *core.Service
+	auth    *auth.Service
+	keeper  *keeper
+	erase   *erasures
+	locks   *locks.Table
+	refused *kept.Store
+	drills  *drills
+	scrub   *engineScrub
+	relay   *relay.Relay
+	board   *notice.Board // of what is wrong
+	stop    func()        // has the relay end, and waits for it; nil: it does not run
+	lease   *vfs.Lease
 }
 
 // purpose says what a store is opened for.
@@ -214,7 +216,12 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 		return err
 	}
 	o.locks = locks.Open(locks.Options{FS: vfs.OS, Dir: filepath.Join(c.Data, locksName), Log: log})
-	o.erase.forget = func(id holdfast.ID) error { return errors.Join(o.drills.book.Forget(id), o.locks.Forget(id)) }
+	if o.refused, err = openRefused(c, log); err != nil {
+		return err
+	}
+	o.erase.forget = func(id holdfast.ID) error {
+		return errors.Join(o.drills.book.Forget(id), o.locks.Forget(id), o.refused.Forget(id))
+	}
 	o.scrub = newEngineScrub(o.keeper)
 	o.board, err = newBoard(c, log)
 	return err

@@ -26,6 +26,7 @@ type Config struct {
 	SignIn   SignIn
 	Doctor   Doctor
 	Erase    Erase
+	Refused  Refused
 	Incident Incident
 	Guard    Guard
 	Drill    Drill
@@ -119,6 +120,12 @@ type SignIn struct {
 type Erase struct {
 	Wait  time.Duration // it can be undone so long
 	Every time.Duration // between two looks
+}
+
+// Refused is how long it is kept what devices sent and were refused, and how much of it.
+type Refused struct {
+	Keep   time.Duration
+	Octets int64 // of all accounts
 }
 
 // Incident is how it is told that accounts or devices wait because more was seen than the store has.
@@ -303,6 +310,9 @@ func (c *Config) Keys() []Key {
 
 		{Name: "erase.wait", Default: "720h", Value: &c.Erase.Wait, Help: "how long an account waits to be erased, and that can be undone"},
 		{Name: "erase.every", Default: "1h", Value: &c.Erase.Every, Help: "between two looks at what is to be erased"},
+
+		{Name: "refused.keep", Default: "720h", Value: &c.Refused.Keep, Help: "how long it is kept what devices sent and were refused"},
+		{Name: "refused.octets", Default: "256MiB", Value: &c.Refused.Octets, Help: "octets of it in all, the oldest of who has the most go first; 16 MiB and 500 of one account"},
 
 		{Name: "incident.remind", Default: "24h", Value: &c.Incident.Remind, Help: "how often it is told again that accounts or devices wait because more was seen than the store has"},
 		{Name: "incident.deadline", Default: "168h", Value: &c.Incident.Deadline, Help: "by when somebody is to decide about those; after it they wait on, and each reminder says so"},

@@ -59,6 +59,7 @@ func (b *body) Read(p []byte) (int, error) {
 		at = b.last
 	}
 	b.rc.SetReadDeadline(at)
+	b.q.opened = true
 	n, err := b.q.r.Body.Read(p)
 	b.grow(n)
 	return n, err
@@ -164,6 +165,7 @@ func (q *request) octets(limit int64) ([]byte, error) {
 		if _, err := io.ReadFull(b, buf); err != nil {
 			return nil, cutShort(err)
 		}
+		q.sent = buf
 		return buf, nil
 	}
 	most := limit + 1 // one more tells that it is too long
@@ -179,6 +181,7 @@ func (q *request) octets(limit int64) ([]byte, error) {
 	case int64(len(buf)) < q.r.ContentLength:
 		return nil, cutShort(io.ErrUnexpectedEOF)
 	}
+	q.sent = buf
 	return buf, nil
 }
 

@@ -220,6 +220,7 @@ func (q *request) fail(err error) {
 		a.text = sentence(a.status)
 	}
 	q.log(a, err)
+	q.keepRefused(a)
 	h := q.w.Header()
 	id := ""
 	if q.h.o.RequestID != nil {

@@ -101,13 +101,15 @@ func (q *request) putFile(put core.PutRequest) (holdfast.Receipt, holdfast.Hash,
 	}
 	end := func() {}
 	defer func() { end() }()
+	var sent prefix
 	whole := func() (err error) {
 		if err = check(sums); err == nil {
+			q.sent = sent.octets()
 			end, err = q.writing()
 		}
 		return err
 	}
-	f.Octets = &upload{from: b, held: &counted{q: q, from: b, weight: 1}, left: q.h.o.Core.HeldOfFile(), whole: whole, sums: sums}
+	f.Octets = &upload{from: b, held: &counted{q: q, from: b, weight: 1}, left: q.h.o.Core.HeldOfFile(), whole: whole, sums: sums, sent: &sent}
 	r, etag, err := q.h.o.Core.PutFile(q.r.Context(), q.p, f)
 	if err == nil && accepted {
 		q.w.Header().Set("X-OC-MTime", "accepted")
@@ -132,6 +134,7 @@ type upload struct {
 	held  io.Reader
 	left  int64
 	sums  []checksum
+	sent  *prefix
 	whole func() error // called once all have come: a lock may have been given meanwhile, and none is from then on until they are stored
 }
 
@@ -143,6 +146,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	}
 	n, err := from.Read(p)
 	u.left -= int64(n)
+	u.sent.add(p[:n])
 	for _, s := range u.sums {
 		s.Write(p[:n])
 	}

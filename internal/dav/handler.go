@@ -22,6 +22,7 @@ type Options struct {
 	// looks like a wrong password.
 	Authenticate func(*http.Request) (holdfast.Principal, error)
 	Extensions   []Extension
+	Refused      Refused // nil: nothing is kept of what is refused
 
 	Locks      *locks.Table               // of files; nil: there are none, and no class 2
 	SpoolDir   string                     // where answers over 1 MiB wait; "" is the system's directory for temporary files
@@ -68,6 +69,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Refused == nil {
+		o.Refused = nobody{}
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System

@@ -40,6 +40,7 @@ func (q *request) put() error {
 	if err != nil {
 		return err
 	}
+	q.h.o.Refused.Acknowledged(q.p, etag)
 	q.receipt(r)
 	q.w.Header().Set("ETag", etagText(etag))
 	return q.done(madeOr(r.Created))
@@ -110,6 +111,7 @@ func (q *request) post() error {
 	if err != nil {
 		return err
 	}
+	q.h.o.Refused.Acknowledged(q.p, etag)
 	q.receipt(r)
 	h := q.w.Header()
 	h.Set("Location", q.path.Child(at.Name, false).Href())

@@ -22,6 +22,8 @@ type request struct {
 	posted bool       // the path is the collection in which a member is made
 	maker  *Extension // of the collection that a MKCOL makes
 	held   int64      // octets of the body that count in Handler.bodies
+	opened bool       // somebody began to read the body
+	sent   []byte     // the body, where it was read whole
 }
 
 // place is a path that was looked up.
