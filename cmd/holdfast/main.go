@@ -71,7 +71,7 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "holdfast",
 		Short: "Contacts and calendars on a server of your own that can prove that it gives them back",
-		Long: `Holdfast keeps the contacts, calendars, tasks and notes of people and their phones, and small files.
+		Long: `Holdfast keeps the contacts, calendars, tasks and notes of people and their phones, and files of up to 10 MiB.
 
 Without any configuration, "holdfast serve" keeps its data in ./holdfast-data, listens on this
 machine alone, and prints a link with which you create the first account.

@@ -74,7 +74,7 @@ func (h *house) rclone(d device, args ...string) (string, error) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	env := []string{"RCLONE_CONFIG_H_TYPE=webdav", "RCLONE_CONFIG_H_URL=" + h.url() + "/remote.php/dav/files/" + h.id, "RCLONE_CONFIG_H_VENDOR=nextcloud", "RCLONE_CONFIG_H_USER=" + alice,
+	env := []string{"RCLONE_CONFIG_H_TYPE=webdav", "RCLONE_CONFIG_H_URL=" + h.url() + "/remote.php/dav/files/" + alice, "RCLONE_CONFIG_H_VENDOR=nextcloud", "RCLONE_CONFIG_H_USER=" + alice,
 		"RCLONE_CONFIG_H_PASS=" + strings.TrimSpace(string(secret)), "RCLONE_CONFIG=" + filepath.Join(h.t.TempDir(), "none")}
 	// Of two names that differ in their normal form alone rclone itself would send one.
 	return tool{dir: h.t.TempDir(), env: env}.run(h.t.Context(), "rclone", append(args, "--retries=1", "--low-level-retries=1", "--no-unicode-normalization")...)
