@@ -107,6 +107,9 @@ func (q *request) putFile(put core.PutRequest) (holdfast.Receipt, holdfast.Hash,
 			q.sent = sent.octets()
 			end, err = q.writing()
 		}
+		if err == nil {
+			err = q.stillHolds()
+		}
 		return err
 	}
 	f.Octets = &upload{from: b, held: &counted{q: q, from: b, weight: 1}, left: q.h.o.Core.HeldOfFile(), whole: whole, sums: sums, sent: &sent}

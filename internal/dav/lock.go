@@ -294,6 +294,15 @@ func (q *request) unlocked() error {
 	return nil
 }
 
+// stillHolds judges the tokens of locks in the If header again, once the body has come: a lock may have ended meanwhile, and somebody else have written under it. What else is in the header
+// the commit judges.
+func (q *request) stillHolds() error {
+	if tokens, err := q.tokens(); err != nil || len(tokens) == 0 {
+		return err
+	}
+	return q.read(q.condition4918)
+}
+
 // touched is all that the request changes, by whose it is.
 func (q *request) touched() map[holdfast.ID][]locks.Touch {
 	out := map[holdfast.ID][]locks.Touch{}

@@ -193,6 +193,26 @@ func TestALockAmidAnUpload(t *testing.T) {
 	g.want(204, "PUT", f, "two", "If: ("+token+")")
 }
 
+// TestALockThatEndsAmidAnUpload protects nothing any more: who wrote meanwhile is not overwritten.
+func TestALockThatEndsAmidAnUpload(t *testing.T) {
+	g := newRig(t, locking)
+	f := g.box("box") + "a"
+	token := g.lock(200, f, "exclusive", "Timeout: Second-60")
+	r, w := io.Pipe()
+	status := make(chan int)
+	go func() { status <- g.send("PUT", f, r, -1, "If: ("+token+")").StatusCode }()
+	if _, err := w.Write([]byte("half")); err != nil {
+		t.Fatal(err)
+	}
+	g.clock.Advance(time.Minute)
+	g.want(204, "PUT", f, "another's")
+	w.Close()
+	if s := <-status; s != 412 {
+		t.Errorf("status %d", s)
+	}
+	g.want(200, "GET", f, "").has(t, "another's")
+}
+
 // TestLocksOverARestart: what a client was told holds in the next process too.
 func TestLocksOverARestart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "locks")
