@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/draw"
@@ -394,6 +396,7 @@ func TestBombs(t *testing.T) {
 	copy(big[at+5:], []byte{0xff, 0xff, 0xff, 0xff})
 	pngBomb := encoded(t, func(w io.Writer) error { return png.Encode(w, image.NewGray(image.Rect(0, 0, 1, 1))) })
 	copy(pngBomb[16:], []byte{0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30})
+	binary.BigEndian.PutUint32(pngBomb[29:], crc32.ChecksumIEEE(pngBomb[12:29]))
 	for what, b := range map[string][]byte{"JPEG": big, "PNG": pngBomb} {
 		for _, info := range []photo.Info{{}, {Kind: map[string]photo.Kind{"JPEG": photo.JPEG, "PNG": photo.PNG}[what], Width: 10, Height: 10, Orientation: 1}} {
 			var err error
@@ -403,7 +406,7 @@ func TestBombs(t *testing.T) {
 				_, err = p.Thumbs(context.Background(), bytes.NewReader(b), int64(len(b)), info)
 			}
 			var u *Undecodable
-			if !errors.As(err, &u) {
+			if !errors.As(err, &u) || !strings.Contains(err.Error(), "more than are decoded") {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
