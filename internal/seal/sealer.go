@@ -70,30 +70,43 @@ func (l *listening) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string, err
 func (s *Sealer) Append(dst, packed []byte) ([]byte, error) {
 	var nonce [payloadNonce]byte
 	_, _ = rand.Read(nonce[:]) // never fails
-	key, err := hkdf.Key(sha256.New, s.fileKey, nonce[:], "payload", chacha20poly1305.KeySize)
-	var aead cipher.AEAD
-	if err == nil {
-		aead, err = chacha20poly1305.New(key)
-	}
+	aead, err := s.payload(nonce[:])
 	if err != nil {
-		return dst, fail("Append", holdfast.Internal, "the octets could not be encrypted", err)
+		return dst, err
 	}
 	dst = append(append(dst, s.header...), nonce[:]...)
-	var at [chacha20poly1305.NonceSize]byte // a counter of eleven octets, and whether this is the last
 	for n := uint64(0); ; n++ {
 		chunk := packed[:min(len(packed), chunkSize)]
 		packed = packed[len(chunk):]
-		for i := range 8 {
-			at[10-i] = byte(n >> (8 * i))
-		}
-		if len(packed) == 0 {
-			at[11] = 1
-		}
+		at := chunkNonce(n, len(packed) == 0)
 		dst = aead.Seal(dst, at[:], chunk, nil)
 		if len(packed) == 0 {
 			return dst, nil
 		}
 	}
+}
+
+// payload returns what encrypts one piece.
+func (s *Sealer) payload(nonce []byte) (aead cipher.AEAD, err error) {
+	key, err := hkdf.Key(sha256.New, s.fileKey, nonce, "payload", chacha20poly1305.KeySize)
+	if err == nil {
+		aead, err = chacha20poly1305.New(key)
+	}
+	if err != nil {
+		return nil, fail("Append", holdfast.Internal, "the octets could not be encrypted", err)
+	}
+	return aead, nil
+}
+
+// chunkNonce is the nonce of a chunk: a counter of eleven octets, and whether this is the last.
+func chunkNonce(n uint64, last bool) (at [chacha20poly1305.NonceSize]byte) {
+	for i := range 8 {
+		at[10-i] = byte(n >> (8 * i))
+	}
+	if last {
+		at[11] = 1
+	}
+	return at
 }
 
 // Size returns how many octets a piece has.

@@ -23,6 +23,7 @@ const (
 	dirKeys    = "keys/"
 	dirService = "service/"
 	dirErased  = "erased/"
+	dirBlobs   = "blobs/"
 )
 
 // number writes a number in a name.

@@ -34,6 +34,7 @@ const (
 	AccountKey // Account, Version
 	Service
 	ErasureObject // Account
+	BlobObject    // Version
 )
 
 // Name is the name of an object, read.
@@ -71,6 +72,9 @@ func ParseName(name string) Name {
 		if id, err := holdfast.ParseID(text); err == nil && ErasedName(id) == name {
 			return Name{Class: ErasureObject, Account: id}
 		}
+	}
+	if n, ok := parseBlobName(name); ok {
+		return n
 	}
 	if strings.HasPrefix(name, dirTail) {
 		return parseTailName(name)
@@ -253,5 +257,10 @@ func (v *Vault) CheckPack(ctx context.Context, p PackRef) error {
 	return nil
 }
 
+const ageBegins = "age-encryption.org/v1\n"
+
+// Encrypted is how many octets IsEncrypted needs.
+const Encrypted = len(ageBegins)
+
 // IsEncrypted tells whether octets begin as an age file does.
-func IsEncrypted(b []byte) bool { return bytes.HasPrefix(b, []byte("age-encryption.org/v1\n")) }
+func IsEncrypted(b []byte) bool { return bytes.HasPrefix(b, []byte(ageBegins)) }

@@ -36,6 +36,7 @@ const (
 	maxSmall = 64 << 10
 	maxLarge = 16 << 20  // a head, what a store keeps of itself
 	maxPack  = 128 << 20 // a pack, its index
+	maxBlob  = 65 << 30  // a large file of up to 64 GiB, sealed
 	maxShift = 10 * time.Minute
 )
 
@@ -234,8 +235,8 @@ func (g *Guard) Put(ctx context.Context, name string, r io.Reader) error {
 	switch n.Class {
 	case vault.Unknown, vault.Segment:
 		return refuse("Put", holdfast.Invalid, name, "no vault has an object of this name that is made at once")
-	case vault.PackObject, vault.IndexObject:
-		return g.putPack(ctx, name, r)
+	case vault.PackObject, vault.IndexObject, vault.BlobObject:
+		return g.putLarge(ctx, name, n.Class, r)
 	case vault.HeadObject, vault.Service:
 		limit = maxLarge
 	}
@@ -294,9 +295,20 @@ func (g *Guard) room(name string, octets int64) error {
 	return nil
 }
 
-// putPack takes a pack or an index as it comes; the head that names it says whether it is right.
-func (g *Guard) putPack(ctx context.Context, name string, r io.Reader) error {
-	src, since, err := g.expect(ctx, name, r)
+// putLarge takes a pack, an index or a blob as it comes. Of a pack the head that names it says whether it is right; a blob's octets only the store can judge, so it must be encrypted at least.
+func (g *Guard) putLarge(ctx context.Context, name string, class vault.Class, r io.Reader) error {
+	if class == vault.BlobObject {
+		begin := make([]byte, vault.Encrypted)
+		n, err := io.ReadFull(r, begin)
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return err
+		}
+		if !vault.IsEncrypted(begin[:n]) {
+			return refuse("Put", holdfast.Invalid, name, "it is not encrypted")
+		}
+		r = io.MultiReader(bytes.NewReader(begin), r)
+	}
+	src, since, err := g.expect(ctx, name, class, r)
 	if err != nil {
 		return err
 	}
@@ -316,8 +328,8 @@ func (g *Guard) putPack(ctx context.Context, name string, r io.Reader) error {
 	return err
 }
 
-// expect tells whether a pack may come, and returns what reads it. Its number is at most the next one: whoever took the last one of all would leave none to the store.
-func (g *Guard) expect(ctx context.Context, name string, r io.Reader) (src *summed, since time.Duration, err error) {
+// expect tells whether a pack or a blob may come, and returns what reads it. A pack's number is at most the next one: whoever took the last one of all would leave none to the store.
+func (g *Guard) expect(ctx context.Context, name string, class vault.Class, r io.Reader) (src *summed, since time.Duration, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err := g.ready(ctx); err != nil {
@@ -326,14 +338,18 @@ func (g *Guard) expect(ctx context.Context, name string, r io.Reader) (src *summ
 	if g.term.Number == 0 {
 		return nil, 0, refuse("Put", holdfast.Invalid, name, "the vault has no term yet")
 	}
-	if err := g.isNext(ctx, name); err != nil {
-		return nil, 0, err
+	most := int64(maxBlob)
+	if class != vault.BlobObject {
+		most = maxPack
+		if err := g.isNext(ctx, name); err != nil {
+			return nil, 0, err
+		}
 	}
-	src = &summed{r: r, hash: sha256.New(), left: maxPack, name: name}
+	src = &summed{r: r, hash: sha256.New(), most: most, left: most, name: name}
 	if g.o.MaxOctets > 0 {
 		src.left = min(src.left, max(0, g.o.MaxOctets-g.octets))
 	}
-	src.full = src.left < maxPack
+	src.full = src.left < most
 	src.end = func(size int64) error { // before it is there: several may come at the same time
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -368,8 +384,9 @@ type summed struct {
 	r    io.Reader
 	hash hash.Hash
 	size int64
+	most int64 // that such an object may have
 	left int64
-	full bool // left is what the vault has, not what a pack may
+	full bool // left is what the vault has, not what such an object may
 	kept int64
 	end  func(size int64) error // nil, or called once, with all that came
 	name string
@@ -383,7 +400,7 @@ func (s *summed) Read(p []byte) (int, error) {
 	case s.left < 0 && s.full:
 		return n, refuse("Put", holdfast.Full, s.name, "the vault has all of the octets that its server gives it")
 	case s.left < 0:
-		return n, refuse("Put", holdfast.TooLarge, s.name, "it has more than %d octets", int64(maxPack))
+		return n, refuse("Put", holdfast.TooLarge, s.name, "it has more than %d octets", s.most)
 	case err == io.EOF && s.end != nil && s.kept == 0:
 		if full := s.end(s.size); full != nil {
 			return n, full

@@ -1,0 +1,191 @@
+package seal
+
+import (
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"io/fs"
+	"sync"
+
+	"filippo.io/age"
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"holdfast"
+)
+
+// Stream is an age file of octets that lie elsewhere, made as it is read: of a film of any size no more than a chunk is in memory. Read again, from the beginning or from anywhere, it is the same octets: whoever sends it can say
+// its size and its hash before, and send it once more. So what it is made of must not change, as a nonce would stand for two different texts then; a blob never does.
+type Stream struct {
+	src   io.ReaderAt
+	plain int64
+	head  []byte // the header and the payload's nonce
+	aead  cipher.AEAD
+
+	mu     sync.Mutex // who sent it may still be reading when it is read again
+	at     int64
+	have   int64  // the number of the chunk that is at hand, plus 1; 0: none
+	sealed []byte // that one
+	open   []byte
+}
+
+// NewStream makes the sealed form of size octets. All recipients are hybrid, or none is.
+func NewStream(src io.ReaderAt, size int64, to ...*Recipient) (*Stream, error) {
+	by, err := NewSealer(to...)
+	if err != nil {
+		return nil, err
+	}
+	var nonce [payloadNonce]byte
+	_, _ = rand.Read(nonce[:]) // never fails
+	aead, err := by.payload(nonce[:])
+	if err != nil {
+		return nil, err
+	}
+	return &Stream{src: src, plain: size, head: append(by.header, nonce[:]...), aead: aead}, nil
+}
+
+// chunks is how many chunks so many octets have: nothing at all has one that is empty.
+func chunks(plain int64) int64 { return max(1, (plain+chunkSize-1)/chunkSize) }
+
+// Size returns how many octets it has, sealed.
+func (s *Stream) Size() int64 {
+	return int64(len(s.head)) + s.plain + chunks(s.plain)*chacha20poly1305.Overhead
+}
+
+// Read implements [io.Reader]. An error of what it is made of is returned as it is.
+func (s *Stream) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.at >= s.Size() {
+		return 0, io.EOF
+	}
+	if s.at < int64(len(s.head)) {
+		n := copy(p, s.head[s.at:])
+		s.at += int64(n)
+		return n, nil
+	}
+	const whole = chunkSize + chacha20poly1305.Overhead
+	in := s.at - int64(len(s.head))
+	if err := s.seal(in / whole); err != nil {
+		return 0, err
+	}
+	n := copy(p, s.sealed[in%whole:])
+	s.at += int64(n)
+	return n, nil
+}
+
+// seal makes a chunk, unless it is at hand.
+func (s *Stream) seal(n int64) error {
+	if s.have == n+1 {
+		return nil
+	}
+	if s.open == nil {
+		s.open, s.sealed = make([]byte, chunkSize), make([]byte, 0, chunkSize+chacha20poly1305.Overhead)
+	}
+	open := s.open[:min(chunkSize, s.plain-n*chunkSize)]
+	if k, err := s.src.ReadAt(open, n*chunkSize); k < len(open) {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	at := chunkNonce(uint64(n), n == chunks(s.plain)-1)
+	s.sealed, s.have = s.aead.Seal(s.sealed[:0], at[:], open, nil), n+1
+	return nil
+}
+
+// Seek implements [io.Seeker].
+func (s *Stream) Seek(offset int64, whence int) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch whence {
+	case io.SeekCurrent:
+		offset += s.at
+	case io.SeekEnd:
+		offset += s.Size()
+	}
+	if offset < 0 {
+		return 0, fs.ErrInvalid
+	}
+	s.at = offset
+	return offset, nil
+}
+
+// SealedSize is how many octets an age file has of so many, for one recipient of this kind.
+func SealedSize(plain int64, to *Recipient) (int64, error) {
+	s, err := NewStream(nil, plain, to)
+	if err != nil {
+		return 0, err
+	}
+	return s.Size(), nil
+}
+
+// Decrypt reads an age file as it is, in bounded memory: what [Encrypt] or a [Stream] made. Every octet that it yields was authenticated. Errors, also of its reads: those of [Open].
+func Decrypt(sealed io.Reader, with ...*Identity) (io.Reader, error) {
+	src := &source{r: sealed}
+	plain, err := decrypt("Decrypt", src, with)
+	if err != nil {
+		return nil, err
+	}
+	return &decrypting{plain, src}, nil
+}
+
+type decrypting struct {
+	plain io.Reader
+	src   *source
+}
+
+func (d *decrypting) Read(p []byte) (int, error) {
+	n, err := d.plain.Read(p)
+	if err != nil && err != io.EOF {
+		err = d.src.explain("Decrypt", err)
+	}
+	return n, err
+}
+
+// DecryptAt reads any part of an age file, and returns how many octets it holds, which its last chunk proves. Every octet that it yields was authenticated. Its reads may be called from many goroutines.
+// Errors, also of its reads: those of [Open]. An error of src's is returned as it is where it is a *holdfast.Error.
+func DecryptAt(sealed io.ReaderAt, size int64, with *Identity) (io.ReaderAt, int64, error) {
+	r, n, err := age.DecryptReaderAt(sealed, size, with.age)
+	var none *age.NoIdentityMatchError
+	switch {
+	case errors.As(err, &none):
+		return nil, 0, fail("Decrypt", holdfast.Unauthorized, "the key does not open it", nil)
+	case err != nil:
+		return nil, 0, explainAt(err)
+	}
+	return &decryptingAt{r}, n, nil
+}
+
+type decryptingAt struct{ r io.ReaderAt }
+
+func (d *decryptingAt) ReadAt(p []byte, off int64) (int, error) {
+	n, err := d.r.ReadAt(p, off)
+	if err != nil && err != io.EOF {
+		err = explainAt(err)
+	}
+	return n, err
+}
+
+func explainAt(err error) error {
+	var own *holdfast.Error
+	if errors.As(err, &own) {
+		return own
+	}
+	return fail("Decrypt", holdfast.Corrupt, "the sealed octets are damaged or cut short", err)
+}
+
+// MAC names octets by a key that is derived from this one: nobody who lacks the key can tell what a name stands for, nor whether two names of different keys stand for the same. info says what for: HMAC-SHA-256, whose key is HKDF-SHA-256 of the key's line.
+func (i *Identity) MAC(info string, b []byte) (sum holdfast.Hash) {
+	key, err := hkdf.Key(sha256.New, []byte(i.Secret()), nil, info, 32)
+	if err != nil {
+		panic("seal: 32 octets are always to be had: " + err.Error())
+	}
+	m := hmac.New(sha256.New, key)
+	m.Write(b)
+	m.Sum(sum[:0])
+	return sum
+}
