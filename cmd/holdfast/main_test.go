@@ -215,11 +215,11 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 func request(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: http METHOD URL [-u USER:PASSWORD] [-f FILE] [STATUS]")
+		ts.Fatalf("usage: http METHOD URL [-u USER:PASSWORD] [-f FILE] [-H 'NAME: VALUE'] [STATUS]")
 	}
 	method, url, want := args[0], args[1], 0
 	var body io.Reader
-	user := ""
+	user, header := "", http.Header{}
 	for i := 2; i < len(args); i++ {
 		switch {
 		case args[i] == "-u" && i+1 < len(args):
@@ -228,6 +228,10 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 		case args[i] == "-f" && i+1 < len(args):
 			i++
 			body = strings.NewReader(ts.ReadFile(args[i]))
+		case args[i] == "-H" && i+1 < len(args):
+			i++
+			name, value, _ := strings.Cut(args[i], ": ")
+			header.Add(name, value)
 		default:
 			var err error
 			want, err = strconv.Atoi(args[i])
@@ -244,6 +248,9 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "text/vcard")
+	}
+	for name, values := range header {
+		r.Header[name] = values
 	}
 	client := &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(r)

@@ -26,7 +26,7 @@ func (a *app) salvageCommand() *cobra.Command {
 	var q control.SalvageRequest
 	var from []string
 	c := &cobra.Command{
-		Use:   "salvage EMAIL --from FILE...",
+		Use:   "salvage EMAIL {--from FILE... | --refused}",
 		Short: "Bring back what a phone still has and the account has not",
 		Long: `Compare what a phone exported with everything that the account has and ever had, and add what it lacks. FILE is a .vcf or
 .ics file, a zip file or a directory of them, or "-" for standard input.
@@ -45,14 +45,25 @@ It works while the account waits because a phone has seen more than this store h
 --device, that phone waits no more once nothing of its files was refused; name all of them at once, contacts and
 calendars. It then lists what is here, and drops what is neither here nor in the files.
 
+With --refused the same is done with what is kept of what devices sent and were refused, because another version was there,
+there was no room, or it broke a rule: some devices drop such an edit. What is in the account then is kept there no more.
+Nothing of it was ever acknowledged; it is kept for 30 days (refused.keep).
+
 The exit status is 1 if something was refused, and 4 if it was interrupted.`,
 		Example: `  holdfast salvage alice@example.org --from contacts.vcf --dry-run
-  holdfast salvage alice@example.org --from contacts.vcf calendar.ics --device Pixel`,
+  holdfast salvage alice@example.org --from contacts.vcf calendar.ics --device Pixel
+  holdfast salvage alice@example.org --refused --dry-run`,
 		Args: account(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			q.Account = list[0]
+			if q.Refused {
+				if len(from) > 0 || len(list) > 1 {
+					return usage(cmd, errors.New("choose one, files or --refused"))
+				}
+				return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error { return a.salvage(ctx, cl, q, nil) })
+			}
 			if len(from) == 0 {
-				return usage(cmd, errors.New("name the files with --from"))
+				return usage(cmd, errors.New("name the files with --from, or say --refused"))
 			}
 			files, err := salvagedFiles(append(from, list[1:]...))
 			if err != nil {
@@ -65,6 +76,7 @@ The exit status is 1 if something was refused, and 4 if it was interrupted.`,
 	c.Flags().StringVar(&q.Into, "into", "", "`PATH` of the address book or calendar that takes it")
 	c.Flags().StringVar(&q.Device, "device", "", "whose files they are: its name or its id")
 	c.Flags().BoolVar(&q.WithDeleted, "with-deleted", false, "bring back what was deleted here, too")
+	c.Flags().BoolVar(&q.Refused, "refused", false, "bring in what devices sent and were refused")
 	c.Flags().BoolVar(&q.DryRun, "dry-run", false, "say what would happen, store nothing")
 	return c
 }
@@ -183,6 +195,8 @@ type salvaged struct {
 	Refused     []salvage.Item  `json:"refused"`
 	RefusedFile string          `json:"refused_file,omitempty"` // where the octets are of what was refused
 	Notes       []transfer.Note `json:"notes"`
+	// Sent is what devices sent and were refused, where that is what was asked for.
+	Sent []control.SentInVain `json:"sent,omitempty"`
 }
 
 func (s *salvaged) list(r salvage.Result) *[]salvage.Item {
@@ -195,7 +209,10 @@ func (a *app) salvage(ctx context.Context, cl *control.Client, q control.Salvage
 	for _, r := range []salvage.Result{salvage.Already, salvage.Older, salvage.Restored, salvage.Offered, salvage.Conflict, salvage.Refused} {
 		*out.list(r) = []salvage.Item{}
 	}
-	keep := &refusedFile{dry: q.DryRun, beside: files[0]}
+	keep := &refusedFile{dry: q.DryRun || q.Refused}
+	if len(files) > 0 {
+		keep.beside = files[0]
+	}
 	bar := a.progress("items", noOctets)
 	defer bar.end()
 	var end *control.SalvageDone
@@ -207,6 +224,8 @@ func (a *app) salvage(ctx context.Context, cl *control.Client, q control.Salvage
 			if l := out.list(e.Item.Result); l != nil {
 				*l = append(*l, *e.Item)
 			}
+		case e.Sent != nil:
+			out.Sent = append(out.Sent, *e.Sent)
 		case e.Note != nil:
 			out.Notes = append(out.Notes, *e.Note)
 		case e.Progress != nil:
@@ -227,6 +246,10 @@ func (a *app) salvage(ctx context.Context, cl *control.Client, q control.Salvage
 		return err
 	}
 	out.Counts, out.Device, out.DeviceWaits, out.Lacks, out.RefusedFile = end.Counts, end.Device, end.Held && !end.Ended, end.Lacks, keep.name()
+	if q.Refused && len(out.Sent) == 0 && !a.json {
+		a.say("Nothing is kept that devices of %s sent and were refused.\n", q.Account)
+		return nil
+	}
 	if err := a.showSalvaged(&out, end); err != nil {
 		return err
 	}
@@ -313,6 +336,7 @@ func (a *app) showSalvaged(s *salvaged, end *control.SalvageDone) error {
 	if len(s.Offered) > 0 {
 		a.printf("What was deleted here stays so; --with-deleted brings it back.\n")
 	}
+	a.sayKept(s)
 	if s.RefusedFile != "" {
 		a.printf("What was refused is kept in %s.\n", inTable(s.RefusedFile))
 	}

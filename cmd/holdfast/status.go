@@ -59,6 +59,9 @@ func (a *app) showStatus(s control.Status) {
 		a.printf("  recovery key  %s\n", s.KeyNag)
 	}
 	a.showRetention(s.Retention)
+	if s.Refused > 0 {
+		a.printf("  refused       %s that devices sent in vain, kept for a while: holdfast salvage EMAIL --refused --dry-run\n", count(int64(s.Refused), "change"))
+	}
 	if s.Ghosts > 0 {
 		a.printf("  known lost    %s: listed to the devices that may have them; `holdfast export` names them\n", count(s.Ghosts, "item"))
 	}

@@ -281,7 +281,7 @@ func (o *opened) close() {
 // handler returns the operations over an opened store. What can be run again ends when stopping is closed.
 func (o *opened) handler(c *config.Config, status func(*control.Status), closed func() error, log *slog.Logger, stopping <-chan struct{}) http.Handler {
 	explain := o.explainer(c, log)
-	return control.NewHandler(control.Options{Explain: explain, Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Scrubs: o.scrub, Notices: o.board, Closed: closed, Repair: o.repairer(c, log, explain),
+	return control.NewHandler(control.Options{Explain: explain, Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Scrubs: o.scrub, Notices: o.board, Refused: o.refused, Closed: closed, Repair: o.repairer(c, log, explain),
 		TakeoverDir: filepath.Join(c.Data, takeoverName), Stopping: stopping, TakeSecret: auth.TakeAppPassword,
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)

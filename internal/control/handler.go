@@ -42,6 +42,7 @@ type Options struct {
 	Drills      Drills
 	Scrubs      Scrubs
 	Notices     Notices // nil: nobody is told of anything
+	Refused     Refused // what devices sent and were refused; nil: nothing is kept of it
 	// Repair brings into the store what it lacks and a vault has, and calls fn with each thing that was wrong. nil: the process cannot.
 	Repair func(ctx context.Context, q RepairRequest, fn func(Repaired)) (RepairReport, error)
 	// Explain looks in all vaults for what the devices of an incident have seen. nil: the process cannot.
@@ -212,6 +213,9 @@ func (h *handler) status(r *http.Request) (any, error) {
 		InDoubt: s.AccountsInDoubt, Ready: s.Engine.Failed == nil, Checks: []Check{}}
 	if newest, err := h.Core.Newest(r.Context()); err == nil && !newest.IsZero() { // how the service fares does not hang on it
 		out.Newest = &newest
+	}
+	if h.Refused != nil {
+		out.Refused, _ = h.Refused.Count()
 	}
 	var err error
 	if out.Ghosts, err = h.Core.Ghosts(r.Context()); err != nil {

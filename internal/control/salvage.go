@@ -25,11 +25,13 @@ type SalvageRequest struct {
 	Device      string // whose files they are, by its id or by what its owner calls it; empty: nobody says
 	WithDeleted bool
 	DryRun      bool
+	Refused     bool // what is kept of what devices sent and were refused, in place of files
 }
 
 // SalvageEvent is one line of the answer.
 type SalvageEvent struct {
 	salvage.Event
+	Sent   *SentInVain  `json:"sent,omitempty"`
 	Octets []byte       `json:"octets,omitempty"` // of what is refused, in pieces, before its item
 	Done   *SalvageDone `json:"done,omitempty"`
 	Error  *Problem     `json:"error,omitempty"`
@@ -69,6 +71,10 @@ func (h *handler) salvage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	out := newLines(w)
+	if v.Get("refused") == "true" {
+		h.salvageRefused(ctx, a, from, v, out)
+		return
+	}
 	q := salvage.Request{Account: a.ID, Into: v.Get("into"), From: from.name, WithDeleted: v.Get("with_deleted") == "true", DryRun: v.Get("dry_run") == "true", MaxOctets: h.MaxImport}
 	named := map[string]bool{}
 	end, err := h.salvageFiles(ctx, q, files, func(e salvage.Event) error {
@@ -206,7 +212,7 @@ const fileHeader = "Holdfast-File"
 
 // Salvage sends files and calls fn with each event. files calls its argument with each, in order. The last event is Done; without it there is an error.
 func (c *Client) Salvage(ctx context.Context, q SalvageRequest, files func(add func(name string, r io.Reader) error) error, fn func(SalvageEvent) error) error {
-	v := url.Values{"into": {q.Into}, "device": {q.Device}, "with_deleted": {fmt.Sprint(q.WithDeleted)}, "dry_run": {fmt.Sprint(q.DryRun)}}
+	v := url.Values{"into": {q.Into}, "device": {q.Device}, "with_deleted": {fmt.Sprint(q.WithDeleted)}, "dry_run": {fmt.Sprint(q.DryRun)}, "refused": {fmt.Sprint(q.Refused)}}
 	r, w := io.Pipe()
 	defer r.Close()
 	parts := multipart.NewWriter(w)

@@ -78,6 +78,7 @@ type Status struct {
 	Acknowledged int64       `json:"acknowledged"`
 	InDoubt      int64       `json:"in_doubt"` // accounts
 	Ghosts       int64       `json:"ghosts"`   // items that are known to be lost, and listed to the devices that may have them
+	Refused      int         `json:"refused"`  // changes that devices sent in vain, and that are kept
 	Copies       int         `json:"copies"`   // whole ones, the engine included
 	Domains      int         `json:"domains"`  // in how many failure domains they lie
 	Verdict      string      `json:"verdict"`  // as in "vault status"; empty: nobody looks after vaults

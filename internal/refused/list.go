@@ -10,7 +10,7 @@ import (
 	"holdfast/internal/vfs"
 )
 
-// List returns what is kept of an account, the oldest first.
+// List returns what is kept of an account, the oldest first, what waits to be written left out.
 func (s *Store) List(account holdfast.ID) []Kept {
 	now := s.count()
 	s.mu.Lock()
@@ -65,7 +65,7 @@ func (s *Store) Remove(account holdfast.ID, names ...string) error {
 
 // Forget removes all that is kept of an account, read or not: it is erased.
 func (s *Store) Forget(account holdfast.ID) error {
-	s.Flush() // what waits is of it too, perhaps
+	s.Flush()
 	s.disk.Lock()
 	defer s.disk.Unlock()
 	s.mu.Lock()

@@ -74,15 +74,16 @@ type Options struct {
 
 // Store keeps bodies in a directory. One process at a time may.
 type Store struct {
-	o     Options
-	queue chan job
-	disk  sync.Mutex // held while files are changed
+	o    Options
+	wake chan struct{} // something waits
+	disk sync.Mutex    // held while files are changed
 
 	mu       sync.Mutex              // never held while a file is touched
 	accounts map[holdfast.ID][]*Kept // each in the order of their names, which is that of their coming
 	waiting  map[holdfast.ID]int     // bodies in the queue
 	octets   int64                   // of the bodies in the queue
 	last     int64                   // the newest name's time
+	queue    []job
 	waited   clock.Waited
 }
 
@@ -104,7 +105,7 @@ func Open(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{o: o, queue: make(chan job, queueLen), accounts: map[holdfast.ID][]*Kept{}, waiting: map[holdfast.ID]int{}}
+	s := &Store{o: o, wake: make(chan struct{}, 1), accounts: map[holdfast.ID][]*Kept{}, waiting: map[holdfast.ID]int{}}
 	if err := s.read(); err != nil {
 		return nil, fmt.Errorf("read what was refused in %s: %w", o.Dir, err)
 	}
@@ -120,16 +121,12 @@ func (s *Store) Keep(p Put) {
 	p.Path, p.ContentType, p.IfMatch, p.Why = cut(p.Path), cut(p.ContentType), cut(p.IfMatch), cut(p.Why)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.octets+int64(len(p.Body)) <= queueOctets {
-		select {
-		case s.queue <- job{put: &p}:
-			s.octets += int64(len(p.Body))
-			s.waiting[p.Account]++
-			return
-		default:
-		}
+	if s.octets+int64(len(p.Body)) > queueOctets || !s.put(job{put: &p}) {
+		s.dropped(&p, "too much is refused at once")
+		return
 	}
-	s.dropped(&p, "too much is refused at once")
+	s.octets += int64(len(p.Body))
+	s.waiting[p.Account]++
 }
 
 // Acknowledged takes off the list what a device sent in vain before, and stored now, under whatever name. It never waits.
@@ -139,9 +136,7 @@ func (s *Store) Acknowledged(p holdfast.Principal, body holdfast.Hash) {
 	if s.waiting[p.Account] == 0 && !slices.ContainsFunc(s.accounts[p.Account], func(k *Kept) bool { return k.Device == p.Device && k.Sum == body }) {
 		return
 	}
-	select {
-	case s.queue <- job{who: p, done: body}:
-	default:
+	if !s.put(job{who: p, done: body}) {
 		s.o.Log.Warn("what was refused and is stored now stays on the list: too much is refused at once", "account", p.Account, "device", p.Device)
 	}
 }
@@ -160,8 +155,8 @@ func (s *Store) Run(ctx context.Context) {
 	defer t.Stop()
 	for {
 		select {
-		case j := <-s.queue:
-			s.do(j)
+		case <-s.wake:
+			s.Flush()
 		case <-t.C():
 			s.age()
 		case <-ctx.Done():
@@ -171,24 +166,27 @@ func (s *Store) Run(ctx context.Context) {
 	}
 }
 
-// Flush writes what waits by now.
+// Flush writes what waits by now, or waits until it is written. Jobs are taken under the disk's lock, so that they are done in the order of their coming.
 func (s *Store) Flush() {
-	for {
-		select {
-		case j := <-s.queue:
-			s.do(j)
-		default:
-			return
-		}
+	for s.step() {
 	}
 }
 
-func (s *Store) do(j job) {
+// step does one job; false: there is none.
+func (s *Store) step() bool {
 	s.disk.Lock()
 	defer s.disk.Unlock()
+	s.mu.Lock()
+	if len(s.queue) == 0 {
+		s.mu.Unlock()
+		return false
+	}
+	j := s.queue[0]
+	s.queue[0], s.queue = job{}, s.queue[1:]
+	s.mu.Unlock()
 	if j.put == nil {
-		s.drop(s.find(j.who.Account, func(k *Kept) bool { return k.Device == j.who.Device && k.Sum == j.done }))
-		return
+		_ = s.drop(s.find(j.who.Account, func(k *Kept) bool { return k.Device == j.who.Device && k.Sum == j.done })) // it is in the log
+		return true
 	}
 	if err := s.write(j.put); err != nil {
 		s.dropped(j.put, err)
@@ -199,6 +197,20 @@ func (s *Store) do(j job) {
 	if s.waiting[j.put.Account]--; s.waiting[j.put.Account] == 0 {
 		delete(s.waiting, j.put.Account)
 	}
+	return true
+}
+
+// put lets a job wait; false: too many do. The lock is held.
+func (s *Store) put(j job) bool {
+	if len(s.queue) >= queueLen {
+		return false
+	}
+	s.queue = append(s.queue, j)
+	select {
+	case s.wake <- struct{}{}:
+	default: // it is said already
+	}
+	return true
 }
 
 // write keeps a body, once. The disk's lock is held.
@@ -229,7 +241,7 @@ func (s *Store) write(p *Put) error {
 	s.mu.Lock()
 	s.accounts[p.Account] = append(s.accounts[p.Account], k)
 	s.mu.Unlock()
-	s.drop(s.surplus(p.Account))
+	_ = s.drop(s.surplus(p.Account)) // it is in the log
 	return nil
 }
 
@@ -302,7 +314,7 @@ func (s *Store) age() {
 	}
 	any := len(s.accounts) > 0
 	s.mu.Unlock()
-	s.drop(old)
+	_ = s.drop(old) // likewise
 	if any {
 		if err := s.saveWaited(); err != nil {
 			s.o.Log.Warn("it could not be written down how long refused changes were kept", "dir", s.o.Dir, "err", err)

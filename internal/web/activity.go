@@ -17,7 +17,8 @@ import (
 
 // activityData is the data of the page that says what happened to somebody's account.
 type activityData struct {
-	Open        []burstCard // what a device deleted or overwrote at once and nobody has looked at, first
+	Refused     []refusedCard // what devices sent in vain and is kept, first
+	Open        []burstCard   // what a device deleted or overwrote at once and nobody has looked at, first
 	Days        []day
 	Devices     []choice
 	Collections []choice
@@ -144,6 +145,7 @@ func (s *Server) readActivity(ctx context.Context, x auth.Session, q core.Activi
 	d.Devices = deviceChoices(x.Person, devices, a.Devices, q.Device)
 	d.Collections = collectionChoices(a.Collections, q.Collection)
 	if !d.Filtered && !d.Later {
+		d.Refused = s.refusedOf(x.Person.ID, devices)
 		for i := range a.Open {
 			b := &a.Open[i]
 			d.Open = append(d.Open, burstCard{b.ID.String(), doerText(x.Person.Email, b.By, b.Name), b.Began, b.To, b.Changes, b.Least, b.Reset})

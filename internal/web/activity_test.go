@@ -11,6 +11,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/core"
+	"holdfast/internal/refused"
 )
 
 func card(name string) string {
@@ -270,4 +271,33 @@ func TestDeedsInWords(t *testing.T) {
 	newest("Brought everything back to how it was on 21 Nov 2026 04:01 UTC.").want(t, 200, "1 item gone again.")
 	b.post("/devices/" + p.Device.String() + "/revoke")
 	newest("Revoked the device “Pixel 8”.").want(t, 200, "<h3>Pixel 8</h3>")
+}
+
+// TestWhatWasRefusedStandsFirst, by device, for its owner alone, with the way to bring it in.
+func TestWhatWasRefusedStandsFirst(t *testing.T) {
+	h := newHouse(t, nil)
+	id := h.account()
+	b := h.browser().signIn()
+	p := b.phone(id, "Pixel 8")
+	b.get("/activity").wantNot(t, "refused")
+	b.get("/safety").wantNot(t, "refused")
+	kept := func(device holdfast.ID, path string) refused.Kept {
+		return refused.Kept{Put: refused.Put{Account: id, Device: device, Path: path, Why: "another <version> is there"}, At: start, Until: start.AddDate(0, 0, 30)}
+	}
+	h.web.Refused = func(account holdfast.ID) []refused.Kept {
+		if account != id {
+			return nil
+		}
+		list := []refused.Kept{kept(holdfast.ID{9}, "calendars/default/old.ics")}
+		for i := range 7 {
+			list = append(list, kept(p.Device, fmt.Sprintf("addressbooks/default/%d.vcf", i)))
+		}
+		return list
+	}
+	a := b.get("/activity")
+	a.want(t, 200, "<strong>Pixel 8</strong> sent 7 changes that were refused", "kept until", "addressbooks/default/6.vcf", "another &lt;version&gt; is there", "2 more changes",
+		"<strong>A device that was removed</strong> sent 1 change that was refused", "holdfast salvage "+alice+" --refused")
+	a.wantNot(t, "addressbooks/default/1.vcf")
+	b.get("/activity?before=5").wantNot(t, "refused")
+	b.get("/safety").want(t, 200, "8 changes that your devices sent were refused", `href="/activity"`)
 }

@@ -31,6 +31,7 @@ type safetyData struct {
 	Changes int64
 	Devices []deviceSync
 	Past    []moment
+	Refused int // changes that devices sent in vain, and that are kept
 	Backs   []placeBack
 	Good    time.Time // until when the proof counts; zero: there is none that does
 	Unsaid  []string  // what cannot be promised
@@ -119,6 +120,9 @@ func (s *Server) showSafety(w http.ResponseWriter, r *http.Request, x auth.Sessi
 		return
 	}
 	d.fill(f)
+	if s.Refused != nil {
+		d.Refused = len(s.Refused(x.Person.ID))
+	}
 	s.show(w, r, status, "safety", view{Title: "How safe is my data?", Email: x.Person.Email, Problem: problem, Data: d})
 }
 
