@@ -107,7 +107,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	b.out, b.err, b.done = lockedBuffer{}, lockedBuffer{}, make(chan error, 1)
 	b.cmd = exec.Command(path, append([]string{"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)...)
 	b.cmd.Env = append(b.vars[:len(b.vars):len(b.vars)], "HOLDFAST_DATA="+ts.Getenv("HOLDFAST_DATA"), "NOTIFY_SOCKET="+ts.Getenv("NOTIFY_SOCKET"))
-	for _, k := range []string{"HOLDFAST_LOG_LEVEL", "HOLDFAST_RETRY_AFTER", "HOLDFAST_LIMITS_QUOTA", "HOLDFAST_VAULT_HEAD", "HOLDFAST_VAULT_SEAL", "HOLDFAST_VAULT_SEGMENT_AGE", "HOLDFAST_VAULT_SCRUB", "HOLDFAST_DRILL_FIRST", "HOLDFAST_POLICY_ON_FAILURE", "HOLDFAST_GUARD_ITEMS", "HOLDFAST_NOTIFY_EVERY"} {
+	for _, k := range []string{"HOLDFAST_LOG_LEVEL", "HOLDFAST_RETRY_AFTER", "HOLDFAST_LIMITS_QUOTA", "HOLDFAST_VAULT_HEAD", "HOLDFAST_VAULT_SEAL", "HOLDFAST_VAULT_SEGMENT_AGE", "HOLDFAST_VAULT_SCRUB", "HOLDFAST_DRILL_FIRST", "HOLDFAST_POLICY_ON_FAILURE", "HOLDFAST_GUARD_ITEMS", "HOLDFAST_NOTIFY_EVERY", "HOLDFAST_ERASE_WAIT", "HOLDFAST_ERASE_EVERY"} {
 		if v := ts.Getenv(k); v != "" {
 			b.cmd.Env = append(b.cmd.Env, k+"="+v)
 		}

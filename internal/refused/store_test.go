@@ -161,6 +161,11 @@ func TestNobodyFillsAnothersRoom(t *testing.T) {
 	if n := len(r.List(bob)); n != 9 {
 		t.Errorf("%d of bob's are kept", n)
 	}
+	r.keep(put(alice, "b", "alice's too"))
+	r.has(alice, "alice's", "alice's too")
+	if n := len(r.List(bob)); n != 8 {
+		t.Errorf("%d of bob's are kept, after another of alice's came", n)
+	}
 }
 
 // TestMuchAtOnce: nobody waits, and what is not kept is named.
