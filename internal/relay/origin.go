@@ -104,7 +104,7 @@ func (o *origin) Changes(ctx context.Context, account holdfast.ID, from, to uint
 		if err := o.refill(ctx, account, list); err != nil {
 			return err
 		}
-		if list = slices.DeleteFunc(list, func(c vault.Loaded) bool { return rotten(&c) }); len(list) == 0 {
+		if list = slices.DeleteFunc(list, func(c vault.Loaded) bool { return rotten(&c.Change) }); len(list) == 0 {
 			continue
 		}
 		if err := fn(list); err != nil {
@@ -152,9 +152,7 @@ func (o *origin) changes(ctx context.Context, account holdfast.ID, from, to uint
 var errEnough = errors.New("enough")
 
 // rotten tells whether a change's octets are not those that were stored. A vault would not take them, and all else is still to be mended: it is as if they were not there.
-func rotten(c *vault.Loaded) bool { return isRotten(&c.Change) }
-
-func isRotten(c *holdfast.Change) bool {
+func rotten(c *holdfast.Change) bool {
 	return c.Op == holdfast.OpPut && !c.Pruned && c.Blob == nil && holdfast.HashOf(c.Body) != c.ETag
 }
 
@@ -162,7 +160,7 @@ func isRotten(c *holdfast.Change) bool {
 func (o *origin) refill(ctx context.Context, account holdfast.ID, list []vault.Loaded) error {
 	left := map[uint64]*vault.Loaded{}
 	for i := range list {
-		if c := &list[i]; c.Pruned || rotten(c) {
+		if c := &list[i]; c.Pruned || rotten(&c.Change) {
 			left[c.Seq] = c
 		}
 	}

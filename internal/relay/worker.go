@@ -330,7 +330,7 @@ func (w *worker) withoutRot(b *holdfast.Batch) (*holdfast.Batch, error) {
 	sound := b
 	for i := range b.Changes {
 		c := &b.Changes[i]
-		if !isRotten(c) {
+		if !rotten(c) {
 			continue
 		}
 		what := fmt.Sprintf("change %d of account %s", c.Seq, c.Account)

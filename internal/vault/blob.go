@@ -249,7 +249,7 @@ func (j *judged) finish() error {
 // OpenBlob opens a blob for reading any part of it; of a place elsewhere a part costs one request for each [blobWindow]. Each chunk is authenticated, and the last one proves the length; that the whole has its hash only [Vault.ReadBlob] says. ctx is that of all reads.
 // Errors, also of its reads: NotFound, Corrupt, those of the place.
 func (v *Vault) OpenBlob(ctx context.Context, account holdfast.ID, b holdfast.Blob) (f blob.File, err error) {
-	return f, v.eachBlob(ctx, "OpenBlob", account, b, func(key *seal.Identity, name string) error {
+	err = v.eachBlob(ctx, "OpenBlob", account, b, func(key *seal.Identity, name string) error {
 		size, err := seal.SealedSize(b.Size, key.Recipient())
 		if err != nil {
 			return err
@@ -263,6 +263,7 @@ func (v *Vault) OpenBlob(ctx context.Context, account holdfast.ID, b holdfast.Bl
 		}
 		return err
 	})
+	return f, err
 }
 
 type blobFile struct {
