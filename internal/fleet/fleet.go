@@ -180,18 +180,23 @@ func (f *Fleet) people(kinds []Kind, w Wire) {
 
 // eachPerson works on all persons, some at once, and says what went wrong first.
 func (f *Fleet) eachPerson(ctx context.Context, fn func(context.Context, *Person) error) error {
+	return f.eachOf(ctx, f.persons, fn)
+}
+
+// eachOf calls fn with some of the persons, as many at once as the fleet may. The first error that comes is returned.
+func (f *Fleet) eachOf(ctx context.Context, list []*Person, fn func(context.Context, *Person) error) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var bad []error
 	next := atomic.Int64{}
-	for range min(f.o.Parallel, len(f.persons)) {
+	for range min(f.o.Parallel, len(list)) {
 		wg.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1
-				if i >= len(f.persons) || ctx.Err() != nil {
+				if i >= len(list) || ctx.Err() != nil {
 					return
 				}
-				if err := fn(ctx, f.persons[i]); err != nil {
+				if err := fn(ctx, list[i]); err != nil {
 					mu.Lock()
 					bad = append(bad, err)
 					mu.Unlock()

@@ -334,3 +334,40 @@ func TestQuantiles(t *testing.T) {
 		}
 	}
 }
+
+// Who cannot come to rest keeps nobody else from it, even where people take turns: others were called restless without having had a second turn.
+func TestWhoCannotSettleHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	o := options(f, 24*time.Hour)
+	o.Parallel, o.Settling = 1, 2*time.Second
+	o.Credentials = nil
+	for i := range o.Clients {
+		o.Credentials = append(o.Credentials, Credential{[]string{"alice@example.org", "bob@example.org"}[min(i, 1)], "secret"})
+	}
+	fl, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fl.Close()
+	if err := fl.SetUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.set(book, "new.vcf", "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:new\r\nFN:New\r\nN:New;;;;\r\nEND:VCARD\r\n")
+	f.mu.Lock()
+	f.wrong = func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		user, _, _ := r.BasicAuth()
+		if user == "alice@example.org" {
+			w.WriteHeader(403)
+			return true
+		}
+		return false
+	}
+	f.mu.Unlock()
+	if err := fl.Settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if x := fl.open.kept; len(x) != 1 || x[0].Account != "alice@example.org" {
+		t.Errorf("not at rest: %+v", x)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -163,34 +164,54 @@ func (f *Fleet) do(l *living, a act) bool {
 	return true
 }
 
-// Settle lets every device sync until nothing changes any more. What has not settled in time is named in the result.
+// Settle lets every device sync until nothing changes any more. What has not settled in time is named in the result. Everybody who is not at rest has his turn again before it is judged who is: those who cannot come to rest keep nobody from it.
 func (f *Fleet) Settle(ctx context.Context) error {
 	until := f.o.Clock.Now().Add(f.o.Settling)
-	return f.eachPerson(ctx, func(ctx context.Context, p *Person) error {
+	for _, p := range f.persons {
 		for _, d := range p.devices {
 			d.Restart()
 		}
-		for {
-			moved, err := p.round(ctx)
-			if ctx.Err() != nil || !moved && err == nil {
-				return nil
-			}
-			now := f.o.Clock.Now()
-			if !now.Before(until) {
-				because := "devices still change each other"
-				if err != nil {
-					because = err.Error()
-				}
-				f.report.mu.Lock()
-				f.open.add(p.finding(nil, "", because, nil))
-				f.report.mu.Unlock()
-				return nil
-			}
-			if err != nil {
-				_ = clock.Sleep(ctx, f.o.Clock, 200*time.Millisecond)
-			}
+	}
+	for left := f.persons; ; {
+		because, err := f.turns(ctx, left)
+		if err != nil || len(because) == 0 {
+			return err
 		}
+		left = slices.DeleteFunc(slices.Clone(left), func(p *Person) bool { return because[p] == "" })
+		if f.o.Clock.Now().Before(until) {
+			if err := clock.Sleep(ctx, f.o.Clock, 200*time.Millisecond); err != nil {
+				return err
+			}
+			continue
+		}
+		f.report.mu.Lock()
+		defer f.report.mu.Unlock()
+		for _, p := range left {
+			f.open.add(p.finding(nil, "", because[p], nil))
+		}
+		return nil
+	}
+}
+
+// turns lets each of some persons' devices sync once, and tells why those are not at rest who are not.
+func (f *Fleet) turns(ctx context.Context, list []*Person) (because map[*Person]string, err error) {
+	var mu sync.Mutex
+	because = map[*Person]string{}
+	err = f.eachOf(ctx, list, func(ctx context.Context, p *Person) error {
+		moved, err := p.round(ctx)
+		if !moved && err == nil {
+			return nil
+		}
+		why := "devices still change each other"
+		if err != nil {
+			why = err.Error()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		because[p] = why
+		return nil
 	})
+	return because, err
 }
 
 // round syncs each device of a person once.
