@@ -100,7 +100,11 @@ func (x *verifier) without(ctx context.Context, below holdfast.ID) error {
 				return err
 			}
 			var first store.Head
+			gone := false
 			if first, err = snap.Chain(id, 1); err == nil && first.Batch <= x.end {
+				gone, err = x.erased(ctx, id)
+			}
+			if err == nil && first.Batch <= x.end && !gone {
 				x.note(control.VaultFinding{Account: id.String(), Seq: 1, What: "the store has shipped this account, and the vault has nothing of it"})
 			}
 			x.seen = id
@@ -110,6 +114,26 @@ func (x *verifier) without(ctx context.Context, below holdfast.ID) error {
 			return err
 		}
 	}
+}
+
+// erased tells whether an account is on its way out: it waits for that in the store, and the vault's signed record says that its keys are destroyed. The store forgets an account last, when all vaults have, so a vault lacks it before the store does.
+// The record is read anew each time: an account may go while the vault is read.
+func (x *verifier) erased(ctx context.Context, id holdfast.ID) (bool, error) {
+	snap, err := x.k.engine.Snapshot(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer snap.Close()
+	a, err := snap.Account(id)
+	switch {
+	case holdfast.IsKind(err, holdfast.NotFound): // the store has forgotten it meanwhile
+	case err != nil:
+		return false, err
+	case a.State != holdfast.Erasing:
+		return false, nil
+	}
+	told, err := x.told(ctx)
+	return told[id], err
 }
 
 // rest notes the accounts behind the last one that the vault has, and what the store's own index and history differ in.

@@ -77,7 +77,7 @@ func (p *pair) compare(v *vault.Vault) map[string][]control.VaultFinding {
 	defer r.Close()
 	found := map[string][]control.VaultFinding{}
 	x := &verifier{k: &keeper{engine: p.own}, rep: &control.VaultReport{}, end: p.shipped.Position().Batch,
-		fn: func(f control.VaultFinding) { found[f.Account] = append(found[f.Account], f) }}
+		fn: func(f control.VaultFinding) { found[f.Account] = append(found[f.Account], f) }, told: v.Erased}
 	must(p.t, r.Accounts(p.t.Context(), func(h *vault.History) error { return x.account(p.t.Context(), h) }))
 	must(p.t, x.rest(p.t.Context()))
 	return found
@@ -128,6 +128,41 @@ func TestCompareNamesWhereHistoriesPart(t *testing.T) {
 	}
 	if len(found) != 2+len(alone) {
 		t.Errorf("found %+v", found)
+	}
+}
+
+// TestVerifyKnowsWhoIsErased: between the destruction of an account's keys and the day on which all vaults have done that, a vault lacks an account that the store still has. Only where both say so it is no finding.
+func TestVerifyKnowsWhoIsErased(t *testing.T) {
+	for _, state := range []holdfast.AccountState{holdfast.Erasing, holdfast.Active} {
+		t.Run(string(state), func(t *testing.T) {
+			p := newPair(t)
+			stays := storetest.NewAccount(t, p.m, p.shipped, "stays@example.org")
+			goes := storetest.NewAccount(t, p.m, p.shipped, "goes@example.org")
+			p.put(p.shipped, stays, "1.vcf", "text")
+			p.put(p.shipped, goes, "1.vcf", "text")
+			e := p.m.Record(goes.ID, "goes@example.org")
+			e.Body = holdfast.AccountRecord{Email: "goes@example.org", State: state, Created: p.m.Now()}.Encode()
+			_, err := p.shipped.Commit(t.Context(), storetest.Sealed(goes.ID, e))
+			must(t, err)
+			p.follow()
+			v := p.ship(1 << 20)
+			terms, err := v.Terms(t.Context())
+			must(t, err)
+			w, err := v.Writer(t.Context(), terms[len(terms)-1], p.shipped.Position())
+			must(t, err)
+			defer w.Close()
+			if _, err := v.Erase(t.Context(), w, goes.ID); err != nil {
+				t.Fatal(err)
+			}
+			found := p.compare(v)
+			if got := found[goes.ID.String()]; (len(got) > 0) == (state == holdfast.Erasing) {
+				t.Errorf("found %+v", got)
+			}
+			delete(found, goes.ID.String())
+			if len(found) > 0 {
+				t.Errorf("of others: %+v", found)
+			}
+		})
 	}
 }
 

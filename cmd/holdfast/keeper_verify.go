@@ -49,6 +49,7 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 		return rep, err
 	}
 	x.end = max(x.end, end.Batch)
+	x.told = v.Erased
 	if engine {
 		err = x.all(ctx, v)
 	} else {
@@ -136,8 +137,9 @@ type verifier struct {
 	rep   *control.VaultReport
 	fn    func(control.VaultFinding)
 	entry registry.Entry
-	end   uint64      // the newest batch that the vault had when it was begun
-	seen  holdfast.ID // the last account that was compared
+	end   uint64                                              // the newest batch that the vault had when it was begun
+	seen  holdfast.ID                                         // the last account that was compared
+	told  func(context.Context) (map[holdfast.ID]bool, error) // the accounts that the vault says were erased
 }
 
 func (x *verifier) note(f control.VaultFinding) {
@@ -157,8 +159,16 @@ func (x *verifier) account(ctx context.Context, h *vault.History) error {
 		if ctx.Err() != nil {
 			return err
 		}
+		if gone, err := x.erased(ctx, h.Account); gone || err != nil {
+			return err
+		}
 		x.note(control.VaultFinding{Account: h.Account.String(), What: sentence(err)})
 		return nil
+	}
+	if len(h.Losses()) > 0 {
+		if gone, err := x.erased(ctx, h.Account); gone || err != nil {
+			return err
+		}
 	}
 	for _, l := range h.Losses() {
 		f := control.VaultFinding{Account: l.Account.String(), Name: l.Name, Seq: l.From, What: "missing: " + l.Reason}
