@@ -15,7 +15,7 @@
 //	S11  what is erased is gone
 //	S12  damaged octets are mended in place, by octets of their recorded hash alone
 //	S13  what is pruned is the octets of superseded versions alone
-//	S14  a blob that any change names is known to be named
+//	S14  a blob that any change names is known to be named, and listed once
 //
 // Engines know nothing of formats: what queries need to know of octets comes with the entry ([holdfast.Index]). They do read the records of
 // accounts and collections, because logins and paths are unique and only a commit can judge that.
@@ -173,6 +173,8 @@ type History interface {
 	ListAt(collection holdfast.ID, seq uint64, f Fields, fn func(*holdfast.Resource) error) error
 	// NamesBlob tells whether any change of an account names a blob: of a present version, of an earlier one or of what was deleted, acknowledged or not. It does not take longer where there are more changes.
 	NamesBlob(account holdfast.ID, h holdfast.Hash) (bool, error)
+	// Blobs calls fn with up to limit blobs (0: all) that NamesBlob says are named, each once, by ascending hash, from one on. See [EachBlob].
+	Blobs(account holdfast.ID, from holdfast.Hash, limit int, fn func(holdfast.Blob) error) error
 	// Digest returns the account's digest at seq; 0: now, which costs O(collections). An earlier one is made by walking back.
 	Digest(account holdfast.ID, seq uint64) (holdfast.Digest, error)
 }

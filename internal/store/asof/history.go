@@ -19,6 +19,11 @@ func (v *View) NamesBlob(id holdfast.ID, h holdfast.Hash) (bool, error) {
 	return v.base.NamesBlob(id, h)
 }
 
+// Blobs implements [store.History]: of the newest state.
+func (v *View) Blobs(id holdfast.ID, from holdfast.Hash, limit int, fn func(holdfast.Blob) error) error {
+	return v.base.Blobs(id, from, limit, fn)
+}
+
 func headOf(a *account) store.Head {
 	if a == nil {
 		return store.Head{}

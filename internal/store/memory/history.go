@@ -1,6 +1,8 @@
 package memory
 
 import (
+	"bytes"
+	"maps"
 	"slices"
 
 	"holdfast"
@@ -27,6 +29,30 @@ func (s *snapshot) NamesBlob(account holdfast.ID, h holdfast.Hash) (bool, error)
 		return false, err
 	}
 	return slices.ContainsFunc(s.accounts[account].changes[:v.at], func(c *version) bool { return c.Blob != nil && c.Blob.Hash == h }), nil
+}
+
+// Blobs implements [store.History].
+func (s *snapshot) Blobs(account holdfast.ID, from holdfast.Hash, limit int, fn func(holdfast.Blob) error) error {
+	s.mu.Lock()
+	v, err := s.account("Blobs", account)
+	sizes := map[holdfast.Hash]int64{}
+	if err == nil {
+		for _, c := range s.accounts[account].changes[:v.at] {
+			if c.Blob != nil && bytes.Compare(c.Blob.Hash[:], from[:]) >= 0 {
+				sizes[c.Blob.Hash] = c.Blob.Size
+			}
+		}
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	for _, h := range cut(slices.SortedFunc(maps.Keys(sizes), func(a, b holdfast.Hash) int { return bytes.Compare(a[:], b[:]) }), limit) {
+		if err := fn(holdfast.Blob{Hash: h, Size: sizes[h]}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Chain implements [store.History]. No change has seq 0: NotFound, as for one above the head.

@@ -312,7 +312,7 @@ func (s *snapshot) gather(op string, id holdfast.ID, seq uint64, pick func(view,
 	return pick(v, c), nil
 }
 
-func cut(items []*version, limit int) []*version {
+func cut[T any](items []T, limit int) []T {
 	if limit > 0 && len(items) > limit {
 		return items[:limit]
 	}

@@ -100,6 +100,15 @@ func (s *snapshot) NamesBlob(account holdfast.ID, h holdfast.Hash) (bool, error)
 	return s.one(qNamesBlob, func(Stmt) {}, key, h)
 }
 
+// Blobs implements [store.History].
+func (s *snapshot) Blobs(account holdfast.ID, from holdfast.Hash, limit int, fn func(holdfast.Blob) error) error {
+	key, err := s.accountKey(account)
+	if err != nil {
+		return err
+	}
+	return s.read(qBlobs, func(x Stmt) error { return fn(holdfast.Blob{Hash: s.c.hash(x, 0), Size: x.Int(1)}) }, key, from, noLimit(limit))
+}
+
 // Chain implements [store.History].
 func (s *snapshot) Chain(account holdfast.ID, seq uint64) (store.Head, error) {
 	h := store.Head{Seq: seq}

@@ -78,6 +78,7 @@ const (
 	qSightings
 	qGhosts
 	qNamesBlob
+	qBlobs
 	qAccountID
 	qOwner
 	qCollectionID
@@ -190,6 +191,7 @@ var queries = [nQueries]string{
 		ON CONFLICT(acct, coll, device) DO UPDATE SET epoch=?4, seq=?5, chain=?6, whole=?7, at=?8 WHERE ?8>at OR ?8=at AND ?5>=seq`,
 	qGhosts:       `SELECT count(*) FROM resources r INDEXED BY res_ghost JOIN collections c ON c.coll=r.coll WHERE r.state=2 AND c.gone=0 AND (?1 IS NULL OR c.acct=?1)`,
 	qNamesBlob:    `SELECT 1 FROM changes INDEXED BY changes_blob WHERE acct=?1 AND etag=?2 AND blob=1 LIMIT 1`,
+	qBlobs:        `SELECT etag, min(size) FROM changes INDEXED BY changes_blob WHERE acct=?1 AND etag>=?2 AND blob=1 GROUP BY etag ORDER BY etag LIMIT ?3`,
 	qSightings:    `SELECT coll, device, epoch, seq, chain, whole, at FROM seen WHERE acct=?1`,
 	qAccountID:    `SELECT aid FROM accounts WHERE acct=?1`,
 	qOwner:        `SELECT a.aid FROM collections c JOIN accounts a ON a.acct=c.acct WHERE c.cid=?1`,
