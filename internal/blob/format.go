@@ -250,3 +250,20 @@ func (v *Verified) Verify(ctx context.Context) error {
 	}
 	return nil
 }
+
+// NameStored reads which blob it is that takes so many octets as it is stored, by its trailer alone. Errors: Corrupt, those of src.
+func NameStored(src io.ReaderAt, stored int64) (b holdfast.Blob, err error) {
+	size, ok := SizeStored(stored)
+	if !ok {
+		return b, Damaged("Stat", b.Hash, "what is stored is cut off or has grown")
+	}
+	head := make([]byte, headLen)
+	if n, err := src.ReadAt(head, stored-int64(trailerLen)); n < headLen {
+		return b, err
+	}
+	b = holdfast.Blob{Hash: holdfast.Hash(head[headLen-sha256.Size:]), Size: size}
+	if !bytes.Equal(head, headOf(b)) {
+		return b, Damaged("Stat", b.Hash, "the trailer of what is stored is damaged")
+	}
+	return b, nil
+}

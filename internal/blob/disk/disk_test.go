@@ -1,6 +1,7 @@
 package disk_test
 
 import (
+	"bytes"
 	"flag"
 	"os"
 	"path/filepath"
@@ -71,6 +72,13 @@ func TestTheOctetsAreAFileThatAnybodyCanRead(t *testing.T) {
 	file, err := os.ReadFile(path(root, holdfast.ID{1}, b.Hash))
 	if err != nil || string(file[:len(octets)]) != string(octets) || len(file) != len(octets)+2*32+88 || int64(len(file)) != blob.StoredSize(b.Size) {
 		t.Errorf("%d octets are a file of %d: %v", len(octets), len(file), err)
+	}
+	if got, err := blob.NameStored(bytes.NewReader(file), int64(len(file))); got != b || err != nil {
+		t.Errorf("it says that it is %v: %v", got, err)
+	}
+	file[len(file)-80]++
+	if _, err := blob.NameStored(bytes.NewReader(file), int64(len(file))); !holdfast.IsKind(err, holdfast.Corrupt) {
+		t.Errorf("a damaged trailer: %v", err)
 	}
 	for size := range int64(3*blob.Piece + 200) {
 		if got, ok := blob.SizeStored(blob.StoredSize(size)); got != size || !ok {
