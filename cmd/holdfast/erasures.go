@@ -23,7 +23,8 @@ type erasures struct {
 	wait   time.Duration
 	core   *core.Service
 	vaults func() []string         // the names of all
-	forget func(holdfast.ID) error // what drills proved of an account
+	forget func(holdfast.ID) error // what drills proved of an account, and its files
+	named  func(*vault.Vault, holdfast.ID) vault.Named
 	clock  clock.Clock
 	log    *slog.Logger
 
@@ -44,7 +45,7 @@ type erasure struct {
 }
 
 func readErasures(dir string, wait time.Duration, c *core.Service, vaults func() []string, clk clock.Clock, log *slog.Logger) (*erasures, error) {
-	e := &erasures{dir: dir, wait: wait, forget: func(holdfast.ID) error { return nil }, core: c, vaults: vaults, clock: clk, log: log}
+	e := &erasures{dir: dir, wait: wait, forget: func(holdfast.ID) error { return nil }, named: func(*vault.Vault, holdfast.ID) vault.Named { return nil }, core: c, vaults: vaults, clock: clk, log: log}
 	_, err := readState(dir, erasuresName, &e.all)
 	for _, x := range e.all {
 		if x.Vaults == nil { // the file leaves out what is empty
@@ -192,7 +193,7 @@ func (e *erasures) advance(ctx context.Context, x *erasure, now time.Time) {
 			return
 		}
 		if err := e.forget(x.Account); err != nil {
-			e.log.Error("what drills proved of an erased account could not be forgotten; it is tried again", "id", x.Account, "err", err)
+			e.log.Error("what lies beside the store of an erased account could not be removed; it is tried again", "id", x.Account, "err", err)
 			return
 		}
 		x.Store, x.Email = true, ""
@@ -223,7 +224,7 @@ func (e *erasures) inVault(ctx context.Context, name string, v *vault.Vault, w *
 	}
 	e.mu.Unlock()
 	for _, x := range due {
-		left, err := v.Erase(ctx, w, x.Account)
+		left, err := v.Erase(ctx, w, x.Account, e.named(v, x.Account))
 		if err != nil {
 			return err
 		}

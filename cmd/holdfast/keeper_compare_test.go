@@ -151,7 +151,7 @@ func TestVerifyKnowsWhoIsErased(t *testing.T) {
 			w, err := v.Writer(t.Context(), terms[len(terms)-1], p.shipped.Position())
 			must(t, err)
 			defer w.Close()
-			if _, err := v.Erase(t.Context(), w, goes.ID); err != nil {
+			if _, err := v.Erase(t.Context(), w, goes.ID, nil); err != nil {
 				t.Fatal(err)
 			}
 			found := p.compare(v)

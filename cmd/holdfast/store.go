@@ -22,6 +22,7 @@ import (
 	"holdfast/internal/relay"
 	"holdfast/internal/store"
 	"holdfast/internal/store/sqlite"
+	"holdfast/internal/vault"
 	"holdfast/internal/vfs"
 )
 
@@ -220,8 +221,9 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 		return err
 	}
 	o.erase.forget = func(id holdfast.ID) error {
-		return errors.Join(o.drills.book.Forget(id), o.locks.Forget(id), o.refused.Forget(id))
+		return errors.Join(o.drills.book.Forget(id), o.locks.Forget(id), o.refused.Forget(id), o.blobs.Forget(context.Background(), id))
 	}
+	o.erase.named = func(v *vault.Vault, id holdfast.ID) vault.Named { return namedBlobs(c, o.blobs, v, id) }
 	o.scrub = newEngineScrub(o.keeper)
 	o.board, err = newBoard(c, log)
 	return err

@@ -158,3 +158,23 @@ func (k *Keeper) LetGo(ctx context.Context, account holdfast.ID, h holdfast.Hash
 	err = k.store.Remove(ctx, account, h)
 	return err == nil, err
 }
+
+// Forget removes all blobs of an account that was erased, also those that uploads hold which will end in nothing.
+func (k *Keeper) Forget(ctx context.Context, account holdfast.ID) error {
+	var list []holdfast.Hash
+	if err := k.store.List(ctx, account, nil, 0, func(i Info) error { list = append(list, i.Hash); return nil }); err != nil {
+		return err
+	}
+	for _, h := range list {
+		unlock, err := k.lock(ctx, key{account, h})
+		if err != nil {
+			return err
+		}
+		err = k.store.Remove(ctx, account, h)
+		unlock()
+		if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+			return err
+		}
+	}
+	return nil
+}

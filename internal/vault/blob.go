@@ -78,7 +78,7 @@ func (v *Vault) PutBlob(ctx context.Context, account holdfast.ID, b holdfast.Blo
 	if err != nil || slices.ContainsFunc(there, func(o blobObject) bool { return o.fits }) {
 		return err
 	}
-	return v.putBlob(ctx, key, there, b, open)
+	return v.putBlob(ctx, account, key, there, b, open)
 }
 
 // MendBlob is PutBlob for a blob of which some object is known to be damaged: where none that is there has its hash, it is written once more.
@@ -91,12 +91,15 @@ func (v *Vault) MendBlob(ctx context.Context, account holdfast.ID, b holdfast.Bl
 	if err != nil {
 		return err
 	}
-	return v.putBlob(ctx, key, there, b, open)
+	return v.putBlob(ctx, account, key, there, b, open)
 }
 
 func (v *Vault) blobsOf(ctx context.Context, account holdfast.ID, b holdfast.Blob) ([]blobObject, *seal.Identity, error) {
 	if v.meta.Ledger() {
 		return nil, nil, fail("PutBlob", holdfast.Invalid, v.p.String(), "a ledger takes no octets of files", nil)
+	}
+	if v.isErasing(account) { // its key may be there still, where the place does not let it go at once
+		return nil, nil, wasErased(account)
 	}
 	key, err := v.AccountKey(ctx, account)
 	if err != nil {
@@ -106,7 +109,11 @@ func (v *Vault) blobsOf(ctx context.Context, account holdfast.ID, b holdfast.Blo
 	return there, key, err
 }
 
-func (v *Vault) putBlob(ctx context.Context, key *seal.Identity, there []blobObject, b holdfast.Blob, open func() (blob.File, error)) error {
+func wasErased(account holdfast.ID) error {
+	return fail("PutBlob", holdfast.NotFound, account.String(), "the account was erased", nil)
+}
+
+func (v *Vault) putBlob(ctx context.Context, account holdfast.ID, key *seal.Identity, there []blobObject, b holdfast.Blob, open func() (blob.File, error)) error {
 	f, err := open()
 	if err != nil {
 		return err
@@ -124,6 +131,10 @@ func (v *Vault) putBlob(ctx context.Context, key *seal.Identity, there []blobObj
 		version = there[0].version + 1
 	}
 	err = v.p.Put(ctx, blobName(key, b.Hash, version), sealed)
+	if err == nil && v.isErasing(account) { // meanwhile; the lists may not name it
+		_, err = v.lets(ctx, blobName(key, b.Hash, version))
+		return firstErr(err, wasErased(account))
+	}
 	if !holdfast.IsKind(err, holdfast.Exists) {
 		return err
 	}

@@ -219,7 +219,7 @@ func TestNoBlobWhereNoneMayBe(t *testing.T) {
 		t.Error(names)
 	}
 	fine(t, r.v.PutBlob(ctx, ann, b, f.open))
-	must(t, must2(r.v.Erase(ctx, r.w, ann)), nil)
+	must(t, must2(r.v.Erase(ctx, r.w, ann, nil)), nil)
 	if err := r.v.PutBlob(ctx, ann, b, f.open); !holdfast.IsKind(err, holdfast.NotFound) {
 		t.Error("an erased account:", err)
 	}

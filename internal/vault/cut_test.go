@@ -77,7 +77,7 @@ func (s *story) run(batches []*holdfast.Batch) error {
 		func() error { return w.Head(ctx, HeadInput{Whole: true}) },
 		func() error { return v.PutService(ctx, "policy") },
 		func() error { return v.Upkeep(ctx, w) },
-		func() error { _, err := v.Erase(ctx, w, s.erased); return err },
+		func() error { _, err := v.Erase(ctx, w, s.erased, nil); return err },
 		func() error { return w.Head(ctx, HeadInput{Whole: true}) },
 		func() error { return v.Upkeep(ctx, w) },
 	} {

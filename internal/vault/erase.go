@@ -22,9 +22,36 @@ type Erasure struct {
 	Segment uint64 `json:"segment"`
 }
 
-// Erase erases an account from the vault: it writes the record, destroys every version of the account's key, and looks whether they are gone. What packs hold of the account cannot be read by anybody from then on. left names what still
-// holds lines of it, or still holds its key because the place does not let us remove it; once it is empty, the account is erased here. It can be called again. Errors: those of the place.
-func (v *Vault) Erase(ctx context.Context, w *Writer, account holdfast.ID) (left []string, err error) {
+// Erase erases an account from the vault: it writes the record, makes lists of the blobs that named yields and are there, destroys every version of the account's key, lets go of what is listed, and looks whether all of it is gone. What packs hold of the account cannot be
+// read by anybody from then on. named is asked only while the key is there; nil: the account has no blobs. left names what still holds lines of it, or still holds its key or its blobs because the place does not let us remove them; once it is empty, the account is erased here. It
+// can be called again. Errors: those of named and of the place.
+func (v *Vault) Erase(ctx context.Context, w *Writer, account holdfast.ID, named Named) (left []string, err error) {
+	rec, err := v.recorded(ctx, w, account)
+	if err != nil {
+		return nil, err
+	}
+	v.setErasing(account)
+	if err := v.condemn(ctx, account, named); err != nil { // before the key goes, by which they are named
+		return nil, err
+	}
+	if left, err = v.destroyKey(ctx, account); err != nil {
+		return nil, err
+	}
+	blobs, err := v.letBlobsGo(ctx, account, len(left) == 0)
+	if err != nil {
+		return nil, err
+	}
+	left = append(left, blobs...)
+	return left, v.eachSegment(ctx, func(s segmentRef) error {
+		if s.size > 0 && (s.term < rec.Term || s.term == rec.Term && s.n <= rec.Segment) { // one that was begun and cut holds nothing, and is never sealed
+			left = append(left, SegmentName(s.term, s.n))
+		}
+		return nil
+	})
+}
+
+// recorded returns the record of an account's erasure; makes it where there is none that can be read.
+func (v *Vault) recorded(ctx context.Context, w *Writer, account holdfast.ID) (Erasure, error) {
 	rec, err := v.erasure(ctx, account)
 	if holdfast.IsKind(err, holdfast.Corrupt) { // whoever calls knows that the account is erased, so that the record can be written again
 		if err = v.p.Remove(ctx, ErasedName(account)); err == nil || holdfast.IsKind(err, holdfast.Forbidden) || holdfast.IsKind(err, holdfast.NotFound) { // a remote vault's server takes it over a damaged one
@@ -34,29 +61,23 @@ func (v *Vault) Erase(ctx context.Context, w *Writer, account holdfast.ID) (left
 	if holdfast.IsKind(err, holdfast.NotFound) {
 		rec, err = v.recordErasure(ctx, w, account)
 	}
-	if err != nil {
-		return nil, err
-	}
+	return rec, err
+}
+
+// destroyKey removes all versions of an account's key, and returns those that the place does not let us remove.
+func (v *Vault) destroyKey(ctx context.Context, account holdfast.ID) (left []string, err error) {
 	v.forget(account)
 	var keys []string
 	if err := v.p.List(ctx, keysOf(account), "", func(i place.Info) error { keys = append(keys, i.Name); return nil }); err != nil {
 		return nil, err
 	}
 	for _, name := range keys {
-		err := v.p.Remove(ctx, name)
-		if err != nil && !holdfast.IsKind(err, holdfast.Forbidden) && !holdfast.IsKind(err, holdfast.NotFound) {
+		if _, err := v.lets(ctx, name); err != nil {
 			return nil, err
 		}
 	}
-	if err := v.p.List(ctx, keysOf(account), "", func(i place.Info) error { left = append(left, i.Name); return nil }); err != nil {
-		return nil, err
-	}
-	return left, v.eachSegment(ctx, func(s segmentRef) error {
-		if s.size > 0 && (s.term < rec.Term || s.term == rec.Term && s.n <= rec.Segment) { // one that was begun and cut holds nothing, and is never sealed
-			left = append(left, SegmentName(s.term, s.n))
-		}
-		return nil
-	})
+	err = v.p.List(ctx, keysOf(account), "", func(i place.Info) error { left = append(left, i.Name); return nil })
+	return left, err
 }
 
 func (v *Vault) recordErasure(ctx context.Context, w *Writer, account holdfast.ID) (Erasure, error) {
@@ -94,8 +115,13 @@ func (v *Vault) erasure(ctx context.Context, account holdfast.ID) (Erasure, erro
 	return v.parseErasure(account, b, terms)
 }
 
-func (v *Vault) parseErasure(account holdfast.ID, b []byte, terms map[uint64]Term) (rec Erasure, err error) {
-	var signers []seal.PublicKey
+// erasers returns whose word it is that an account was erased.
+func (v *Vault) erasers(ctx context.Context) ([]seal.PublicKey, error) {
+	terms, err := v.termsByNumber(ctx)
+	return v.signersOf(terms), err
+}
+
+func (v *Vault) signersOf(terms map[uint64]Term) (signers []seal.PublicKey) {
 	if v.o.Ring != nil {
 		signers = append(signers, v.o.Ring.Signer.Public())
 	}
@@ -104,6 +130,11 @@ func (v *Vault) parseErasure(account holdfast.ID, b []byte, terms map[uint64]Ter
 			signers = append(signers, t.Signer)
 		}
 	}
+	return signers
+}
+
+func (v *Vault) parseErasure(account holdfast.ID, b []byte, terms map[uint64]Term) (rec Erasure, err error) {
+	signers := v.signersOf(terms)
 	line, sig, err := seal.SplitLine(b)
 	if err == nil {
 		for _, s := range signers {

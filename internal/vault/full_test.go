@@ -144,7 +144,7 @@ var dutiesOfAVault = []duty{
 	{name: "seal", before: (*onDuty).ship, do: (*onDuty).seal},
 	{name: "join", before: func(d *onDuty) error { return errors.Join(d.ship(), d.seal()) }, do: func(d *onDuty) error { _, err := d.v.Compact(ctx, d.w); return err }},
 	{name: "rotate", before: (*onDuty).ship, do: (*onDuty).rotate},
-	{name: "erase", before: (*onDuty).ship, do: func(d *onDuty) error { _, err := d.v.Erase(ctx, d.w, d.erased); return err }},
+	{name: "erase", before: (*onDuty).ship, do: func(d *onDuty) error { _, err := d.v.Erase(ctx, d.w, d.erased, nil); return err }},
 	{name: "repair", before: (*onDuty).lose, damaged: true, do: func(d *onDuty) error {
 		_, err := d.v.Repair(ctx, d.w, d.m, RepairOptions{Spool: d.spool})
 		return err

@@ -182,7 +182,7 @@ func makeGolden(t *testing.T) {
 		clk.Advance(20 * time.Minute)
 		g.round()
 	}
-	_, err = v.Erase(t.Context(), g.w, g.people[2].ID)
+	_, err = v.Erase(t.Context(), g.w, g.people[2].ID, nil)
 	fine(t, err)
 	fine(t, g.engine.Erase(t.Context(), g.people[2].ID))
 	g.some(9)

@@ -14,16 +14,17 @@ const Format = 0
 
 // The names of a vault's objects. Numbers have 12 digits, so that names sort as numbers do.
 const (
-	nameReadMe = "HOLDFAST.txt"
-	nameMeta   = "vault.json"
-	dirTerms   = "terms/"
-	dirHeads   = "heads/"
-	dirTail    = "tail/"
-	dirPages   = "pages/"
-	dirKeys    = "keys/"
-	dirService = "service/"
-	dirErased  = "erased/"
-	dirBlobs   = "blobs/"
+	nameReadMe   = "HOLDFAST.txt"
+	nameMeta     = "vault.json"
+	dirTerms     = "terms/"
+	dirHeads     = "heads/"
+	dirTail      = "tail/"
+	dirPages     = "pages/"
+	dirKeys      = "keys/"
+	dirService   = "service/"
+	dirErased    = "erased/"
+	dirBlobs     = "blobs/"
+	dirCondemned = "condemned/"
 )
 
 // number writes a number in a name.

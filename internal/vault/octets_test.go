@@ -36,7 +36,7 @@ func smallVault(t testing.TB) (*rig, *maker, *memory.Place) {
 	fine(t, r.v.PutService(ctx, "x"))
 	fine(t, r.w.Head(ctx, HeadInput{}))
 	roll(1)
-	if _, err := r.v.Erase(ctx, r.w, holdfast.ID{9, 9}); err != nil {
+	if _, err := r.v.Erase(ctx, r.w, holdfast.ID{9, 9}, nil); err != nil {
 		t.Fatal(err)
 	}
 	fine(t, r.w.Close())
@@ -268,7 +268,7 @@ func TestADamagedRecordOfAnErasure(t *testing.T) {
 	if told := must2(r.v.Erased(ctx)); told[gone] {
 		t.Fatal("a damaged record erases")
 	}
-	must2(r.v.Erase(ctx, r.w, gone))
+	must2(r.v.Erase(ctx, r.w, gone, nil))
 	if told := must2(r.v.Erased(ctx)); !told[gone] {
 		t.Fatal("the record was not written again")
 	}

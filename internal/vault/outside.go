@@ -33,8 +33,9 @@ const (
 	IndexObject
 	AccountKey // Account, Version
 	Service
-	ErasureObject // Account
-	BlobObject    // Version
+	ErasureObject   // Account
+	BlobObject      // Version
+	CondemnedObject // Account, Number
 )
 
 // Name is the name of an object, read.
@@ -74,6 +75,9 @@ func ParseName(name string) Name {
 		}
 	}
 	if n, ok := parseBlobName(name); ok {
+		return n
+	}
+	if n, ok := parseCondemnedName(name); ok {
 		return n
 	}
 	if strings.HasPrefix(name, dirTail) {

@@ -225,7 +225,7 @@ func TestAnEmptySegmentKeepsNoErasureOpen(t *testing.T) {
 	r.w.Roll()
 	p := r.place.(*memory.Place)
 	p.Overwrite(SegmentName(1, 2), []byte{})
-	left, err := r.v.Erase(ctx, r.w, m.accounts[0])
+	left, err := r.v.Erase(ctx, r.w, m.accounts[0], nil)
 	if err != nil || !slices.Equal(left, []string{SegmentName(1, 1)}) {
 		t.Fatalf("what holds lines of the account is said to be %q, %v", left, err)
 	}

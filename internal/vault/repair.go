@@ -100,7 +100,7 @@ func (r *repair) erasures(ctx context.Context) error {
 		}
 		gone, err := r.o.Erased(ctx, id)
 		if err == nil && gone {
-			_, err = r.v.Erase(ctx, r.w, id)
+			_, err = r.v.recorded(ctx, r.w, id) // the store erases the rest, as it does of each vault that says so
 		}
 		if err != nil {
 			return err

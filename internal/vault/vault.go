@@ -88,7 +88,8 @@ type Vault struct {
 
 	mu     sync.Mutex
 	keys   map[holdfast.ID]*seal.Identity
-	making sync.Mutex // held while an account's key is made
+	erased map[holdfast.ID]bool // by us: what of them is on its way goes again
+	making sync.Mutex           // held while an account's key is made
 	heads  headCache
 	ledger ledger
 	own    uint64 // the first term that our own heads name; 0: not looked for yet

@@ -320,7 +320,7 @@ func TestErase(t *testing.T) {
 	}
 	r.ship(m.batch(3), m.batch(3))
 	gone := m.accounts[1]
-	left := must2(r.v.Erase(ctx, r.w, gone))
+	left := must2(r.v.Erase(ctx, r.w, gone, nil))
 	if len(left) == 0 {
 		t.Fatal("the tail still holds its lines, and nobody says so")
 	}
@@ -336,7 +336,7 @@ func TestErase(t *testing.T) {
 		fine(t, r.w.Head(ctx, HeadInput{Whole: true}))
 	}
 	fine(t, r.v.Upkeep(ctx, r.w))
-	if left := must2(r.v.Erase(ctx, r.w, gone)); len(left) != 0 {
+	if left := must2(r.v.Erase(ctx, r.w, gone, nil)); len(left) != 0 {
 		t.Fatalf("%q are left", left)
 	}
 	got, damage := readAll(t, r.recovery, ReadOptions{}, r.place)

@@ -21,7 +21,7 @@ func TestDamagedIsWrittenAgain(t *testing.T) {
 	fine(t, r.v.Upkeep(t.Context(), r.w)) // makes the keys of accounts
 	fine(t, r.w.Head(t.Context(), vault.HeadInput{}))
 	fine(t, r.v.PutService(t.Context(), "what it was like"))
-	_, err := r.v.Erase(t.Context(), r.w, r.people[0].ID)
+	_, err := r.v.Erase(t.Context(), r.w, r.people[0].ID, nil)
 	fine(t, err)
 	for _, name := range []string{"vault.json", "HOLDFAST.txt", vault.TermName(1), vault.HeadName(1), "service/000000000001", vault.ErasedName(r.people[0].ID), vault.SegmentKeyName(1, 1), vault.AccountKeyName(r.people[1].ID, 1)} {
 		was := octets(t, r.disk, name)
@@ -54,7 +54,7 @@ func TestADamagedErasureIsSignedAgain(t *testing.T) {
 	r.write(10)
 	id := r.people[0].ID
 	name := vault.ErasedName(id)
-	_, err := r.v.Erase(t.Context(), r.w, id)
+	_, err := r.v.Erase(t.Context(), r.w, id, nil)
 	fine(t, err)
 	sound := octets(t, r.disk, name)
 	stranger, err := seal.NewRing(false)
@@ -77,7 +77,7 @@ func TestADamagedErasureIsSignedAgain(t *testing.T) {
 		}
 	}
 	r.clock.Advance(1e9)
-	_, err = r.v.Erase(t.Context(), r.w, id)
+	_, err = r.v.Erase(t.Context(), r.w, id, nil)
 	fine(t, err)
 	told, err := r.v.Erased(t.Context())
 	if err != nil || !told[id] {

@@ -2,15 +2,18 @@ package vaultd_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"holdfast"
 	"holdfast/internal/blob"
 	"holdfast/internal/place"
+	"holdfast/internal/seal"
 	"holdfast/internal/vault"
 	"holdfast/internal/vaultd"
 )
@@ -136,4 +139,70 @@ func TestALargeBlobGoesToAServer(t *testing.T) {
 		t.Error("a part is something else")
 	}
 	fine(t, v.VerifyBlob(t.Context(), r.people[0].ID, b))
+}
+
+// TestBlobsOfAnErasedAccount erases an account behind the guard: its blobs go by the list that the store has signed, as late as its key, whoever lets them go; others' stay, also where a stranger lists them.
+func TestBlobsOfAnErasedAccount(t *testing.T) {
+	for _, way := range []string{"the store", "the server"} {
+		r := newRig(t)
+		r.write(5)
+		var mine []holdfast.Hash
+		for i := range 3 {
+			b := film{int64(1000 + i)}.blob(t)
+			fine(t, r.v.PutBlob(t.Context(), r.people[0].ID, b, film{b.Size}.open))
+			mine = append(mine, b.Hash)
+		}
+		before := blobs(t, r.disk)
+		fine(t, r.v.PutBlob(t.Context(), r.people[1].ID, film{1000}.blob(t), film{1000}.open))
+		other := slices.DeleteFunc(blobs(t, r.disk), func(x string) bool { return slices.Contains(before, x) })
+		named := func(_ context.Context, fn func(holdfast.Hash) error) error {
+			for _, h := range mine {
+				fine(t, fn(h))
+			}
+			return nil
+		}
+		stranger, err := seal.NewRing(false)
+		fine(t, err)
+		id := r.people[0].ID
+		theirs, err := seal.SignLine(stranger.Signer, vault.Condemned{Account: id, Number: 1, Last: true, Blobs: other})
+		fine(t, err)
+		if err := put(r.guard, vault.CondemnedName(id, 1), theirs); !holdfast.IsKind(err, holdfast.Invalid) {
+			t.Errorf("a list before the erasure: %v", err)
+		}
+		erase := func() []string {
+			left, err := r.v.Erase(t.Context(), r.w, id, named)
+			fine(t, err)
+			return slices.DeleteFunc(left, func(x string) bool { return strings.HasPrefix(x, "tail/") })
+		}
+		if left := erase(); len(left) != 2 {
+			t.Fatalf("its key and a list are left, and it says %q", left)
+		}
+		if err := put(r.guard, vault.CondemnedName(id, 2), theirs); !holdfast.IsKind(err, holdfast.Invalid) {
+			t.Errorf("a stranger's list: %v", err)
+		}
+		if err := r.guard.Remove(t.Context(), before[0]); !holdfast.IsKind(err, holdfast.Forbidden) {
+			t.Errorf("a blob went at once: %v", err)
+		}
+		r.days(8)
+		if err := r.guard.Remove(t.Context(), other[0]); !holdfast.IsKind(err, holdfast.Forbidden) {
+			t.Errorf("another's blob went: %v", err)
+		}
+		if way == "the store" {
+			if left := erase(); len(left) != 0 {
+				t.Errorf("after a week %q are left", left)
+			}
+		} else {
+			var gone []string
+			fine(t, r.guard.Prune(t.Context(), false, func(name string, _ int64) { gone = append(gone, name) }))
+			if len(gone) < 5 || gone[len(gone)-1] != vault.CondemnedName(id, 1) {
+				t.Errorf("after a week %q went", gone)
+			}
+		}
+		if got := blobs(t, r.disk); !slices.Equal(got, other) {
+			t.Errorf("%s: %q are left, not %q", way, got, other)
+		}
+		if left := erase(); len(left) != 0 {
+			t.Errorf("in the end %q are left", left)
+		}
+	}
 }

@@ -18,7 +18,7 @@
 // # What the guard lets go
 //
 // Segments of which a pack was made that a head has named for KeepTail, packs that others replaced for Keep, keys of which a newer version was there for Keep, and the keys of an account that was erased, after
-// KeepErased. A pack that was replaced by one which a head calls pruned goes after KeepPruned, and only if a head names a drill that passed, began after the head that named the new pack, and restored
+// KeepErased, and so the blobs that a signed list of such an account names, and the list behind them. A pack that was replaced by one which a head calls pruned goes after KeepPruned, and only if a head names a drill that passed, began after the head that named the new pack, and restored
 // every account of whose members the new index does not have the very octets; the new pack must have its hash, and some pack each member of the old one. Time is the server's own, counted along heads whose time the server has judged, at most a day from one to the next: a clock that jumps makes nothing old.
 //
 // # What is not known

@@ -65,6 +65,7 @@ type Guard struct {
 	due     map[string]bool // what was found to be needed no more
 	dueAt   time.Time
 	dueHead uint64
+	list    condemnation // that let a blob go last
 }
 
 var _ place.Place = (*Guard)(nil)

@@ -231,7 +231,7 @@ func TestLettingGo(t *testing.T) {
 	r.w.Roll()
 	fine(t, r.v.Upkeep(t.Context(), r.w))
 	account := r.people[0].ID
-	left, err := r.v.Erase(t.Context(), r.w, account)
+	left, err := r.v.Erase(t.Context(), r.w, account, nil)
 	if fine(t, err); len(left) == 0 {
 		t.Fatal("it was erased at once: one slip, or one thief, would be enough")
 	}
@@ -311,7 +311,7 @@ func TestAfterAnError(t *testing.T) {
 				func() error { return r.w.Head(t.Context(), vault.HeadInput{}) },
 				func() error { return r.tryShip(2) },
 				func() error { r.w.Roll(); return r.v.Upkeep(t.Context(), r.w) },
-				func() error { _, err := r.v.Erase(t.Context(), r.w, r.people[1].ID); return err },
+				func() error { _, err := r.v.Erase(t.Context(), r.w, r.people[1].ID, nil); return err },
 				func() error { return r.tryShip(3) },
 				func() error { return r.w.Head(t.Context(), vault.HeadInput{}) },
 				func() error {

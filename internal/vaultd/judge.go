@@ -42,6 +42,14 @@ func (g *Guard) judge(ctx context.Context, name string, n vault.Name, b []byte) 
 	case vault.ErasureObject:
 		_, err := vault.ParseErasure(name, b, g.signers())
 		return nil, asInvalid(name, err)
+	case vault.CondemnedObject:
+		if _, err := g.Place.Stat(ctx, vault.ErasedName(n.Account)); holdfast.IsKind(err, holdfast.NotFound) {
+			return nil, refuse("Put", holdfast.Invalid, name, "the account was not erased")
+		} else if err != nil {
+			return nil, err
+		}
+		_, err := vault.ParseCondemned(name, b, g.signers())
+		return nil, asInvalid(name, err)
 	}
 	return nil, refuse("Put", holdfast.Invalid, name, "no vault has such an object")
 }

@@ -16,7 +16,7 @@ func TestAServersClockThatJumps(t *testing.T) {
 	fine(t, r.v.PutService(t.Context(), "two"))
 	r.w.Roll()
 	fine(t, r.v.Upkeep(t.Context(), r.w))
-	_, err := r.v.Erase(t.Context(), r.w, r.people[0].ID)
+	_, err := r.v.Erase(t.Context(), r.w, r.people[0].ID, nil)
 	fine(t, err)
 	r.people = r.people[1:]
 	once := func() {

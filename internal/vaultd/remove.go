@@ -100,6 +100,18 @@ func (g *Guard) mayReplaced(ctx context.Context, name string) (bool, error) {
 		return g.replaced(ctx, name, prefix+".")
 	case vault.Service:
 		return g.replaced(ctx, name, "service/")
+	case vault.BlobObject:
+		return g.condemned(ctx, name)
+	case vault.CondemnedObject:
+		list, err := g.condemnation(ctx, name)
+		for i := 0; err == nil && list.may && i < len(list.names); i++ {
+			_, err = g.Place.Stat(ctx, list.names[i])
+			list.may = holdfast.IsKind(err, holdfast.NotFound)
+			if list.may {
+				err = nil
+			}
+		}
+		return list.may && err == nil, err
 	}
 	return false, nil
 }
@@ -175,6 +187,13 @@ func (g *Guard) Prune(ctx context.Context, dry bool, fn func(name string, octets
 			return err
 		}
 	}
+	if err := g.pruneAll(ctx, names, dry, fn); err != nil {
+		return err
+	}
+	return g.pruneCondemned(ctx, dry, fn)
+}
+
+func (g *Guard) pruneAll(ctx context.Context, names []string, dry bool, fn func(name string, octets int64)) error {
 	for _, name := range names {
 		g.mu.Lock()
 		i, err := g.Place.Stat(ctx, name)
