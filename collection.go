@@ -20,6 +20,7 @@ const (
 	TypeInbox        CollectionType = "inbox"        // RFC 6638 section 2.2: nothing is delivered by now
 	TypeOutbox       CollectionType = "outbox"       // RFC 6638 section 2.1: nothing is sent by now
 	TypeSubscription CollectionType = "subscription" // a calendar that is somewhere else: its address and looks are properties
+	TypeAlbum        CollectionType = "album"        // photos that a person put together: its members are references
 )
 
 // Fixed tells whether a collection of this type is a part of its account: it is made with it, and cannot be deleted, moved, copied or replaced.
@@ -32,6 +33,7 @@ const (
 	HomeAddressbooks = "addressbooks"
 	HomeCalendars    = "calendars"
 	HomeFiles        = "files"
+	HomeAlbums       = "albums" // an account gets it with its first album
 )
 
 // The names of an account's collections for scheduling, in its home of calendars. No other collection there can have them.

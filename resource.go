@@ -36,12 +36,13 @@ const (
 	KindFreeBusy   Kind = 20 // … with VFREEBUSY
 	KindAvailable  Kind = 21 // … with VAVAILABILITY (RFC 7953)
 	KindFile       Kind = 32 // plain WebDAV resource
+	KindReference  Kind = 33 // a photo in an album
 	KindMail       Kind = 48 // reserved
 )
 
 var kindNames = map[Kind]string{KindAccount: "account", KindDevice: "device", KindTokenKey: "token-key", KindShare: "share", KindBinding: "binding", KindEpoch: "epoch",
 	KindCollection: "collection", KindReversal: "reversal", KindBurst: "burst", KindAddress: "address", KindEvent: "event", KindTodo: "todo", KindJournal: "journal", KindFreeBusy: "freebusy",
-	KindAvailable: "availability", KindFile: "file", KindMail: "mail"}
+	KindAvailable: "availability", KindFile: "file", KindReference: "reference", KindMail: "mail"}
 
 // Name returns what the kind is called in a vault's lines, and wherever else people read it; ok is false for one that has no name.
 func (k Kind) Name() (name string, ok bool) {

@@ -140,7 +140,7 @@ func TestOperations(t *testing.T) {
 			t.Errorf("%+v, %v", a, err)
 		}
 		full, err := c.Account(ctx, "alice@example.org")
-		if err != nil || full.ID != a.ID || len(full.Collections) != 4 || full.Collections[0].Path != "addressbooks/default" || full.Collections[0].Name != "Contacts" || full.Collections[3].Path != "calendars/tasks" || full.Digest.IsZero() {
+		if err != nil || full.ID != a.ID || len(full.Collections) != 5 || full.Collections[0].Path != "addressbooks/default" || full.Collections[0].Name != "Contacts" || full.Collections[3].Path != "calendars/tasks" || full.Digest.IsZero() {
 			t.Errorf("%+v, %v", full, err)
 		}
 		if list, err := c.Accounts(ctx); err != nil || len(list) != 1 {

@@ -117,6 +117,8 @@ func nameOf(v *core.Version) string {
 		return content.FirstValue(v.Text, "FN")
 	case holdfast.KindEvent, holdfast.KindTodo, holdfast.KindJournal:
 		return content.FirstValue(v.Text, "SUMMARY")
+	case holdfast.KindReference:
+		return referenceName(v.Text)
 	case holdfast.KindCollection:
 		props := v.Properties
 		if v.Op == holdfast.OpDelete && v.Was != nil {
@@ -141,6 +143,15 @@ func nameOf(v *core.Version) string {
 		}
 	}
 	return ""
+}
+
+// referenceName is what the photo was called that was put into an album.
+func referenceName(body []byte) string {
+	ref, err := holdfast.DecodeReference(body)
+	if err != nil {
+		return ""
+	}
+	return ref.Name
 }
 
 // nameOfReversal says what a reversal was.

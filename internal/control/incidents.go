@@ -77,7 +77,7 @@ func (h *handler) kindIn(ctx context.Context, account, collection holdfast.ID) (
 		list, err := x.Collections()
 		for _, c := range list {
 			if c.ID == collection {
-				kind = map[holdfast.CollectionType]string{holdfast.TypeAddressbook: "contacts", holdfast.TypeCalendar: "calendar items", holdfast.TypeFolder: "files"}[c.Type]
+				kind = map[holdfast.CollectionType]string{holdfast.TypeAddressbook: "contacts", holdfast.TypeCalendar: "calendar items", holdfast.TypeFolder: "files", holdfast.TypeAlbum: "photos in albums"}[c.Type]
 			}
 		}
 		return err

@@ -339,7 +339,7 @@ func (c *chronicler) collect(id holdfast.ID) {
 		return
 	}
 	switch {
-	case x.Type == holdfast.TypeAddressbook, x.Type == holdfast.TypeCalendar, x.Type == holdfast.TypeFolder, x.Type == holdfast.TypeHome && x.Name == holdfast.HomeFiles:
+	case x.Type == holdfast.TypeAddressbook, x.Type == holdfast.TypeCalendar, x.Type == holdfast.TypeFolder, x.Type == holdfast.TypeAlbum, x.Type == holdfast.TypeHome && x.Name == holdfast.HomeFiles:
 		c.out.Collections = append(c.out.Collections, x)
 	}
 	for _, k := range c.tree.children[id] {

@@ -69,7 +69,7 @@ func TestAnAccountOwnsItsCollectionsFromTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(got)
-	want := "addressbook default, calendar default, calendar notes, calendar tasks, home addressbooks, home calendars, home files, inbox inbox, outbox outbox"
+	want := "addressbook default, calendar default, calendar notes, calendar tasks, folder Photos, home addressbooks, home calendars, home files, inbox inbox, outbox outbox"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("got %s", s)
 	}

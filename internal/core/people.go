@@ -26,6 +26,7 @@ var defaultCollections = []defaultCollection{
 	{holdfast.HomeCalendars, "notes", "Notes", holdfast.TypeCalendar, []string{"VJOURNAL"}},
 	{holdfast.HomeCalendars, holdfast.NameInbox, "Inbox", holdfast.TypeInbox, nil},
 	{holdfast.HomeCalendars, holdfast.NameOutbox, "Outbox", holdfast.TypeOutbox, nil},
+	{holdfast.HomeFiles, namePhotos, namePhotos, holdfast.TypeFolder, nil},
 }
 
 // CreateAccount makes an account with its homes and default collections, in one commit. email is checked and brought into canonical form;
@@ -59,7 +60,11 @@ func (s *Service) CreateAccount(ctx context.Context, actor holdfast.Actor, email
 	for _, c := range defaultCollections {
 		r := holdfast.CollectionRecord{Parent: homes[c.home], Name: c.name, Type: c.typ, Components: c.components}
 		label := holdfast.Property{Space: "DAV:", Local: "displayname", XML: labelXML(c.label)}
-		add(holdfast.KindCollection, holdfast.NewID(s.random), "", r.Encode(), holdfast.Properties{label})
+		props := holdfast.Properties{label}
+		if c.typ == holdfast.TypeFolder {
+			props = marked(props, true)
+		}
+		add(holdfast.KindCollection, holdfast.NewID(s.random), "", r.Encode(), props)
 	}
 	receipt, err := s.commit(ctx, g)
 	if err != nil {

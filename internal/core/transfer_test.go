@@ -237,7 +237,7 @@ func TestACopyThatHeldIsNotUndone(t *testing.T) {
 
 // TestWhatIsBelowADeletedFolderCountsNoMore: neither for the number of collections nor for the octets.
 func TestWhatIsBelowADeletedFolderCountsNoMore(t *testing.T) {
-	f := newFolders(t, core.Limits{Collections: 11}) // 9 from the start, a and a/sub
+	f := newFolders(t, core.Limits{Collections: 12}) // 10 from the start, a and a/sub
 	if _, err := f.tryMkdir(t, f.home, "b"); !holdfast.IsKind(err, holdfast.TooLarge) {
 		t.Fatalf("the limit does not hold: %v", err)
 	}

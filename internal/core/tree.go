@@ -54,6 +54,8 @@ func (s *Service) mayHold(ctx context.Context, parent *holdfast.Collection, owne
 		ok = home == holdfast.HomeAddressbooks
 	case holdfast.TypeCalendar, holdfast.TypeSubscription:
 		ok = home == holdfast.HomeCalendars && name != holdfast.NameInbox && name != holdfast.NameOutbox
+	case holdfast.TypeAlbum:
+		ok = home == holdfast.HomeAlbums
 	case holdfast.TypeFolder:
 		ok = home == holdfast.HomeFiles || parent.Type == holdfast.TypeFolder
 	}
@@ -115,6 +117,8 @@ func article(t holdfast.CollectionType) string {
 		return "a calendar"
 	case holdfast.TypeFolder:
 		return "a folder"
+	case holdfast.TypeAlbum:
+		return "an album"
 	case holdfast.TypeSubscription:
 		return "a subscription"
 	case holdfast.TypeInbox, holdfast.TypeOutbox:
@@ -130,6 +134,8 @@ func standing(t holdfast.CollectionType) string {
 		return "address books stand right below " + holdfast.HomeAddressbooks
 	case holdfast.TypeCalendar, holdfast.TypeSubscription:
 		return "calendars stand right below " + holdfast.HomeCalendars + ", under any name but inbox and outbox"
+	case holdfast.TypeAlbum:
+		return "albums stand right below " + holdfast.HomeAlbums
 	case holdfast.TypeFolder:
 		return "folders stand below " + holdfast.HomeFiles
 	}

@@ -257,6 +257,9 @@ func (s *Service) judge(c *holdfast.Collection, name, contentType string, body [
 			Text: fmt.Sprintf("a resource has at most %d octets, this one has %d", s.limits.Resource, len(body))}
 	}
 	judge := s.judges[c.Type]
+	if c.Type == holdfast.TypeAlbum {
+		judge = judgeReference
+	}
 	if judge == nil {
 		return 0, holdfast.Index{}, fail("Put", holdfast.Forbidden, name, article(c.Type)+" takes no resources here")
 	}

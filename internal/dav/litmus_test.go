@@ -48,7 +48,7 @@ func TestCadaver(t *testing.T) {
 	c.Env = append(os.Environ(), "HOME="+dir, "LC_ALL=C")
 	c.Dir = dir
 	c.Stdin = strings.NewReader("mkcol box\ncd box\nput \"note one.txt\"\nls\npropset \"note one.txt\" mood sunny\npropget \"note one.txt\" mood\n" +
-		"copy \"note one.txt\" two.txt\nmove two.txt three.txt\nget three.txt back.txt\ndelete three.txt\nls\ncd ..\nrmcol box\nls\nquit\n")
+		"copy \"note one.txt\" two.txt\nmove two.txt three.txt\nget three.txt back.txt\ndelete three.txt\nls\ndelete \"note one.txt\"\nls\ncd ..\nrmcol box\nls\nquit\n")
 	out, err := c.CombinedOutput()
 	text := string(out)
 	if err != nil || strings.Contains(text, "failed") {

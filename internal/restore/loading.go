@@ -236,6 +236,8 @@ func typeOf(k holdfast.Kind) holdfast.CollectionType {
 		return holdfast.TypeAddressbook
 	case holdfast.KindEvent, holdfast.KindTodo, holdfast.KindJournal, holdfast.KindFreeBusy, holdfast.KindAvailable:
 		return holdfast.TypeCalendar
+	case holdfast.KindReference:
+		return holdfast.TypeAlbum
 	}
 	return holdfast.TypeFolder
 }

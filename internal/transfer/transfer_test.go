@@ -281,7 +281,7 @@ func TestExportComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		target.Discard()
-		if len(m.Files) != 3 || m.Seq == 0 || m.Chain.IsZero() || len(m.Collections) != 9 {
+		if len(m.Files) != 3 || m.Seq == 0 || m.Chain.IsZero() || len(m.Collections) != 10 {
 			t.Errorf("manifest: %+v", m)
 		}
 		if i := slices.IndexFunc(m.Collections, func(c ManifestCollection) bool { return c.Path == "calendars/default" }); i < 0 || m.Collections[i].Name != "Calendar" {

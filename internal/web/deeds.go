@@ -180,7 +180,7 @@ func (t *teller) place(l *core.Line) string {
 func (t *teller) collection(id holdfast.ID) string {
 	for i := range t.collections {
 		if c := &t.collections[i]; c.ID == id {
-			what := map[holdfast.CollectionType]string{holdfast.TypeAddressbook: "the address book", holdfast.TypeCalendar: "the calendar"}[c.Type]
+			what := map[holdfast.CollectionType]string{holdfast.TypeAddressbook: "the address book", holdfast.TypeCalendar: "the calendar", holdfast.TypeAlbum: "the album"}[c.Type]
 			if what == "" {
 				what = "the folder"
 			}
@@ -246,6 +246,10 @@ func quoted(l *core.Line) string {
 		name = content.FirstValue(l.Text, "FN")
 	case holdfast.KindEvent, holdfast.KindTodo, holdfast.KindJournal:
 		name = content.FirstValue(l.Text, "SUMMARY")
+	case holdfast.KindReference:
+		if ref, err := holdfast.DecodeReference(l.Text); err == nil {
+			name = ref.Name
+		}
 	case holdfast.KindCollection:
 		name = l.Properties.Text("DAV:", "displayname")
 		if name == "" && l.In != nil {

@@ -143,6 +143,8 @@ func kindNouns(k holdfast.Kind) (one, many string) {
 		return "a note", "notes"
 	case holdfast.KindFile:
 		return "a file", "files"
+	case holdfast.KindReference:
+		return "a photo in an album", "photos in albums"
 	case holdfast.KindCollection:
 		return "a collection", "collections"
 	}
