@@ -65,7 +65,7 @@ func (b *bench) events(ctx context.Context) error {
 // eventPuts measures durable PUTs of events from 32 connections, an account each: half creations, half updates, every second of which moves the event.
 func (b *bench) eventPuts(ctx context.Context) error {
 	const n = 32
-	addr, stop, err := startBare(ctx)
+	addr, _, stop, err := startBare(ctx, "-serve-bare")
 	if err != nil {
 		return err
 	}

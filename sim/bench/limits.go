@@ -21,7 +21,7 @@ func (b *bench) limits(ctx context.Context) error {
 	if err := b.fsync(); err != nil {
 		return err
 	}
-	addr, stop, err := startBare(ctx)
+	addr, _, stop, err := startBare(ctx, "-serve-bare")
 	if err != nil {
 		return err
 	}
@@ -72,20 +72,23 @@ func (b *bench) fsync() error {
 	return nil
 }
 
-// serveBare is the least that a server of PUTs can be: it reads the body and answers.
-func serveBare(ctx context.Context) error {
+// bareContacts is the least that a server of PUTs can be: it reads the body and answers.
+func bareContacts(w http.ResponseWriter, r *http.Request) {
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		return
+	}
+	w.Header().Set("ETag", `"1"`)
+	w.WriteHeader(http.StatusCreated)
+}
+
+// serveBare serves until it, or who started it, ends.
+func serveBare(ctx context.Context, handler http.HandlerFunc) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	fmt.Println(l.Addr())
-	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			return
-		}
-		w.Header().Set("ETag", `"1"`)
-		w.WriteHeader(http.StatusCreated)
-	})}
+	s := &http.Server{Handler: handler}
 	defer context.AfterFunc(ctx, func() { s.Close() })()
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin) // ends with who started it
@@ -97,23 +100,23 @@ func serveBare(ctx context.Context) error {
 	return nil
 }
 
-// startBare runs the bare handler in a process of its own, like any server.
-func startBare(ctx context.Context) (addr string, stop func(), err error) {
+// startBare runs a bare handler, as flags say, in a process of its own, like any server.
+func startBare(ctx context.Context, flags ...string) (addr string, pid int, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-serve-bare")
+	cmd := exec.CommandContext(ctx, self, flags...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return "", nil, err
+		return "", 0, nil, err
 	}
 	stop = func() {
 		in.Close()
@@ -122,9 +125,9 @@ func startBare(ctx context.Context) (addr string, stop func(), err error) {
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		stop()
-		return "", nil, err
+		return "", 0, nil, err
 	}
-	return strings.TrimSpace(line), stop, nil
+	return strings.TrimSpace(line), cmd.Process.Pid, stop, nil
 }
 
 func sameBook(n int) []load.Account {

@@ -2,7 +2,7 @@
 // disk's own fdatasync. All of it runs side by side in one run, and each figure stands with its goal and its share of the limit. The client shares the
 // cores with the server, as it does in every figure here.
 //
-// With -peers it measures Radicale and Xandikos with the same load, where they are installed.
+// With -peers it measures Radicale and Xandikos with the same load, and Apache's mod_dav and Cyrus with files, where they are installed.
 package main
 
 import (
@@ -23,6 +23,7 @@ type options struct {
 	quick, json, peers, million bool
 	bin, dir, only              string
 	serveBare                   bool
+	serveFiles                  string
 	peerContacts, peerEvents    int
 
 	each     time.Duration // of one run of PUTs
@@ -32,21 +33,27 @@ type options struct {
 	restored []int64       // changes of the store that is rebuilt, at least, one size after the other
 	pairs    int           // of runs without and with a vault
 	fleet    int           // devices
+
+	fileCount, fileRounds, fileSize int   // files that are moved, how often, octets of each
+	hugeSize                        int64 // octets of one large file
 }
 
 func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "shorter: less exact, within 30 seconds")
 	flag.BoolVar(&o.json, "json", false, "print one JSON object instead of a table")
-	flag.BoolVar(&o.peers, "peers", false, "measure Radicale and Xandikos too, if they are installed")
+	flag.BoolVar(&o.peers, "peers", false, "measure Radicale and Xandikos too, and with files Apache mod_dav and Cyrus, if they are installed")
 	flag.IntVar(&o.peerContacts, "peer-contacts", 1000, "contacts in the peers' address books")
 	flag.IntVar(&o.peerEvents, "peer-events", 1000, "events in the peers' calendars")
 	flag.BoolVar(&o.million, "million", false, "also ten changes among 1,000,000 contacts, and a store of 1,000,000 changes rebuilt: some minutes more")
 	flag.StringVar(&o.bin, "bin", "", "the `PROGRAM` to measure; default: it is built")
 	flag.StringVar(&o.dir, "dir", "", "where data is written; default: a temporary `DIR`ectory. It should be on the disk that is of interest")
-	flag.StringVar(&o.only, "only", "", "measure only these, of limits,put,vault,phone,events,fleet,idle,drill,scrub,peers (`LIST` with commas); drill is a part of vault")
+	flag.StringVar(&o.only, "only", "", "measure only these, of limits,put,vault,phone,events,files,fleet,idle,drill,scrub,peers (`LIST` with commas); drill is a part of vault")
 	flag.BoolVar(&o.serveBare, "serve-bare", false, "be the bare handler (the benchmark starts it itself)")
+	flag.StringVar(&o.serveFiles, "serve-files", "", "be the bare handler of files in a `DIR`ectory likewise")
+	huge := flag.Int64("huge-file", 4096, "`MiB` of the large file that is moved; with -quick 256")
 	flag.Parse()
+	o.hugeSize = *huge << 20
 	if err := run(&o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -57,11 +64,16 @@ func run(o *options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if o.serveBare {
-		return serveBare(ctx)
+		return serveBare(ctx, bareContacts)
+	}
+	if o.serveFiles != "" {
+		return serveBare(ctx, bareFiles(o.serveFiles))
 	}
 	o.each, o.contacts, o.accounts, o.rounds = 3*time.Second, []int{10_000, 100_000}, 1000, 101
 	o.restored, o.pairs, o.fleet = []int64{10_000, 100_000}, 5, 1000
+	o.fileCount, o.fileRounds, o.fileSize = 200, 3, 3<<20
 	if o.quick {
+		o.fileCount, o.fileRounds, o.hugeSize = 40, 1, min(o.hugeSize, 256<<20)
 		o.fleet = 200
 		o.restored, o.pairs = []int64{5_000, 20_000}, 3
 		o.each, o.contacts, o.rounds = time.Second, []int{10_000}, 31
@@ -74,6 +86,9 @@ func run(o *options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o711); err != nil { // some peers run as another user
+		return err
+	}
 	b := &bench{options: o, dir: dir, report: newReport()}
 	if b.bin = o.bin; b.bin == "" {
 		b.note("building")
@@ -106,7 +121,7 @@ func (b *bench) all(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 		skip bool
-	}{{"limits", b.limits, false}, {"put", b.puts, false}, {"vault", b.vaults, false}, {"phone", b.phones, false}, {"events", b.events, false}, {"fleet", b.fleets, false}, {"idle", b.idle, false}, {"drill", b.drills, b.only == ""}, {"scrub", b.scrubs, b.quick && b.only == ""}, {"peers", b.allPeers, !b.peers}} {
+	}{{"limits", b.limits, false}, {"put", b.puts, false}, {"vault", b.vaults, false}, {"phone", b.phones, false}, {"events", b.events, false}, {"files", b.files, false}, {"fleet", b.fleets, false}, {"idle", b.idle, false}, {"drill", b.drills, b.only == ""}, {"scrub", b.scrubs, b.quick && b.only == ""}, {"peers", b.allPeers, !b.peers}} {
 		if part.skip || b.only != "" && !contains(b.only, part.name) {
 			continue
 		}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -149,36 +148,21 @@ func (b *bench) peerPhone(ctx context.Context, name, addr string, a load.Account
 
 // startPeer runs a peer on a free port until it answers.
 func (b *bench) startPeer(ctx context.Context, p peer) (addr string, stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freePorts(1)
 	if err != nil {
 		return "", nil, err
 	}
-	addr = l.Addr().String()
-	l.Close() // free, unless somebody is very quick
-	_, port, _ := net.SplitHostPort(addr)
+	_, port, _ := net.SplitHostPort(ports[0])
 	dir := filepath.Join(b.dir, strings.ToLower(p.name))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", nil, err
 	}
 	line := p.command(dir, port)
-	cmd := exec.CommandContext(ctx, line[0], line[1:]...)
-	if err := cmd.Start(); err != nil {
+	v := &servant{dir: dir}
+	if err := v.serve(ctx, ports[0], line[0], line[1:]...); err != nil {
 		return "", nil, err
 	}
-	stop = func() {
-		_ = cmd.Process.Kill() // it may be gone already
-		_ = cmd.Wait()
-	}
-	for range 200 {
-		c, err := load.Dial(ctx, addr, time.Now().Add(time.Second))
-		if err == nil {
-			c.Close()
-			return addr, stop, nil
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	stop()
-	return "", nil, errors.New("it does not answer")
+	return ports[0], func() { _ = v.stop() }, nil // what it did is measured by then
 }
 
 func peerAccounts(ctx context.Context, p peer, addr string, n int) ([]load.Account, error) {
