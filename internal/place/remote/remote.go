@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,6 +18,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/clock"
+	"holdfast/internal/line"
 	"holdfast/internal/place"
 )
 
@@ -63,23 +63,16 @@ func Open(o Options) (*Remote, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" {
 		return nil, place.Err("Open", holdfast.Invalid, "", "where a remote vault is, is said by a URL like https://vault.example.net:8430", nil)
 	}
-	if u.Scheme == "http" && !loopback(u.Hostname()) {
+	if u.Scheme == "http" && !line.Loopback(u.Hostname()) {
 		return nil, place.Err("Open", holdfast.Invalid, o.URL, "without TLS the credential could be read on the way; use https", nil)
 	}
 	trust, err := trustOf(o.Fingerprint)
 	if err != nil {
 		return nil, err
 	}
-	t := &http.Transport{TLSClientConfig: trust, MaxConnsPerHost: 8, MaxIdleConnsPerHost: 8, IdleConnTimeout: time.Minute, TLSHandshakeTimeout: o.Stall, DisableCompression: true,
-		ResponseHeaderTimeout: o.Stall, ExpectContinueTimeout: time.Second, DialContext: dialer(o)}
 	r := &Remote{o: o, base: strings.TrimSuffix(u.Scheme+"://"+u.Host+u.EscapedPath(), "/")}
-	r.client = &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }} // a credential goes to nobody else
+	r.client = &http.Client{Transport: line.Transport(trust, o.Stall), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }} // a credential goes to nobody else
 	return r, nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // trustOf says whose certificate is taken: the one with the fingerprint alone, whatever name and dates stand in it.
@@ -100,29 +93,6 @@ func trustOf(fingerprint string) (*tls.Config, error) {
 		return nil
 	}
 	return c, nil
-}
-
-// dialer connects, and gives up connections on which nothing moves.
-func dialer(o Options) func(context.Context, string, string) (net.Conn, error) {
-	d := &net.Dialer{Timeout: o.Stall}
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := d.DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, err
-		}
-		return &moving{Conn: c, o: o}, nil
-	}
-}
-
-// moving is a connection whose writes end when nobody takes them. Its reads are bounded by who waits for an answer: an idle connection reads too.
-type moving struct {
-	net.Conn
-	o Options
-}
-
-func (c *moving) Write(p []byte) (int, error) {
-	_ = c.SetWriteDeadline(clock.System.Now().Add(c.o.Stall))
-	return c.Conn.Write(p)
 }
 
 // String implements [place.Place].
@@ -178,7 +148,7 @@ func (r *Remote) once(ctx context.Context, c *call) (*http.Response, error) {
 		return nil, r.unreachable(ctx, c, err)
 	}
 	if resp.StatusCode/100 == 2 {
-		resp.Body = &watched{ReadCloser: resp.Body, r: r, c: c, ctx: ctx}
+		resp.Body = &watched{ReadCloser: line.Body(resp.Body, r.o.Stall), r: r, c: c, ctx: ctx}
 		return resp, nil
 	}
 	defer resp.Body.Close()
@@ -256,7 +226,7 @@ func (r *Remote) problem(c *call, resp *http.Response) error {
 	return place.Err(c.op, holdfast.Unavailable, c.ref, text, nil)
 }
 
-// watched is an answer's body that ends as an error of a place, and is given up when nothing comes for too long.
+// watched is an answer's body that ends as an error of a place.
 type watched struct {
 	io.ReadCloser
 	r   *Remote
@@ -265,9 +235,7 @@ type watched struct {
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	stop := clock.System.AfterFunc(w.r.o.Stall, func() { _ = w.ReadCloser.Close() })
 	n, err := w.ReadCloser.Read(p)
-	stop.Stop()
 	if err != nil && err != io.EOF {
 		err = w.r.unreachable(w.ctx, w.c, err)
 	}
