@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Right is what a guest may do in a collection that is shared with him.
+// Right is what a guest may do in a collection that is shared with him, and in all that lies below it.
 type Right string
 
 // The rights of guests. Neither lets them share on, nor change or delete the collection itself.
@@ -33,7 +33,7 @@ func ShareName(collection, guest ID) string {
 // BindingName is the name of the record that hangs another's collection into a guest's home, in the guest's root.
 func BindingName(collection ID) string { return RecordBindingPrefix + collection.String() }
 
-// ShareRecord is the body of the entry [ShareName] in an owner's root: the right that a guest has in one collection. It alone decides. It is a
+// ShareRecord is the body of the entry [ShareName] in an owner's root: the right that a guest has in one collection and in what lies below it. It alone decides. It is a
 // credential: never rewound.
 type ShareRecord struct {
 	Collection ID        `json:"collection"`
@@ -62,7 +62,7 @@ func DecodeShare(body []byte) (ShareRecord, error) {
 type BindingRecord struct {
 	Owner      ID        `json:"owner"` // an account
 	Collection ID        `json:"collection"`
-	Home       string    `json:"home"` // HomeAddressbooks or HomeCalendars
+	Home       string    `json:"home"` // HomeAddressbooks, HomeCalendars or HomeFiles
 	Name       string    `json:"name"` // its segment in the path
 	Created    time.Time `json:"created"`
 }

@@ -15,14 +15,16 @@ import (
 func (a *app) shareCommand() *cobra.Command {
 	c := group(&cobra.Command{
 		Use:   "share",
-		Short: "Share address books and calendars between accounts",
+		Short: "Share address books, calendars and folders between accounts",
 		Long: `A shared address book or calendar appears in the other's home by itself, on all of their devices, under a
-name and a colour of their own choice. With the right to read they see it, with the right to write they
+name and a colour of their own choice; a folder under its own name, or one that says whose it is where that is taken, with
+all that is in it now and later. With the right to read they see it, with the right to write they
 also add, change and delete what is in it. It stays its owner's: whatever they do is kept in the owner's history,
 and ending a share deletes nothing.
 
 PATH is the collection's place in its owner's account, or its id.`,
 		Example: `  holdfast share add alice@example.org calendars/default bob@example.org --rights write
+  holdfast share add alice@example.org files/Photos/2009 bob@example.org --rights read
   holdfast share list
   holdfast share remove alice@example.org calendars/default bob@example.org`,
 	})

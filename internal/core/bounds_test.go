@@ -52,7 +52,7 @@ func TestPropertiesOfCollectionsAreBoundedInAll(t *testing.T) {
 		return ps.With("urn:x", "a", []byte(`<a xmlns="urn:x">`+strings.Repeat("x", n)+`</a>`))
 	}
 	paint := func(p holdfast.Principal, c holdfast.ID, n int) error {
-		_, err := f.s.SetProperties(t.Context(), p, core.Place{Owner: f.p.Account, Collection: c}, nil,
+		_, err := f.s.SetProperties(t.Context(), p, core.Place{Owner: f.p.Account, Collection: c, Binding: p != f.p}, nil,
 			func(ps holdfast.Properties) (holdfast.Properties, error) { return large(ps, n), nil })
 		return err
 	}

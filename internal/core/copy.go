@@ -18,7 +18,7 @@ const (
 // and appears at the destination in one last commit: whoever looks sees all of it or none, and a copy that was cut short leaves nothing in sight.
 // Sub-collections are copied likewise. Errors: as Move.
 func (s *Service) Copy(ctx context.Context, p holdfast.Principal, t Transfer) (holdfast.Receipt, error) {
-	to, err := s.ends(ctx, p, t, Reads)
+	_, to, err := s.ends(ctx, p, t, Reads)
 	if err != nil {
 		return holdfast.Receipt{}, err
 	}
@@ -27,9 +27,10 @@ func (s *Service) Copy(ctx context.Context, p holdfast.Principal, t Transfer) (h
 		return holdfast.Receipt{}, err
 	}
 	if t.From.Name == "" {
-		return s.copyCollection(ctx, p, t, &to, &src)
+		r, _, err := s.copyCollection(ctx, p, t, &to, &src)
+		return r, err
 	}
-	if t.From.Owner != t.To.Owner {
+	if t.crosses() {
 		return s.cross(ctx, p, t, &to, false)
 	}
 	receipt, err := s.transfer(ctx, p, t, []holdfast.ID{t.To.Collection}, func(g *holdfast.Group, made bool) error { return s.copyResource(p, g, t, made, &to, &src) })
@@ -56,42 +57,48 @@ func (s *Service) copyResource(p holdfast.Principal, g *holdfast.Group, t Transf
 	return nil
 }
 
-func (s *Service) copyCollection(ctx context.Context, p holdfast.Principal, t Transfer, to *holdfast.Collection, src *holdfast.Resource) (holdfast.Receipt, error) {
+// copyCollection copies a collection. It returns with the receipt what was copied.
+func (s *Service) copyCollection(ctx context.Context, p holdfast.Principal, t Transfer, to *holdfast.Collection, src *holdfast.Resource) (holdfast.Receipt, *copying, error) {
 	rec, err := holdfast.DecodeCollection(src.Body)
 	if err != nil {
-		return holdfast.Receipt{}, &holdfast.Error{Op: "core.Copy", Kind: holdfast.Corrupt, Ref: t.From.Name, Err: err}
+		return holdfast.Receipt{}, nil, &holdfast.Error{Op: "core.Copy", Kind: holdfast.Corrupt, Ref: t.From.Name, Err: err}
 	}
-	more, looks := 1, octetsOf(src.Properties)
+	props := src.Properties
+	if t.From.Binding { // the guest does not see the owner's
+		props = nil
+	}
+	more, looks := 1, octetsOf(props)
 	if !t.Shallow {
 		more, looks = s.below(ctx, t.From.Owner, t.From.Collection)
 	}
 	if err := s.mayHold(ctx, to, t.To.Owner, t.To.Name, rec.Type, more); err != nil {
-		return holdfast.Receipt{}, err
+		return holdfast.Receipt{}, nil, err
 	}
 	if err := s.mayLook(ctx, t.To.Owner, t.To.Name, looks); err != nil {
-		return holdfast.Receipt{}, err
+		return holdfast.Receipt{}, nil, err
 	}
 	if s.within(ctx, t.From.Owner, to.ID, t.From.Collection) {
-		return holdfast.Receipt{}, fail("Copy", holdfast.Forbidden, t.To.Name, "a collection cannot be copied into itself")
+		return holdfast.Receipt{}, nil, fail("Copy", holdfast.Forbidden, t.To.Name, "a collection cannot be copied into itself")
 	}
 	if _, err := s.clear(ctx, p, &holdfast.Group{}, t); err != nil { // before all the work; the last commit judges it again
-		return holdfast.Receipt{}, err
+		return holdfast.Receipt{}, nil, err
 	}
 	rec.Parent, rec.Name = t.To.Collection, t.To.Name
-	aside, err := s.copyAside(ctx, p, t, rec, src.Properties)
+	x := &copying{s: s, p: p, t: t, seqs: map[holdfast.ID]uint64{}}
+	aside, err := x.aside(ctx, rec, props)
 	if err != nil {
-		return holdfast.Receipt{}, err
+		return holdfast.Receipt{}, nil, err
 	}
 	r, err := s.transfer(ctx, p, t, []holdfast.ID{t.To.Collection}, func(g *holdfast.Group, _ bool) error {
-		put := s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, aside.id, "", rec.Encode(), src.Properties)
+		put := s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, aside.id, "", rec.Encode(), props)
 		put.If.Seq = aside.seq
 		g.Entries = append(g.Entries, put)
 		return nil
 	})
 	if err != nil {
-		err = s.abandon(ctx, p, t, aside, err)
+		err = x.abandon(ctx, aside, err)
 	}
-	return r, err
+	return r, x, err
 }
 
 // below counts a collection and those below it, and the octets of their properties.
@@ -132,34 +139,50 @@ type aside struct {
 // copyPrefix begins the names of copies that are not at their place yet. One that was left behind by a server that was killed is deleted later, see sweep.
 const copyPrefix = ".copy-"
 
-// copyAside makes a filled copy of a collection directly below the root. Its first commit judges the request's conditions, before there is anything
+// copying is a COPY of a collection under way.
+type copying struct {
+	s    *Service
+	p    holdfast.Principal
+	t    Transfer
+	seqs map[holdfast.ID]uint64 // of each collection that was copied, the last change in it as it was when that began
+}
+
+// commit commits a part of the copy, which nobody sees yet. Who may not write where it will be adds nothing.
+func (x *copying) commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error) {
+	g.Account = x.t.To.Owner
+	return x.s.commitFor(ctx, x.p, g, x.t.To.Collection)
+}
+
+// aside makes a filled copy of a collection directly below the root. Its first commit judges the request's conditions, before there is anything
 // to undo. If it fails, what was copied is deleted.
-func (s *Service) copyAside(ctx context.Context, p holdfast.Principal, t Transfer, rec holdfast.CollectionRecord, props holdfast.Properties) (aside, error) {
-	to := aside{id: holdfast.NewID(s.random)}
-	rec.Parent, rec.Name = t.From.Owner, copyPrefix+to.id.String()
-	e := s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, to.id, "", rec.Encode(), props)
-	r, err := s.commit(ctx, &holdfast.Group{Account: t.From.Owner, Entries: []holdfast.Entry{e}, If: t.Conditions})
+func (x *copying) aside(ctx context.Context, rec holdfast.CollectionRecord, props holdfast.Properties) (aside, error) {
+	to := aside{id: holdfast.NewID(x.s.random)}
+	rec.Parent, rec.Name = x.t.To.Owner, copyPrefix+to.id.String()
+	e := x.s.entry(x.p.Actor(), holdfast.OpPut, holdfast.KindCollection, to.id, "", rec.Encode(), props)
+	r, err := x.commit(ctx, &holdfast.Group{Entries: []holdfast.Entry{e}, If: x.t.Conditions})
 	if err != nil {
 		return to, err
 	}
-	to.seq = r.Seq
-	if err = s.copyMembers(ctx, p, t, to.id); err != nil {
-		err = s.abandon(ctx, p, t, to, err)
+	if to.seq = r.Seq; x.t.Shallow {
+		return to, nil
+	}
+	if err = x.members(ctx, x.t.From.Collection, to.id); err != nil {
+		err = x.abandon(ctx, to, err)
 	}
 	return to, err
 }
 
 // abandon deletes a copy that does not come to its place, whatever became of the request, and returns why. A copy that is at its place after all, because
 // the commit held although it was told to have failed, is left alone.
-func (s *Service) abandon(ctx context.Context, p holdfast.Principal, t Transfer, a aside, why error) error {
-	drop := s.entry(p.Actor(), holdfast.OpDelete, holdfast.KindCollection, a.id, "", nil, nil)
+func (x *copying) abandon(ctx context.Context, a aside, why error) error {
+	drop := x.s.entry(x.p.Actor(), holdfast.OpDelete, holdfast.KindCollection, a.id, "", nil, nil)
 	drop.If.Seq = a.seq
-	err := s.commitOne(context.WithoutCancel(ctx), t.From.Owner, drop)
+	err := x.s.commitOne(context.WithoutCancel(ctx), x.t.To.Owner, drop)
 	if holdfast.IsKind(err, holdfast.PreconditionFailed) {
 		return why
 	}
 	if err != nil {
-		s.log.Error("a copy that was cut short could not be deleted; nobody sees it, but it takes room", "account", t.From.Owner, "collection", a.id, "err", err)
+		x.s.log.Error("a copy that was cut short could not be deleted; nobody sees it, but it takes room", "account", x.t.To.Owner, "collection", a.id, "err", err)
 	}
 	return why
 }
@@ -169,61 +192,90 @@ func (s *Service) commitOne(ctx context.Context, account holdfast.ID, e holdfast
 	return err
 }
 
-func (s *Service) copyMembers(ctx context.Context, p holdfast.Principal, t Transfer, into holdfast.ID) error {
-	if t.Shallow {
-		return nil
-	}
+// members copies what is in a collection, and what is below it, into another one.
+func (x *copying) members(ctx context.Context, from, into holdfast.ID) error {
 	for after := ""; ; {
-		octets := 0
-		g := &holdfast.Group{Account: t.From.Owner, MaxOctets: s.limits.Quota}
-		snap, err := s.newest(ctx, t.From.Owner)
+		g, last, err := x.page(ctx, from, into, after)
 		if err != nil {
 			return err
 		}
-		err = snap.List(t.From.Collection, after, copyPart, everything, func(r *holdfast.Resource) error {
-			if r.State == holdfast.Ghost {
-				return store.Hollow("Copy", r.Name)
-			}
-			e := s.entry(p.Actor(), holdfast.OpPut, r.Kind, into, r.Name, append([]byte(nil), r.Body...), r.Properties)
-			e.ContentType, e.Blob, e.Index = r.ContentType, r.Blob, r.Index()
-			g.Entries = append(g.Entries, e)
-			after = r.Name
-			if octets += len(r.Body); octets >= copyOctets {
-				return errPast
-			}
-			return nil
-		})
-		snap.Close()
-		if err != nil && !errors.Is(err, errPast) {
-			return err
-		}
 		if len(g.Entries) == 0 {
-			return s.copyChildren(ctx, p, t, into)
+			return x.children(ctx, from, into)
 		}
-		if _, err := s.commit(ctx, g); err != nil {
+		if err := x.put(ctx, g); err != nil {
 			return err
 		}
+		after = last
 	}
 }
 
-func (s *Service) copyChildren(ctx context.Context, p holdfast.Principal, t Transfer, into holdfast.ID) error {
-	person, err := s.person(ctx, t.From.Owner.String())
+// page makes the entries of the next members.
+func (x *copying) page(ctx context.Context, from, into holdfast.ID, after string) (g *holdfast.Group, last string, err error) {
+	octets := 0
+	g, last = &holdfast.Group{MaxOctets: x.s.limits.Quota}, after
+	if err := x.s.May(ctx, x.p, x.t.From.Owner, from, Reads); err != nil { // it may have ended since the page before
+		return g, last, err
+	}
+	snap, err := x.s.newest(ctx, x.t.From.Owner)
+	if err != nil {
+		return g, last, err
+	}
+	defer snap.Close()
+	if _, begun := x.seqs[from]; !begun {
+		c, err := snap.Collection(from)
+		if err != nil {
+			return g, last, err
+		}
+		x.seqs[from] = c.Seq
+	}
+	err = snap.List(from, after, copyPart, everything, func(r *holdfast.Resource) error {
+		if r.State == holdfast.Ghost {
+			return store.Hollow("Copy", r.Name)
+		}
+		e := x.s.entry(x.p.Actor(), holdfast.OpPut, r.Kind, into, r.Name, append([]byte(nil), r.Body...), r.Properties)
+		e.ContentType, e.Blob, e.Index = r.ContentType, r.Blob, r.Index()
+		g.Entries = append(g.Entries, e)
+		last = r.Name
+		if octets += len(r.Body); octets >= copyOctets {
+			return errPast
+		}
+		return nil
+	})
+	if errors.Is(err, errPast) {
+		err = nil
+	}
+	return g, last, err
+}
+
+// put commits members. Their blobs come with them where they are to be another account's.
+func (x *copying) put(ctx context.Context, g *holdfast.Group) error {
+	if x.t.crosses() {
+		pins, err := x.s.carry(ctx, &x.t, g.Entries)
+		defer pins.release()
+		if err != nil {
+			return err
+		}
+	}
+	_, err := x.commit(ctx, g)
+	return err
+}
+
+func (x *copying) children(ctx context.Context, from, into holdfast.ID) error {
+	person, err := x.s.person(ctx, x.t.From.Owner.String())
 	if err != nil {
 		return err
 	}
 	for id, c := range person.tree {
-		if c.Parent != t.From.Collection || id == t.From.Collection {
+		if c.Parent != from || id == from {
 			continue
 		}
-		child := holdfast.NewID(s.random)
+		child := holdfast.NewID(x.s.random)
 		rec := holdfast.CollectionRecord{Parent: into, Name: c.Name, Type: c.Type, Components: c.Components}
-		e := s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, child, "", rec.Encode(), c.Properties)
-		if err := s.commitOne(ctx, t.From.Owner, e); err != nil {
+		e := x.s.entry(x.p.Actor(), holdfast.OpPut, holdfast.KindCollection, child, "", rec.Encode(), c.Properties)
+		if _, err := x.commit(ctx, &holdfast.Group{Entries: []holdfast.Entry{e}}); err != nil {
 			return err
 		}
-		sub := t
-		sub.From.Collection = id
-		if err := s.copyMembers(ctx, p, sub, child); err != nil {
+		if err := x.members(ctx, id, child); err != nil {
 			return err
 		}
 	}

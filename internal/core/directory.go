@@ -24,10 +24,13 @@ type Person struct {
 	tokenKey []byte
 	tree     map[holdfast.ID]holdfast.Collection // live ones; only what their own entries say, not their counts
 	paths    map[pathKey]holdfast.ID
-	shares   map[string]share        // that it gives, by holdfast.ShareName
-	bindings map[holdfast.ID]binding // of others' collections, by collection
-	epochs   []begun                 // when each epoch but the first began
-	written  map[holdfast.ID]uint64  // the change that wrote each device's record last
+	shares   map[string]share                       // that it gives, by holdfast.ShareName
+	given    map[holdfast.ID]map[holdfast.ID]Access // what they let whom do where, by guest and collection
+	newest   *Person                                // the account as it is now, where this is how it is shown; nil: they are one
+	bindings map[holdfast.ID]binding                // of others' collections, by collection
+	hangs    map[pathKey]holdfast.ID                // the collections that are bound, by home and name
+	epochs   []begun                                // when each epoch but the first began
+	written  map[holdfast.ID]uint64                 // the change that wrote each device's record last
 }
 
 type pathKey struct {
@@ -226,6 +229,8 @@ func (p *Person) restrict(now *Person) {
 			p.shares[name] = x
 		}
 	}
+	p.newest = now // what was moved out of a shared folder is out of it
+	p.give()
 }
 
 // stillThere returns those of the devices whose app password is a device's now.
@@ -258,7 +263,11 @@ func loadPerson(snap store.Snapshot, id holdfast.ID) (_ *Person, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return p, p.loadTree(snap)
+	p.give()
+	if err = p.loadTree(snap); err != nil {
+		return nil, err
+	}
+	return p, p.hang(snap)
 }
 
 // loadRecord takes in one record of the account's root.
@@ -276,7 +285,7 @@ func (p *Person) loadRecord(r *holdfast.Resource) error {
 		return err
 	case holdfast.KindBinding:
 		b, err := holdfast.DecodeBinding(r.Body)
-		p.bindings[b.Collection] = binding{b, r.Properties}
+		p.bindings[b.Collection] = binding{BindingRecord: b, properties: r.Properties, seq: r.Seq}
 		return err
 	}
 	return nil
@@ -329,6 +338,21 @@ func reachable(root holdfast.ID, all []holdfast.Collection, hidden bool) []holdf
 			byParent[c.Parent] = append(byParent[c.Parent], c)
 		}
 	}
+	for i := 0; i < len(out); i++ {
+		out = append(out, byParent[out[i].ID]...)
+	}
+	return out
+}
+
+// below returns the live collections that hang from one by live ones, without that, parents before children.
+func below(top holdfast.ID, all []holdfast.Collection) (out []holdfast.Collection) {
+	byParent := make(map[holdfast.ID][]holdfast.Collection, len(all))
+	for _, c := range all {
+		if !c.Gone && c.ID != top {
+			byParent[c.Parent] = append(byParent[c.Parent], c)
+		}
+	}
+	out = append(out, byParent[top]...)
 	for i := 0; i < len(out); i++ {
 		out = append(out, byParent[out[i].ID]...)
 	}

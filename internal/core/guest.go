@@ -5,100 +5,64 @@ import (
 	"cmp"
 	"context"
 	"encoding/xml"
+	"maps"
 	"slices"
 	"strings"
 
 	"holdfast"
+	"holdfast/internal/store"
 )
-
-// Access is what a principal may do with something.
-type Access uint8
-
-// What there is, each including what stands before it.
-const (
-	NoAccess Access = iota
-	Reads           // sees it
-	Writes          // adds, changes and deletes members
-	Owns            // and everything else
-)
-
-// share is a right that an account gives, and the octets that say so.
-type share struct {
-	holdfast.ShareRecord
-	etag holdfast.Hash
-}
 
 // binding is another's collection in an account's home.
 type binding struct {
 	holdfast.BindingRecord
 	properties holdfast.Properties // the guest's own
+	seq        uint64              // the change that wrote it last
+	name       string              // that it has in the home now, see hang
 }
 
-// allowed is the one place that says who may touch what: each account its own, and a guest one collection as far as the owner's record says, whatever the guest's
-// own says.
-func allowed(p holdfast.Principal, owner *Person, collection holdfast.ID) Access {
-	if p.Account == owner.ID {
-		return Owns
-	}
-	switch s, ok := owner.shares[holdfast.ShareName(collection, p.Account)]; {
-	case !ok:
-		return NoAccess
-	case s.Rights == holdfast.RightWrite:
-		return Writes
-	}
-	return Reads
-}
-
-// enter returns the account that a collection belongs to, if the principal may do there what need says and the account may be used. Whoever has no binding
-// of the collection is refused from what is known of himself: nothing is looked up of who he asks for, so that the answer comes as fast whether that exists or not.
-func (s *Service) enter(ctx context.Context, p holdfast.Principal, owner, collection holdfast.ID, need Access) (*Person, error) {
-	if p.Account != owner {
-		me, err := s.person(ctx, p.Account.String())
+// hang finds under which name each binding hangs in its home. What the account has of its own under that name stands before it, wherever that came from: the binding is then called as its collection's
+// id says beside, and nothing of either is out of sight.
+func (p *Person) hang(snap store.Snapshot) error {
+	p.hangs = map[pathKey]holdfast.ID{}
+	for _, b := range slices.SortedFunc(maps.Values(p.bindings), func(a, b binding) int {
+		return cmp.Or(a.Created.Compare(b.Created), a.Collection.Compare(b.Collection))
+	}) {
+		home, ok := p.paths[pathKey{p.ID, b.Home}]
+		if !ok {
+			continue
+		}
+		taken, err := p.taken(snap, home, b.Name)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if b, ok := me.bindings[collection]; !ok || b.Owner != owner {
-			return nil, forbidden("Access", owner.String())
+		if b.name = b.Name; taken {
+			b.name = b.otherName()
 		}
+		p.bindings[b.Collection], p.hangs[pathKey{home, b.name}] = b, b.Collection
 	}
-	if owner.IsZero() {
-		return nil, forbidden("Access", "")
-	}
-	person, err := s.person(ctx, owner.String())
-	if err != nil {
-		return nil, err
-	}
-	switch a := allowed(p, person, collection); {
-	case a == NoAccess:
-		return nil, forbidden("Access", owner.String())
-	case a == Reads && need > Reads:
-		return nil, readOnly(collection.String())
-	case a < need:
-		return nil, needPrivileges(collection.String())
-	}
-	return person, s.usable(p, person)
+	return nil
 }
 
-// usable tells why an account cannot be used now; nil if it can.
-func (s *Service) usable(p holdfast.Principal, person *Person) error {
-	if person.State != holdfast.Active {
-		text := "this account is suspended; nothing was deleted"
-		if p.Account != person.ID {
-			text = "the account that shares this is suspended; nothing was deleted"
-		}
-		return fail("Access", holdfast.Unavailable, person.Email, text)
+// taken tells whether something else has a name in one of the account's homes.
+func (p *Person) taken(snap store.Snapshot, home holdfast.ID, name string) (bool, error) {
+	k := pathKey{home, name}
+	if _, own := p.paths[k]; own || !p.hangs[k].IsZero() {
+		return true, nil
 	}
-	return s.doubt.stands(p, person)
+	_, err := snap.Resource(home, name, 0)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
-func needPrivileges(ref string) error {
-	return &holdfast.Error{Op: "core.Access", Kind: holdfast.Forbidden, Ref: ref, Rule: "need-privileges",
-		Text: "this is shared with you, but not for that; ask its owner. Nothing was changed"}
-}
+// otherName is what a binding is called where its name is taken.
+func (b *binding) otherName() string { return suffixed(b.Name, " ("+b.Collection.String()+")") }
 
-func readOnly(ref string) error {
-	return &holdfast.Error{Op: "core.Access", Kind: holdfast.Forbidden, Ref: ref, Rule: "need-privileges",
-		Text: "this is shared with you to read, not to change; ask its owner. Nothing was changed"}
+// suffixed lengthens a name, which is cut where both are too long.
+func suffixed(name, end string) string {
+	return strings.ToValidUTF8(name[:min(len(name), holdfast.MaxName-len(end))], "") + end
 }
 
 // bindingAt returns the binding that stands in a home under the first of the names that are left, where no collection of the account's own does.
@@ -106,19 +70,22 @@ func (p *Person) bindingAt(home *holdfast.Collection, rest []string) (binding, b
 	if len(rest) == 0 || home.Type != holdfast.TypeHome {
 		return binding{}, false
 	}
-	id, err := holdfast.ParseID(rest[0])
-	b, ok := p.bindings[id]
-	return b, err == nil && ok && b.Home == home.Name && b.Name == rest[0]
+	id, ok := p.hangs[pathKey{home.ID, rest[0]}]
+	return p.bindings[id], ok
 }
 
-// bindsAt tells whether a name in a home is kept for a binding, whether that shows something now or not: a collection of the account's own would stand before it.
+// bindsAt tells whether a name in a home is kept for a binding, whether that shows something now or not: something of the account's own would stand before it.
 func (p *Person) bindsAt(home *holdfast.Collection, name string) bool {
 	_, ok := p.bindingAt(home, []string{name})
 	return ok
 }
 
-// bind returns where a path leads that goes through a binding. A binding whose right is gone, or whose collection is, shows nothing: the location is then as if it were
-// not there.
+func boundThere(name string) error {
+	return fail("Write", holdfast.Exists, name, "what somebody shares with this account has this name")
+}
+
+// bind returns where a path leads that goes through a binding, to the collection that is bound. A binding whose right is gone, or whose collection is, shows nothing: the location is then as if it
+// were not there.
 func (s *Service) bind(p holdfast.Principal, at Location, b binding, owner *Person) (Location, error) {
 	access := allowed(p, owner, b.Collection)
 	c, ok := owner.tree[b.Collection]
@@ -128,8 +95,31 @@ func (s *Service) bind(p holdfast.Principal, at Location, b binding, owner *Pers
 	if err := s.usable(p, owner); err != nil {
 		return at, err
 	}
-	at.Owner, at.Access, at.Collection, at.Rest = owner.ID, access, b.view(c, at.Collection.ID, owner), at.Rest[1:]
+	at.Owner, at.Access, at.Binding, at.Collection, at.Rest = owner.ID, access, true, b.view(c, at.Collection.ID, owner), at.Rest[1:]
+	at.Above = owner.namesTo(c.ID)
 	return at, nil
+}
+
+// into goes one step further, into a collection that lies in the one that is bound or below. It stays where it is if the principal has no right there any more.
+func (at *Location) into(p holdfast.Principal, owner *Person, c holdfast.Collection) bool {
+	access := at.Access // of what was made in this moment, that of what it lies in
+	if _, ok := owner.tree[c.ID]; ok {
+		if access = allowed(p, owner, c.ID); access == NoAccess {
+			return false
+		}
+	}
+	at.Access, at.Binding, at.Collection, at.Rest = access, false, c, at.Rest[1:]
+	at.Above = append(at.Above, c.Name)
+	return true
+}
+
+// namesTo returns the names that lead to a collection from its home.
+func (p *Person) namesTo(id holdfast.ID) (out []string) {
+	for c, ok := p.tree[id]; ok && c.Parent != p.ID && !c.Parent.IsZero(); c, ok = p.tree[c.Parent] {
+		out = append(out, c.Name)
+	}
+	slices.Reverse(out)
+	return out
 }
 
 // view is a collection as it is in the home of a guest: it hangs there, under the binding's name, and has the guest's own properties. Where the guest has set none
@@ -146,10 +136,10 @@ func (b *binding) view(c holdfast.Collection, home holdfast.ID, owner *Person) h
 			}
 		}
 	}
-	if b.properties.Get("DAV:", "displayname") == nil {
+	if b.properties.Get("DAV:", "displayname") == nil && c.Type != holdfast.TypeFolder { // a folder is called what its path says
 		props = props.With("DAV:", "displayname", nameForGuest(c, owner.Email))
 	}
-	c.Parent, c.Name, c.Properties = home, b.Name, props
+	c.Parent, c.Name, c.Properties = home, b.name, props
 	return c
 }
 
@@ -189,35 +179,80 @@ func labelXML(text string) []byte {
 	return b.Bytes()
 }
 
-// bound is another's collection as a reader's account sees it.
+// bound is another's collection as a reader's account sees it: one that is bound there, or lies below one.
 type bound struct {
 	binding
 	owner  *Person
 	access Access
+	root   bool // it is the one that is bound
 }
 
-// bound returns a collection that is bound in the reader's account, shared with it, and there. Errors: NotFound.
+// bound returns another's collection that the reader's account reaches by a binding, that is shared with it, and there. Errors: NotFound (it is bound, and shows nothing), Forbidden.
 func (r *Reader) bound(c holdfast.ID) (*bound, error) {
 	if x := r.others[c]; x != nil {
 		return x, nil
 	}
-	b, ok := r.owner.bindings[c]
-	if !ok {
-		return nil, fail("Read", holdfast.NotFound, c.String(), "there is no such collection")
-	}
-	owner, err := r.person(b.Owner)
+	x, err := r.findBound(c)
 	if err != nil {
 		return nil, err
-	}
-	x := &bound{binding: b, owner: owner, access: allowed(r.p, owner, c)}
-	if _, ok := owner.tree[c]; !ok || x.access == NoAccess {
-		return nil, fail("Read", holdfast.NotFound, c.String(), "this collection is not shared with you any more")
 	}
 	if r.others == nil {
 		r.others = map[holdfast.ID]*bound{}
 	}
 	r.others[c] = x
 	return x, nil
+}
+
+func (r *Reader) findBound(c holdfast.ID) (*bound, error) {
+	none := forbidden("Read", c.String())
+	b, root := r.owner.bindings[c]
+	of := b.Owner
+	if !root {
+		at, err := r.snap.Collection(c)
+		if err != nil {
+			return nil, err
+		}
+		if of = at.Account; !r.owner.knows(of) {
+			return nil, none
+		}
+	}
+	owner, err := r.person(of)
+	if err != nil {
+		return nil, err
+	}
+	known, err := r.knownAbove(owner, c)
+	if err != nil {
+		return nil, err
+	}
+	x := &bound{binding: b, owner: owner, access: allowed(r.p, owner, known), root: root}
+	if !root {
+		var ok bool
+		if x.binding, ok = r.owner.boundAbove(owner, known); !ok || x.access == NoAccess {
+			return nil, none
+		}
+	}
+	if _, ok := owner.tree[known]; !ok || root && known != c || x.access == NoAccess {
+		return nil, fail("Read", holdfast.NotFound, c.String(), "this collection is not shared with you any more")
+	}
+	return x, nil
+}
+
+// knownAbove returns a collection itself, or, where it was made after its owner's account was looked at, the first above it that was there then.
+func (r *Reader) knownAbove(owner *Person, id holdfast.ID) (holdfast.ID, error) {
+	for range maxDepth {
+		if _, ok := owner.tree[id]; ok {
+			return id, nil
+		}
+		c, err := r.snap.Collection(id)
+		if err != nil {
+			return id, err
+		}
+		if c.Account != owner.ID || c.Gone || c.Parent.IsZero() || c.Parent == owner.ID {
+			break
+		}
+		id = c.Parent
+	}
+	return id, nil
 }
 
 // enter lets the reader into a bound collection, if its owner's account may be used.
@@ -291,10 +326,11 @@ func (r *Reader) Access(c *holdfast.Collection) Access {
 	if c.Account == r.owner.ID {
 		return Owns
 	}
-	if x := r.others[c.ID]; x != nil {
-		return x.access
+	x, err := r.bound(c.ID)
+	if err != nil {
+		return NoAccess
 	}
-	return NoAccess
+	return x.access
 }
 
 // ShareOf returns the right that lets the reader's account into another's collection, which the reader gave; zero for its own.

@@ -14,7 +14,9 @@ import (
 func TestAGuestHasPropertiesOfHisOwn(t *testing.T) {
 	f := newFamily(t, core.Limits{})
 	set := func(p holdfast.Principal, space, local, xml string) error {
-		_, err := f.s.SetProperties(t.Context(), p, f.place(""), nil, func(ps holdfast.Properties) (holdfast.Properties, error) {
+		at := f.place("")
+		at.Binding = p != f.p
+		_, err := f.s.SetProperties(t.Context(), p, at, nil, func(ps holdfast.Properties) (holdfast.Properties, error) {
 			return ps.With(space, local, []byte(xml)), nil
 		})
 		return err

@@ -113,6 +113,9 @@ type many struct {
 func (m *many) add(ctx context.Context, i int) error {
 	x := m.q.Items[i]
 	kind, index, err := m.s.judge(&m.c, x.Name, x.ContentType, x.Body)
+	if err == nil {
+		err = m.free(ctx, x.Name, x.Other)
+	}
 	if err != nil {
 		m.results[i].Err = err
 		return nil
@@ -132,6 +135,20 @@ func (m *many) add(ctx context.Context, i int) error {
 	m.group, m.index = append(m.group, e), append(m.index, i)
 	m.uids[index.UID], m.names[e.Name] = true, true
 	return nil
+}
+
+// free refuses names in a home that what others share has there.
+func (m *many) free(ctx context.Context, names ...string) error {
+	if m.c.Type != holdfast.TypeHome {
+		return nil
+	}
+	person, err := m.s.person(ctx, m.q.Owner.String())
+	for _, name := range names {
+		if err == nil && person.bindsAt(&m.c, name) {
+			err = boundThere(name)
+		}
+	}
+	return err
 }
 
 // place decides where the item goes, if it goes anywhere.

@@ -11,51 +11,6 @@ import (
 	"holdfast/internal/store/asof"
 )
 
-// Location is where a path leads. Rest is empty for a collection; one name is a member of Collection, which may exist or not; more names lead
-// through collections that are not there.
-type Location struct {
-	Home       holdfast.ID         // the account in whose tree the path is
-	Owner      holdfast.ID         // the account that Collection belongs to: another one than Home where it is shared
-	Access     Access              // what the principal may do there
-	Collection holdfast.Collection // what its own entry says, as seen from Home; its counts and last change may be old
-	Rest       []string
-}
-
-// Bound tells whether the collection is another's, bound in the home of a guest.
-func (l Location) Bound() bool { return l.Owner != l.Home }
-
-// Place returns the item that a location with at most one remaining name denotes.
-func (l Location) Place() Place {
-	p := Place{Owner: l.Owner, Collection: l.Collection.ID}
-	if len(l.Rest) > 0 {
-		p.Name = l.Rest[0]
-	}
-	return p
-}
-
-// Locate follows names ("addressbooks", "default", "x.vcf") from the root of home's account, into collections of others that are bound there too, without a query in
-// the common case. Errors: Forbidden, NotFound (the account), Unavailable, InDoubt.
-func (s *Service) Locate(ctx context.Context, p holdfast.Principal, home holdfast.ID, names []string) (Location, error) {
-	person, err := s.active(ctx, p, home)
-	if err != nil {
-		return Location{}, err
-	}
-	c, rest := person.walk(names)
-	at := Location{Home: home, Owner: home, Access: Owns, Collection: c, Rest: rest}
-	b, ok := person.bindingAt(&c, rest)
-	if !ok {
-		return at, nil
-	}
-	owner, err := s.person(ctx, b.Owner.String())
-	if holdfast.IsKind(err, holdfast.NotFound) {
-		return at, nil
-	}
-	if err != nil {
-		return at, err
-	}
-	return s.bind(p, at, b, owner)
-}
-
 // active returns an account if it is the principal's own and may be used.
 func (s *Service) active(ctx context.Context, p holdfast.Principal, account holdfast.ID) (*Person, error) {
 	return s.enter(ctx, p, account, holdfast.ID{}, Owns)
@@ -78,12 +33,6 @@ type Reader struct {
 	doubted error // a token that came up here put the account in doubt
 	all     bool  // it reads for the operator
 	failed  error // a question that can only be answered yes or no could not be answered
-}
-
-// step is what stands at a name: a collection, or none.
-type step struct {
-	to    holdfast.Collection
-	found bool
 }
 
 // Resolve finds the account that a path segment names: its immutable id, a login, former ones included, or what stands before the "@" of one. It decides from the asker's own
@@ -143,60 +92,6 @@ func (r *Reader) Owner() holdfast.Account { return r.owner.Account }
 // Resolve is [Service.Resolve] for use inside [Service.Read]: it asks neither the engine nor the service. Errors: Forbidden.
 func (r *Reader) Resolve(segment string) (holdfast.ID, error) { return r.owner.resolve(segment) }
 
-// Locate is [Service.Locate] as of the reader's moment, for use inside [Service.Read]: it asks the reader's own snapshot, once for each collection on
-// the way. The error is the engine's: a name that leads nowhere is no error, see [Location].
-func (r *Reader) Locate(names []string) (Location, error) {
-	at := Location{Home: r.owner.ID, Owner: r.owner.ID, Access: Owns, Collection: r.owner.tree[r.owner.ID], Rest: names}
-	for len(at.Rest) > 0 && holds(at.Collection.Type) {
-		next, err := r.step(pathKey{at.Collection.ID, at.Rest[0]})
-		if err != nil {
-			return at, err
-		}
-		if !next.found {
-			break
-		}
-		at.Collection, at.Rest = next.to, at.Rest[1:]
-	}
-	b, ok := r.owner.bindingAt(&at.Collection, at.Rest)
-	if !ok {
-		return at, nil
-	}
-	owner, err := r.person(b.Owner)
-	if holdfast.IsKind(err, holdfast.NotFound) {
-		return at, nil
-	}
-	if err != nil {
-		return at, err
-	}
-	return r.s.bind(r.p, at, b, owner)
-}
-
-// holds tells whether collections of a type hold collections.
-func holds(t holdfast.CollectionType) bool {
-	return t == holdfast.TypeRoot || t == holdfast.TypeHome || t == holdfast.TypeFolder
-}
-
-func (r *Reader) step(k pathKey) (step, error) {
-	if to, ok := r.steps[k]; ok {
-		return to, nil
-	}
-	c, err := r.snap.Child(k.parent, k.name)
-	if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
-		return step{}, err
-	}
-	to := step{c, err == nil}
-	if len(r.steps) < maxSteps {
-		if r.steps == nil {
-			r.steps = map[pathKey]step{}
-		}
-		r.steps[k] = to
-	}
-	return to, nil
-}
-
-// maxSteps bounds what a reader remembers of its way: a request may name very many things that are not there.
-const maxSteps = 1000
-
 // Collections returns the account's live collections that can be reached from its root, without the root itself, parents before children.
 func (r *Reader) Collections() ([]holdfast.Collection, error) {
 	all, err := r.snap.Collections(r.owner.ID)
@@ -213,7 +108,7 @@ func (r *Reader) Collection(id holdfast.ID) (holdfast.Collection, error) {
 	switch {
 	case err != nil:
 		return c, err
-	case c.Account != r.owner.ID && r.owner.bindings[id].Owner != c.Account:
+	case c.Account != r.owner.ID && !r.owner.knows(c.Account):
 		return c, forbidden("Read", id.String())
 	case c.Gone:
 		return c, fail("Read", holdfast.NotFound, c.Name, "this collection was deleted")
@@ -222,9 +117,49 @@ func (r *Reader) Collection(id holdfast.ID) (holdfast.Collection, error) {
 		if err != nil {
 			return c, err
 		}
-		return x.view(c, r.owner.paths[pathKey{r.owner.ID, x.Home}], x.owner), nil
+		if x.root {
+			return r.view(c, x), nil
+		}
 	}
 	return c, nil
+}
+
+// view is a collection of another's where it hangs in the home of the reader's account.
+func (r *Reader) view(c holdfast.Collection, x *bound) holdfast.Collection {
+	return x.view(c, r.owner.paths[pathKey{r.owner.ID, x.Home}], x.owner)
+}
+
+// At is Collection where a path led to it: one that is bound may lie in another one that is bound too, and looks different there. Errors: NotFound.
+func (r *Reader) At(l *Location) (holdfast.Collection, error) {
+	c, err := r.Collection(l.Collection.ID)
+	if err != nil || !l.Bound() || l.Binding {
+		return c, err
+	}
+	return r.snap.Collection(c.ID)
+}
+
+// Below returns what lies below a collection that the reader gave, parents before children: below a home also what is bound there, without what is below that.
+func (r *Reader) Below(c *holdfast.Collection) ([]holdfast.Collection, error) {
+	if err := r.mine(c.ID); err != nil {
+		return nil, err
+	}
+	all, err := r.snap.Collections(c.Account)
+	if err != nil {
+		return nil, err
+	}
+	out := below(c.ID, all)
+	if c.Type == holdfast.TypeHome {
+		others, err := r.Bound()
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range others {
+			if x.Parent == c.ID {
+				out = append(out, x)
+			}
+		}
+	}
+	return out, nil
 }
 
 // Between calls fn with the live members of a collection that take place between two moments, as [store.Tree] has it: from and to in Unix seconds, each

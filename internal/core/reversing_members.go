@@ -233,6 +233,11 @@ func (b *bundle) take(m *member) error {
 		b.entries, b.members = append(b.entries, e), append(b.members, m)
 		return nil
 	}
+	home := b.x.plan.tree.all[m.collection]
+	if b.x.person.bindsAt(&home, m.name) {
+		b.x.leave(m, "what somebody shares with this account has this name now; call that otherwise, and undo it again")
+		return nil
+	}
 	was := b.bodies[m.was.seq]
 	if was == nil {
 		var err error

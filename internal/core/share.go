@@ -23,7 +23,7 @@ type Share struct {
 	Active bool
 }
 
-// Share lets a guest into an address book or a calendar and hangs it into his home; where he has a right already, it is replaced. First the owner's record is
+// Share lets a guest into an address book, a calendar or a folder with all that is in it, and hangs it into his home; where he has a right already, it is replaced. First the owner's record is
 // committed, then the guest's: what a crash left between is mended by doing it again. So is a binding that the guest has deleted. Errors: NotFound (an account, the
 // collection), Invalid (rights; what cannot be shared, with a sentence), TooLarge (over a limit),
 // InDoubt (either account).
@@ -31,7 +31,7 @@ func (s *Service) Share(ctx context.Context, actor holdfast.Actor, owner, collec
 	if !rights.Valid() {
 		return fail("Share", holdfast.Invalid, string(rights), fmt.Sprintf("rights are %q or %q", holdfast.RightRead, holdfast.RightWrite))
 	}
-	home, err := s.mayShare(ctx, owner, collection, guest)
+	hangs, err := s.mayShare(ctx, owner, collection, guest, rights)
 	if err != nil {
 		return err
 	}
@@ -53,47 +53,93 @@ func (s *Service) Share(ctx context.Context, actor holdfast.Actor, owner, collec
 		if old != nil {
 			return old, nil
 		}
-		return holdfast.BindingRecord{Owner: owner, Collection: collection, Home: home, Name: collection.String(), Created: now}.Encode(), nil
+		return holdfast.BindingRecord{Owner: owner, Collection: collection, Home: hangs.home, Name: hangs.name, Created: now}.Encode(), nil
 	})
 }
 
-// mayShare tells in which of the guest's homes a collection would hang, or why it cannot be shared.
-func (s *Service) mayShare(ctx context.Context, owner, collection, guest holdfast.ID) (home string, err error) {
+// hook is where a collection hangs in a guest's tree.
+type hook struct{ home, name string }
+
+// mayShare tells where in the guest's tree a collection would hang, or why it cannot be shared.
+func (s *Service) mayShare(ctx context.Context, owner, collection, guest holdfast.ID, rights holdfast.Right) (at hook, err error) {
 	from, err := s.person(ctx, owner.String())
 	if err != nil {
-		return "", err
+		return at, err
 	}
 	to, err := s.person(ctx, guest.String())
 	if err != nil {
-		return "", err
+		return at, err
 	}
 	for _, p := range []*Person{from, to} {
 		if err := s.doubt.standing(p); err != nil {
-			return "", err
+			return at, err
 		}
 	}
 	c, ok := from.tree[collection]
-	refuse := func(text string) (string, error) { return "", fail("Share", holdfast.Invalid, c.Name, text) }
+	refuse := func(text string) (hook, error) { return at, fail("Share", holdfast.Invalid, c.Name, text) }
+	if at.name = collection.String(); !ok {
+		return at, s.notHis(ctx, from, collection)
+	}
 	switch {
-	case !ok && from.bindings[collection].Collection == collection:
-		return refuse("this belongs to somebody else, who alone can share it")
-	case !ok:
-		return "", fail("Share", holdfast.NotFound, collection.String(), "there is no such collection")
 	case owner == guest:
 		return refuse("an account cannot share with itself")
 	case c.Type == holdfast.TypeAddressbook:
-		home = holdfast.HomeAddressbooks
+		at.home = holdfast.HomeAddressbooks
 	case c.Type == holdfast.TypeCalendar:
-		home = holdfast.HomeCalendars
+		at.home = holdfast.HomeCalendars
 	case c.Type == holdfast.TypeFolder:
-		return refuse("folders cannot be shared yet; address books and calendars can")
+		at.home = holdfast.HomeFiles
+		if (&share{ShareRecord: holdfast.ShareRecord{Rights: rights}}).access() < from.reach(guest, c.Parent) {
+			return refuse("what this lies in is shared with them to write already; a right inside of it takes nothing away. Change the right of that, or move this out of it")
+		}
+		if at.name, err = s.freeName(ctx, from, to, &c); err != nil {
+			return at, err
+		}
 	default:
-		return refuse("address books and calendars can be shared, this is neither")
+		return refuse("address books, calendars and folders can be shared, this is none of them")
 	}
-	if _, taken := to.paths[pathKey{to.paths[pathKey{to.ID, home}], collection.String()}]; taken {
+	if _, taken := to.paths[pathKey{to.paths[pathKey{to.ID, at.home}], at.name}]; taken {
 		return refuse("the other account has a collection of its own where this would hang; rename or delete that first")
 	}
-	return home, s.roomToShare(from, to, collection)
+	return at, s.roomToShare(from, to, collection)
+}
+
+// notHis says why an account cannot share what is not in its own tree.
+func (s *Service) notHis(ctx context.Context, from *Person, collection holdfast.ID) error {
+	for _, b := range from.bindings {
+		owner, err := s.person(ctx, b.Owner.String())
+		if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+			return err
+		}
+		if b.Collection == collection || err == nil && owner.within(collection, b.Collection) {
+			return fail("Share", holdfast.Invalid, "", "this belongs to somebody else, who alone can share it")
+		}
+	}
+	return fail("Share", holdfast.NotFound, collection.String(), "there is no such collection")
+}
+
+// freeName finds what a folder is called in the guest's home: as its owner calls it, or, where the guest has something of that name, with whose it is behind it. What hangs there already keeps its name.
+func (s *Service) freeName(ctx context.Context, from, to *Person, c *holdfast.Collection) (string, error) {
+	if b, ok := to.bindings[c.ID]; ok {
+		return b.name, nil
+	}
+	home := to.paths[pathKey{to.ID, holdfast.HomeFiles}]
+	snap, err := s.newest(ctx, to.ID)
+	if err != nil {
+		return "", err
+	}
+	defer snap.Close()
+	name := c.Name
+	for n := 1; n <= s.limits.Collections+2; n++ {
+		taken, err := to.taken(snap, home, name)
+		if err != nil || !taken {
+			return name, err
+		}
+		if name = suffixed(c.Name, " ("+from.Email+")"); n > 1 {
+			name = suffixed(c.Name, fmt.Sprintf(" (%s) %d", from.Email, n))
+		}
+	}
+	return suffixed(c.Name, " ("+c.ID.String()+")"), nil
 }
 
 // sharesInAll is how many shares an account may give in all, for each that it may give of one collection.

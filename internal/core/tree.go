@@ -33,7 +33,7 @@ func (s *Service) MakeCollection(ctx context.Context, p holdfast.Principal, n Ne
 	}
 	rec := holdfast.CollectionRecord{Parent: n.Parent, Name: n.Name, Type: n.Type, Components: n.Components}
 	e := s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, id, "", rec.Encode(), n.Properties)
-	r, err := s.commit(ctx, &holdfast.Group{Account: n.Owner, Entries: []holdfast.Entry{e}, If: n.Conditions})
+	r, err := s.commitFor(ctx, p, &holdfast.Group{Account: n.Owner, Entries: []holdfast.Entry{e}, If: n.Conditions}, n.Parent)
 	return id, r, err
 }
 
@@ -65,7 +65,7 @@ func (s *Service) mayHold(ctx context.Context, parent *holdfast.Collection, owne
 	}
 	person, err := s.person(ctx, owner.String())
 	if err == nil && person.bindsAt(parent, name) {
-		return fail("MakeCollection", holdfast.Exists, name, "what somebody shares with this account has this name")
+		return boundThere(name)
 	}
 	if err == nil && more > 0 && person.collections()+more > s.limits.Collections {
 		err = fail("MakeCollection", holdfast.TooLarge, name, "this account has as many collections as it may")
@@ -150,19 +150,30 @@ type Transfer struct {
 	Conditions Conditions
 }
 
-// Move moves a resource or collection within one account, in one commit; a resource into another account where a share reaches there, see cross. What stood at the destination is deleted in the same commit, and kept in history. The
+// crosses tells whether source and destination are in different accounts.
+func (t *Transfer) crosses() bool { return t.From.Owner != t.To.Owner }
+
+// Move moves a resource or collection within one account, in one commit; a resource or a folder into another account where a share reaches there, see cross. What another shares is called otherwise
+// where it hangs in its guest's home. What stood at the destination is deleted in the same commit, and kept in history. The
 // receipt's Created tells whether nothing stood there. Errors: NotFound, PreconditionFailed (Overwrite is false and something is there), Forbidden, Invalid,
 // UIDConflict.
 func (s *Service) Move(ctx context.Context, p holdfast.Principal, t Transfer) (holdfast.Receipt, error) {
-	to, err := s.ends(ctx, p, t, Writes)
-	if err != nil {
+	from, to, err := s.ends(ctx, p, t, Writes)
+	switch {
+	case err != nil:
 		return holdfast.Receipt{}, err
-	}
-	if t.From.Owner != t.To.Owner {
+	case t.From.Binding:
+		return s.rebind(ctx, p, t, &to)
+	case t.crosses() && t.From.Name == "":
+		return s.crossWhole(ctx, p, t, &from, &to)
+	case t.crosses():
 		return s.cross(ctx, p, t, &to, true)
 	}
-	return s.transfer(ctx, p, t, []holdfast.ID{t.From.Collection, t.To.Collection}, func(g *holdfast.Group, made bool) error {
+	return s.transfer(ctx, p, t, append(reaches(t.From, &from), t.To.Collection), func(g *holdfast.Group, made bool) error {
 		src, err := s.fetch(ctx, t.From, everything)
+		if err == nil {
+			err = stays(p, t.From, &from, &src)
+		}
 		if err != nil {
 			return err
 		}
@@ -236,6 +247,9 @@ func (s *Service) moveCollection(ctx context.Context, p holdfast.Principal, g *h
 	if err := s.mayHold(ctx, to, t.To.Owner, t.To.Name, rec.Type, 0); err != nil {
 		return err
 	}
+	if s.within(ctx, t.From.Owner, to.ID, t.From.Collection) {
+		return fail("Move", holdfast.Forbidden, t.To.Name, "a collection cannot be moved into itself")
+	}
 	rec.Parent, rec.Name = t.To.Collection, t.To.Name
 	put := s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, t.From.Collection, "", rec.Encode(), src.Properties)
 	put.If.Seq = src.Seq
@@ -243,24 +257,28 @@ func (s *Service) moveCollection(ctx context.Context, p holdfast.Principal, g *h
 	return nil
 }
 
-// ends checks the rights on both ends, on the source for what need says, and returns the destination's parent. Only a resource can go from one account to another.
-func (s *Service) ends(ctx context.Context, p holdfast.Principal, t Transfer, need Access) (holdfast.Collection, error) {
-	if _, err := s.at(ctx, p, t.From, need); err != nil {
-		return holdfast.Collection{}, err
-	}
+// ends checks the rights on both ends, on the source for what need says, and returns the source's collection and the destination's parent. From one account to another go resources and folders.
+func (s *Service) ends(ctx context.Context, p holdfast.Principal, t Transfer, need Access) (from, to holdfast.Collection, err error) {
 	switch {
-	case t.From.Name == "" && p.Account != t.From.Owner:
-		return holdfast.Collection{}, fail("Move", holdfast.Forbidden, t.To.Name, "only its owner can copy or move this as a whole")
-	case t.From.Name == "" && t.From.Owner != t.To.Owner:
-		return holdfast.Collection{}, forbidden("Move", t.To.Name)
+	case t.From.Binding, need < Writes:
+		from, err = s.at(ctx, p, t.From, Reads)
+	default:
+		from, err = s.subject(ctx, p, t.From)
+	}
+	switch whole := t.From.Name == ""; {
+	case err != nil:
+		return from, to, err
+	case whole && from.Type != holdfast.TypeFolder && (t.crosses() || p.Account != t.From.Owner):
+		return from, to, fail("Move", holdfast.Forbidden, t.To.Name, "only its owner can copy or move this as a whole, and within their own account")
 	}
 	if err := holdfast.CheckName(t.To.Name); err != nil {
-		return holdfast.Collection{}, fail("Move", holdfast.Invalid, t.To.Name, err.Error())
+		return from, to, fail("Move", holdfast.Invalid, t.To.Name, err.Error())
 	}
-	if t.From == t.To {
-		return holdfast.Collection{}, fail("Move", holdfast.Forbidden, t.To.Name, "source and destination are the same")
+	if t.From.is(t.To) {
+		return from, to, fail("Move", holdfast.Forbidden, t.To.Name, "source and destination are the same")
 	}
-	return s.target(ctx, p, t.To)
+	to, err = s.target(ctx, p, t.To)
+	return from, to, err
 }
 
 // clear adds to a group what deletes the item at the destination, if there is one. made tells that there was none.
@@ -273,7 +291,7 @@ func (s *Service) clear(ctx context.Context, p holdfast.Principal, g *holdfast.G
 	at, kind := t.To, holdfast.KindCollection
 	c, err := snap.Child(t.To.Collection, t.To.Name)
 	if err == nil {
-		at = Place{t.To.Owner, c.ID, ""}
+		at = Place{Owner: t.To.Owner, Collection: c.ID}
 	} else if holdfast.IsKind(err, holdfast.NotFound) {
 		var r holdfast.Resource
 		if r, err = snap.Resource(t.To.Collection, t.To.Name, 0); holdfast.IsKind(err, holdfast.NotFound) {
@@ -288,7 +306,7 @@ func (s *Service) clear(ctx context.Context, p holdfast.Principal, g *holdfast.G
 		return false, preconditionFailed(t.To.Name)
 	case c.Type.Fixed():
 		return false, fixed("Move", c.Name)
-	case at == t.From:
+	case at.is(t.From):
 		return false, fail("Move", holdfast.Forbidden, t.To.Name, "source and destination are the same")
 	}
 	g.Entries = append(g.Entries, s.entry(p.Actor(), holdfast.OpDelete, kind, at.Collection, at.Name, nil, nil))

@@ -69,7 +69,7 @@ func (s *Service) commitFor(ctx context.Context, p holdfast.Principal, g *holdfa
 		if err != nil {
 			return holdfast.Receipt{}, err
 		}
-		if last != nil && slices.EqualFunc(last, shares, func(a, b holdfast.Condition) bool { return *a.ETag == *b.ETag }) {
+		if last != nil && slices.EqualFunc(last, shares, sameWarrant) {
 			break // the request's own condition failed
 		}
 		last, g.If = shares, nil
@@ -88,36 +88,17 @@ func (s *Service) commitFor(ctx context.Context, p holdfast.Principal, g *holdfa
 	return holdfast.Receipt{}, failed
 }
 
-// warrants reads the records that let a guest write, and makes conditions of them. They are read, not taken from the directory: what was ended in this moment
-// may still be in there.
-func (s *Service) warrants(ctx context.Context, p holdfast.Principal, owner holdfast.ID, into []holdfast.ID) ([]holdfast.Condition, error) {
-	var out []holdfast.Condition
-	for _, c := range into {
-		name := holdfast.ShareName(c, p.Account)
-		r, err := s.rootRecord(ctx, owner, name)
-		if holdfast.IsKind(err, holdfast.NotFound) {
-			return nil, needPrivileges(c.String())
-		}
-		if err != nil {
-			return nil, err
-		}
-		rec, err := holdfast.DecodeShare(r.Body)
-		if err != nil {
-			return nil, &holdfast.Error{Op: "core.Write", Kind: holdfast.Corrupt, Ref: name, Err: err}
-		}
-		if rec.Rights != holdfast.RightWrite {
-			return nil, readOnly(c.String())
-		}
-		out = append(out, holdfast.Condition{Collection: owner, Name: name, ETag: &r.ETag})
-	}
-	return out, nil
-}
-
 // Place names an item: a member of a collection, or (Name "") the collection itself.
 type Place struct {
 	Owner      holdfast.ID
 	Collection holdfast.ID
 	Name       string
+	Binding    bool // (Name "") another's collection as it hangs in the home of who asks, and not where it lies in its owner's tree
+}
+
+// is tells whether two places are of one item.
+func (p Place) is(o Place) bool {
+	return p.Owner == o.Owner && p.Collection == o.Collection && p.Name == o.Name
 }
 
 // Conditions are what a request demands beside its own precondition: its If header, resolved.
@@ -245,7 +226,38 @@ func (s *Service) at(ctx context.Context, p holdfast.Principal, at Place, need A
 	if c.ID == at.Owner {
 		return c, forbidden("Write", at.Name)
 	}
+	if need >= Writes && person.bindsAt(&c, at.Name) {
+		return c, boundThere(at.Name)
+	}
 	return c, nil
+}
+
+// whole checks that the principal may change, move or do away with a collection itself, which is a change of what it lies in too. What is bound in a home is no part of what it lies in there.
+func (s *Service) whole(ctx context.Context, p holdfast.Principal, at Place) (holdfast.Collection, error) {
+	c, err := s.target(ctx, p, Place{Owner: at.Owner, Collection: at.Collection})
+	if err != nil || p.Account == at.Owner {
+		return c, err
+	}
+	if at.Binding || s.May(ctx, p, at.Owner, c.Parent, Writes) != nil {
+		return c, needPrivileges(at.Collection.String())
+	}
+	return c, nil
+}
+
+// subject checks that the principal may change an item, and returns the collection that it is or is in.
+func (s *Service) subject(ctx context.Context, p holdfast.Principal, at Place) (holdfast.Collection, error) {
+	if at.Name == "" {
+		return s.whole(ctx, p, at)
+	}
+	return s.target(ctx, p, at)
+}
+
+// reaches are the collections that a principal must have the right to write for what is done to an item in one: that, and for a collection itself what it lies in.
+func reaches(at Place, c *holdfast.Collection) []holdfast.ID {
+	if at.Name == "" {
+		return []holdfast.ID{c.ID, c.Parent}
+	}
+	return []holdfast.ID{c.ID}
 }
 
 func (s *Service) judge(c *holdfast.Collection, name, contentType string, body []byte) (holdfast.Kind, holdfast.Index, error) {
@@ -266,29 +278,35 @@ func (s *Service) judge(c *holdfast.Collection, name, contentType string, body [
 	return judge(c, name, contentType, body)
 }
 
-// Delete makes a resource a tombstone; its versions are kept. A guest who deletes a collection that is shared with him takes it out of his own home, and no more.
+// Delete makes a resource a tombstone, or a collection with all that is in it; its versions are kept. A guest who deletes a collection where it hangs in his home takes it out of there, and no more.
 // Errors: NotFound, PreconditionFailed, Forbidden.
 func (s *Service) Delete(ctx context.Context, p holdfast.Principal, at Place, pre holdfast.Precondition, cond Conditions) (holdfast.Receipt, error) {
-	if p.Account != at.Owner && at.Name == "" {
+	if at.Binding {
 		return s.unbind(ctx, p, at, pre, cond)
 	}
-	c, err := s.target(ctx, p, at)
+	c, err := s.subject(ctx, p, at)
 	if err != nil {
 		return holdfast.Receipt{}, err
 	}
 	if at.Name == "" && c.Type.Fixed() {
 		return holdfast.Receipt{}, fixed("Delete", c.Name)
 	}
-	r, err := s.fetch(ctx, at, 0)
+	r, err := s.fetch(ctx, at, recordOf(at))
 	if err == nil && r.State == holdfast.Ghost {
 		err = s.sees(ctx, p, &r)
+	}
+	if err == nil {
+		err = stays(p, at, &c, &r)
 	}
 	if err != nil {
 		return holdfast.Receipt{}, err
 	}
 	e := s.entry(p.Actor(), holdfast.OpDelete, r.Kind, at.Collection, at.Name, nil, nil)
 	e.If = pre
-	receipt, err := s.commitFor(ctx, p, &holdfast.Group{Account: at.Owner, Entries: []holdfast.Entry{e}, If: cond}, at.Collection)
+	if p.Account != at.Owner && at.Name == "" && e.If.Seq == 0 {
+		e.If.Seq = r.Seq
+	}
+	receipt, err := s.commitFor(ctx, p, &holdfast.Group{Account: at.Owner, Entries: []holdfast.Entry{e}, If: cond}, reaches(at, &c)...)
 	if err == nil {
 		gone := 1
 		if at.Name == "" {
@@ -297,6 +315,26 @@ func (s *Service) Delete(ctx context.Context, p holdfast.Principal, at Place, pr
 		s.done(ctx, p, at.Owner, act{seq: receipt.Seq, collection: at.Collection, deleted: gone})
 	}
 	return receipt, err
+}
+
+// recordOf asks for a collection's own record with it.
+func recordOf(at Place) Fields {
+	if at.Name == "" {
+		return WithBody
+	}
+	return 0
+}
+
+// stays checks that a collection, of which r is the record, still lies in what the right of a guest was looked at in.
+func stays(p holdfast.Principal, at Place, c *holdfast.Collection, r *holdfast.Resource) error {
+	if p.Account == at.Owner || at.Name != "" {
+		return nil
+	}
+	rec, err := holdfast.DecodeCollection(r.Body)
+	if err == nil && rec.Parent != c.Parent {
+		err = preconditionFailed(c.Name)
+	}
+	return err
 }
 
 // membersOf returns how many members a collection has, a deleted one too, with what is below it; at least 1, also where that cannot be known.
@@ -324,16 +362,18 @@ func (s *Service) unbind(ctx context.Context, p holdfast.Principal, at Place, pr
 }
 
 // SetProperties changes the dead properties of a resource or (Name "") a collection by fn, all or nothing. fn may be called again where another change
-// came between. A guest has properties of his own on a collection that is shared with him, whatever his right: they lie in his own account, and the owner sees
+// came between. A guest has properties of his own on a collection where it hangs in his home, whatever his right: they lie in his own account, and the owner sees
 // nothing of them. Errors: NotFound, PreconditionFailed, TooLarge, Forbidden, and what fn returns.
 func (s *Service) SetProperties(ctx context.Context, p holdfast.Principal, at Place, cond Conditions, fn func(holdfast.Properties) (holdfast.Properties, error)) (holdfast.Receipt, error) {
 	var receipt holdfast.Receipt
-	if p.Account != at.Owner && at.Name == "" {
+	var c holdfast.Collection
+	var err error
+	if at.Binding {
 		if _, err := s.enter(ctx, p, at.Owner, at.Collection, Reads); err != nil {
 			return receipt, err
 		}
 		at = Place{Owner: p.Account, Collection: p.Account, Name: holdfast.BindingName(at.Collection)}
-	} else if _, err := s.target(ctx, p, at); err != nil {
+	} else if c, err = s.subject(ctx, p, at); err != nil {
 		return receipt, err
 	}
 	var last uint64
@@ -358,7 +398,7 @@ func (s *Service) SetProperties(ctx context.Context, p holdfast.Principal, at Pl
 		e := s.entry(p.Actor(), holdfast.OpPut, r.Kind, at.Collection, at.Name, r.Body, props)
 		e.ContentType, e.Blob, e.Index = r.ContentType, r.Blob, r.Index()
 		e.If.Seq = r.Seq
-		receipt, err = s.commitFor(ctx, p, &holdfast.Group{Account: at.Owner, Entries: []holdfast.Entry{e}, If: cond}, at.Collection)
+		receipt, err = s.commitFor(ctx, p, &holdfast.Group{Account: at.Owner, Entries: []holdfast.Entry{e}, If: cond}, reaches(at, &c)...)
 		if !holdfast.IsKind(err, holdfast.PreconditionFailed) {
 			return receipt, err
 		}

@@ -106,7 +106,7 @@ func (q *Query) target(at place) (*Target, error) {
 	case at.where&InTree == 0:
 		return t, nil
 	}
-	c, err := q.Reader.Collection(at.loc.Collection.ID)
+	c, err := q.Reader.At(&at.loc)
 	if err != nil {
 		return nil, err
 	}

@@ -174,7 +174,7 @@ func (q *Query) index(s *spool) error {
 			}
 		}
 	case t.Where&(AtHome|AtCollection) != 0:
-		all, err := q.Reader.Visible()
+		all, err := q.Reader.Below(t.Collection)
 		if err != nil {
 			return err
 		}

@@ -97,7 +97,7 @@ func (q *Query) listOwn(a *Ask) error {
 func (q *Query) listCollection(a *Ask) error {
 	below := map[holdfast.ID][]holdfast.Collection{}
 	if q.Target.Where == AtHome || q.Target.Collection.Type == holdfast.TypeFolder {
-		all, err := q.Reader.Visible()
+		all, err := q.Reader.Below(q.Target.Collection)
 		if err != nil {
 			return err
 		}

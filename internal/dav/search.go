@@ -44,7 +44,7 @@ func servePrincipalMatch(q *Query) error {
 	case AtRoot, AtPrincipals, AtPrincipal:
 		return answer(q.self())
 	case AtHome:
-		all, err := q.Reader.Visible()
+		all, err := q.Reader.Below(q.Target.Collection)
 		for i := range all {
 			if err != nil || all[i].Parent != q.Target.Collection.ID {
 				continue

@@ -89,7 +89,7 @@ func (q *request) destination() (core.Place, error) {
 		return core.Place{}, q.missingParent(&at)
 	case at.where&(AtMember|AtCollection) == 0:
 		return core.Place{}, Refuse(http.StatusForbidden, davxml.Name{}, "nothing can be put in the place of the destination")
-	case at.where == AtCollection && at.loc.Bound():
+	case at.loc.Binding && at.where == AtCollection:
 		return core.Place{}, Refuse(http.StatusForbidden, davxml.Name{}, "nothing can be put in the place of what is shared with you")
 	case q.around(&at):
 		return core.Place{}, Refuse(http.StatusForbidden, davxml.Name{}, "source and destination are the same, or one is inside of the other")
@@ -97,7 +97,7 @@ func (q *request) destination() (core.Place, error) {
 	if at.where == AtMember {
 		return at.loc.Place(), nil
 	}
-	return core.Place{Owner: at.owner, Collection: at.loc.Collection.Parent, Name: at.loc.Collection.Name}, nil
+	return core.Place{Owner: at.loc.Owner, Collection: at.loc.Collection.Parent, Name: at.loc.Collection.Name}, nil
 }
 
 // around tells whether source and destination are one place, or one is inside of the other.
