@@ -11,5 +11,7 @@
 // runs. At every start, before anything is read, [Relay.Reconcile] compares the store with its vaults: what a vault has and the store lost is applied again; where both went
 // different ways that is said, and nobody reads the accounts on which they differ.
 //
+// Nor does it pass a change before the octets of the large file that it names are there ([Blobs], shelf.go). One file that neither the store nor another vault has whole keeps nothing else without a copy: it is named, and tried again.
+//
 // A vault that is new is filling until it has caught up with the store once; until then it counts for nothing, and the store is as safe as it was without it.
 package relay

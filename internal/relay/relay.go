@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/blob"
 	"holdfast/internal/clock"
 	"holdfast/internal/store"
 	"holdfast/internal/vault"
@@ -34,6 +35,8 @@ type Options struct {
 	Degraded bool // where a vault of the policy is down the engine alone is enough; otherwise changes are refused
 	Vaults   []Attached
 	Derive   store.Derive // for what is applied again
+	// OpenBlob opens the store's own octets of a large file, as they go into vaults. Errors: NotFound, Corrupt (they are taken out of another vault, or named as missing), Unavailable. nil: the store has no such octets.
+	OpenBlob func(context.Context, holdfast.ID, holdfast.Blob) (blob.File, error)
 	Clock    clock.Clock
 	Log      *slog.Logger
 

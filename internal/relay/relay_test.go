@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/blob"
+	memblobs "holdfast/internal/blob/memory"
 	"holdfast/internal/clock"
 	"holdfast/internal/place"
 	memplace "holdfast/internal/place/memory"
@@ -35,7 +37,10 @@ var storeID = holdfast.ID{0xaa}
 type sick struct {
 	*memplace.Place
 	down, full atomic.Bool
-	slow       atomic.Int64 // how long an append takes
+	slow       atomic.Int64                                                              // how long an append takes
+	onBlob     atomic.Pointer[func(ctx context.Context, r io.Reader) (io.Reader, error)] // what happens to a blob that is put
+	blobs      atomic.Int64                                                              // puts of blobs that are under way
+	most       atomic.Int64                                                              // the most at once
 }
 
 var errDown = errors.New("the cable is out")
@@ -62,6 +67,16 @@ func (s *sick) Put(ctx context.Context, name string, r io.Reader) error {
 	if err := s.fault(); err != nil {
 		return err
 	}
+	if strings.HasPrefix(name, "blobs/") {
+		s.most.Store(max(s.most.Load(), s.blobs.Add(1)))
+		defer s.blobs.Add(-1)
+		if on := s.onBlob.Load(); on != nil {
+			var err error
+			if r, err = (*on)(ctx, r); err != nil {
+				return err
+			}
+		}
+	}
 	return s.Place.Put(ctx, name, r)
 }
 
@@ -76,6 +91,7 @@ func (s *sick) Get(ctx context.Context, name string, at, n int64) (io.ReadCloser
 type rig struct {
 	t      *testing.T
 	engine store.Engine
+	blobs  *memblobs.Store // the store's own
 	ring   *seal.Ring
 	places map[string]*sick
 	r      *Relay
@@ -91,7 +107,7 @@ func newRig(t *testing.T, policy string, degraded bool, vaults ...string) *rig {
 	t.Helper()
 	ring, err := seal.NewRing(false)
 	fine(t, err)
-	g := &rig{t: t, engine: memory.New(), ring: ring, places: map[string]*sick{}, m: storetest.NewMaker(1)}
+	g := &rig{t: t, engine: memory.New(), blobs: memblobs.New(nil), ring: ring, places: map[string]*sick{}, m: storetest.NewMaker(1)}
 	for _, name := range vaults {
 		g.places[name] = g.create(name)
 	}
@@ -116,6 +132,9 @@ func (g *rig) options(policy string, degraded bool) Options {
 		g.conflicts = append(g.conflicts, c)
 		return nil
 	}}
+	o.OpenBlob = func(ctx context.Context, account holdfast.ID, b holdfast.Blob) (blob.File, error) {
+		return g.blobs.Open(ctx, account, b.Hash)
+	}
 	for name, s := range g.places {
 		o.Vaults = append(o.Vaults, Attached{Name: name, Domain: "d-" + name, Kind: "memory", Open: func(ctx context.Context) (*vault.Vault, error) {
 			return vault.Open(ctx, vault.Options{Place: s, Ring: g.ring, SegmentOctets: 8 << 10})

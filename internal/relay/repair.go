@@ -182,6 +182,9 @@ func (w *worker) upkeep(ctx context.Context, v *vault.Vault, writer *vault.Write
 			continue
 		case <-due.C():
 		}
+		if err := w.fetchMissing(ctx); err != nil && ctx.Err() == nil {
+			o.Log.Warn("files whose octets a vault lacks could not be put there; that is tried again", "vault", w.a.Name, "err", err)
+		}
 		if o.Upkeep != nil {
 			if err := o.Upkeep(ctx, v, writer); err != nil && ctx.Err() == nil {
 				o.Log.Error("the upkeep of a vault failed; it is tried again", "vault", w.a.Name, "err", err)

@@ -29,11 +29,21 @@ type VaultStatus struct {
 	Objects    int64      `json:"objects"`
 	Octets     int64      `json:"octets"`
 	Damaged    []string   `json:"damaged"`
+	Files      Files      `json:"files"`
 
 	Batch    uint64    `json:"-"` // the newest that it has
 	LastRead time.Time `json:"-"` // when its end was last read back
 	Lied     time.Time `json:"-"` // when it was last found not to have what it had stored; zero: never
 	Counts   bool      `json:"-"` // it was whole, takes changes now and has octets: it is one of the copies
+}
+
+// Files is how the octets of large files fare that go into one vault.
+type Files struct {
+	Missing int64  `json:"missing"`         // that its changes name and it lacks, as neither the store nor another vault has them
+	Moving  int64  `json:"moving"`          // that are on their way
+	Octets  int64  `json:"octets"`          // of those, how far they were read
+	Of      int64  `json:"of"`              // of those, in all
+	Fault   string `json:"fault,omitempty"` // why the newest could not be put there
 }
 
 // Status is how the store's copies fare.
@@ -89,7 +99,7 @@ func (r *Relay) status() Status {
 	for _, name := range r.order {
 		w := r.workers[name]
 		s := w.look()
-		x := VaultStatus{Name: name, Kind: w.a.Kind, Location: w.a.Location, Domain: w.a.Domain, SameDomain: []string{}, Mode: "async", State: s.state, Since: s.since.UTC().Truncate(time.Second), Reason: s.reason, Damaged: []string{}, Batch: s.pos.Batch, LastRead: s.read, Lied: s.lied}
+		x := VaultStatus{Name: name, Kind: w.a.Kind, Location: w.a.Location, Domain: w.a.Domain, SameDomain: []string{}, Mode: "async", State: s.state, Since: s.since.UTC().Truncate(time.Second), Reason: s.reason, Damaged: []string{}, Files: w.shelf.files(), Batch: s.pos.Batch, LastRead: s.read, Lied: s.lied}
 		if r.o.Policy.Has(name) {
 			x.Mode = "sync"
 		}

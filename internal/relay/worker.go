@@ -33,6 +33,7 @@ const (
 const (
 	maxFrameChanges = 2000
 	maxFrameOctets  = 16 << 20
+	maxPageOctets   = 64 << 20 // of what is caught up before the watermark moves, files included
 	feedDepth       = 256
 )
 
@@ -44,6 +45,8 @@ type worker struct {
 	ended chan struct{}
 
 	doubted bool // it said that it stored what it did not store: until it was seen to, each append is read back before it counts. The worker's own
+
+	shelf *shelf // where its blobs go
 
 	hold sync.Mutex // held while the vault is open to be shipped to, or while somebody works on it alone
 	jobs chan *job
@@ -78,7 +81,9 @@ func (s shipping) filling() bool {
 }
 
 func newWorker(r *Relay, a Attached) *worker {
-	return &worker{r: r, a: a, ended: make(chan struct{}), jobs: make(chan *job), at: shipping{state: Opening, since: r.o.Clock.Now()}}
+	w := &worker{r: r, a: a, ended: make(chan struct{}), jobs: make(chan *job), at: shipping{state: Opening, since: r.o.Clock.Now()}}
+	w.shelf = newShelf(w)
+	return w
 }
 
 func (w *worker) look() shipping {
@@ -180,6 +185,7 @@ func (w *worker) serve(ctx context.Context) (shipped bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	defer w.shelf.open(ctx, v)()
 	whole := head.Number > 0 && !head.Filling && (head.Term == writer.Term().Number || writer.Term().Continues != vault.FromNothing)
 	w.set(func(s *shipping) {
 		s.proven, s.read = writer.Position(), w.r.o.Clock.Now()
@@ -268,14 +274,27 @@ func (w *worker) take(ctx context.Context, v *vault.Vault, writer *vault.Writer,
 	return w.append(ctx, writer, list)
 }
 
-func size(b *holdfast.Batch) (n int) {
+func size(b *holdfast.Batch) (n int64) {
 	for i := range b.Changes {
-		n += len(b.Changes[i].Body)
+		n += int64(len(b.Changes[i].Body))
+	}
+	return n
+}
+
+// sizeOfBlobs returns how many octets the blobs have that a batch names.
+func sizeOfBlobs(b *holdfast.Batch) (n int64) {
+	for i := range b.Changes {
+		if x := b.Changes[i].Blob; x != nil {
+			n += x.Size
+		}
 	}
 	return n
 }
 
 func (w *worker) append(ctx context.Context, writer *vault.Writer, list []*holdfast.Batch) error {
+	if err := w.shelve(ctx, list); err != nil { // before the watermark passes what names them
+		return err
+	}
 	now := w.r.o.Clock.Now()
 	writer.Pack(&w.pack, list, now)
 	if err := writer.Append(ctx, &w.pack); err != nil {
@@ -297,12 +316,18 @@ func (w *worker) catchUp(ctx context.Context, v *vault.Vault, writer *vault.Writ
 	for {
 		at := writer.Position().Batch
 		var list []*holdfast.Batch
+		octets := int64(0)
 		err := w.r.o.Engine.After(ctx, at, maxFrameChanges, func(b *holdfast.Batch) error {
 			b, err := w.withoutRot(b)
-			list = append(list, b)
-			return err
+			if list = append(list, b); err != nil {
+				return err
+			}
+			if octets += size(b) + sizeOfBlobs(b); octets >= maxPageOctets {
+				return errEnough
+			}
+			return nil
 		})
-		if err != nil {
+		if err != nil && !errors.Is(err, errEnough) {
 			return err
 		}
 		if len(list) == 0 {

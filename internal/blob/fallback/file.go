@@ -2,9 +2,7 @@ package fallback
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"hash"
 	"io"
 	"sync"
 
@@ -57,7 +55,7 @@ func (f *file) ReadAt(p []byte, at int64) (n int, err error) {
 
 // final tells whether asking once more is in vain. What a vault gave and was another file's is out of the house already: that must be told.
 func final(from blob.File, err error) bool {
-	_, elsewhere := from.(*judged)
+	_, elsewhere := from.(*borrowed)
 	return holdfast.IsKind(err, holdfast.Invalid) || elsewhere && holdfast.IsKind(err, holdfast.Corrupt)
 }
 
@@ -88,57 +86,25 @@ func (f *file) another(failed blob.File, cause error) bool {
 	if err != nil {
 		return false
 	}
-	if was, ok := failed.(*judged); ok {
-		was.pass(x)
+	if was, ok := failed.(*borrowed); ok {
+		if next, ok := x.(*borrowed); ok {
+			next.GoOn(was.Checked)
+		}
 	}
 	f.all = append(f.all, x)
 	return true
 }
 
-// judged is a blob at an origin. A vault proves each part that it gives, but not that it is of this blob: whoever reads all of it in order, as a download does, is told with the last part.
-type judged struct {
-	blob.File
-	b     holdfast.Blob
+// borrowed is a blob at an origin.
+type borrowed struct {
+	*blob.Checked
 	leave func()
 	once  sync.Once
-
-	mu   sync.Mutex
-	sum  hash.Hash // of what was read so far; nil: nothing was, or it was not in order
-	next int64
-}
-
-// ReadAt implements [io.ReaderAt].
-func (j *judged) ReadAt(p []byte, at int64) (int, error) {
-	n, err := j.File.ReadAt(p, at)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if at == 0 {
-		j.sum, j.next = sha256.New(), 0
-	}
-	if j.sum == nil || at != j.next {
-		j.sum = nil
-		return n, err
-	}
-	j.sum.Write(p[:n])
-	if j.next += int64(n); j.next < j.b.Size || holdfast.Hash(j.sum.Sum(nil)) == j.b.Hash {
-		return n, err
-	}
-	return 0, blob.Damaged("Open", j.b.Hash, "what a vault has under its name is another file")
-}
-
-// pass has another who reads on judge what was read so far too.
-func (j *judged) pass(to blob.File) {
-	if next, ok := to.(*judged); ok {
-		j.mu.Lock()
-		next.sum, next.next = j.sum, j.next
-		j.sum = nil
-		j.mu.Unlock()
-	}
 }
 
 // Close lets go.
-func (j *judged) Close() error {
-	err := j.File.Close()
+func (j *borrowed) Close() error {
+	err := j.Checked.Close()
 	j.once.Do(j.leave)
 	return err
 }

@@ -186,5 +186,5 @@ func (s *Store) straight(ctx context.Context, at key, b holdfast.Blob) (blob.Fil
 		<-s.direct
 		return nil, err
 	}
-	return &judged{File: f, b: b, leave: func() { <-s.direct }}, nil
+	return &borrowed{Checked: blob.NewChecked(f, b), leave: func() { <-s.direct }}, nil
 }
