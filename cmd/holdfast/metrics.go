@@ -53,6 +53,8 @@ func newMetrics(s *server) *metrics {
 	})
 	gauge("holdfast_accounts", "Accounts.", func() float64 { return float64(stats().Accounts) })
 	gauge("holdfast_store_octets", "Size of the database on disk.", func() float64 { return float64(stats().Engine.Octets) })
+	gauge("holdfast_uploads", "Files that arrive in chunks and are not whole yet.", func() float64 { return float64(s.store.uploads.Count().Uploads) })
+	gauge("holdfast_uploads_octets", "Octets of them that have come.", func() float64 { return float64(s.store.uploads.Count().Octets) })
 	gauge("holdfast_read_only", "1 while the disk is full.", func() float64 { return yes(stats().Engine.ReadOnly) })
 	gauge("holdfast_ready", "1 while the service can do its work.", func() float64 { ready, _ := s.health.look(); return yes(ready) })
 	gauge("holdfast_start_time_seconds", "When the service started.", func() float64 { return float64(s.since.Unix()) })

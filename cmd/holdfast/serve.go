@@ -172,6 +172,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	s.work.Go(func() { s.watcher.run(behind) })
 	s.work.Go(func() { s.store.board.Run(behind) })
 	s.work.Go(func() { s.store.refused.Run(behind) })
+	s.work.Go(func() { s.store.uploads.Run(behind) })
 	return nil
 }
 

@@ -62,6 +62,9 @@ func (a *app) showStatus(s control.Status) {
 	if s.Refused > 0 {
 		a.printf("  refused       %s that devices sent in vain, kept for a while: holdfast salvage EMAIL --refused --dry-run\n", count(int64(s.Refused), "change"))
 	}
+	if s.Arriving.Uploads > 0 {
+		a.printf("  arriving      %s in %s, %s\n", count(int64(s.Arriving.Uploads), "file"), count(int64(s.Arriving.Chunks), "chunk"), octets(s.Arriving.Octets))
+	}
 	if s.Ghosts > 0 {
 		a.printf("  known lost    %s: listed to the devices that may have them; `holdfast export` names them\n", count(s.Ghosts, "item"))
 	}

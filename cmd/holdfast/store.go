@@ -22,6 +22,7 @@ import (
 	"holdfast/internal/relay"
 	"holdfast/internal/store"
 	"holdfast/internal/store/sqlite"
+	"holdfast/internal/uploads"
 	"holdfast/internal/vault"
 	"holdfast/internal/vfs"
 )
@@ -43,6 +44,7 @@ type opened struct {
 	erase   *erasures
 	locks   *locks.Table
 	refused *kept.Store
+	uploads *uploads.Store
 	drills  *drills
 	scrub   *engineScrub
 	relay   *relay.Relay
@@ -220,8 +222,11 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 	if o.refused, err = openRefused(c, log); err != nil {
 		return err
 	}
+	if o.uploads, err = openUploads(c, log); err != nil {
+		return err
+	}
 	o.erase.forget = func(id holdfast.ID) error {
-		return errors.Join(o.drills.book.Forget(id), o.locks.Forget(id), o.refused.Forget(id), o.blobs.Forget(context.Background(), id))
+		return errors.Join(o.drills.book.Forget(id), o.locks.Forget(id), o.refused.Forget(id), o.uploads.Forget(id), o.blobs.Forget(context.Background(), id))
 	}
 	o.erase.named = func(v *vault.Vault, id holdfast.ID) vault.Named { return namedBlobs(c, o.blobs, v, id) }
 	o.scrub = newEngineScrub(o.keeper)
@@ -283,7 +288,7 @@ func (o *opened) close() {
 // handler returns the operations over an opened store. What can be run again ends when stopping is closed.
 func (o *opened) handler(c *config.Config, status func(*control.Status), closed func() error, log *slog.Logger, stopping <-chan struct{}) http.Handler {
 	explain := o.explainer(c, log)
-	return control.NewHandler(control.Options{Explain: explain, Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Scrubs: o.scrub, Notices: o.board, Refused: o.refused, Closed: closed, Repair: o.repairer(c, log, explain),
+	return control.NewHandler(control.Options{Explain: explain, Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Scrubs: o.scrub, Notices: o.board, Refused: o.refused, Arriving: o.arriving, Closed: closed, Repair: o.repairer(c, log, explain),
 		TakeoverDir: filepath.Join(c.Data, takeoverName), Stopping: stopping, TakeSecret: auth.TakeAppPassword,
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)

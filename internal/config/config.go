@@ -27,6 +27,7 @@ type Config struct {
 	Doctor   Doctor
 	Erase    Erase
 	Refused  Refused
+	Uploads  Uploads
 	Incident Incident
 	Guard    Guard
 	Drill    Drill
@@ -126,6 +127,12 @@ type Erase struct {
 type Refused struct {
 	Keep   time.Duration
 	Octets int64 // of all accounts
+}
+
+// Uploads is how long files that arrive in chunks are kept before they are whole, and how much of them.
+type Uploads struct {
+	Keep   time.Duration // after the last touch
+	Octets int64         // of one account
 }
 
 // Incident is how it is told that accounts or devices wait because more was seen than the store has.
@@ -313,6 +320,9 @@ func (c *Config) Keys() []Key {
 
 		{Name: "refused.keep", Default: "720h", Value: &c.Refused.Keep, Help: "how long it is kept what devices sent and were refused"},
 		{Name: "refused.octets", Default: "256MiB", Value: &c.Refused.Octets, Help: "octets of it in all, the oldest of who has the most go first; 16 MiB and 500 of one account"},
+
+		{Name: "uploads.keep", Default: "168h", Value: &c.Uploads.Keep, Help: "how long chunks of a file that is not whole are kept once nobody goes on with it"},
+		{Name: "uploads.octets", Default: "128GiB", Value: &c.Uploads.Octets, Help: "octets of such chunks that one account may have, within its allowance"},
 
 		{Name: "incident.remind", Default: "24h", Value: &c.Incident.Remind, Help: "how often it is told again that accounts or devices wait because more was seen than the store has"},
 		{Name: "incident.deadline", Default: "168h", Value: &c.Incident.Deadline, Help: "by when somebody is to decide about those; after it they wait on, and each reminder says so"},

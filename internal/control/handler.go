@@ -41,8 +41,9 @@ type Options struct {
 	Erasures    Erasures
 	Drills      Drills
 	Scrubs      Scrubs
-	Notices     Notices // nil: nobody is told of anything
-	Refused     Refused // what devices sent and were refused; nil: nothing is kept of it
+	Notices     Notices         // nil: nobody is told of anything
+	Arriving    func() Arriving // nil: files do not arrive in chunks
+	Refused     Refused         // what devices sent and were refused; nil: nothing is kept of it
 	// Repair brings into the store what it lacks and a vault has, and calls fn with each thing that was wrong. nil: the process cannot.
 	Repair func(ctx context.Context, q RepairRequest, fn func(Repaired)) (RepairReport, error)
 	// Explain looks in all vaults for what the devices of an incident have seen. nil: the process cannot.
@@ -216,6 +217,9 @@ func (h *handler) status(r *http.Request) (any, error) {
 	}
 	if h.Refused != nil {
 		out.Refused, _ = h.Refused.Count()
+	}
+	if h.Arriving != nil {
+		out.Arriving = h.Arriving()
 	}
 	var err error
 	if out.Ghosts, err = h.Core.Ghosts(r.Context()); err != nil {

@@ -79,10 +79,11 @@ type Status struct {
 	InDoubt      int64       `json:"in_doubt"` // accounts
 	Ghosts       int64       `json:"ghosts"`   // items that are known to be lost, and listed to the devices that may have them
 	Refused      int         `json:"refused"`  // changes that devices sent in vain, and that are kept
-	Copies       int         `json:"copies"`   // whole ones, the engine included
-	Domains      int         `json:"domains"`  // in how many failure domains they lie
-	Verdict      string      `json:"verdict"`  // as in "vault status"; empty: nobody looks after vaults
-	Why          string      `json:"why"`      // what it rests on
+	Arriving     Arriving    `json:"arriving"`
+	Copies       int         `json:"copies"`  // whole ones, the engine included
+	Domains      int         `json:"domains"` // in how many failure domains they lie
+	Verdict      string      `json:"verdict"` // as in "vault status"; empty: nobody looks after vaults
+	Why          string      `json:"why"`     // what it rests on
 	KeyNag       string      `json:"key_nag,omitempty"`
 	Newest       *time.Time  `json:"newest,omitempty"`       // when the newest stored change was made, by the clock of then
 	SinceBoot    float64     `json:"since_boot_s,omitempty"` // of the machine, at the moment that Since names; 0: not known
@@ -90,6 +91,13 @@ type Status struct {
 	EngineScrub  *scrub.Seen `json:"engine_scrub,omitempty"` // what is known of the engine's own octets; nil: nobody looks after that
 	Retention    *Retention  `json:"retention,omitempty"`    // what came of the last round that lets old octets of the living store go; nil: there was none
 	Probe        string      `json:"probe,omitempty"`        // with this in a request's Holdfast-Probe the server says what of the request arrived, and does nothing else
+}
+
+// Arriving is how much has come of files that are not whole yet.
+type Arriving struct {
+	Uploads int   `json:"uploads"`
+	Chunks  int   `json:"chunks"`
+	Octets  int64 `json:"octets"`
 }
 
 // Retention is what came of a round that lets old octets of the living store go.

@@ -57,6 +57,25 @@ func (s *Service) PutFile(ctx context.Context, p holdfast.Principal, q FileReque
 	return s.put(ctx, p, put)
 }
 
+// Allows judges a PUT of a file as PutFile does before the octets come, and returns how many octets the account has room for. Errors: those of PutFile.
+func (s *Service) Allows(ctx context.Context, p holdfast.Principal, q FileRequest) (room int64, err error) {
+	return s.expect(ctx, p, &q)
+}
+
+// Room returns how many octets more an account may have; math.MaxInt64 where it has no allowance.
+func (s *Service) Room(ctx context.Context, owner holdfast.ID) (int64, error) {
+	if s.limits.Quota == 0 {
+		return math.MaxInt64, nil
+	}
+	snap, err := s.newest(ctx, owner)
+	if err != nil {
+		return 0, err
+	}
+	defer snap.Close()
+	all, err := snap.Collections(owner)
+	return max(0, s.limits.Quota-octetsOfAll(owner, all)), err
+}
+
 // takesBlobs tells whether octets may lie beside the engine: only where each copy takes them too. Otherwise a change would be acknowledged of which no copy has the octets.
 func (s *Service) takesBlobs() bool {
 	_, ok := s.copies.(BlobCopies)
@@ -93,8 +112,8 @@ func (s *Service) HeldOfFile() int64 {
 	return s.limits.Resource
 }
 
-// most is how many octets a file may have.
-func (s *Service) most() int64 {
+// MostOfFile is how many octets a file may have.
+func (s *Service) MostOfFile() int64 {
 	if s.takesBlobs() {
 		return s.limits.File
 	}
@@ -116,8 +135,8 @@ func (s *Service) expect(ctx context.Context, p holdfast.Principal, q *FileReque
 	if err := s.copies.Ready(); err != nil {
 		return 0, err
 	}
-	if q.Size > s.most() {
-		return 0, tooLarge(q.Name, s.most())
+	if q.Size > s.MostOfFile() {
+		return 0, tooLarge(q.Name, s.MostOfFile())
 	}
 	return s.affords(ctx, q)
 }

@@ -10,6 +10,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/core"
+	"holdfast/internal/uploads"
 )
 
 // The table of testdata/authorisation.txt says what each of five people gets for every request at every kind of address: the status, as it must be. Its columns are the
@@ -74,11 +75,19 @@ var addresses = []string{
 	"/dav/calendars/{me}/", "/dav/calendars/{me}/new/", "/dav/calendars/{me}/{dates}/", "/dav/calendars/{me}/{dates}/?add-member", "/dav/calendars/{me}/{dates}/a.vcf",
 	"/dav/calendars/{me}/{dates}/none.vcf", "/dav/calendars/{me}/{dates}/new/", "/dav/calendars/{alice}/", "/dav/calendars/{alice}/new/", "/dav/calendars/{alice}/default/", "/dav/calendars/{alice}/default/a.vcf",
 	"/dav/addressbooks/{me}/{dates}/", "/dav/calendars/{me}/{book}/", "/dav/calendars/{me}/{book}/a.vcf", "/remote.php/dav/addressbooks/users/{me}/{book}/a.vcf",
+	"/dav/uploads/{me}/", "/dav/uploads/{me}/u/", "/dav/uploads/{me}/none/", "/dav/uploads/{me}/u/1", "/dav/uploads/{me}/u/.file", "/dav/uploads/{alice}/", "/dav/uploads/{alice}/u/", "/dav/uploads/{alice}/none/",
+	"/dav/uploads/{alice}/u/1", "/dav/uploads/{alice}/u/.file",
 }
 
 func newTabled(t *testing.T) *circle {
-	c := newCircle(t)
+	c := newCircle(t, arrives(t))
 	for who, p := range c.people {
+		if err := c.handler.o.Uploads.Begin(p.Account, uploads.New{Name: "u", Length: -1}); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.handler.o.Uploads.Put(t.Context(), p.Account, uploads.Put{Upload: "u", Chunk: "1", Octets: strings.NewReader("octets-of-" + who + "-alone"), Size: -1, Room: 1 << 30, Most: 1 << 30}); err != nil {
+			t.Fatal(err)
+		}
 		at, err := c.core.Locate(t.Context(), p, p.Account, []string{holdfast.HomeAddressbooks, "default"})
 		if err != nil {
 			t.Fatal(err)
@@ -178,6 +187,8 @@ func TestStrangersAreAnsweredAlike(t *testing.T) {
 				{"/remote.php/dav/addressbooks/users/alice/default/a.vcf", "/remote.php/dav/addressbooks/users/nobody/default/a.vcf"},
 				{bound, "/dav/addressbooks/{me}/" + none + "/"},
 				{member, "/dav/addressbooks/{me}/" + none + "/a.vcf"},
+				{"/dav/uploads/{alice}/", "/dav/uploads/" + none + "/"},
+				{"/dav/uploads/{alice}/u/1", "/dav/uploads/" + none + "/u/1"},
 				{"/dav/calendars/{alice}/default/a.vcf", "/dav/calendars/" + none + "/default/a.vcf"},
 				{"/dav/calendars/{me}/{dates}/a.vcf", "/dav/calendars/{me}/" + none + "/a.vcf"},
 			} {

@@ -145,7 +145,7 @@ func (q *request) condition(e *holdfast.Error) []davxml.Condition {
 // lacking says which privilege a guest would need, and where (RFC 3744 section 7.1.1). It may look, because a guest may read what he may not write.
 func (q *request) lacking() (href string, privilege davxml.Name) {
 	at, privilege := &q.place, davxml.DBind
-	switch q.r.Method {
+	switch q.verb {
 	case "PROPPATCH":
 		return at.path.Href(), davxml.DWriteProperties
 	case http.MethodDelete:

@@ -90,11 +90,16 @@ func (q *request) putFile(put core.PutRequest) (holdfast.Receipt, holdfast.Hash,
 	if err := q.identity(); err != nil {
 		return holdfast.Receipt{}, holdfast.Hash{}, err
 	}
-	f := core.FileRequest{Place: put.Place, ContentType: put.ContentType, If: put.If, Conditions: put.Conditions, Size: q.announced()}
-	var accepted bool
-	f.Set, accepted = q.said()
 	b := q.body()
 	b.rate = q.h.o.WriteRate
+	return q.storeFile(put, b, q.announced())
+}
+
+// storeFile stores a file out of a reader.
+func (q *request) storeFile(put core.PutRequest, from io.Reader, size int64) (holdfast.Receipt, holdfast.Hash, error) {
+	f := core.FileRequest{Place: put.Place, ContentType: put.ContentType, If: put.If, Conditions: put.Conditions, Size: size}
+	var accepted bool
+	f.Set, accepted = q.said()
 	sums, err := q.checksums()
 	if err != nil {
 		return holdfast.Receipt{}, holdfast.Hash{}, err
@@ -112,12 +117,24 @@ func (q *request) putFile(put core.PutRequest) (holdfast.Receipt, holdfast.Hash,
 		}
 		return err
 	}
-	f.Octets = &upload{from: b, held: &counted{q: q, from: b, weight: 1}, left: q.h.o.Core.HeldOfFile(), whole: whole, sums: sums, sent: &sent}
+	f.Octets = &upload{from: from, held: &counted{q: q, from: from, weight: 1}, left: q.h.o.Core.HeldOfFile(), whole: whole, sums: sums, sent: &sent}
 	r, etag, err := q.h.o.Core.PutFile(q.r.Context(), q.p, f)
-	if err == nil && accepted {
-		q.w.Header().Set("X-OC-MTime", "accepted")
+	if err == nil {
+		q.told(put.Place, etag, accepted)
 	}
 	return r, etag, err
+}
+
+// told says of a file that is stored what programs look for that come from Nextcloud. Its id is that of its place: it is the same for each version, and another one after a MOVE.
+func (q *request) told(at core.Place, etag holdfast.Hash, timed bool) {
+	h := q.w.Header()
+	if timed {
+		h.Set("X-OC-MTime", "accepted")
+	}
+	id := holdfast.HashOf(append(at.Collection[:], at.Name...))
+	h.Set("OC-FileId", id.String()[:32])
+	h.Set("OC-ETag", etagText(etag))
+	h.Set("OC-Checksum", "SHA256:"+etag.String())
 }
 
 // announced is how many octets a body is to have; below 0 where nobody says. The Finder sends in chunks, and says the length in a header of its own.

@@ -24,6 +24,9 @@ func (q *request) allow() string {
 
 func (q *request) allowed() string {
 	const always = "OPTIONS, GET, HEAD, PROPFIND, REPORT"
+	if q.path.Area == areaUploads {
+		return q.uploadsAllow()
+	}
 	switch q.where {
 	case AtRoot, AtPrincipals, AtPrincipal, AtHomes:
 		return always

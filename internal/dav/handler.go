@@ -13,6 +13,7 @@ import (
 	"holdfast/internal/core"
 	"holdfast/internal/davxml"
 	"holdfast/internal/locks"
+	"holdfast/internal/uploads"
 )
 
 // Options wires a Handler. Core and Authenticate must be given.
@@ -24,6 +25,7 @@ type Options struct {
 	Extensions   []Extension
 	Refused      Refused // nil: nothing is kept of what is refused
 
+	Uploads    *uploads.Store             // of files that arrive in chunks; nil: they do not
 	Locks      *locks.Table               // of files; nil: there are none, and no class 2
 	SpoolDir   string                     // where answers over 1 MiB wait; "" is the system's directory for temporary files
 	MaxAnswer  int64                      // octets of one answer that is spooled; a longer one is refused with 507; default 256 MiB
@@ -89,6 +91,7 @@ type Handler struct {
 	spools  budget
 	bodies  budget
 	seen    sightings
+	flights flights
 }
 
 // New makes a Handler.
@@ -189,6 +192,10 @@ func (q *request) serve() error {
 		return err
 	}
 	q.h.seen.note(q.h, q.p)
+	q.verb = q.r.Method
+	if q.path.Area == areaUploads {
+		return q.uploads()
+	}
 	if err = q.locate(); err != nil {
 		return err
 	}

@@ -20,7 +20,10 @@ const (
 )
 
 // The areas of the space of hrefs that are not homes.
-const areaPrincipals = "principals"
+const (
+	areaPrincipals = "principals"
+	areaUploads    = "uploads"
+)
 
 // Path is a place in the space of hrefs, whether something is there or not. ParsePath reads it, Href writes it.
 //
@@ -29,11 +32,12 @@ const areaPrincipals = "principals"
 //	/remote.php/dav/principals/users/USER/
 //	/remote.php/dav/addressbooks/users/USER/NAMES…
 //	/remote.php/dav/calendars/USER/NAMES…       also files
+//	/dav/uploads/USER/UPLOAD/CHUNK              also below /remote.php
 //	/remote.php/webdav/NAMES…                   the files of who asks
 //
 // USER is an account's immutable id, a login, former ones too, or the part of one of the asker's own logins before the "@". Names are octets of UTF-8, kept as they are.
 type Path struct {
-	Area  string   // "principals", holdfast.HomeAddressbooks, HomeCalendars, HomeFiles; "" for the root
+	Area  string   // "principals", "uploads", holdfast.HomeAddressbooks, HomeCalendars, HomeFiles; "" for the root
 	User  string   // the segment that names the account, decoded; "" above accounts, and in formWeb
 	Names []string // below the home
 	Slash bool     // it ended in a slash
@@ -100,7 +104,7 @@ func (p Path) place(segments, raw []string) (Path, error) {
 		return p, nil
 	}
 	switch p.Area = segments[0]; p.Area {
-	case areaPrincipals, holdfast.HomeAddressbooks, holdfast.HomeCalendars, holdfast.HomeFiles:
+	case areaPrincipals, areaUploads, holdfast.HomeAddressbooks, holdfast.HomeCalendars, holdfast.HomeFiles:
 	default:
 		return Path{}, errOutside(p.Area)
 	}
@@ -112,8 +116,8 @@ func (p Path) place(segments, raw []string) (Path, error) {
 		return p, nil
 	}
 	p.User, p.spelt = segments[0], respell(raw[0], segments[0])
-	if p.Area == areaPrincipals && len(segments) > 1 {
-		return Path{}, errOutside(segments[1])
+	if most := map[string]int{areaPrincipals: 1, areaUploads: 3}[p.Area]; most > 0 && len(segments) > most {
+		return Path{}, errOutside(segments[most])
 	}
 	p.setNames(segments[1:])
 	return p, nil

@@ -311,7 +311,7 @@ func (q *request) touched() map[holdfast.ID][]locks.Touch {
 			out[at.owner] = append(out[at.owner], q.touches(at, deep, adds, removes)...)
 		}
 	}
-	switch q.r.Method {
+	switch q.verb {
 	case http.MethodPut:
 		add(&q.place, false, true, false)
 	case http.MethodPost, "PROPPATCH":

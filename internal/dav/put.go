@@ -16,7 +16,7 @@ const addMember = "add-member"
 // RFC 4918 wants 409. In an address book or a calendar a PUT is answered 404 instead: there a client takes 409 for a conflict with the server's version,
 // drops its own edit and downloads; on 404 it keeps the edit. MKCOL, COPY and MOVE carry no edit and get 409.
 func (q *request) missingParent(at *place) error {
-	if q.r.Method == http.MethodPut && at.path.Area != holdfast.HomeFiles {
+	if q.verb == http.MethodPut && at.path.Area != holdfast.HomeFiles {
 		return &holdfast.Error{Op: "dav.PUT", Kind: holdfast.NotFound, Ref: at.path.Href(), Text: "the collection that this belongs to is not there; what you sent was not stored"}
 	}
 	return Refuse(http.StatusConflict, davxml.Name{}, "the collection that this belongs to is not there; make it first")
@@ -52,7 +52,7 @@ func (q *request) putRequest(at core.Place) (put core.PutRequest, err error) {
 		return put, Refuse(http.StatusBadRequest, davxml.Name{}, "a part of a resource cannot be put; send all of it without Content-Range")
 	}
 	if q.loc.Access < core.Writes {
-		return put, &holdfast.Error{Op: "dav." + q.r.Method, Kind: holdfast.Forbidden, Ref: q.path.Href(), Rule: "need-privileges", Text: "this is shared with you to read, not to change; ask its owner. Nothing was changed"}
+		return put, readOnlyHere("dav."+q.r.Method, q.path.Href())
 	}
 	put = core.PutRequest{Place: at, ContentType: mediaTypeSent(q.r.Header.Get("Content-Type"))}
 	if put.If, err = q.precondition(); err != nil {
@@ -65,6 +65,10 @@ func (q *request) putRequest(at core.Place) (put core.PutRequest, err error) {
 		return put, err
 	}
 	return put, q.unlocked()
+}
+
+func readOnlyHere(op, href string) error {
+	return &holdfast.Error{Op: op, Kind: holdfast.Forbidden, Ref: href, Rule: "need-privileges", Text: "this is shared with you to read, not to change; ask its owner. Nothing was changed"}
 }
 
 // store reads the body and puts it.

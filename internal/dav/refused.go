@@ -28,9 +28,9 @@ func (nobody) Acknowledged(holdfast.Principal, holdfast.Hash) {}
 // unread is how much of a body is read that was refused before anybody read it. net/http reads as much of one before it answers, so no answer comes later for it.
 const unread = 256 << 10
 
-// keepRefused keeps the body of a PUT whose answer may have the device drop it. On 401, 500 and 503 devices send again, and nothing is kept.
+// keepRefused keeps the body of a PUT whose answer may have the device drop it. On 401, 500 and 503 devices send again, and nothing is kept; nor is a chunk, which is nobody's edit.
 func (q *request) keepRefused(a answer) {
-	if q.r.Method != http.MethodPut || q.p.Device.IsZero() || !q.dropped(a.status) {
+	if q.r.Method != http.MethodPut || q.path.Area == areaUploads || q.p.Device.IsZero() || !q.dropped(a.status) {
 		return
 	}
 	if q.sent == nil && !q.opened && q.r.ContentLength > 0 && q.r.ContentLength <= unread && q.r.Header.Get("Expect") == "" {

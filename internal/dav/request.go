@@ -19,6 +19,7 @@ type request struct {
 	p holdfast.Principal
 	place
 	dest   *place     // of COPY and MOVE
+	verb   string     // what the request does to its place: its method, but for the MOVE that ends an upload, which is a PUT
 	posted bool       // the path is the collection in which a member is made
 	maker  *Extension // of the collection that a MKCOL makes
 	held   int64      // octets of the body that count in Handler.bodies
@@ -48,6 +49,8 @@ func (q *request) lookup(r *core.Reader, path Path) (place, error) {
 	case path.Area == "":
 		at.where = AtRoot
 		return at, nil
+	case path.Area == areaUploads:
+		return at, Refuse(http.StatusForbidden, davxml.Name{}, "this is a place where files arrive; nothing else is done there")
 	case path.User == "" && path.form != formWeb:
 		at.where = AtHomes
 		if path.Area == areaPrincipals {

@@ -66,16 +66,21 @@ func (q *request) transferRequest() (t core.Transfer, err error) {
 	return t, err
 }
 
-// destination looks up where a COPY or MOVE goes.
-func (q *request) destination() (core.Place, error) {
+// destinationPath reads the Destination header.
+func (q *request) destinationPath() (Path, error) {
 	u, err := davxml.ParseDestination(q.r.Header.Get("Destination"))
 	if err != nil {
-		return core.Place{}, err
+		return Path{}, err
 	}
 	if u.Host != "" && !q.ours(u.Host) {
-		return core.Place{}, Refuse(http.StatusBadGateway, davxml.Name{}, "the destination is on another server; this one reaches only itself")
+		return Path{}, Refuse(http.StatusBadGateway, davxml.Name{}, "the destination is on another server; this one reaches only itself")
 	}
-	path, err := ParsePath(u.EscapedPath())
+	return ParsePath(u.EscapedPath())
+}
+
+// destination looks up where a COPY or MOVE goes.
+func (q *request) destination() (core.Place, error) {
+	path, err := q.destinationPath()
 	if err != nil {
 		return core.Place{}, err
 	}

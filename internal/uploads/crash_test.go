@@ -64,7 +64,7 @@ func story(t *testing.T, fsys vfs.FS) (told, error) {
 	put := func(name, chunk string, seed int) func() error {
 		return func() error {
 			return to(name, func(was state) state { return was.with(chunk, seed) }, func() error {
-				_, _, err := s.Put(t.Context(), owner, uploads.Put{Upload: name, Chunk: chunk, Octets: bytes.NewReader(octetsOf(seed)), Room: plenty, Most: plenty})
+				_, _, err := s.Put(t.Context(), owner, uploads.Put{Upload: name, Chunk: chunk, Octets: bytes.NewReader(octetsOf(seed)), Size: -1, Room: plenty, Most: plenty})
 				return err
 			})
 		}

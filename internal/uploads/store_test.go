@@ -60,7 +60,7 @@ func (r *rig) begin(name string) {
 }
 
 func (r *rig) put(name, chunk, octets string) error {
-	_, _, err := r.Put(r.t.Context(), owner, uploads.Put{Upload: name, Chunk: chunk, Octets: strings.NewReader(octets), Room: plenty, Most: plenty})
+	_, _, err := r.Put(r.t.Context(), owner, uploads.Put{Upload: name, Chunk: chunk, Octets: strings.NewReader(octets), Size: -1, Room: plenty, Most: plenty})
 	return err
 }
 
@@ -229,7 +229,7 @@ func TestBounds(t *testing.T) {
 	}
 	limited := func(kind holdfast.ErrorKind, p uploads.Put) {
 		t.Helper()
-		p.Upload, p.Chunk, p.Octets = "b", "1", strings.NewReader(strings.Repeat("z", 30))
+		p.Upload, p.Chunk, p.Size, p.Octets = "b", "1", -1, strings.NewReader(strings.Repeat("z", 30))
 		_, _, err := r.Put(t.Context(), owner, p)
 		want(t, err, kind)
 	}
@@ -240,7 +240,7 @@ func TestBounds(t *testing.T) {
 	}
 	r.o.Octets, room = 0, false
 	r.reopen()
-	_, _, err := r.Put(t.Context(), owner, uploads.Put{Upload: "b", Chunk: "1", Octets: bytes.NewReader(make([]byte, 17<<20)), Room: plenty, Most: plenty})
+	_, _, err := r.Put(t.Context(), owner, uploads.Put{Upload: "b", Chunk: "1", Octets: bytes.NewReader(make([]byte, 17<<20)), Size: -1, Room: plenty, Most: plenty})
 	want(t, err, holdfast.Full)
 	if r.Octets(owner) != 100 || r.whole("b") != strings.Repeat("y", 40) {
 		t.Errorf("%d octets are counted", r.Octets(owner))
@@ -261,7 +261,7 @@ func TestAChunkThatBreaksOff(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_, _, err := r.Put(t.Context(), owner, uploads.Put{Upload: "a", Chunk: "1", Octets: io.MultiReader(strings.NewReader("part"), failing{broken}), Room: plenty, Most: plenty})
+		_, _, err := r.Put(t.Context(), owner, uploads.Put{Upload: "a", Chunk: "1", Octets: io.MultiReader(strings.NewReader("part"), failing{broken}), Size: -1, Room: plenty, Most: plenty})
 		if !errors.Is(err, broken) {
 			t.Error(err)
 		}
