@@ -37,6 +37,7 @@ type restoreFlags struct {
 	seq        uint64
 	collection string
 	dryRun     bool
+	later      bool
 }
 
 func (a *app) restoreCommand() *cobra.Command {
@@ -54,6 +55,9 @@ Afterwards the new store lies in DIR. It does not write into its vaults before i
     holdfast serve --data DIR
 Phones and programs go on as if nothing had happened: their passwords and what they have synced stay valid.
 
+The octets of large files, photos and films, come last. Once they are all that is missing the store can be adopted and
+used, also where this is interrupted: it reads what is not there yet from its vaults, and goes on copying while it runs.
+
 With --at everything is as it was at that moment, but for passwords, devices and shares, which stay as they are newest. A
 moment that is still to come, or before there was anything, is refused (2).
 What cannot be restored is printed, and saved in DIR/LOSSES.txt and, for programs, DIR/restore-losses.json: whose, which, since
@@ -69,6 +73,8 @@ when. The exit status is 1 then. The store goes on with its list of vaults and i
 				return usage(cmd, errors.New("say from which vault (--from) and with which recovery key (--key)"))
 			case f.into == "" && !f.dryRun:
 				return usage(cmd, errors.New("say into which new directory (--into), or look only (--dry-run)"))
+			case f.later && (f.dryRun || f.account != ""):
+				return usage(cmd, errors.New("--files-later is for a store that is adopted: not with --dry-run or --account"))
 			case f.account == "" && (f.seq > 0 || f.collection != ""):
 				return usage(cmd, errors.New("--seq and --collection are of one account: say which with --account"))
 			}
@@ -88,6 +94,7 @@ when. The exit status is 1 then. The store goes on with its list of vaults and i
 	c.Flags().StringVar(&f.account, "account", "", "only this account (`EMAIL` or id)")
 	c.Flags().Uint64Var(&f.seq, "seq", 0, "of this account, up to this change")
 	c.Flags().StringVar(&f.collection, "collection", "", "of this account, only this `PATH`, like addressbooks/default")
+	c.Flags().BoolVar(&f.later, "files-later", false, "end before the octets of large files: the adopted store reads them from its vaults, and copies them while it runs")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "read and verify everything, and write nothing")
 	return c
 }
@@ -147,13 +154,19 @@ func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) err
 	if n := len(o.Vaults); n > 1 {
 		bar.where = fmt.Sprintf(" out of %d vaults", n)
 	}
-	o.Progress = func(p restore.Progress) { bar.at(int(p.Changes), p.Changes) }
+	told := bar.where
+	o.Progress = func(p restore.Progress) {
+		if p.Octets > 0 {
+			bar.where = told + ", and " + octets(p.Octets) + " of large files"
+		}
+		bar.at(int(p.Changes), p.Changes)
+	}
 	if f.dryRun {
 		if o.Spool, err = os.MkdirTemp("", "holdfast-restore-"); err != nil {
 			return err
 		}
 		defer os.RemoveAll(o.Spool)
-		o.Nonce = holdfast.NewID(nil)
+		o.Nonce, o.Files = holdfast.NewID(nil), restore.Of(o.Vaults...)
 		rep, err := restore.Run(ctx, o)
 		bar.end()
 		if err != nil {
@@ -217,7 +230,15 @@ func (a *app) restoreInto(ctx context.Context, c *config.Config, f restoreFlags,
 		return nil, &holdfast.Error{Op: "restore", Kind: holdfast.Busy, Ref: dir, Text: "another process works on this directory", Err: err}
 	}
 	defer lease.Release()
-	state, resumed, err := beginRestore(dir, f, o)
+	what := whatOf(f, o)
+	files, err := goOnWithFiles(dir, f, what)
+	if err != nil {
+		return nil, err
+	}
+	if files != nil {
+		return a.restoreFiles(ctx, dir, o, files)
+	}
+	state, resumed, err := beginRestore(dir, f, what)
 	if err != nil {
 		return nil, err
 	}
@@ -252,10 +273,21 @@ func (a *app) restoreInto(ctx context.Context, c *config.Config, f restoreFlags,
 		_ = e.Close()
 		return nil, err
 	}
-	if err := e.Close(); err != nil {
+	files, err = noteFiles(ctx, dir, f, o, rep, what)
+	if cerr := e.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
 		return nil, err
 	}
-	return rep, a.endRestore(ctx, dir, f, o, state, ends, rep)
+	if err := a.endRestore(ctx, dir, f, o, state, ends, rep); err != nil || files == nil {
+		return rep, err
+	}
+	if f.later {
+		rep.Blobs = &restore.BlobReport{Blobs: files.Blobs, Octets: files.Octets}
+		return rep, nil
+	}
+	return a.restoreFiles(ctx, dir, o, files)
 }
 
 // endsOf says where vaults end now. A damaged one may not say it.
@@ -308,13 +340,17 @@ func inShell(arg string) string {
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
 
-// beginRestore marks the directory as being restored; resumed tells that an earlier run did.
-func beginRestore(dir string, f restoreFlags, o restore.Options) (s restoring, resumed bool, err error) {
+// whatOf says what is restored, for comparing it with what an earlier run restored.
+func whatOf(f restoreFlags, o restore.Options) string {
 	var ids []string
 	for _, v := range o.Vaults {
 		ids = append(ids, v.Meta().Vault.String())
 	}
-	what := fmt.Sprintf("from=%s at=%s account=%s seq=%d collection=%s", strings.Join(ids, ","), f.at, f.account, f.seq, f.collection)
+	return fmt.Sprintf("from=%s at=%s account=%s seq=%d collection=%s", strings.Join(ids, ","), f.at, f.account, f.seq, f.collection)
+}
+
+// beginRestore marks the directory as being restored; resumed tells that an earlier run did.
+func beginRestore(dir string, f restoreFlags, what string) (s restoring, resumed bool, err error) {
 	ok, err := readState(dir, restoringName, &s)
 	if err != nil {
 		return s, false, err
@@ -380,13 +416,8 @@ func (a *app) endRestore(ctx context.Context, dir string, f restoreFlags, o rest
 		from.Vault, from.Whole = v.Meta().Vault, len(o.Vaults) == 1 && rep.Whole()
 		r.From = append(r.From, from)
 	}
-	if len(rep.Losses)+len(rep.Damage) > 0 {
-		if err := writeState(dir, lossesName, rep); err != nil {
-			return err
-		}
-		if err := vfs.WriteFileAtomic(vfs.OS, filepath.Join(dir, lossesTextName), lossesText(rep), 0o600); err != nil {
-			return err
-		}
+	if err := writeLosses(dir, rep); err != nil {
+		return err
 	}
 	if err := writeState(dir, restoredName, r); err != nil {
 		return err
@@ -428,6 +459,7 @@ func (a *app) told(rep *restore.Report, f restoreFlags, dir string) error {
 		verb = "Could be restored:"
 	}
 	a.printf("%s %s, %s, in %.1f s (%.0f/s); lost: %s.\n", verb, count(int64(len(rep.Accounts)), "account"), count(rep.Changes, "change"), rep.Seconds, rep.Rate, lostOf(rep.Losses))
+	a.toldFiles(rep, f, dir)
 	if f.at != "" {
 		a.printf("All of it is as it was at %s, but passwords, devices and shares, which are as they are newest.\n", f.at)
 	}

@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/blob"
+	"holdfast/internal/blob/blobtest"
+	memblob "holdfast/internal/blob/memory"
 	"holdfast/internal/place/dir"
 	"holdfast/internal/registry"
 	"holdfast/internal/seal"
@@ -33,6 +36,11 @@ func must(t *testing.T, err error) {
 
 // filledVault makes a vault with many changes, and the key that opens it.
 func filledVault(t *testing.T, accounts, changes int) (at, key string) {
+	return filledVaultOf(t, accounts, changes, nil)
+}
+
+// filledVaultOf makes one that has large files too, in a folder files of each account.
+func filledVaultOf(t *testing.T, accounts, changes int, films [][]byte) (at, key string) {
 	at, key = filepath.Join(t.TempDir(), "vault"), filepath.Join(t.TempDir(), "recovery.txt")
 	id, now := holdfast.NewID(nil), time.Now()
 	ring, err := seal.NewRing(false)
@@ -58,6 +66,7 @@ func filledVault(t *testing.T, accounts, changes int) (at, key string) {
 	defer v.Close()
 	term, err := v.Adopt(t.Context(), id, holdfast.Position{}, vault.FromNothing)
 	must(t, err)
+	putFilms(t, v, e, m, people, films)
 	w, err := v.Writer(t.Context(), term, holdfast.Position{})
 	must(t, err)
 	for {
@@ -70,6 +79,26 @@ func filledVault(t *testing.T, accounts, changes int) (at, key string) {
 	}
 	must(t, w.Close())
 	return at, key
+}
+
+// putFilms puts large files into a vault, and their changes into the engine.
+func putFilms(t *testing.T, v *vault.Vault, e *memory.Engine, m *storetest.Maker, people []storetest.Account, films [][]byte) {
+	mem := memblob.New(nil)
+	folders := make([]holdfast.ID, len(people))
+	for i, octets := range films {
+		who := people[i%len(people)]
+		folder := &folders[i%len(people)]
+		if folder.IsZero() {
+			*folder = m.ID()
+			_, err := e.Commit(t.Context(), storetest.Sealed(who.ID, m.Collection(*folder, who.ID, "files", holdfast.TypeFolder)))
+			must(t, err)
+		}
+		x, err := blobtest.Put(t.Context(), mem, who.ID, octets)
+		must(t, err)
+		must(t, v.PutBlob(t.Context(), who.ID, x, func() (blob.File, error) { return mem.Open(t.Context(), who.ID, x.Hash) }))
+		_, err = e.Commit(t.Context(), storetest.Sealed(who.ID, holdfast.Entry{ID: m.ID(), Op: holdfast.OpPut, Kind: holdfast.KindFile, Collection: *folder, Name: fmt.Sprint(i, ".mp4"), Blob: &x, At: m.Now()}))
+		must(t, err)
+	}
 }
 
 // restoredAccount is what two restores of one vault must agree on.

@@ -43,6 +43,8 @@ type loading struct {
 	uids        map[itemKey]string         // by collection and UID: the names of those
 	held        map[string]*holdfast.Entry // credentials, as of the moment
 	want        map[string]*holdfast.Entry // credentials, the newest
+
+	files *verifying // the large files that its changes name; nil: nobody asks
 }
 
 type itemKey struct {
@@ -52,6 +54,9 @@ type itemKey struct {
 
 // read reads the account, and sends what is to be applied.
 func (a *loading) read(ctx context.Context) error {
+	if a.r.o.Files != nil && a.r.o.Engine == nil {
+		a.files = newVerifying()
+	}
 	a.collections, a.held, a.want = map[holdfast.ID]*holdfast.Collection{}, map[string]*holdfast.Entry{}, map[string]*holdfast.Entry{}
 	take := func(list []vault.Loaded) error { return a.take(ctx, list) }
 	err := a.content.Changes(ctx, take)
@@ -72,6 +77,9 @@ func (a *loading) read(ctx context.Context) error {
 		a.lose(l)
 	}
 	a.loaded = a.seq
+	if err := a.verifyFiles(ctx); err != nil {
+		return err
+	}
 	if a.seq == 0 || a.r.o.Bare { // nothing of it could be read, or nothing is to be added
 		return a.send(ctx, nil, true)
 	}
@@ -149,6 +157,7 @@ func (a *loading) group(out []holdfast.Change, list []vault.Loaded) []holdfast.C
 			a.seq, a.epoch, a.chain = c.Seq, c.Epoch, c.Chain
 		}
 		a.note(&c)
+		a.files.note(&c)
 		out = append(out, c)
 	}
 	if a.broken { // each is whole in itself, and what its group lacks is said

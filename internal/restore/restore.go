@@ -41,6 +41,9 @@ type Options struct {
 	Load  int                         // changes that are applied at once, at most; 0: 5,000
 	Pace  func(context.Context) error // called before each load is applied: it may wait, so that others get on. nil: nobody waits
 
+	// Files is who has the octets of large files, where there is no engine: those that the restored changes name are read and verified too. nil: they are not asked for. With an engine see [CopyBlobs].
+	Files Origin
+
 	// Based is told where the engine's stream stands once everything that the vaults have is in it, before the restore's own changes. Where that was so in a run before, Base says it.
 	Based func(holdfast.Position) error
 	Base  holdfast.Position
@@ -55,6 +58,7 @@ type Options struct {
 type Progress struct {
 	Accounts int
 	Changes  int64
+	Octets   int64 // of large files, that were verified
 }
 
 // Account is what became of one.
@@ -89,6 +93,7 @@ type Report struct {
 	Accounts []Account         `json:"accounts"`
 	Losses   []Loss            `json:"losses"`
 	Damage   []vault.Damage    `json:"damage"`
+	Blobs    *BlobReport       `json:"blobs,omitempty"`  // the octets of large files; nil: they were not asked for
 	Unsure   []string          `json:"unsure,omitempty"` // why losses may not name all that is missing: whose it was, nothing that can be read says
 	Changes  int64             `json:"changes"`
 	Base     holdfast.Position `json:"-"` // where the stream stood before the restore's own changes
@@ -215,6 +220,9 @@ type run struct {
 	newest *vault.Reader
 	then   *vault.Reader // as of an earlier moment; nil: none is asked for
 	later  *later        // the restore's own changes
+
+	telling  sync.Mutex // held while Progress is told
+	progress Progress
 }
 
 // all reads the accounts, several at a time, and applies what comes.
@@ -416,10 +424,19 @@ func (r *run) applyOne(ctx context.Context, l *load) error {
 			return err
 		}
 	}
-	if r.o.Progress != nil {
-		r.o.Progress(Progress{len(r.rep.Accounts), r.rep.Changes})
-	}
+	r.tell(func(p *Progress) { p.Accounts, p.Changes = len(r.rep.Accounts), r.rep.Changes })
 	return nil
+}
+
+// tell says how far it has come.
+func (r *run) tell(more func(*Progress)) {
+	if r.o.Progress == nil {
+		return
+	}
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	more(&r.progress)
+	r.o.Progress(r.progress)
 }
 
 // base finds out where the stream stands once everything that the vaults have is in it. What a run before said counts only if the stream has that position still: a power cut may have taken it away, and the restore's own
@@ -453,6 +470,7 @@ func (r *run) end(ctx context.Context, a *loading) error {
 	}
 	r.rep.Accounts = append(r.rep.Accounts, out)
 	r.rep.Losses = append(r.rep.Losses, a.losses...)
+	r.rep.Blobs = a.files.add(r.rep.Blobs)
 	return nil
 }
 

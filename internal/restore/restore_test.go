@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/blob"
 	"holdfast/internal/clock"
 	"holdfast/internal/core"
 	"holdfast/internal/place"
@@ -46,6 +47,9 @@ type source struct {
 	core     *core.Service
 	relay    *relay.Relay
 	stop     func()
+
+	blobs blob.Store // of an album
+	files string     // where they lie
 }
 
 func newSource(t *testing.T) *source {
