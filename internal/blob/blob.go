@@ -83,32 +83,3 @@ func TooLarge(limit int64) error {
 func Damaged(op string, h holdfast.Hash, what string) error {
 	return Err(op, holdfast.Corrupt, h.String(), what+". Put the same file again, or restore it from a vault", nil)
 }
-
-// copySize is how many octets are moved at once.
-const copySize = 256 << 10
-
-// Copy moves what r yields, at most limit octets, into w. own tells errors of w's from those of r's, which are returned as they are. Errors: TooLarge, ctx's cause.
-func Copy(ctx context.Context, w io.Writer, r io.Reader, limit int64, own func(error) error) error {
-	buf, left := make([]byte, copySize), limit
-	for {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		n, err := r.Read(buf)
-		if left -= int64(n); left < 0 {
-			return TooLarge(limit)
-		}
-		if n > 0 {
-			if _, err := w.Write(buf[:n]); err != nil {
-				return own(err)
-			}
-		}
-		switch err {
-		case nil:
-		case io.EOF:
-			return nil
-		default:
-			return err
-		}
-	}
-}

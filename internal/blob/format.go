@@ -11,10 +11,12 @@ import (
 	"io"
 	"sync"
 
+	"github.com/zeebo/xxh3"
+
 	"holdfast"
 )
 
-// How a blob is stored: its octets as they are, so that a file can be read with any tool; then the SHA-256 of each started MiB of them; then a trailer of fixed size:
+// How a blob is stored: its octets as they are, so that a file can be read with any tool; then a sum of each started MiB of them, XXH3 of 128 bits; then a trailer of fixed size:
 //
 //	8 octets   "holdfast"
 //	4          version, 1
@@ -23,13 +25,16 @@ import (
 //	32         their SHA-256
 //	32         SHA-256("holdfast blob 1\n" | the trailer so far | the sums of the pieces)
 //
-// Numbers are big-endian. A range is verified by its pieces' sums, the sums by the trailer, the trailer by the blob's name: a file under another's name is damage.
+// Numbers and sums are big-endian. A range is verified by its pieces' sums, the sums by the trailer, the trailer by the blob's name: a file under another's name is damage.
+//
+// The sums of pieces find what a disk does to octets, not what somebody does who can write there: he could write the sums as well. So they need not be costly, and they are what each read pays for.
 
 // Piece is how many octets are verified at once.
 const Piece = 1 << 20
 
 const (
 	magic      = "holdfast\x00\x00\x00\x01\x00\x10\x00\x00"
+	sumLen     = 16
 	headLen    = len(magic) + 8 + sha256.Size
 	trailerLen = headLen + sha256.Size
 )
@@ -38,7 +43,7 @@ const (
 func pieces(size int64) int64 { return (size + Piece - 1) / Piece }
 
 // StoredSize returns how many octets a blob of so many takes as it is stored.
-func StoredSize(size int64) int64 { return size + pieces(size)*sha256.Size + int64(trailerLen) }
+func StoredSize(size int64) int64 { return size + pieces(size)*sumLen + int64(trailerLen) }
 
 // SizeStored returns the size of the blob that takes so many octets; ok is false where none does.
 func SizeStored(stored int64) (size int64, ok bool) {
@@ -46,23 +51,24 @@ func SizeStored(stored int64) (size int64, ok bool) {
 	if rest < 0 {
 		return 0, false
 	}
-	n := (rest + Piece + sha256.Size - 1) / (Piece + sha256.Size)
-	size = rest - n*sha256.Size
+	n := (rest + Piece + sumLen - 1) / (Piece + sumLen)
+	size = rest - n*sumLen
 	return size, size >= 0 && StoredSize(size) == stored
 }
 
-// Summer hashes what is written to it, whole and by the piece.
-type Summer struct {
-	whole, piece hash.Hash
-	size         int64
-	sums         []byte
+// summer hashes what is written to it, whole and by the piece.
+type summer struct {
+	whole hash.Hash
+	piece *xxh3.Hasher
+	size  int64
+	sums  []byte
 }
 
-// NewSummer returns a Summer of nothing.
-func NewSummer() *Summer { return &Summer{whole: sha256.New(), piece: sha256.New()} }
+// newSummer returns a summer of nothing.
+func newSummer() *summer { return &summer{whole: sha256.New(), piece: xxh3.New()} }
 
 // Write implements io.Writer; it does not fail.
-func (s *Summer) Write(p []byte) (int, error) {
+func (s *summer) Write(p []byte) (int, error) {
 	n := len(p)
 	s.whole.Write(p)
 	for len(p) > 0 {
@@ -77,13 +83,14 @@ func (s *Summer) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-func (s *Summer) endPiece() {
-	s.sums = s.piece.Sum(s.sums)
+func (s *summer) endPiece() {
+	sum := s.piece.Sum128().Bytes()
+	s.sums = append(s.sums, sum[:]...)
 	s.piece.Reset()
 }
 
-// End returns the blob, and what is stored behind its octets.
-func (s *Summer) End() (b holdfast.Blob, behind []byte) {
+// end returns the blob, and what is stored behind its octets.
+func (s *summer) end() (b holdfast.Blob, behind []byte) {
 	if s.size%Piece != 0 {
 		s.endPiece()
 	}
@@ -142,7 +149,7 @@ func (v *Verified) judge(stored int64) error {
 		return v.damaged("what is stored is cut off or has grown")
 	}
 	v.blob.Size = size
-	n := pieces(size) * sha256.Size
+	n := pieces(size) * sumLen
 	behind := make([]byte, n+int64(trailerLen))
 	if err := v.read(behind, size); err != nil {
 		return err
@@ -175,7 +182,7 @@ func (v *Verified) piece(p []byte, i int64) error {
 	if err := v.read(p, i*Piece); err != nil {
 		return err
 	}
-	if sum := sha256.Sum256(p); !bytes.Equal(sum[:], v.sums[i*sha256.Size:(i+1)*sha256.Size]) {
+	if sum := xxh3.Hash128(p).Bytes(); !bytes.Equal(sum[:], v.sums[i*sumLen:(i+1)*sumLen]) {
 		return v.damaged(fmt.Sprintf("the octets from %d on are not what was put", i*Piece))
 	}
 	return nil

@@ -21,8 +21,9 @@ type Identity struct {
 
 // Recipient is the public half of an age key: it seals.
 type Recipient struct {
-	text string
-	age  age.Recipient
+	text   string
+	age    age.Recipient
+	header atomic.Int64 // octets of a file's header for it alone; 0: nobody asked yet
 }
 
 // NewIdentity makes a key: X25519, or, if hybrid is set, ML-KEM-768 with X25519, which age reads from version 1.3 on.
@@ -42,11 +43,11 @@ func NewIdentity(hybrid bool) (*Identity, error) {
 }
 
 func ofX25519(i *age.X25519Identity) *Identity {
-	return &Identity{secret: i.String(), age: i, recipient: &Recipient{i.Recipient().String(), i.Recipient()}}
+	return &Identity{secret: i.String(), age: i, recipient: &Recipient{text: i.Recipient().String(), age: i.Recipient()}}
 }
 
 func ofHybrid(i *age.HybridIdentity) *Identity {
-	return &Identity{secret: i.String(), age: i, recipient: &Recipient{i.Recipient().String(), i.Recipient()}}
+	return &Identity{secret: i.String(), age: i, recipient: &Recipient{text: i.Recipient().String(), age: i.Recipient()}}
 }
 
 // ParseIdentity reads the line of an age key file: AGE-SECRET-KEY-1… or AGE-SECRET-KEY-PQ-1…. The error (Invalid) does not repeat it.
@@ -82,10 +83,10 @@ func ParseRecipient(text string) (*Recipient, error) {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "age1pq1") {
 		if r, err := age.ParseHybridRecipient(text); err == nil {
-			return &Recipient{r.String(), r}, nil
+			return &Recipient{text: r.String(), age: r}, nil
 		}
 	} else if r, err := age.ParseX25519Recipient(text); err == nil {
-		return &Recipient{r.String(), r}, nil
+		return &Recipient{text: r.String(), age: r}, nil
 	}
 	return nil, fail("ParseRecipient", holdfast.Invalid, "this is no public key: age1… is expected, whole and without a mistake", nil)
 }

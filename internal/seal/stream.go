@@ -52,49 +52,65 @@ func chunks(plain int64) int64 { return max(1, (plain+chunkSize-1)/chunkSize) }
 
 // Size returns how many octets it has, sealed.
 func (s *Stream) Size() int64 {
-	return int64(len(s.head)) + s.plain + chunks(s.plain)*chacha20poly1305.Overhead
+	return int64(len(s.head)) + sealedChunks(s.plain)
 }
 
-// Read implements [io.Reader]. An error of what it is made of is returned as it is.
-func (s *Stream) Read(p []byte) (int, error) {
+func sealedChunks(plain int64) int64 { return plain + chunks(plain)*chacha20poly1305.Overhead }
+
+// wholeChunk is a sealed chunk that is not the last.
+const wholeChunk = chunkSize + chacha20poly1305.Overhead
+
+// Read implements [io.Reader]. An error of what it is made of is returned as it is. Chunks that have room in p are sealed there, so that none of them is copied.
+func (s *Stream) Read(p []byte) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.at >= s.Size() {
 		return 0, io.EOF
 	}
 	if s.at < int64(len(s.head)) {
-		n := copy(p, s.head[s.at:])
+		n = copy(p, s.head[s.at:])
 		s.at += int64(n)
-		return n, nil
 	}
-	const whole = chunkSize + chacha20poly1305.Overhead
-	in := s.at - int64(len(s.head))
-	if err := s.seal(in / whole); err != nil {
-		return 0, err
+	for n < len(p) && s.at < s.Size() {
+		k, err := s.some(p[n:], s.at-int64(len(s.head)))
+		if n, s.at = n+k, s.at+int64(k); err != nil {
+			return n, err
+		}
 	}
-	n := copy(p, s.sealed[in%whole:])
-	s.at += int64(n)
 	return n, nil
 }
 
-// seal makes a chunk, unless it is at hand.
-func (s *Stream) seal(n int64) error {
-	if s.have == n+1 {
-		return nil
+// some reads out of one chunk, from an offset behind the head.
+func (s *Stream) some(p []byte, in int64) (int, error) {
+	i := in / wholeChunk
+	if in%wholeChunk == 0 && len(p) >= wholeChunk {
+		sealed, err := s.seal(p[:0], p[:min(chunkSize, s.plain-i*chunkSize)], i)
+		return len(sealed), err
 	}
-	if s.open == nil {
-		s.open, s.sealed = make([]byte, chunkSize), make([]byte, 0, chunkSize+chacha20poly1305.Overhead)
+	if s.have != i+1 {
+		if s.open == nil {
+			s.open, s.sealed = make([]byte, chunkSize), make([]byte, 0, wholeChunk)
+		}
+		s.have = 0
+		sealed, err := s.seal(s.sealed, s.open[:min(chunkSize, s.plain-i*chunkSize)], i)
+		if err != nil {
+			return 0, err
+		}
+		s.sealed, s.have = sealed, i+1
 	}
-	open := s.open[:min(chunkSize, s.plain-n*chunkSize)]
-	if k, err := s.src.ReadAt(open, n*chunkSize); k < len(open) {
+	return copy(p, s.sealed[in%wholeChunk:]), nil
+}
+
+// seal reads a chunk into open, and returns it sealed in dst, which is elsewhere or begins where open does.
+func (s *Stream) seal(dst, open []byte, i int64) ([]byte, error) {
+	if k, err := s.src.ReadAt(open, i*chunkSize); k < len(open) {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
-		return err
+		return nil, err
 	}
-	at := chunkNonce(uint64(n), n == chunks(s.plain)-1)
-	s.sealed, s.have = s.aead.Seal(s.sealed[:0], at[:], open, nil), n+1
-	return nil
+	at := chunkNonce(uint64(i), i == chunks(s.plain)-1)
+	return s.aead.Seal(dst[:0], at[:], open, nil), nil
 }
 
 // Seek implements [io.Seeker].
@@ -116,11 +132,16 @@ func (s *Stream) Seek(offset int64, whence int) (int64, error) {
 
 // SealedSize is how many octets an age file has of so many, for one recipient of this kind.
 func SealedSize(plain int64, to *Recipient) (int64, error) {
-	s, err := NewStream(nil, plain, to)
-	if err != nil {
-		return 0, err
+	head := to.header.Load()
+	if head == 0 { // the same for each file
+		by, err := NewSealer(to)
+		if err != nil {
+			return 0, err
+		}
+		head = int64(len(by.header))
+		to.header.Store(head)
 	}
-	return s.Size(), nil
+	return head + payloadNonce + sealedChunks(plain), nil
 }
 
 // Decrypt reads an age file as it is, in bounded memory: what [Encrypt] or a [Stream] made. Every octet that it yields was authenticated. Errors, also of its reads: those of [Open].

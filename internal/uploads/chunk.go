@@ -87,14 +87,8 @@ func (s *Store) takeIn(ctx context.Context, name string, r io.Reader) (b holdfas
 	if err != nil {
 		return b, own(err)
 	}
-	sum := blob.NewSummer()
-	if err = blob.Copy(ctx, io.MultiWriter(sum, f), r, maxChunk, own); err == nil {
-		var behind []byte
-		b, behind = sum.End()
-		if _, err = f.Write(behind); err == nil {
-			err = f.SyncData()
-		}
-		err = own(err)
+	if b, err = blob.Take(ctx, f, r, maxChunk, own); err == nil {
+		err = own(f.SyncData())
 	}
 	if cerr := f.Close(); err == nil {
 		err = own(cerr)

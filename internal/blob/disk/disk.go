@@ -9,8 +9,9 @@
 //	write  the octets, the sums, the trailer
 //	sync   .new/N              the content must be durable before a name points at it
 //	close                      reports late errors (NFS, quotas)
-//	mkdir  ACCOUNT, ACCOUNT/hh each with a sync of the directory that it is in, once in the life of a process: whoever made it before may have been killed between the two
+//	mkdir  ACCOUNT, ACCOUNT/hh
 //	rename .new/N ACCOUNT/hh/HASH
+//	sync   the root, ACCOUNT   once in the life of a process: whoever made the directories before may have been killed before this. It stands behind the rename, as file systems with a journal make all three names durable at once then
 //	sync   ACCOUNT/hh          now the name is durable: only after this is a put acknowledged
 //
 // A power cut between leaves a file in .new, which the next start removes, or a blob that nobody was told of, which is whole. The sync of a file that fails costs that file: it is removed. After the failed sync of a
@@ -142,13 +143,8 @@ func (s *Store) Stage(ctx context.Context, account holdfast.ID, r io.Reader, lim
 // fill writes a blob as it is stored, durably but for its name.
 func (s *Store) fill(ctx context.Context, f vfs.File, r io.Reader, limit int64) (b holdfast.Blob, err error) {
 	own := func(err error) error { return s.fail("Put", f.Name(), err) }
-	sum := blob.NewSummer()
-	if err := blob.Copy(ctx, io.MultiWriter(sum, f), r, limit, own); err != nil {
+	if b, err = blob.Take(ctx, f, r, limit, own); err != nil {
 		return b, err
-	}
-	b, behind := sum.End()
-	if _, err := f.Write(behind); err != nil {
-		return b, own(err)
 	}
 	if err := f.SyncData(); err != nil {
 		return b, own(err)
@@ -211,28 +207,12 @@ func (x *staged) Keep(ctx context.Context) error {
 	return nil
 }
 
-// named makes a name durable.
+// named makes a name durable, with those of the directories that it is in.
 func (s *Store) named(name string) error {
-	if err := s.fs.SyncDir(filepath.Dir(name)); err != nil {
-		return s.fail("Put", name, err)
-	}
-	return nil
-}
-
-// ready makes the directory of a blob and that of its account. The root is never made here: where it is missing, its disk is.
-func (s *Store) ready(dir string) error {
-	for _, d := range []string{filepath.Dir(dir), dir} {
-		s.mu.Lock()
-		known := s.known[d]
-		s.mu.Unlock()
-		if known {
-			continue
-		}
-		if err := s.fs.Mkdir(d, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
+	dir := filepath.Dir(name)
+	for _, d := range s.unknown(dir) {
 		if err := s.fs.SyncDir(filepath.Dir(d)); err != nil {
-			return err
+			return s.fail("Put", name, err)
 		}
 		s.mu.Lock()
 		if len(s.known) >= maxKnown {
@@ -240,6 +220,35 @@ func (s *Store) ready(dir string) error {
 		}
 		s.known[d] = true
 		s.mu.Unlock()
+	}
+	return s.synced("Put", dir)
+}
+
+func (s *Store) synced(op, dir string) error {
+	if err := s.fs.SyncDir(dir); err != nil {
+		return s.fail(op, dir, err)
+	}
+	return nil
+}
+
+// unknown returns which of a blob's directory and that of its account may have a name that is not durable, the outer one first.
+func (s *Store) unknown(dir string) (list []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if !s.known[d] {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// ready makes the directory of a blob and that of its account. The root is never made here: where it is missing, its disk is.
+func (s *Store) ready(dir string) error {
+	for _, d := range s.unknown(dir) {
+		if err := s.fs.Mkdir(d, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
 	}
 	return nil
 }
@@ -430,5 +439,5 @@ func (s *Store) Remove(_ context.Context, account holdfast.ID, h holdfast.Hash) 
 	case err != nil:
 		return s.fail("Remove", name, err)
 	}
-	return s.named(name)
+	return s.synced("Remove", filepath.Dir(name))
 }

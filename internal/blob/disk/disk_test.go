@@ -70,7 +70,7 @@ func TestTheOctetsAreAFileThatAnybodyCanRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	file, err := os.ReadFile(path(root, holdfast.ID{1}, b.Hash))
-	if err != nil || string(file[:len(octets)]) != string(octets) || len(file) != len(octets)+2*32+88 || int64(len(file)) != blob.StoredSize(b.Size) {
+	if err != nil || string(file[:len(octets)]) != string(octets) || len(file) != len(octets)+2*16+88 || int64(len(file)) != blob.StoredSize(b.Size) {
 		t.Errorf("%d octets are a file of %d: %v", len(octets), len(file), err)
 	}
 	if got, err := blob.NameStored(bytes.NewReader(file), int64(len(file))); got != b || err != nil {

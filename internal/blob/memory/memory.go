@@ -39,7 +39,7 @@ func New(c clock.Clock) *Store {
 // Stage implements [blob.Store].
 func (s *Store) Stage(ctx context.Context, account holdfast.ID, r io.Reader, limit int64) (blob.Staged, error) {
 	var b bytes.Buffer
-	if err := blob.Copy(ctx, &b, r, limit, func(err error) error { return err }); err != nil {
+	if err := blob.Copy(ctx, &b, r, limit); err != nil {
 		return nil, err
 	}
 	return &staged{s, account, b.Bytes()}, nil

@@ -126,17 +126,10 @@ func (s *Store) Stage(ctx context.Context, account holdfast.ID, r io.Reader, lim
 	}
 	x := &staged{s: s, account: account, file: f}
 	own := func(err error) error { return s.fail("Put", name, err) }
-	sum := blob.NewSummer()
-	if err := blob.Copy(ctx, io.MultiWriter(sum, f), r, limit, own); err != nil {
+	if x.blob, err = blob.Take(ctx, f, r, limit, own); err != nil {
 		x.Drop()
 		return nil, err
 	}
-	b, behind := sum.End()
-	if _, err := f.Write(behind); err != nil {
-		x.Drop()
-		return nil, own(err)
-	}
-	x.blob = b
 	return x, nil
 }
 

@@ -327,7 +327,16 @@ func (d *Dir) List(ctx context.Context, prefix, after string, fn func(place.Info
 	if _, err := d.fs.Stat(d.root); err != nil {
 		return d.fail("List", "", err)
 	}
-	return d.list(ctx, "", prefix, after, fn)
+	return d.list(ctx, below(prefix), prefix, after, fn)
+}
+
+// below is the directory in which all names lie that begin with a prefix. What can be no name's beginning leads nowhere, so the search for it begins at the top.
+func below(prefix string) string {
+	dir := prefix[:strings.LastIndexByte(prefix, '/')+1]
+	if !place.IsName(dir + "x") {
+		return ""
+	}
+	return dir
 }
 
 // Last implements [place.Laster]: it reads the names of one directory.
@@ -360,8 +369,8 @@ func (d *Dir) Last(ctx context.Context, prefix string) (i place.Info, ok bool, e
 // list walks one directory, whose name ends in a slash or is empty. A directory "a" sorts by the names in it ("a/…"), hence the order by name with its slash.
 func (d *Dir) list(ctx context.Context, dir, prefix, after string, fn func(place.Info) error) error {
 	entries, err := d.fs.ReadDir(d.path(dir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // removed meanwhile
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil // removed meanwhile, or never there
 	}
 	if err != nil {
 		return d.fail("List", dir, err)

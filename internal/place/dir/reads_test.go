@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -79,6 +80,47 @@ func TestAFrameIsReadAlone(t *testing.T) {
 		fine(t, r.Close())
 		if int64(len(got)) != x.want {
 			t.Errorf("%d octets at %d: %d came, want %d", x.n, x.at, len(got), x.want)
+		}
+	}
+}
+
+// listing remembers which directories are listed.
+type listing struct {
+	vfs.FS
+	seen []string
+}
+
+func (l *listing) ReadDir(name string) ([]fs.DirEntry, error) {
+	l.seen = append(l.seen, name)
+	return l.FS.ReadDir(name)
+}
+
+// TestAListingLooksOnlyWhereItsPrefixLeads: whether one file is there is asked for each upload, and must not cost the names of all. What is no name's beginning leads nowhere, least of all out of the place.
+func TestAListingLooksOnlyWhereItsPrefixLeads(t *testing.T) {
+	top := t.TempDir()
+	root := filepath.Join(top, "vault")
+	disk := &listing{FS: vfs.OS}
+	d, err := dir.Open(disk, root, dir.Options{Create: true})
+	fine(t, err)
+	defer d.Close()
+	for _, name := range []string{"blobs/ab/abc", "blobs/ab/abd", "blobs/cd/cde", "pages/1"} {
+		fine(t, d.Put(ctx, name, bytes.NewReader([]byte(name))))
+	}
+	fine(t, d.Put(ctx, "outside", bytes.NewReader(nil)))
+	for prefix, wanted := range map[string]int{"blobs/ab/abc": 1, "blobs/ab/": 2, "blobs/": 3, "pages/1/": 0, "nothing/": 0, "../": 0, "../vault/": 0, "blobs/../": 0, ".hidden/": 0, "/": 0, "//": 0} {
+		disk.seen = nil
+		n := 0
+		fine(t, d.List(ctx, prefix, "", func(place.Info) error { n++; return nil }))
+		if n != wanted {
+			t.Errorf("%q: %d objects, want %d", prefix, n, wanted)
+		}
+		for _, name := range disk.seen {
+			if !strings.HasPrefix(name, root) {
+				t.Errorf("%q: %s was listed", prefix, name)
+			}
+		}
+		if prefix == "blobs/ab/abc" && len(disk.seen) != 1 {
+			t.Errorf("%q: %q were listed", prefix, disk.seen)
 		}
 	}
 }
