@@ -392,16 +392,11 @@ func (r *Reader) listedAnew(c *holdfast.Collection) {
 	}
 }
 
-// Usage returns the account's live octets and its allowance (0: none), for RFC 4331. They are counted as a commit counts them: copies under way are in, what
-// lies below a deleted collection is not.
+// Usage returns the account's live octets and its allowance (0: none), for RFC 4331. They are counted as a commit counts them: a file by its size, wherever its octets lie; copies under way and the account's own
+// records are in; earlier versions, and what lies below a deleted collection, are not.
 func (r *Reader) Usage() (used, quota int64, err error) {
 	all, err := r.snap.Collections(r.owner.ID)
-	for _, c := range reachable(r.owner.ID, all, true) {
-		if c.ID != r.owner.ID {
-			used += c.Octets
-		}
-	}
-	return used, r.s.limits.Quota, err
+	return octetsOfAll(r.owner.ID, all), r.s.limits.Quota, err
 }
 
 // Digest returns the account's digest at seq; 0: now.

@@ -195,11 +195,14 @@ func URN(id holdfast.ID) string {
 	return string(b)
 }
 
-// quota reads the account's usage once for a query.
+// quota reads the account's usage once for a query. Files that arrive in chunks count with what of them has come.
 func (q *Query) quota() usage {
 	if q.usage == nil {
 		used, quota, err := q.Reader.Usage()
 		q.Fail(err)
+		if q.h.o.Uploads != nil {
+			used += q.h.o.Uploads.Octets(q.Reader.Owner().ID)
+		}
 		q.usage = &usage{used, quota}
 	}
 	return *q.usage
