@@ -76,6 +76,9 @@ func (b *bench) files(ctx context.Context) error {
 			b.fileFigure(way, s, median(append([]float64{}, stands[0].rates[way]...)))
 		}
 	}
+	if err := b.filesRestored(ctx, pool); err != nil {
+		return err
+	}
 	return b.hugeFile(ctx)
 }
 

@@ -32,7 +32,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &bench{options: &options{peers: true, fileCount: 9, fileRounds: 1, fileSize: 100_000, hugeSize: 1 << 20}, bin: bin, dir: dir, report: newReport()}
+	return &bench{options: &options{peers: !testing.Short(), fileCount: 9, fileRounds: 1, fileSize: 100_000, hugeSize: 1 << 20}, bin: bin, dir: dir, report: newReport()}
 }
 
 // TestFilesAreMovedAtEachStand runs the part once: each stand gives back what was put, and who is absent is named.
@@ -46,7 +46,7 @@ func TestFilesAreMovedAtEachStand(t *testing.T) {
 		if strings.HasPrefix(f.Name, "9 files") {
 			seen++
 		}
-		if f.Value <= 0 && !strings.HasPrefix(f.Note, "absent: ") {
+		if f.Value <= 0 && !strings.HasPrefix(f.Note, "absent: ") && !strings.HasPrefix(f.Note, "not ") {
 			t.Errorf("%s: %v (%s)", f.Name, f.Value, f.Note)
 		}
 	}
