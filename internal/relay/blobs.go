@@ -9,6 +9,7 @@ import (
 	"holdfast"
 	"holdfast/internal/blob"
 	"holdfast/internal/store"
+	"holdfast/internal/vault"
 )
 
 // Blobs is a relay that takes the octets of large files too. It implements the core's BlobCopies.
@@ -195,18 +196,6 @@ func (r *Relay) openBlob(ctx context.Context, k blobKey) (blob.File, error) {
 	return r.o.OpenBlob(ctx, k.account, k.Blob)
 }
 
-// besides returns who else may have octets that the store lacks.
-func (r *Relay) besides(w *worker) (out []*worker) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, name := range r.order {
-		if other := r.workers[name]; other != w && !other.a.ledger() {
-			out = append(out, other)
-		}
-	}
-	return out
-}
-
 // shelve sees to it that the vault has each blob that batches name, before they are shipped. One whose octets nobody has is named, and what else they hold has its copy all the same. Errors: those of the vault.
 func (w *worker) shelve(ctx context.Context, list []*holdfast.Batch) error {
 	if w.a.ledger() {
@@ -280,7 +269,7 @@ func (w *worker) fetched(ctx context.Context, p *put) error {
 	return nil
 }
 
-// needs tells whether a blob still belongs into a vault: neither the store nor the vault has erased its account.
+// needs tells whether a blob still belongs into a vault: not where the store has erased its account, or is about to, and the vault has.
 func (r *Relay) needs(ctx context.Context, w *worker, k blobKey) (bool, error) {
 	_, named, err := store.BlobOf(ctx, r.o.Engine, k.account, k.Hash)
 	if holdfast.IsKind(err, holdfast.NotFound) {
@@ -294,8 +283,24 @@ func (r *Relay) needs(ctx context.Context, w *worker, k blobKey) (bool, error) {
 		return false, err
 	}
 	defer back()
-	gone, err := t.v.IsErased(ctx, k.account)
+	gone, err := r.erased(ctx, t.v, k.account)
 	return !gone, err
+}
+
+// erased tells whether an account is on its way out, and gone from a vault. The store forgets it last.
+func (r *Relay) erased(ctx context.Context, v *vault.Vault, account holdfast.ID) (bool, error) {
+	snap, err := r.o.Engine.Snapshot(ctx)
+	if err != nil {
+		return false, err
+	}
+	a, err := snap.Account(account)
+	snap.Close()
+	switch {
+	case holdfast.IsKind(err, holdfast.NotFound):
+	case err != nil || a.State != holdfast.Erasing:
+		return false, err
+	}
+	return v.IsErased(ctx, account)
 }
 
 // lack notes that the vault lacks a blob that is named there, and tells whether that is new.

@@ -293,27 +293,26 @@ func TestAVaultThatIsBeingFilledCountsForNothing(t *testing.T) {
 	g.shelved("attic")
 }
 
-// trickle yields few octets at a time.
-type trickle struct {
-	io.Reader
-	each time.Duration
-	hang <-chan struct{} // from the second read on; nil: never
-	n    int
-}
-
-func (r *trickle) Read(p []byte) (int, error) {
-	time.Sleep(r.each)
-	if r.n++; r.n > 1 && r.hang != nil {
-		<-r.hang
+// trickle takes in few octets at a time, with a pause after each.
+func trickle(r io.Reader, pause func()) (io.Reader, error) {
+	var all bytes.Buffer
+	for {
+		n, err := io.CopyN(&all, r, 64<<10)
+		if err == io.EOF {
+			return &all, nil
+		}
+		if err != nil || n == 0 {
+			return nil, err
+		}
+		pause()
 	}
-	return r.Reader.Read(p[:min(len(p), 200<<10)])
 }
 
 // TestItIsWaitedForAsLongAsOctetsMove: a film over a slow line takes longer than patience lasts; one that hangs is given up.
 func TestItIsWaitedForAsLongAsOctetsMove(t *testing.T) {
 	g := newRig(t, "engine+local", false, "local")
 	g.places["local"].on(func(_ context.Context, r io.Reader) (io.Reader, error) {
-		return &trickle{Reader: r, each: 12 * time.Millisecond}, nil
+		return trickle(r, func() { time.Sleep(25 * time.Millisecond) })
 	})
 	began := time.Now()
 	fine(t, g.putBlob(g.a, g.film(g.a, 1, 2<<20)))
@@ -321,7 +320,7 @@ func TestItIsWaitedForAsLongAsOctetsMove(t *testing.T) {
 		t.Fatalf("it took %v: patience was not tried", took)
 	}
 	hang := make(chan struct{})
-	g.places["local"].on(func(ctx context.Context, r io.Reader) (io.Reader, error) { return &trickle{Reader: r, hang: hang}, nil })
+	g.places["local"].on(func(ctx context.Context, r io.Reader) (io.Reader, error) { return trickle(r, func() { <-hang }) })
 	began = time.Now()
 	err := g.putBlob(g.a, g.film(g.a, 2, 2<<20))
 	if took := time.Since(began); !holdfast.IsKind(err, holdfast.Unavailable) || took < 300*time.Millisecond || took > 5*time.Second {
@@ -518,6 +517,10 @@ func TestAnErasedAccountIsNotWaitedFor(t *testing.T) {
 	if f := status(g, "local").Files; f.Missing != 0 || len(g.objects("local")) != 0 {
 		t.Errorf("%+v", f)
 	}
+	leaving := g.m.Record(g.b.ID, g.b.Login)
+	leaving.Body = holdfast.AccountRecord{Email: g.b.Login, State: holdfast.Erasing, Created: leaving.At}.Encode()
+	_, err := g.engine.Commit(t.Context(), storetest.Sealed(g.b.ID, leaving))
+	fine(t, err)
 	fine(t, g.r.Beside(t.Context(), "local", func(ctx context.Context, v *vault.Vault, w *vault.Writer) error {
 		_, err := v.Erase(ctx, w, g.b.ID, nil)
 		return err

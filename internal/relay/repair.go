@@ -56,8 +56,30 @@ func (r *Relay) RepairVault(ctx context.Context, name string, o RepairOptions) (
 		rep, err = v.Repair(ctx, writer, from, vault.RepairOptions{Spool: o.Spool, Done: o.Done, Erased: from.erased})
 		return err
 	})
+	if err == nil {
+		err = w.mendBlobs(ctx, o, &rep)
+	}
 	rep.Damaged = slices.Compact(slices.Sorted(slices.Values(append(rep.Damaged, spine.Damaged...))))
 	return rep, spine.Anew, err
+}
+
+// mendBlobs reads the blobs of a vault that takes something, and puts anew what is missing or damaged.
+func (w *worker) mendBlobs(ctx context.Context, o RepairOptions, rep *vault.RepairReport) error {
+	if w.a.ledger() {
+		return nil
+	}
+	v, err := o.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	_, err = w.r.CheckBlobs(ctx, v, BlobCheck{Deep: true, Upto: w.look().pos.Batch, Into: w.a.Name, Found: func(f BlobFinding) {
+		rep.Damaged = append(rep.Damaged, f.Damage.Object)
+		if f.Mended && o.Done != nil {
+			o.Done("file", f.Damage.Object, 0)
+		}
+	}})
+	return err
 }
 
 // Record has each vault that takes something now write a head that says what in says. One that does not is passed over, and told of in the error.

@@ -204,17 +204,14 @@ func (s *shelf) put(ctx context.Context, v *vault.Vault, k blobKey, p *put, own 
 	case <-ctx.Done():
 		return fail("PutBlob", holdfast.Unavailable, s.w.a.Name, "the vault was closed before the file was there", context.Cause(ctx))
 	}
-	r := s.w.r
-	err, src := s.send(ctx, v, k, p, func() (blob.File, error) { return r.openBlob(ctx, k) })
-	if !holdfast.IsKind(src, holdfast.NotFound) && !holdfast.IsKind(src, holdfast.Corrupt) {
-		return err
-	}
-	for _, other := range r.besides(s.w) {
-		if err, bad := s.send(ctx, v, k, p, func() (blob.File, error) { return other.shelf.read(ctx, k) }); bad == nil || ctx.Err() != nil {
-			return err
+	return s.w.r.outOfAny(ctx, s.w.a.Name, k, func(open opener) (err, src error) {
+		count := func(at, n int64) {
+			s.moved.Add(n)
+			p.moved.Add(n)
+			p.at.Store(at + n)
 		}
-	}
-	return &lacks{src}
+		return sending(ctx, k, open, count, func(open opener) error { return v.PutBlob(ctx, k.account, k.Blob, open) })
+	})
 }
 
 // lacks says that the octets of a blob are nowhere to be had, and what the store says of them.
@@ -222,19 +219,48 @@ type lacks struct{ error }
 
 func (l *lacks) Unwrap() error { return l.error }
 
-// send puts a blob that open opens. src is what was wrong with that, and not with the vault.
-func (s *shelf) send(ctx context.Context, v *vault.Vault, k blobKey, p *put, open func() (blob.File, error)) (err, src error) {
+// opener opens the octets of a blob.
+type opener = func() (blob.File, error)
+
+// outOfAny has send put a blob into a vault: out of the store, or, where that lacks it or has it damaged, out of another vault. send's src is what was wrong with what it was given, and not with the vault. Errors: send's, *lacks.
+func (r *Relay) outOfAny(ctx context.Context, into string, k blobKey, send func(opener) (err, src error)) error {
+	err, src := send(func() (blob.File, error) { return r.openBlob(ctx, k) })
+	if !holdfast.IsKind(src, holdfast.NotFound) && !holdfast.IsKind(src, holdfast.Corrupt) {
+		return err
+	}
+	for _, other := range r.besides(into) {
+		if err, bad := send(func() (blob.File, error) { return other.shelf.read(ctx, k) }); bad == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	return &lacks{src}
+}
+
+// besides returns who else may have octets that the store lacks.
+func (r *Relay) besides(into string) (out []*worker) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range r.order {
+		if other := r.workers[name]; name != into && !other.a.ledger() {
+			out = append(out, other)
+		}
+	}
+	return out
+}
+
+// sending has do put a blob that open opens, and tells a fault of that from one of the vault.
+func sending(ctx context.Context, k blobKey, open opener, count func(at, n int64), do func(opener) error) (err, src error) {
 	var file *source
-	err = v.PutBlob(ctx, k.account, k.Blob, func() (blob.File, error) {
+	err = do(func() (blob.File, error) {
 		f, err := open()
 		if err == nil && f.Size() != k.Size {
 			f.Close()
-			err = fail("PutBlob", holdfast.Corrupt, k.Hash.String(), "the store has another number of octets of it than its change says", nil)
+			err = fail("PutBlob", holdfast.Corrupt, k.Hash.String(), "what is there of it has another number of octets than its change says", nil)
 		}
 		if src = err; err != nil {
 			return nil, err
 		}
-		file = &source{File: f, s: s, p: p}
+		file = &source{File: f, count: count}
 		return file, nil
 	})
 	if file != nil {
@@ -249,8 +275,7 @@ func (s *shelf) send(ctx context.Context, v *vault.Vault, k blobKey, p *put, ope
 // source counts what is read of a file on its way into a vault, and remembers an error of it: that is not the vault's.
 type source struct {
 	blob.File
-	s *shelf
-	p *put
+	count func(at, n int64) // nil: nobody counts
 
 	mu  sync.Mutex
 	err error
@@ -259,9 +284,9 @@ type source struct {
 // ReadAt implements [io.ReaderAt].
 func (s *source) ReadAt(p []byte, at int64) (int, error) {
 	n, err := s.File.ReadAt(p, at)
-	s.s.moved.Add(int64(n))
-	s.p.moved.Add(int64(n))
-	s.p.at.Store(at + int64(n))
+	if s.count != nil {
+		s.count(at, int64(n))
+	}
 	if err != nil && n < len(p) {
 		s.mu.Lock()
 		defer s.mu.Unlock()

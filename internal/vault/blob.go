@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -169,6 +170,26 @@ func (v *Vault) HasBlob(ctx context.Context, account holdfast.ID, b holdfast.Blo
 	}
 	there, err := v.blobObjects(ctx, key, b)
 	return slices.ContainsFunc(there, func(o blobObject) bool { return o.fits }), err
+}
+
+// CheckBlob tells what is wrong with a blob that the vault should have; nil: nothing. deep: its octets are read, as a restore would; otherwise its name and its length are enough. Errors: those of the place, which say nothing of the blob.
+func (v *Vault) CheckBlob(ctx context.Context, account holdfast.ID, b holdfast.Blob, deep bool) (*Damage, error) {
+	err := v.eachBlob(ctx, "CheckBlob", account, b, func(*seal.Identity, string) error { return nil })
+	if err == nil && deep {
+		err = v.VerifyBlob(ctx, account, b)
+	}
+	if err == nil || ctx.Err() != nil || !damaging(err) {
+		return nil, err
+	}
+	name := "blobs of " + account.String() // without its key nobody can name it
+	if key, err := v.FindAccountKey(ctx, account); err == nil {
+		name = blobName(key, b.Hash, 1)
+	}
+	var e *holdfast.Error
+	if errors.As(err, &e) && strings.HasPrefix(e.Ref, dirBlobs) {
+		name = e.Ref
+	}
+	return &Damage{v.meta.Name, name, wording(name, err)}, nil
 }
 
 // eachBlob calls fn with the objects of a blob, newest first, until one is not damaged. Errors: NotFound (there is none), that of the newest.
