@@ -71,7 +71,7 @@ func (s *server) face() (http.Handler, error) {
 	}
 	pages, err := web.New(web.Options{Core: s.store.core, Auth: s.store.auth, Setup: s.setup, Proxy: s.proxy, Log: s.log, RequestID: idOf,
 		Place: place + " on this server", Copies: s.copyCards, Proofs: proofs{s.store.drills}, Recovery: s.store.keeper.firstRecovery, KeyNag: s.store.keeper.nag, Retry: s.c.RetryAfter, LinkFor: s.c.DeviceLink,
-		Deadline: s.c.Incident.Deadline, Retention: s.c.Vault.Retention, Refused: s.store.refused.List})
+		Deadline: s.c.Incident.Deadline, Retention: s.c.Vault.Retention, Refused: s.store.refused.List, Returning: s.store.back.of})
 	if err != nil {
 		return nil, err
 	}

@@ -66,6 +66,9 @@ func filledVaultOf(t *testing.T, accounts, changes int, films [][]byte) (at, key
 	defer v.Close()
 	term, err := v.Adopt(t.Context(), id, holdfast.Position{}, vault.FromNothing)
 	must(t, err)
+	reg := &registry.Registry{}
+	must(t, reg.Add(registry.Entry{Name: "local", Kind: kindDir, Location: at, Domain: "disk", Mode: registry.Sync, Vault: v.Meta().Vault, Added: now}))
+	must(t, v.PutService(t.Context(), registry.RecordOf(id, "engine+local", "strict", reg, ring)))
 	putFilms(t, v, e, m, people, films)
 	w, err := v.Writer(t.Context(), term, holdfast.Position{})
 	must(t, err)

@@ -82,9 +82,14 @@ func (k *keeper) openSound(ctx context.Context) (list []*vault.Vault, err error)
 	for _, v := range k.relay.Status().Vaults {
 		filling[v.Name] = v.State == relay.Filling
 	}
+	return k.openBut(ctx, filling)
+}
+
+// openBut opens, to read them with the server's key, the vaults with octets but those that are named. The error names those that cannot be had.
+func (k *keeper) openBut(ctx context.Context, not map[string]bool) (list []*vault.Vault, err error) {
 	var errs []error
 	for _, e := range k.vaults().Vaults {
-		if filling[e.Name] || e.Kind == kindLedger {
+		if not[e.Name] || e.Kind == kindLedger {
 			continue
 		}
 		o := k.options()

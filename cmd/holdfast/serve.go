@@ -200,6 +200,7 @@ func (s *server) begin(ctx context.Context) {
 	s.overRefusals()
 	s.work.Go(func() { s.store.core.Run(ctx) })
 	s.work.Go(func() { s.store.collectBlobs(ctx, s.c, s.log) })
+	s.work.Go(func() { s.store.back.run(ctx) })
 	s.work.Go(func() { s.resumeKeys(ctx) })
 	s.work.Go(func() { s.store.keeper.scrubWhole(ctx) })
 	s.work.Go(func() { s.store.keeper.pruneWhole(ctx) })

@@ -65,6 +65,9 @@ func (a *app) showStatus(s control.Status) {
 	if s.Arriving.Uploads > 0 {
 		a.printf("  arriving      %s in %s, %s\n", count(int64(s.Arriving.Uploads), "file"), count(int64(s.Arriving.Chunks), "chunk"), octets(s.Arriving.Octets))
 	}
+	if r := s.Returning; r.Files > 0 {
+		a.printf("  coming back   %s, %s: a vault is read for them until they are copied back%s\n", count(r.Files, "large file"), octets(r.Octets), inBrackets(inTable(r.Trouble)))
+	}
 	if s.Ghosts > 0 {
 		a.printf("  known lost    %s: listed to the devices that may have them; `holdfast export` names them\n", count(s.Ghosts, "item"))
 	}
@@ -94,4 +97,12 @@ func (a *app) showRetention(r *control.Retention) {
 	if r.Unproven > 0 {
 		a.printf("  pruning       %s wait: the vaults were not yet proven without what is old there (looked at %s); see holdfast drill list\n", count(r.Unproven, "account"), day(r.At))
 	}
+}
+
+// inBrackets puts what is not empty behind a sentence.
+func inBrackets(what string) string {
+	if what == "" {
+		return ""
+	}
+	return " (" + what + ")"
 }

@@ -38,6 +38,7 @@ type opened struct {
 	id      identity
 	engine  store.Engine
 	blobs   *blob.Keeper // of large files
+	back    *filesBack   // those that a restored store lacks still
 	core    *core.Service
 	auth    *auth.Service
 	keeper  *keeper
@@ -230,6 +231,7 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 	}
 	o.erase.named = func(v *vault.Vault, id holdfast.ID) vault.Named { return namedBlobs(c, o.blobs, v, id) }
 	o.scrub = newEngineScrub(o.keeper)
+	o.back = newFilesBack(c, o.keeper, o.blobs)
 	o.board, err = newBoard(c, log)
 	return err
 }
@@ -288,7 +290,7 @@ func (o *opened) close() {
 // handler returns the operations over an opened store. What can be run again ends when stopping is closed.
 func (o *opened) handler(c *config.Config, status func(*control.Status), closed func() error, log *slog.Logger, stopping <-chan struct{}) http.Handler {
 	explain := o.explainer(c, log)
-	return control.NewHandler(control.Options{Explain: explain, Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Scrubs: o.scrub, Notices: o.board, Refused: o.refused, Arriving: o.arriving, Closed: closed, Repair: o.repairer(c, log, explain),
+	return control.NewHandler(control.Options{Explain: explain, Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Scrubs: o.scrub, Notices: o.board, Refused: o.refused, Arriving: o.arriving, Returning: o.back.returning, Closed: closed, Repair: o.repairer(c, log, explain),
 		TakeoverDir: filepath.Join(c.Data, takeoverName), Stopping: stopping, TakeSecret: auth.TakeAppPassword,
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)

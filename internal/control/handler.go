@@ -43,7 +43,8 @@ type Options struct {
 	Scrubs      Scrubs
 	Notices     Notices         // nil: nobody is told of anything
 	Arriving    func() Arriving // nil: files do not arrive in chunks
-	Refused     Refused         // what devices sent and were refused; nil: nothing is kept of it
+	Returning   func() Returning
+	Refused     Refused // what devices sent and were refused; nil: nothing is kept of it
 	// Repair brings into the store what it lacks and a vault has, and calls fn with each thing that was wrong. nil: the process cannot.
 	Repair func(ctx context.Context, q RepairRequest, fn func(Repaired)) (RepairReport, error)
 	// Explain looks in all vaults for what the devices of an incident have seen. nil: the process cannot.
@@ -220,6 +221,9 @@ func (h *handler) status(r *http.Request) (any, error) {
 	}
 	if h.Arriving != nil {
 		out.Arriving = h.Arriving()
+	}
+	if h.Returning != nil {
+		out.Returning = h.Returning()
 	}
 	var err error
 	if out.Ghosts, err = h.Core.Ghosts(r.Context()); err != nil {

@@ -80,6 +80,7 @@ type Status struct {
 	Ghosts       int64       `json:"ghosts"`   // items that are known to be lost, and listed to the devices that may have them
 	Refused      int         `json:"refused"`  // changes that devices sent in vain, and that are kept
 	Arriving     Arriving    `json:"arriving"`
+	Returning    Returning   `json:"returning"`
 	Copies       int         `json:"copies"`  // whole ones, the engine included
 	Domains      int         `json:"domains"` // in how many failure domains they lie
 	Verdict      string      `json:"verdict"` // as in "vault status"; empty: nobody looks after vaults
@@ -98,6 +99,14 @@ type Arriving struct {
 	Uploads int   `json:"uploads"`
 	Chunks  int   `json:"chunks"`
 	Octets  int64 `json:"octets"`
+}
+
+// Returning is what a restored store still lacks of the octets of large files. They are read from a vault until they are copied back.
+type Returning struct {
+	Files   int64     `json:"files"`
+	Octets  int64     `json:"octets"`
+	Since   time.Time `json:"since,omitzero"`
+	Trouble string    `json:"trouble,omitempty"` // what keeps them from being copied now
 }
 
 // Retention is what came of a round that lets old octets of the living store go.

@@ -31,6 +31,7 @@ type BlobOptions struct {
 	Account    holdfast.ID // zero: all
 	Collection string      // path, of that account: what its files and their earlier versions name; empty: all
 	Deep       bool        // what is there is read too, and put again where it is damaged
+	Patient    bool        // where somebody cannot be reached it goes on with the others, and fails at the end
 
 	Workers  int                                      // blobs that are on their way at a time, some 100 KiB each; default 4
 	Pace     func(ctx context.Context, n int64) error // called after each blob that was read, with its octets: it may wait. nil: nobody waits
@@ -42,6 +43,9 @@ type BlobOptions struct {
 type BlobProgress struct {
 	Octets, All int64 // that are there or nowhere; that are named
 	Blobs       int64 // that were read
+
+	Account holdfast.ID // whose the last one is
+	Came    int64       // how many octets of it were read
 }
 
 // BlobReport tells what became of the octets of large files.
@@ -83,6 +87,27 @@ func CountBlobs(ctx context.Context, e store.Engine, account holdfast.ID, collec
 	return blobs, octets, err
 }
 
+// MissingBlobs counts, by account, the blobs that an engine's changes name and a store of blobs has not, and their octets.
+func MissingBlobs(ctx context.Context, e store.Engine, b Blobs) (map[holdfast.ID]BlobCount, error) {
+	out := map[holdfast.ID]BlobCount{}
+	err := lister{e: e}.each(ctx, func(w wish) error {
+		i, err := b.Stat(ctx, w.account, w.Hash)
+		switch {
+		case err == nil && i.Size == w.Size:
+			return nil
+		case err != nil && !holdfast.IsKind(err, holdfast.NotFound) && !holdfast.IsKind(err, holdfast.Corrupt):
+			return err
+		}
+		n := out[w.account]
+		out[w.account] = BlobCount{n.Blobs + 1, n.Octets + w.Size}
+		return nil
+	})
+	return out, err
+}
+
+// BlobCount is a number of blobs, and how many octets they have.
+type BlobCount struct{ Blobs, Octets int64 }
+
 // Add takes up in a restore's report what became of its large files.
 func (r *Report) Add(b *BlobReport) {
 	r.Blobs, r.Losses = b, append(r.Losses, b.Losses...)
@@ -106,7 +131,12 @@ type copying struct {
 	done int64            // octets that were passed
 	busy map[blobKey]bool // what is on its way
 	lost map[blobKey]error
+	away int   // how many could not be had, one behind the other
+	last error // why one could not
 }
+
+// maxAway is how many in a row cannot be had before somebody patient gives up: nobody who has any can be reached.
+const maxAway = 20
 
 // wish is a blob that some change names.
 type wish struct {
@@ -134,7 +164,7 @@ func (c *copying) run(ctx context.Context) error {
 		return err
 	}
 	c.rep.Lost = int64(len(c.lost))
-	return c.name(ctx)
+	return firstErr(c.name(ctx), c.last)
 }
 
 // work hands what list gives to the workers. The first error ends it.
@@ -195,11 +225,25 @@ func (c *copying) one(ctx context.Context, w wish) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return c.unhad(ctx, err)
 	}
 	c.passed(w, true)
 	if c.o.Pace != nil {
 		return c.o.Pace(ctx, w.Size)
+	}
+	return nil
+}
+
+// unhad decides what becomes of a copy of which one blob could not be had now.
+func (c *copying) unhad(ctx context.Context, err error) error {
+	if !c.o.Patient || ctx.Err() != nil || !holdfast.IsKind(err, holdfast.Unavailable) {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = err
+	if c.away++; c.away > maxAway {
+		return err
 	}
 	return nil
 }
@@ -265,14 +309,17 @@ func (c *copying) end(w wish) {
 func (c *copying) passed(w wish, read bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	p := BlobProgress{Account: w.account}
 	if read {
+		p.Came, c.away = w.Size, 0
 		c.rep.Read, c.rep.Came = c.rep.Read+1, c.rep.Came+w.Size
 	}
 	if read || !w.again {
 		c.done = min(c.done+w.Size, c.rep.Octets) // a file that lies in two places was listed twice
 	}
 	if c.o.Progress != nil {
-		c.o.Progress(BlobProgress{c.done, c.rep.Octets, c.rep.Read})
+		p.Octets, p.All, p.Blobs = c.done, c.rep.Octets, c.rep.Read
+		c.o.Progress(p)
 	}
 }
 

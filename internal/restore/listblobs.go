@@ -19,7 +19,7 @@ type lister struct {
 // pageOfBlobs is how much of a listing is read in one snapshot.
 const pageOfBlobs = 500
 
-// accounts calls fn with the accounts.
+// accounts calls fn with the accounts. One of all that is erased meanwhile is passed over.
 func (l lister) accounts(ctx context.Context, fn func(holdfast.ID) error) error {
 	if !l.account.IsZero() {
 		return fn(l.account)
@@ -31,7 +31,9 @@ func (l lister) accounts(ctx context.Context, fn func(holdfast.ID) error) error 
 		}
 		for _, a := range list {
 			if err := fn(a.ID); err != nil {
-				return err
+				if gone, e := l.gone(ctx, a.ID); e != nil || !gone {
+					return err
+				}
 			}
 			after = a.ID
 		}
@@ -40,40 +42,19 @@ func (l lister) accounts(ctx context.Context, fn func(holdfast.ID) error) error 
 	return nil
 }
 
+func (l lister) gone(ctx context.Context, id holdfast.ID) (gone bool, err error) {
+	err = look(ctx, l.e, func(s store.Snapshot) (err error) { gone, err = s.Erased(id); return err })
+	return gone, err
+}
+
 // each calls fn with all that is named, each once in an account.
 func (l lister) each(ctx context.Context, fn func(wish) error) error {
 	return l.accounts(ctx, func(id holdfast.ID) error {
 		if l.collection != "" {
 			return l.within(ctx, id, fn)
 		}
-		for from, more := (holdfast.Hash{}), true; more; {
-			var list []holdfast.Blob
-			if err := look(ctx, l.e, func(s store.Snapshot) error {
-				return s.Blobs(id, from, pageOfBlobs, func(b holdfast.Blob) error { list = append(list, b); return nil })
-			}); err != nil {
-				return err
-			}
-			for _, b := range list {
-				if err := fn(wish{account: id, Blob: b}); err != nil {
-					return err
-				}
-			}
-			if more = len(list) == pageOfBlobs; more {
-				from, more = after(list[len(list)-1].Hash)
-			}
-		}
-		return nil
+		return store.EachBlob(ctx, l.e, id, holdfast.Hash{}, func(b holdfast.Blob) error { return fn(wish{account: id, Blob: b}) })
 	})
-}
-
-// after returns the hash behind another; ok is false where there is none.
-func after(h holdfast.Hash) (next holdfast.Hash, ok bool) {
-	for i := range slices.Backward(h[:]) {
-		if h[i]++; h[i] != 0 {
-			return h, true
-		}
-	}
-	return h, false
 }
 
 // within calls fn with what changes in one collection name, and below it.

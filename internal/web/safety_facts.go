@@ -57,6 +57,7 @@ type facts struct {
 
 	Seq, Batch  uint64 // of its newest change
 	Ghosts      int64  // items that are known to be lost
+	Returning   int64  // large files that are read from a vault until they are copied back
 	First, Last time.Time
 
 	Proof   Proof
@@ -99,6 +100,9 @@ func (s *Server) facts(ctx context.Context, x auth.Session, fn func(*core.Reader
 		return nil, unknown
 	}
 	f.Waits = s.waits(x.Person.Email, &waiting, f.Now)
+	if s.Returning != nil {
+		f.Returning, _ = s.Returning(x.Person.ID)
+	}
 	f.Copies = s.copies() // after the account: what a vault has by now it has all the more
 	switch {
 	case holdfast.IsKind(err, holdfast.InDoubt):

@@ -35,6 +35,7 @@ func TestTheVerdict(t *testing.T) {
 		"A copy is late":                func(f *facts) { f.Copies[1].Answered = start.Add(-2 * time.Minute) },
 		"A copy is late, ":              func(f *facts) { f.Copies[1].Behind = 2 * time.Minute },
 		"A copy is late, to come":       func(f *facts) { f.Copies[1].Answered = start.Add(time.Hour) },
+		"Coming back":                   func(f *facts) { f.Returning = 3 },
 		"Damage":                        func(f *facts) { f.Copies[1].Damaged = 1 },
 		"A reading is overdue":          func(f *facts) { f.Copies[1].Verified = start.Add(-25 * time.Hour) },
 		"A reading is overdue, never":   func(f *facts) { f.Copies[1].Added = start.Add(-25 * time.Hour) },

@@ -42,13 +42,14 @@ type Options struct {
 	Proofs Proofs        // what drills have proven; nil: nothing ever is
 	// Recovery makes the store's recovery key, where it has none: it is shown once, after the first account was made. It returns nil where there is one. nil: none is made here.
 	Recovery  func(context.Context) (*RecoveryKey, error)
-	KeyNag    func() string                            // what should be done about the recovery key; empty: nothing. nil: nothing is known of it
-	Deadline  time.Duration                            // by when somebody is to decide of who waits because more was seen than the store has; 0: no page says one
-	Retention time.Duration                            // how long ago a version was replaced whose octets may be let go of; 0: all are kept
-	Refused   func(account holdfast.ID) []refused.Kept // what devices sent and were refused; nil: nothing is kept of it
-	Retry     time.Duration                            // Retry-After of a 503 whose error says none; default 5 minutes
-	LinkFor   time.Duration                            // how long a device's link is good; default 10 minutes
-	Now       func() time.Time                         // nil: the clock's; only examples need another
+	KeyNag    func() string                                   // what should be done about the recovery key; empty: nothing. nil: nothing is known of it
+	Deadline  time.Duration                                   // by when somebody is to decide of who waits because more was seen than the store has; 0: no page says one
+	Retention time.Duration                                   // how long ago a version was replaced whose octets may be let go of; 0: all are kept
+	Refused   func(account holdfast.ID) []refused.Kept        // what devices sent and were refused; nil: nothing is kept of it
+	Returning func(account holdfast.ID) (files, octets int64) // what a restored store lacks still of the octets of large files, and copies back; nil: nothing
+	Retry     time.Duration                                   // Retry-After of a 503 whose error says none; default 5 minutes
+	LinkFor   time.Duration                                   // how long a device's link is good; default 10 minutes
+	Now       func() time.Time                                // nil: the clock's; only examples need another
 }
 
 // Server answers for the pages.
