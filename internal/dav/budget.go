@@ -1,6 +1,7 @@
 package dav
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,4 +32,52 @@ const soon = time.Minute
 // crowded says that others hold too much by now. Nothing was changed, and the same request may be good a little later.
 func crowded(op, text string) error {
 	return &holdfast.Error{Op: op, Kind: holdfast.Unavailable, Retry: soon, Text: text}
+}
+
+// gate lets as many uploads in at once as their memory allows, and of one account only as many as there are places left for others: one alone may have half of all places, each of two a third. So whoever has none finds one,
+// however many slow ones another has.
+type gate struct {
+	most int
+
+	mu  sync.Mutex
+	all int
+	of  map[holdfast.ID]int
+}
+
+// enter takes a place; false: there is none. Who has entered must leave.
+func (g *gate) enter(account holdfast.ID) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.of[account] >= g.most-g.all {
+		return false
+	}
+	if g.of == nil {
+		g.of = map[holdfast.ID]int{}
+	}
+	g.all++
+	g.of[account]++
+	return true
+}
+
+func (g *gate) leave(account holdfast.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.all--
+	if g.of[account]--; g.of[account] == 0 {
+		delete(g.of, account)
+	}
+}
+
+// admit takes a place for an upload, and refuses one that there is no memory or no disk for before the first of its octets is read. size is below zero where nobody said it. leave must be called when it is over.
+func (q *request) admit(size int64) (leave func(), err error) {
+	if size >= 0 && size <= trusted {
+		return func() {}, nil
+	}
+	if q.h.o.Room != nil && size > 0 && !q.h.o.Room(size) {
+		return nil, &holdfast.Error{Op: "dav." + q.r.Method, Kind: holdfast.Full, Text: "the disk of this server has no room for this; nothing was stored"}
+	}
+	if !q.h.uploads.enter(q.p.Account) {
+		return nil, crowded("dav."+q.r.Method, "too many uploads are under way by now; nothing was stored, try again a little later")
+	}
+	return func() { q.h.uploads.leave(q.p.Account) }, nil
 }

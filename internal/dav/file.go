@@ -90,9 +90,15 @@ func (q *request) putFile(put core.PutRequest) (holdfast.Receipt, holdfast.Hash,
 	if err := q.identity(); err != nil {
 		return holdfast.Receipt{}, holdfast.Hash{}, err
 	}
+	size := q.announced()
+	leave, err := q.admit(size)
+	if err != nil {
+		return holdfast.Receipt{}, holdfast.Hash{}, err
+	}
+	defer leave()
 	b := q.body()
 	b.rate = q.h.o.WriteRate
-	return q.storeFile(put, b, q.announced())
+	return q.storeFile(put, b, size)
 }
 
 // storeFile stores a file out of a reader.
@@ -117,7 +123,14 @@ func (q *request) storeFile(put core.PutRequest, from io.Reader, size int64) (ho
 		}
 		return err
 	}
-	f.Octets = &upload{from: from, held: &counted{q: q, from: from, weight: 1}, left: q.h.o.Core.HeldOfFile(), whole: whole, sums: sums, sent: &sent}
+	left := q.h.o.Core.HeldOfFile()
+	if most := min(size, left); most > trusted { // what is known to be held is asked for before it comes
+		if err := q.hold(most - trusted); err != nil {
+			return holdfast.Receipt{}, holdfast.Hash{}, err
+		}
+		left = 0
+	}
+	f.Octets = &upload{from: from, held: &counted{q: q, from: from, weight: 1}, left: left, whole: whole, sums: sums, sent: &sent}
 	r, etag, err := q.h.o.Core.PutFile(q.r.Context(), q.p, f)
 	if err == nil {
 		q.told(put.Place, etag, accepted)

@@ -40,11 +40,14 @@ type Options struct {
 	// BodyBudget is how many octets of bodies over 64 KiB are held at once, over all requests; beyond: 503. XML counts fourfold, for what is made of
 	// it. Default 128 MiB.
 	BodyBudget int64
-	BodyIdle   time.Duration // a body that stops for so long is cut; default 30 s
-	BodyTotal  time.Duration // a body that takes so long in all is cut; default 10 min
-	WriteIdle  time.Duration // a client that does not read for so long is cut; default 60 s
-	WriteRate  int64         // octets that a client must read in a second, after WriteIdle, over the whole answer; default 16 KiB
-	Clock      clock.Clock   // of deadlines; nil: the system's
+	// MaxUploads is how many files and chunks over 64 KiB come at once; of one account as many as there are places left. Beyond: 503. Default 400.
+	MaxUploads int
+	Room       func(octets int64) bool // tells whether the disk has room for so many octets more; nil: it is found out by writing
+	BodyIdle   time.Duration           // a body that stops for so long is cut; default 30 s
+	BodyTotal  time.Duration           // a body that takes so long in all is cut; default 10 min
+	WriteIdle  time.Duration           // a client that does not read for so long is cut; default 60 s
+	WriteRate  int64                   // octets that a client must read in a second, after WriteIdle, over the whole answer; default 16 KiB
+	Clock      clock.Clock             // of deadlines; nil: the system's
 }
 
 func (o Options) withDefaults() Options {
@@ -66,6 +69,9 @@ func (o Options) withDefaults() Options {
 	size(&o.SpoolTotal, 1<<30)
 	size(&o.WriteRate, 16<<10)
 	size(&o.BodyBudget, 128<<20)
+	if o.MaxUploads <= 0 {
+		o.MaxUploads = 400
+	}
 	if o.Limits.Props <= 0 {
 		o.Limits.Props = 200 // each is answered for each member, also where there is none
 	}
@@ -90,6 +96,7 @@ type Handler struct {
 	tables  map[kindOfPlace]*table
 	spools  budget
 	bodies  budget
+	uploads gate
 	seen    sightings
 	flights flights
 }
@@ -97,7 +104,7 @@ type Handler struct {
 // New makes a Handler.
 func New(o Options) *Handler {
 	h := &Handler{o: o.withDefaults()}
-	h.spools.most, h.bodies.most = h.o.SpoolTotal, h.o.BodyBudget
+	h.spools.most, h.bodies.most, h.uploads.most = h.o.SpoolTotal, h.o.BodyBudget, h.o.MaxUploads
 	h.o.Extensions = append(slices.Clip(h.o.Extensions), files(h.o.Locks != nil))
 	tokens := []string{"1", "3", "extended-mkcol", "access-control", "sync-collection"}
 	for _, x := range o.Extensions {

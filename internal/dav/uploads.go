@@ -174,6 +174,11 @@ func (q *request) putChunk() error {
 	if err != nil {
 		return err
 	}
+	leave, err := q.admit(p.Size)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	b := q.body()
 	b.rate = q.h.o.WriteRate
 	p.Octets = &upload{from: b, sums: sums, sent: &prefix{over: true}, whole: func() error { return check(sums) }}

@@ -93,6 +93,11 @@ func (q *request) assemble(name string, at place, to string) error {
 		return err
 	}
 	defer m.Close()
+	leave, err := q.admit(m.Octets)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if err := q.complete(m); err != nil {
 		return err
 	}

@@ -1,0 +1,129 @@
+package dav
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"holdfast"
+	"holdfast/internal/core"
+)
+
+// TestPlacesForUploads: an account alone has half of them, and one that has none finds one as long as there are more places than accounts.
+func TestPlacesForUploads(t *testing.T) {
+	g := gate{most: 100}
+	fill := func(n byte) (took int) {
+		for g.enter(holdfast.ID{n}) {
+			took++
+		}
+		return took
+	}
+	if n := fill(0); n != 50 {
+		t.Errorf("one alone has %d", n)
+	}
+	for n := byte(1); n < 20; n++ {
+		if !g.enter(holdfast.ID{n}) {
+			t.Fatalf("number %d finds none", n)
+		}
+	}
+	for range 50 {
+		g.leave(holdfast.ID{})
+	}
+	if n := fill(20); n != 41 { // 19 have one each
+		t.Errorf("the next one has %d", n)
+	}
+	for n := byte(1); n < 20; n++ {
+		g.leave(holdfast.ID{n})
+	}
+	for range 41 {
+		g.leave(holdfast.ID{20})
+	}
+	if g.all != 0 || len(g.of) != 0 {
+		t.Errorf("%d places are taken, by %d", g.all, len(g.of))
+	}
+}
+
+// pipe is a body that comes when it is told to.
+type pipe struct {
+	*io.PipeReader
+	w    *io.PipeWriter
+	read chan struct{} // closed with the first read
+	once bool
+}
+
+func newPipe() *pipe {
+	r, w := io.Pipe()
+	return &pipe{PipeReader: r, w: w, read: make(chan struct{})}
+}
+
+func (p *pipe) Read(b []byte) (int, error) {
+	if !p.once {
+		p.once = true
+		close(p.read)
+	}
+	return p.PipeReader.Read(b)
+}
+
+// TestTooManyUploadsAreToldEarly: with the places taken by slow ones the next is refused before its octets are read, and another account's is served.
+func TestTooManyUploadsAreToldEarly(t *testing.T) {
+	g := newRig(t, arrives(t), large, func(_ *core.Options, o *Options) { o.MaxUploads = 4 })
+	other := holdfast.Principal{Account: g.bob.ID}
+	signIn := g.handler.o.Authenticate
+	g.handler.o.Authenticate = func(r *http.Request) (holdfast.Principal, error) {
+		if r.Header.Get("Bob") != "" {
+			return other, nil
+		}
+		return signIn(r)
+	}
+	g.begin("u")
+	const size = 100_000
+	var slow []*pipe
+	ended := make(chan reply, 2)
+	for _, at := range []string{g.files() + "slow", g.upload("u", "1")} {
+		p := newPipe()
+		slow = append(slow, p)
+		go func() { ended <- g.send("PUT", at, p, size) }()
+		<-p.read
+	}
+	for _, at := range []string{g.files() + "next", g.upload("u", "2")} {
+		body := &counting{}
+		r := g.send("PUT", at, body, size, "Expect: 100-continue")
+		if r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || body.n > 0 {
+			t.Errorf("status %d, %v, %d octets were read", r.StatusCode, r.Header, body.n)
+		}
+	}
+	g.want(201, "PUT", g.files()+"small", strings.Repeat("x", 1000))
+	r := httptest.NewRequest("PUT", "http://dav.example.org"+HomeHref(g.bob.ID, holdfast.HomeFiles)+"f", strings.NewReader(strings.Repeat("x", size)))
+	r.Header.Set("Bob", "yes")
+	w := httptest.NewRecorder()
+	if g.handler.ServeHTTP(w, r); w.Code != 201 {
+		t.Errorf("another account: status %d", w.Code)
+	}
+	for _, p := range slow {
+		go func() { p.w.Write(make([]byte, size)); p.w.Close() }()
+	}
+	for range slow {
+		select {
+		case r := <-ended:
+			if r.StatusCode != 201 {
+				t.Errorf("a slow one: status %d", r.StatusCode)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("a slow one does not end")
+		}
+	}
+	g.want(201, "PUT", g.files()+"next", strings.Repeat("x", size))
+}
+
+// TestADiskWithoutRoom is told before the octets come.
+func TestADiskWithoutRoom(t *testing.T) {
+	g := newRig(t, func(_ *core.Options, o *Options) { o.Room = func(n int64) bool { return n < 100_000 } })
+	body := &counting{}
+	if r := g.send("PUT", g.files()+"f", body, 1<<20, "Expect: 100-continue"); r.StatusCode != 507 || body.n > 0 {
+		t.Errorf("status %d, %d octets were read", r.StatusCode, body.n)
+	}
+	g.want(201, "PUT", g.files()+"f", strings.Repeat("x", 90_000))
+}
