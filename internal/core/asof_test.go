@@ -82,7 +82,7 @@ func (f *stuck) seen(t *testing.T, s *core.Service, p holdfast.Principal, book h
 		for _, c := range cs {
 			say("%s %s %s %d %d", c.Parent, c.Name, r.Token(&c), c.Items, c.Octets)
 		}
-		used, _, err := r.Usage()
+		used, err := usageOf(r)
 		say("used %d, %v", used, err)
 		d, err := r.Digest(0)
 		say("%v, %v", d, err)

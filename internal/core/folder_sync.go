@@ -40,6 +40,12 @@ func (r *Reader) FolderChanges(c *holdfast.Collection, token string, limit int, 
 	if w.left, err = r.folderEvents(c, from.seq, head.Seq); err != nil {
 		return "", false, err
 	}
+	home, bound := c.ID == r.filesHome(), boundMark{}
+	if home {
+		if bound, err = w.tellBound(r, from, head.Seq); err != nil {
+			return "", false, err
+		}
+	}
 	tell := r.shown(w.take)
 	_, err = r.snap.ChangesSince(c.ID, from.seq, 0, f, func(x *holdfast.Resource) error {
 		if err := w.upTo(x.Seq); err != nil || w.first && x.State == holdfast.Tombstone {
@@ -53,6 +59,9 @@ func (r *Reader) FolderChanges(c *holdfast.Collection, token string, limit int, 
 	if err == nil {
 		err = w.upTo(math.MaxUint64)
 	}
+	if err == nil && home && w.first {
+		err = w.hangFirst(r)
+	}
 	if more = errors.Is(err, errPast); err != nil && !more {
 		return "", false, err
 	}
@@ -63,10 +72,12 @@ func (r *Reader) FolderChanges(c *holdfast.Collection, token string, limit int, 
 		if head, err = r.snap.Chain(c.Account, w.last); err != nil {
 			return "", false, err
 		}
-		head.Seq = w.last
+		if head.Seq = w.last; w.first { // what hangs there was not told yet
+			bound = boundMark{}
+		}
 	}
 	r.saw(c, from, token == "" && !more)
-	return owner.tokenAt(c.ID, head), more, nil
+	return owner.tokenAt(c.ID, head, bound), more, nil
 }
 
 // folderEvent is that a folder left the name that it had, or (now is set) how it is.

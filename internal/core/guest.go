@@ -333,6 +333,12 @@ func (r *Reader) Access(c *holdfast.Collection) Access {
 	return x.access
 }
 
+// Hangs tells whether a collection that the reader gave is another's as it hangs in a home of the reader's account.
+func (r *Reader) Hangs(c *holdfast.Collection) bool {
+	_, home := r.owner.tree[c.Parent]
+	return home && c.Account != r.owner.ID
+}
+
 // ShareOf returns the right that lets the reader's account into another's collection, which the reader gave; zero for its own.
 func (r *Reader) ShareOf(c *holdfast.Collection) holdfast.ShareRecord {
 	x := r.others[c.ID]
@@ -351,13 +357,21 @@ func (r *Reader) OwnerOf(c *holdfast.Collection) (holdfast.Account, error) {
 	return p.Account, nil
 }
 
-// SharedWith returns the guests of a collection of the reader's own account, by id, with their rights.
+// SharedWith returns the guests of a collection of the reader's own account, by id, with their rights: those that they have in it, and those that they have in what it lies in.
 func (r *Reader) SharedWith(c holdfast.ID) []holdfast.ShareRecord {
 	var out []holdfast.ShareRecord
-	for _, x := range r.owner.shares {
-		if x.Collection == c {
-			out = append(out, x.ShareRecord)
+	for guest := range r.owner.given {
+		x := holdfast.ShareRecord{Collection: c, Guest: guest, Rights: holdfast.RightRead}
+		if own, ok := r.owner.shares[holdfast.ShareName(c, guest)]; ok {
+			x = own.ShareRecord
 		}
+		switch r.owner.reach(guest, c) {
+		case NoAccess:
+			continue
+		case Writes:
+			x.Rights = holdfast.RightWrite
+		}
+		out = append(out, x)
 	}
 	slices.SortFunc(out, func(a, b holdfast.ShareRecord) int { return a.Guest.Compare(b.Guest) })
 	return out

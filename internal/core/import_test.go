@@ -113,7 +113,7 @@ func TestPutManyFindsAFreeName(t *testing.T) {
 func TestPutManyKeepsWhatFits(t *testing.T) {
 	h := newShelf(t, core.Limits{})
 	var used int64
-	err := h.s.Inspect(t.Context(), h.p.Account, func(r *core.Reader) (err error) { used, _, err = r.Usage(); return err })
+	err := h.s.Inspect(t.Context(), h.p.Account, func(r *core.Reader) (err error) { used, err = usageOf(r); return err })
 	if err != nil {
 		t.Fatal(err)
 	}

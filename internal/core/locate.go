@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"slices"
 
 	"holdfast"
 )
@@ -99,6 +100,30 @@ func (r *Reader) Locate(names []string) (Location, error) {
 		}
 	}
 	return at, nil
+}
+
+// NamesOf returns the names that lead to a collection that the reader gave from its home in its owner's tree, by whichever path it was reached.
+func (r *Reader) NamesOf(c *holdfast.Collection) ([]string, error) {
+	if out, ok := r.way[c.ID]; ok {
+		return out, nil
+	}
+	var out []string
+	for id := c.ID; len(out) < maxDepth; {
+		x, err := r.snap.Collection(id)
+		if err != nil {
+			return nil, err
+		}
+		if x.Parent == x.Account || x.Parent.IsZero() {
+			break
+		}
+		out, id = append(out, x.Name), x.Parent
+	}
+	slices.Reverse(out)
+	if r.way == nil {
+		r.way = map[holdfast.ID][]string{}
+	}
+	r.way[c.ID] = out
+	return out, nil
 }
 
 // holds tells whether collections of a type hold collections.

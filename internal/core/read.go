@@ -23,7 +23,8 @@ type Reader struct {
 	snap  store.Snapshot
 	owner *Person
 	p     holdfast.Principal
-	steps map[pathKey]step // where Locate went
+	steps map[pathKey]step         // where Locate went
+	way   map[holdfast.ID][]string // where NamesOf went
 
 	began  time.Time // before the snapshot was opened
 	gen    uint64    // of the directory, at that moment
@@ -197,12 +198,18 @@ func (r *Reader) Token(c *holdfast.Collection) string {
 			return ""
 		}
 	}
-	return owner.tokenAt(c.ID, at)
+	var bound boundMark
+	if c.ID == r.filesHome() {
+		if _, bound, err = r.boundFolders(); err != nil {
+			r.failed = err
+		}
+	}
+	return owner.tokenAt(c.ID, at, bound)
 }
 
 // tokenAt makes a token of one of the account's collections. Its key is the owner's, whoever asks.
-func (p *Person) tokenAt(c holdfast.ID, at store.Head) string {
-	t := syncToken{collection: c, epoch: at.Epoch, seq: at.Seq}
+func (p *Person) tokenAt(c holdfast.ID, at store.Head, bound boundMark) string {
+	t := syncToken{collection: c, epoch: at.Epoch, seq: at.Seq, bound: bound}
 	copy(t.check[:], at.Chain[:])
 	return t.text(p.tokenKey)
 }
@@ -247,7 +254,7 @@ func (r *Reader) Changes(c *holdfast.Collection, token string, limit int, f Fiel
 		return "", false, err
 	}
 	head.Seq = last
-	return owner.tokenAt(c.ID, head), true, nil
+	return owner.tokenAt(c.ID, head, boundMark{}), true, nil
 }
 
 // TokenSeq returns the seq of a sync token given as a state token in an If header (RFC 6578 section 5); ok is false where it can never match. Where that
@@ -262,7 +269,7 @@ func (r *Reader) TokenSeq(c *holdfast.Collection, token string) (seq uint64, ok 
 		if err != nil {
 			r.failed = err
 		}
-		return c.Seq, err == nil && head.Seq == t.seq
+		return c.Seq, err == nil && head.Seq == t.seq && r.Token(c) == token
 	}
 	return t.seq, err == nil
 }
@@ -392,11 +399,50 @@ func (r *Reader) listedAnew(c *holdfast.Collection) {
 	}
 }
 
-// Usage returns the account's live octets and its allowance (0: none), for RFC 4331. They are counted as a commit counts them: a file by its size, wherever its octets lie; copies under way and the account's own
-// records are in; earlier versions, and what lies below a deleted collection, are not.
-func (r *Reader) Usage() (used, quota int64, err error) {
-	all, err := r.snap.Collections(r.owner.ID)
-	return octetsOfAll(r.owner.ID, all), r.s.limits.Quota, err
+// Usage is how much room something takes, for RFC 4331.
+type Usage struct {
+	Top   holdfast.ID // whose: an account's, or a folder's that is shared with the reader's
+	Used  int64       // live octets in it, counted as a commit counts them: a file by its size, wherever its octets lie; copies under way and an account's own records are in; earlier versions, and what lies below a deleted collection, are not
+	Room  int64       // that may come
+	Quota int64       // the allowance that sets bounds to it; 0: none does
+}
+
+// Top is what the usage is of that holds for a collection, see Usage.
+func (r *Reader) Top(c *holdfast.Collection) (holdfast.ID, error) {
+	if c.Account == r.owner.ID {
+		return r.owner.ID, nil
+	}
+	x, err := r.bound(c.ID)
+	if err != nil {
+		return holdfast.ID{}, err
+	}
+	return x.Collection, nil
+}
+
+// Usage returns what the account of a collection takes, and its allowance; of a folder of another's what is shared of it, and the room that its owner's account has, for which that counts.
+func (r *Reader) Usage(c *holdfast.Collection) (u Usage, err error) {
+	if u.Top, err = r.Top(c); err != nil {
+		return u, err
+	}
+	all, err := r.snap.Collections(c.Account)
+	if err != nil {
+		return u, err
+	}
+	total := octetsOfAll(c.Account, all)
+	if u.Used = total; u.Top != c.Account {
+		u.Used = 0
+		for _, x := range all {
+			if x.ID == u.Top {
+				u.Used = x.Octets
+			}
+		}
+		for _, x := range below(u.Top, all) {
+			u.Used += x.Octets
+		}
+	}
+	u.Quota = r.s.limits.Quota
+	u.Room = max(0, u.Quota-total)
+	return u, nil
 }
 
 // Digest returns the account's digest at seq; 0: now.

@@ -13,8 +13,21 @@ func someToken() (syncToken, []byte) {
 	return t, []byte("a key of an account, 32 octets..")
 }
 
+func boundToken() syncToken {
+	t, _ := someToken()
+	t.bound = boundMark{9, 8, 7}
+	return t
+}
+
 func TestTokensRoundTripAndCannotBeForged(t *testing.T) {
-	want, key := someToken()
+	plain, key := someToken()
+	for _, want := range []syncToken{plain, boundToken()} {
+		roundTrips(t, want, key)
+	}
+}
+
+func roundTrips(t *testing.T, want syncToken, key []byte) {
+	t.Helper()
 	text := want.text(key)
 	if got, ok := parseToken(key, text); !ok || got != want {
 		t.Fatalf("%+v %v", got, ok)
@@ -38,6 +51,7 @@ func FuzzSyncToken(f *testing.F) {
 	token, key := someToken()
 	text := token.text(key)
 	for _, seed := range []string{text, "", "urn:holdfast:sync:", text[:len(text)-1], text + "=", strings.ToUpper(text), "data:,1", "http://example.org/ns/sync/1",
+		boundToken().text(key),
 		tokenPrefix + strings.Repeat("\r", len(text)-len(tokenPrefix)), text[:40] + "\n\n\n\n" + text[44:]} { // what base64 passes over
 		f.Add(seed)
 	}

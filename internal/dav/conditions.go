@@ -145,7 +145,7 @@ func (q *request) resolveCondition(r *core.Reader, at place, ok bool, c davxml.I
 		return out, nil
 	}
 	if strings.HasPrefix(c.Token, locks.Scheme) {
-		out.Value = q.h.lockable(&at) && q.h.o.Locks.Of(at.owner).Holds(at.path.Names, c.Token)
+		out.Value = q.h.lockable(&at) && q.h.locksAt(at.spot()).Holds(at.spot().names, c.Token)
 		return out, nil
 	}
 	item := at.loc.Place()

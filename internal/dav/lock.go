@@ -50,7 +50,7 @@ func (q *request) lock() error {
 	if err != nil || depth == davxml.DepthOne {
 		return orElse(err, badPath("the Depth of a LOCK is 0 or infinity"))
 	}
-	want.Root, want.Timeout = q.path.Names, timeout
+	want.Root, want.Timeout = q.spot().names, timeout
 	want.Collection = q.where != AtMember
 	want.Deep = depth == davxml.DepthInfinity && want.Collection // of a file both say the same
 	return q.give(want)
@@ -69,16 +69,16 @@ func (q *request) give(want locks.Lock) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := q.tokens()
+	keys, err := q.keys()
 	if err != nil {
 		return err
 	}
 	var adds []locks.Touch
 	if !there {
-		adds = append(adds, q.above(&q.place))
+		adds = append(adds, locks.Touch{Path: q.spot().above()})
 	}
-	all := q.h.o.Locks.Of(q.owner)
-	got, err := all.Lock(q.r.Context(), want, adds, tokens)
+	all := q.h.locksAt(q.spot())
+	got, err := all.Lock(q.r.Context(), want, adds, keys)
 	if err != nil {
 		return q.heldBy(err, davxml.DNoConflictingLock)
 	}
@@ -86,7 +86,7 @@ func (q *request) give(want locks.Lock) error {
 	if !there {
 		made, err := q.makeEmpty()
 		if err != nil {
-			if undo := all.Unlock(got.Root, got.Token); undo != nil {
+			if undo := all.Unlock(got.Root, got.By, got.Token); undo != nil {
 				q.h.o.Log.Error("a lock that was not given could not be taken back; it ends with its time", "account", q.owner, "err", undo)
 			}
 			return err
@@ -136,17 +136,18 @@ func (q *request) makeEmpty() (made bool, err error) {
 
 // refresh lets a lock begin its time anew (section 9.10.2): the If header names it.
 func (q *request) refresh(timeout time.Duration) error {
-	tokens, err := q.tokens()
+	keys, err := q.keys()
 	if err != nil {
 		return err
 	}
-	if len(tokens) != 1 {
+	if len(keys.Tokens) != 1 {
 		return badPath("a LOCK without a body refreshes the one lock that its If header names")
 	}
 	if err := q.read(q.condition4918); err != nil {
 		return err
 	}
-	got, err := q.h.o.Locks.Of(q.owner).Refresh(q.path.Names, tokens[0], timeout)
+	at := q.spot()
+	got, err := q.h.locksAt(at).Refresh(at.names, q.p.Account, keys.Tokens[0], timeout)
 	if holdfast.IsKind(err, holdfast.NotFound) {
 		return Refuse(http.StatusPreconditionFailed, davxml.DLockTokenMatchesRequestUri, "there is no such lock on this; it ended, or was given back")
 	}
@@ -168,7 +169,8 @@ func (q *request) unlock() error {
 	if token, ok = strings.CutSuffix(token, ">"); !ok || token == "" {
 		return badPath("an UNLOCK names its lock in a Lock-Token header")
 	}
-	err := q.h.o.Locks.Of(q.owner).Unlock(q.path.Names, token)
+	at := q.spot()
+	err := q.h.locksAt(at).Unlock(at.names, q.p.Account, token)
 	if holdfast.IsKind(err, holdfast.NotFound) {
 		return Refuse(http.StatusConflict, davxml.DLockTokenMatchesRequestUri, "there is no such lock on this; it ended, or was given back")
 	}
@@ -217,30 +219,26 @@ func parseTimeout(v string) (time.Duration, error) {
 	return locks.MaxTimeout, nil
 }
 
-// tokens are the tokens of locks that the request shows, wherever in its If header: that is enough to write (section 10.4.1).
-func (q *request) tokens() (out []string, err error) {
+// keys are the tokens of locks that the request shows, wherever in its If header: that is enough to write (section 10.4.1).
+func (q *request) keys() (locks.Keys, error) {
+	out := locks.Keys{Who: q.p.Account}
 	h, err := q.ifHeader()
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	for _, t := range h.Tokens() {
 		if strings.HasPrefix(t, locks.Scheme) {
-			out = append(out, t)
+			out.Tokens = append(out.Tokens, t)
 		}
 	}
 	return out, nil
 }
 
-// above is the collection of a place, touched by who adds a member to it or takes one away.
-func (q *request) above(at *place) locks.Touch {
-	return locks.Touch{Path: at.path.Names[:max(0, len(at.path.Names)-1)]}
-}
-
 // touches is what the request changes at a place: itself, what is below it, and the collection that gets or loses a member. Whether it gets one is looked at only where there are locks.
-func (q *request) touches(at *place, deep, adds, removes bool) []locks.Touch {
-	out := []locks.Touch{{Path: at.path.Names, Deep: deep}}
-	if removes || adds && (!q.h.o.Locks.Of(at.owner).Any() || !q.occupied(at)) {
-		out = append(out, q.above(at))
+func (q *request) touches(at *place, s spot, deep, adds, removes bool) []locks.Touch {
+	out := []locks.Touch{{Path: s.names, Deep: deep}}
+	if removes || adds && (!q.h.locksAt(s).Any() || !q.occupied(at)) {
+		out = append(out, locks.Touch{Path: s.above()})
 	}
 	return out
 }
@@ -265,12 +263,12 @@ func (q *request) writing() (end func(), err error) {
 			f()
 		}
 	}
-	tokens, err := q.tokens()
+	keys, err := q.keys()
 	if err != nil {
 		return end, err
 	}
 	for owner, touched := range q.touched() {
-		f, err := q.h.o.Locks.Of(owner).Begin(touched, tokens)
+		f, err := q.h.o.Locks.Of(owner).Begin(touched, keys)
 		if err != nil {
 			end()
 			return func() {}, q.heldBy(err, davxml.DLockTokenSubmitted)
@@ -282,12 +280,12 @@ func (q *request) writing() (end func(), err error) {
 
 // unlocked tells before a body is read whether a lock stands in the way.
 func (q *request) unlocked() error {
-	tokens, err := q.tokens()
+	keys, err := q.keys()
 	if err != nil {
 		return err
 	}
 	for owner, touched := range q.touched() {
-		if err := q.h.o.Locks.Of(owner).Check(touched, tokens); err != nil {
+		if err := q.h.o.Locks.Of(owner).Check(touched, keys); err != nil {
 			return q.heldBy(err, davxml.DLockTokenSubmitted)
 		}
 	}
@@ -297,7 +295,7 @@ func (q *request) unlocked() error {
 // stillHolds judges the tokens of locks in the If header again, once the body has come: a lock may have ended meanwhile, and somebody else have written under it. What else is in the header
 // the commit judges.
 func (q *request) stillHolds() error {
-	if tokens, err := q.tokens(); err != nil || len(tokens) == 0 {
+	if keys, err := q.keys(); err != nil || len(keys.Tokens) == 0 {
 		return err
 	}
 	return q.read(q.condition4918)
@@ -308,7 +306,11 @@ func (q *request) touched() map[holdfast.ID][]locks.Touch {
 	out := map[holdfast.ID][]locks.Touch{}
 	add := func(at *place, deep, adds, removes bool) {
 		if at != nil && q.h.lockable(at) && at.where != 0 {
-			out[at.owner] = append(out[at.owner], q.touches(at, deep, adds, removes)...)
+			s := at.spot()
+			if at.loc.Binding && at.where == AtCollection { // it is taken out of the home, called otherwise there, or labelled
+				s = at.hook()
+			}
+			out[s.account] = append(out[s.account], q.touches(at, s, deep, adds, removes)...)
 		}
 	}
 	switch q.verb {
@@ -331,10 +333,11 @@ func (q *request) touched() map[holdfast.ID][]locks.Touch {
 
 // gone ends the locks on what the request took away.
 func (q *request) gone() {
-	if !q.h.lockable(&q.place) {
+	if !q.h.lockable(&q.place) || q.loc.Binding && q.where == AtCollection {
 		return
 	}
-	if err := q.h.o.Locks.Of(q.owner).Drop(q.path.Names); err != nil {
+	at := q.spot()
+	if err := q.h.locksAt(at).Drop(at.names); err != nil {
 		q.h.o.Log.Error("locks on what is gone could not be removed; they end with their time", "account", q.owner, "err", err)
 	}
 }
@@ -351,21 +354,12 @@ func (q *request) heldBy(err error, cond davxml.Name) error {
 			return e
 		}
 	}
-	base := q.path
-	if base.Area != holdfast.HomeFiles && q.dest != nil {
-		base = q.dest.path
-	}
+	base := q.heldAt(held)
 	r := Refuse(http.StatusLocked, cond, "this is locked by a program that edits it, until "+held.Locks[0].Until.UTC().Format("15:04:05 UTC")+"; nothing was changed")
 	for i := range held.Locks {
-		r.Conds[0].Hrefs = append(r.Conds[0].Hrefs, lockRoot(base, &held.Locks[i]))
+		r.Conds[0].Hrefs = append(r.Conds[0].Hrefs, lockRoot(base.path, base.spot(), &held.Locks[i]))
 	}
 	return r
-}
-
-// lockRoot is the href of where a lock stands, in the form of a path of the same home.
-func lockRoot(base Path, l *locks.Lock) string {
-	base.Names, base.Slash = l.Root, l.Collection
-	return base.Href()
 }
 
 // sendLock answers with a lock that was given.
@@ -376,7 +370,7 @@ func (q *request) sendLock(l *locks.Lock, status int) error {
 	w.Document()
 	w.Start(davxml.DProp)
 	w.Start(davxml.DLockDiscovery)
-	writeLock(w, q.h.o.Locks.Of(q.owner), q.path, l)
+	writeLock(w, q.h.locksAt(q.spot()), q.p.Account, q.path, q.spot(), l)
 	w.End()
 	w.End()
 	if err := w.Flush(); err != nil {
@@ -387,8 +381,8 @@ func (q *request) sendLock(l *locks.Lock, status int) error {
 	return s.send(q, status)
 }
 
-// writeLock writes a DAV:activelock.
-func writeLock(w *davxml.Writer, all *locks.Account, base Path, l *locks.Lock) {
+// writeLock writes a DAV:activelock for somebody. Its token is told to those who can use it.
+func writeLock(w *davxml.Writer, all *locks.Account, who holdfast.ID, base Path, at spot, l *locks.Lock) {
 	scope, depth := davxml.DExclusive, davxml.DepthZero
 	if l.Shared {
 		scope = davxml.DShared
@@ -409,8 +403,10 @@ func writeLock(w *davxml.Writer, all *locks.Account, base Path, l *locks.Lock) {
 	}
 	left := max(1, int64(all.Left(l)/time.Second))
 	w.Element(davxml.DTimeout, "Second-"+strconv.FormatInt(left, 10))
-	w.Href(davxml.DLockToken, l.Token)
-	w.Href(davxml.DLockRoot, lockRoot(base, l))
+	if who == l.By || who == at.account {
+		w.Href(davxml.DLockToken, l.Token)
+	}
+	w.Href(davxml.DLockRoot, lockRoot(base, at, l))
 	w.End()
 }
 
@@ -419,11 +415,10 @@ func writeLockDiscovery(w *davxml.Writer, q *Query, t *Target, _ *davxml.Element
 	w.Start(davxml.DLockDiscovery)
 	if all := q.h.o.Locks.Of(t.Account.ID); all.Any() {
 		p, err := ParsePath(t.Href)
-		if err != nil {
-			q.Fail(err)
-		}
-		for _, l := range all.On(p.Names) {
-			writeLock(w, all, p, &l)
+		q.Fail(err)
+		at := q.spotOf(t, p)
+		for _, l := range all.On(at.names) {
+			writeLock(w, all, q.Principal.Account, p, at, &l)
 		}
 	}
 	w.End()

@@ -62,7 +62,7 @@ var ownerPrivileges = []davxml.Name{davxml.DAll, davxml.DRead, davxml.DReadACL, 
 // readerPrivileges are what everybody has on what is nobody's.
 var readerPrivileges = []davxml.Name{davxml.DRead, davxml.DReadACL, davxml.DReadCurrentUserPrivilegeSet}
 
-// Those of guests. On the collection itself the properties that they write are their own, whatever their right.
+// Those of guests. On the collection that hangs in their home the properties that they write are their own, whatever their right.
 var (
 	guestReads  = []davxml.Name{davxml.DRead, davxml.DReadCurrentUserPrivilegeSet}
 	guestHangs  = []davxml.Name{davxml.DRead, davxml.DReadCurrentUserPrivilegeSet, davxml.DWriteProperties}
@@ -90,7 +90,7 @@ func (q *Query) privilegesOn(t *Target) []davxml.Name {
 	case core.Writes:
 		return guestWrites
 	}
-	if t.Where == AtCollection && !thunderbird(q.Header) {
+	if t.Where == AtCollection && q.Reader.Hangs(t.Collection) && !thunderbird(q.Header) {
 		return guestHangs
 	}
 	return guestReads

@@ -28,7 +28,7 @@ func groundProperties() []Property {
 		{Name: davxml.CSGetCTag, Where: AtCollection, Has: tagged, Write: writeCTag},
 		{Name: davxml.DAddMember, Where: AtCollection, Has: takesMembers, Write: writeAddMember},
 		{Name: davxml.DResourceID, Where: AtHome | AtCollection | AtPrincipal, Write: writeResourceID},
-		{Name: davxml.DQuotaUsedBytes, Where: AtHome | AtCollection, Has: owns, Write: writeQuotaUsed},
+		{Name: davxml.DQuotaUsedBytes, Where: AtHome | AtCollection, Has: fills, Write: writeQuotaUsed},
 		{Name: davxml.DQuotaAvailableBytes, Where: AtHome | AtCollection, Has: hasQuota, Write: writeQuotaAvailable},
 
 		// Never stored, never there: a PROPPATCH of them must fail rather than leave a dead property that looks alive.
@@ -195,30 +195,44 @@ func URN(id holdfast.ID) string {
 	return string(b)
 }
 
-// quota reads the account's usage once for a query. Files that arrive in chunks count with what of them has come.
-func (q *Query) quota() usage {
-	if q.usage == nil {
-		used, quota, err := q.Reader.Usage()
-		q.Fail(err)
-		if q.h.o.Uploads != nil {
-			used += q.h.o.Uploads.Octets(q.Reader.Owner().ID)
-		}
-		q.usage = &usage{used, quota}
-	}
-	return *q.usage
+// fills tells whether a target takes room that concerns who asks: his own, and a folder of another's in which he may write.
+func fills(q *Query, t *Target) bool {
+	return owns(q, t) || t.Type() == holdfast.TypeFolder && q.access(t) == core.Writes
 }
 
-func hasQuota(q *Query, t *Target) bool { return owns(q, t) && q.quota().quota > 0 }
+// usage reads once for a query what the target is a part of takes. Files that arrive in chunks count with what of them has come.
+func (q *Query) usage(t *Target) core.Usage {
+	top, err := q.Reader.Top(t.Collection)
+	q.Fail(err)
+	u, ok := q.usages[top]
+	if ok || err != nil {
+		return u
+	}
+	u, err = q.Reader.Usage(t.Collection)
+	q.Fail(err)
+	if own := t.Collection.Account; q.h.o.Uploads != nil {
+		coming := q.h.o.Uploads.Octets(own)
+		if u.Room = max(0, u.Room-coming); top == own {
+			u.Used += coming
+		}
+	}
+	if q.usages == nil {
+		q.usages = map[holdfast.ID]core.Usage{}
+	}
+	q.usages[top] = u
+	return u
+}
 
-func writeQuotaUsed(w *davxml.Writer, q *Query, _ *Target, _ *davxml.Element) {
+func hasQuota(q *Query, t *Target) bool { return fills(q, t) && q.usage(t).Quota > 0 }
+
+func writeQuotaUsed(w *davxml.Writer, q *Query, t *Target, _ *davxml.Element) {
 	w.Start(davxml.DQuotaUsedBytes)
-	w.Int(q.quota().used)
+	w.Int(q.usage(t).Used)
 	w.End()
 }
 
-func writeQuotaAvailable(w *davxml.Writer, q *Query, _ *Target, _ *davxml.Element) {
-	u := q.quota()
+func writeQuotaAvailable(w *davxml.Writer, q *Query, t *Target, _ *davxml.Element) {
 	w.Start(davxml.DQuotaAvailableBytes)
-	w.Int(max(0, u.quota-u.used))
+	w.Int(q.usage(t).Room)
 	w.End()
 }

@@ -26,17 +26,15 @@ type Query struct {
 	// Data is the report's own: what Serve keeps here, its properties find.
 	Data any
 
-	req   *request
-	h     *Handler
-	m     *davxml.Multistatus
-	err   error
-	until time.Time // when the snapshot must be let go
-	count int
-	slot  Target
-	usage *usage
+	req    *request
+	h      *Handler
+	m      *davxml.Multistatus
+	err    error
+	until  time.Time // when the snapshot must be let go
+	count  int
+	slot   Target
+	usages map[holdfast.ID]core.Usage // by what they are of
 }
-
-type usage struct{ used, quota int64 }
 
 // SnapshotTime is how long a query may keep its snapshot, see core.Service.Read. An answer that takes longer is given up with 503: a part of it is never sent.
 const SnapshotTime = 5 * time.Second

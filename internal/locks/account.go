@@ -55,18 +55,18 @@ func (a *Account) Holds(path []string, token string) bool {
 }
 
 // Check tells with a *Held why a write cannot be; nil if it can now.
-func (a *Account) Check(touched []Touch, tokens []string) error {
-	if in := opposed(a.live(), touched, tokens); len(in) > 0 {
-		return &Held{in}
+func (a *Account) Check(touched []Touch, keys Keys) error {
+	if in := opposed(a.live(), touched, &keys); len(in) > 0 {
+		return &Held{a.id, in}
 	}
 	return nil
 }
 
 // Begin notes a write that is under way, as Check allows it. Until end is called nobody else is given a lock on what it touches.
-func (a *Account) Begin(touched []Touch, tokens []string) (end func(), err error) {
+func (a *Account) Begin(touched []Touch, keys Keys) (end func(), err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.Check(touched, tokens); err != nil {
+	if err := a.Check(touched, keys); err != nil {
 		return nil, err
 	}
 	n := a.next
@@ -83,9 +83,9 @@ func (a *Account) Begin(touched []Touch, tokens []string) (end func(), err error
 	}, nil
 }
 
-// Lock gives a lock, once the writes that are under way on its resources have ended. Its Token and Until are made here. adds is what it touches beside (the collection, where the
-// resource is to be made), and tokens those that the client shows for that. Errors: *Held (another lock stands in the way, or a token is missing), Full (there are too many), Unavailable.
-func (a *Account) Lock(ctx context.Context, want Lock, adds []Touch, tokens []string) (Lock, error) {
+// Lock gives a lock to who shows the keys, once the writes that are under way on its resources have ended. Its Token, By and Until are made here. adds is what it touches beside (the collection,
+// where the resource is to be made), for which the tokens are shown. Errors: *Held (another lock stands in the way, or a token is missing), Full (there are too many), Unavailable.
+func (a *Account) Lock(ctx context.Context, want Lock, adds []Touch, keys Keys) (Lock, error) {
 	patience, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
 	a.mu.Lock()
@@ -103,15 +103,28 @@ func (a *Account) Lock(ctx context.Context, want Lock, adds []Touch, tokens []st
 		}
 	}
 	now := a.live()
-	if in := append(conflicts(now, &want), opposed(now, adds, tokens)...); len(in) > 0 {
-		return want, &Held{in}
+	if in := append(conflicts(now, &want), opposed(now, adds, &keys)...); len(in) > 0 {
+		return want, &Held{a.id, in}
 	}
 	if len(now) >= MaxLocks {
 		return want, fail(holdfast.Full, "", "this account has as many locks as it may; give some back, or wait until they end")
 	}
+	if want.By = keys.Who; keys.Who != a.id && count(now, keys.Who) >= maxOfGuest {
+		return want, fail(holdfast.Full, "", "you hold as many locks in what is shared with you as you may; give some back, or wait until they end")
+	}
 	want.Token = a.t.token()
 	want.renew(a.t.clock.Now(), want.Timeout)
 	return want, a.save(append(slices.Clip(now), want))
+}
+
+// count returns how many locks an account holds.
+func count(all []Lock, who holdfast.ID) (n int) {
+	for i := range all {
+		if all[i].By == who {
+			n++
+		}
+	}
+	return n
 }
 
 func (l *Lock) renew(now time.Time, timeout time.Duration) {
@@ -133,13 +146,16 @@ func (a *Account) busy(want *Lock) bool {
 	return false
 }
 
-// Refresh lets the lock of a token on a path begin its time anew. Errors: NotFound (there is no such lock on it), Unavailable.
-func (a *Account) Refresh(path []string, token string, timeout time.Duration) (Lock, error) {
+// Refresh lets the lock of a token on a path begin its time anew. Errors: NotFound (there is no such lock on it), Forbidden (it is another account's), Unavailable.
+func (a *Account) Refresh(path []string, who holdfast.ID, token string, timeout time.Duration) (Lock, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	all := slices.Clone(a.live())
 	for i := range all {
 		if l := &all[i]; l.Token == token && l.covers(path) {
+			if l.By != who {
+				return Lock{}, notYours(token)
+			}
 			l.renew(a.t.clock.Now(), timeout)
 			return *l, a.save(all)
 		}
@@ -147,18 +163,27 @@ func (a *Account) Refresh(path []string, token string, timeout time.Duration) (L
 	return Lock{}, noSuch(token)
 }
 
-// Unlock gives the lock of a token back, whose resources the path is one of. Errors: as Refresh.
-func (a *Account) Unlock(path []string, token string) error {
+// Unlock gives the lock of a token back, whose resources the path is one of. Who owns the tree may end every lock in it. Errors: as Refresh.
+func (a *Account) Unlock(path []string, who holdfast.ID, token string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.Holds(path, token) {
+	now := a.live()
+	i := slices.IndexFunc(now, func(l Lock) bool { return l.Token == token && l.covers(path) })
+	switch {
+	case i < 0:
 		return noSuch(token)
+	case now[i].By != who && a.id != who:
+		return notYours(token)
 	}
 	return a.save(slices.DeleteFunc(slices.Clone(a.live()), func(l Lock) bool { return l.Token == token }))
 }
 
 func noSuch(token string) error {
 	return fail(holdfast.NotFound, token, "there is no such lock on this; it ended, or was given back")
+}
+
+func notYours(token string) error {
+	return fail(holdfast.Forbidden, token, "this lock is another's, who alone can use it; it ends with its time, or when the owner of what is shared ends it")
 }
 
 // Drop ends the locks whose root is a path or below it: what was there is gone (RFC 4918 sections 7.5, 9.6). An error says that they come back with a restart, until their time ends.

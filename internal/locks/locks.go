@@ -14,6 +14,7 @@ const (
 	MaxLocks   = 1000
 	MaxOwner   = 4 << 10          // octets of what a client says of who it is
 	maxOctets  = 1 << 20          // of an account's file
+	maxOfGuest = MaxLocks / 10    // that one guest holds in another's account
 	MaxTimeout = time.Hour        // a client that is still there asks again; one that crashed holds up others for no longer
 	maxWait    = 20 * time.Second // of a lock for writes that are under way
 )
@@ -26,6 +27,7 @@ type Lock struct {
 	Deep       bool          `json:"deep,omitempty"`       // Depth: infinity
 	Shared     bool          `json:"shared,omitempty"`
 	Owner      string        `json:"owner,omitempty"` // the DAV:owner element that the client sent, verbatim
+	By         holdfast.ID   `json:"by,omitzero"`     // the account whose client it is; zero: the one in whose tree the lock is
 	Timeout    time.Duration `json:"timeout"`
 	Until      time.Time     `json:"until"`
 }
@@ -40,6 +42,15 @@ func within(path, top []string) bool {
 	return len(path) >= len(top) && slices.Equal(path[:len(top)], top)
 }
 
+// Keys are what a client shows to get past locks. A token is good for a lock of the client's own account alone (RFC 4918 section 6.4): others may have read it.
+type Keys struct {
+	Who    holdfast.ID // the account
+	Tokens []string
+}
+
+// open tells whether they open a lock.
+func (k *Keys) open(l *Lock) bool { return k.Who == l.By && slices.Contains(k.Tokens, l.Token) }
+
 // Touch is what a write changes: a path, or everything below it too. Who adds a member to a collection, or takes one away, touches the collection.
 type Touch struct {
 	Path []string
@@ -51,8 +62,11 @@ func (t *Touch) meets(l *Lock) bool {
 	return l.covers(t.Path) || t.Deep && within(l.Root, t.Path)
 }
 
-// Held is the error of a write that shows no token of a lock on what it touches, or of a lock that another one stands in the way of. Locks are those.
-type Held struct{ Locks []Lock }
+// Held is the error of a write that shows no token of a lock on what it touches, or of a lock that another one stands in the way of. Locks are those, of one account.
+type Held struct {
+	Account holdfast.ID
+	Locks   []Lock
+}
 
 // Error implements error.
 func (h *Held) Error() string {
@@ -60,11 +74,11 @@ func (h *Held) Error() string {
 }
 
 // opposed returns the locks whose token a write would have to show and does not. On a resource with several locks, which are shared then, the token of one is enough.
-func opposed(all []Lock, touched []Touch, tokens []string) (out []Lock) {
+func opposed(all []Lock, touched []Touch, keys *Keys) (out []Lock) {
 	for i := range touched {
 		for j := range all {
 			l := &all[j]
-			if touched[i].meets(l) && !touched[i].allowed(l, all, tokens) && !slices.ContainsFunc(out, func(o Lock) bool { return o.Token == l.Token }) {
+			if touched[i].meets(l) && !touched[i].allowed(l, all, keys) && !slices.ContainsFunc(out, func(o Lock) bool { return o.Token == l.Token }) {
 				out = append(out, *l)
 			}
 		}
@@ -73,16 +87,16 @@ func opposed(all []Lock, touched []Touch, tokens []string) (out []Lock) {
 }
 
 // allowed tells whether a token is shown of a lock, or of a shared one that is on all of what a shared lock and the write have in common.
-func (t *Touch) allowed(l *Lock, all []Lock, tokens []string) bool {
-	if slices.Contains(tokens, l.Token) || !l.Shared {
-		return slices.Contains(tokens, l.Token)
+func (t *Touch) allowed(l *Lock, all []Lock, keys *Keys) bool {
+	if keys.open(l) || !l.Shared {
+		return keys.open(l)
 	}
 	top := l.Root
 	if l.covers(t.Path) {
 		top = t.Path
 	}
 	return slices.ContainsFunc(all, func(s Lock) bool {
-		return s.covers(top) && (s.Deep || !l.Deep || !t.Deep) && slices.Contains(tokens, s.Token)
+		return s.covers(top) && (s.Deep || !l.Deep || !t.Deep) && keys.open(&s)
 	})
 }
 

@@ -25,6 +25,9 @@ func open(_ *testing.T, fsys vfs.FS, dir string, clk clock.Clock) *Table {
 	return Open(Options{FS: fsys, Dir: dir, Clock: clk})
 }
 
+// keys are those of the account's own clients.
+func (a *Account) keys(tokens ...string) Keys { return Keys{a.id, tokens} }
+
 func path(s string) []string {
 	if s == "" {
 		return nil
@@ -34,7 +37,7 @@ func path(s string) []string {
 
 func mustLock(t *testing.T, a *Account, l Lock) Lock {
 	t.Helper()
-	got, err := a.Lock(t.Context(), l, nil, nil)
+	got, err := a.Lock(t.Context(), l, nil, a.keys())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +66,7 @@ func TestLocksOutliveARestart(t *testing.T) {
 	if a.Holds(path("c"), short.Token) {
 		t.Error("a lock whose time was over came back")
 	}
-	if err := a.Unlock(path("a/b"), l.Token); err != nil {
+	if err := a.Unlock(path("a/b"), a.id, l.Token); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
@@ -91,16 +94,16 @@ func TestALockIsDurableBeforeItIsAnswered(t *testing.T) {
 		var got, gone Lock
 		run := func() error {
 			a := open(t, disk.FS(), "/data/locks", clk).Of(id)
-			l, err := a.Lock(t.Context(), Lock{Root: path("a")}, nil, nil)
+			l, err := a.Lock(t.Context(), Lock{Root: path("a")}, nil, a.keys())
 			if err != nil {
 				return err
 			}
 			got = l
-			m, err := a.Lock(t.Context(), Lock{Root: path("b")}, nil, nil)
+			m, err := a.Lock(t.Context(), Lock{Root: path("b")}, nil, a.keys())
 			if err != nil {
 				return err
 			}
-			if err = a.Unlock(path("b"), m.Token); err == nil {
+			if err = a.Unlock(path("b"), a.id, m.Token); err == nil {
 				gone = m
 			}
 			return err
@@ -131,7 +134,7 @@ func TestALockThatCannotBeWrittenDownIsNotGiven(t *testing.T) {
 	a := open(t, disk.FS(), "/data/locks", clock.NewFake(start)).Of(id)
 	l := mustLock(t, a, Lock{Root: path("a")})
 	disk.SetCapacity(1)
-	_, err := a.Lock(t.Context(), Lock{Root: path("b"), Owner: strings.Repeat("x", 4000)}, nil, nil)
+	_, err := a.Lock(t.Context(), Lock{Root: path("b"), Owner: strings.Repeat("x", 4000)}, nil, a.keys())
 	if !holdfast.IsKind(err, holdfast.Full) || len(a.On(path("b"))) != 0 {
 		t.Errorf("on a full disk: %v, and there are %v", err, a.On(path("b")))
 	}
@@ -189,7 +192,7 @@ func TestBounds(t *testing.T) {
 	for i := range MaxLocks {
 		mustLock(t, a, Lock{Root: path(fmt.Sprint(i))})
 	}
-	if _, err := a.Lock(t.Context(), Lock{Root: path("more")}, nil, nil); !holdfast.IsKind(err, holdfast.Full) {
+	if _, err := a.Lock(t.Context(), Lock{Root: path("more")}, nil, a.keys()); !holdfast.IsKind(err, holdfast.Full) {
 		t.Errorf("one more: %v", err)
 	}
 	mustLock(t, tab.Of(holdfast.NewID(nil)), Lock{Root: path("0")})
@@ -197,7 +200,7 @@ func TestBounds(t *testing.T) {
 	b := open(t, crashfs.New(crashfs.Options{}).FS(), "/locks", clock.NewFake(start)).Of(holdfast.NewID(nil))
 	var err error
 	for i := 0; err == nil && i < MaxLocks; i++ {
-		_, err = b.Lock(t.Context(), Lock{Root: path(fmt.Sprint(i)), Owner: strings.Repeat("x", MaxOwner)}, nil, nil)
+		_, err = b.Lock(t.Context(), Lock{Root: path(fmt.Sprint(i)), Owner: strings.Repeat("x", MaxOwner)}, nil, b.keys())
 	}
 	if !holdfast.IsKind(err, holdfast.Full) {
 		t.Errorf("of many octets: %v", err)
@@ -207,14 +210,14 @@ func TestBounds(t *testing.T) {
 // TestNoLockAmidAWrite: a lock waits for the writes that are under way on what it is on, and for no others.
 func TestNoLockAmidAWrite(t *testing.T) {
 	a := open(t, vfs.OS, "", clock.NewFake(start)).Of(holdfast.NewID(nil))
-	end, err := a.Begin([]Touch{{Path: path("a/b")}, {Path: path("a")}}, nil)
+	end, err := a.Begin([]Touch{{Path: path("a/b")}, {Path: path("a")}}, a.keys())
 	if err != nil {
 		t.Fatal(err)
 	}
 	mustLock(t, a, Lock{Root: path("a/c")})
 	gave := make(chan error)
 	go func() {
-		_, err := a.Lock(context.Background(), Lock{Root: path("a/b")}, nil, nil)
+		_, err := a.Lock(context.Background(), Lock{Root: path("a/b")}, nil, a.keys())
 		gave <- err
 	}()
 	select {
@@ -226,15 +229,15 @@ func TestNoLockAmidAWrite(t *testing.T) {
 	if err := <-gave; err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Begin([]Touch{{Path: path("a/b")}}, nil); !held(err) {
+	if _, err := a.Begin([]Touch{{Path: path("a/b")}}, a.keys()); !held(err) {
 		t.Errorf("a write below the lock: %v", err)
 	}
 	short, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := a.Begin([]Touch{{Path: path("d"), Deep: true}}, nil); err != nil {
+	if _, err := a.Begin([]Touch{{Path: path("d"), Deep: true}}, a.keys()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Lock(short, Lock{Root: path("d/e")}, nil, nil); !holdfast.IsKind(err, holdfast.Unavailable) {
+	if _, err := a.Lock(short, Lock{Root: path("d/e")}, nil, a.keys()); !holdfast.IsKind(err, holdfast.Unavailable) {
 		t.Errorf("a lock below a tree that is written: %v", err)
 	}
 }
@@ -274,7 +277,7 @@ func TestAgainstTheModel(t *testing.T) {
 						}
 					}
 				}
-				got, err := a.Lock(t.Context(), want, nil, nil)
+				got, err := a.Lock(t.Context(), want, nil, a.keys())
 				if may != (err == nil) || err != nil && !held(err) {
 					t.Fatalf("%s: a lock on %q: %v, want %v", what, p, err, may)
 				}
@@ -287,7 +290,7 @@ func TestAgainstTheModel(t *testing.T) {
 					token = all[rng.IntN(len(all))].Token
 				}
 				i := slices.IndexFunc(all, func(l Lock) bool { return l.Token == token && on(&l, p) })
-				if err := a.Unlock(path(p), token); (i >= 0) != (err == nil) {
+				if err := a.Unlock(path(p), a.id, token); (i >= 0) != (err == nil) {
 					t.Fatalf("%s: unlock %q: %v, want %v", what, p, err, i >= 0)
 				}
 				if i >= 0 {
@@ -321,7 +324,7 @@ func TestAgainstTheModel(t *testing.T) {
 						may = false
 					}
 				}
-				end, err := a.Begin([]Touch{{path(p), deep}}, tokens)
+				end, err := a.Begin([]Touch{{path(p), deep}}, a.keys(tokens...))
 				if may && err != nil || !may && !held(err) {
 					t.Fatalf("%s: write %q (deep %v): %v, want %v", what, p, deep, err, may)
 				}
@@ -340,4 +343,44 @@ func TestAgainstTheModel(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestLocksOfGuests: each account's tokens are its own, who owns the tree ends every lock, and a guest does not use up the locks of his host.
+func TestLocksOfGuests(t *testing.T) {
+	dir := t.TempDir()
+	clk := clock.NewFake(start)
+	host, guest, other := holdfast.NewID(nil), holdfast.NewID(nil), holdfast.NewID(nil)
+	a := open(t, vfs.OS, dir, clk).Of(host)
+	l, err := a.Lock(t.Context(), Lock{Root: path("a"), Deep: true, Timeout: time.Minute}, nil, Keys{Who: guest})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a = open(t, vfs.OS, dir, clk).Of(host) // also after a restart
+	write := []Touch{{Path: path("a/b")}}
+	for _, who := range []holdfast.ID{host, other} {
+		if err := a.Check(write, Keys{who, []string{l.Token}}); !held(err) {
+			t.Errorf("the token of another: %v", err)
+		}
+		if _, err := a.Refresh(path("a"), who, l.Token, time.Hour); !holdfast.IsKind(err, holdfast.Forbidden) {
+			t.Errorf("another's lock is refreshed: %v", err)
+		}
+	}
+	if err := a.Check(write, Keys{guest, []string{l.Token}}); err != nil {
+		t.Error(err)
+	}
+	if err := a.Unlock(path("a"), other, l.Token); !holdfast.IsKind(err, holdfast.Forbidden) {
+		t.Errorf("another's lock is ended: %v", err)
+	}
+	if err := a.Unlock(path("a"), host, l.Token); err != nil || a.Any() {
+		t.Errorf("the owner of the tree: %v, and %v", err, a.Any())
+	}
+	for i := range maxOfGuest {
+		if _, err := a.Lock(t.Context(), Lock{Root: path(fmt.Sprint(i)), Timeout: time.Hour}, nil, Keys{Who: guest}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := a.Lock(t.Context(), Lock{Root: path("more")}, nil, Keys{Who: guest}); !holdfast.IsKind(err, holdfast.Full) {
+		t.Errorf("one more of a guest's: %v", err)
+	}
+	mustLock(t, a, Lock{Root: path("more")})
 }

@@ -140,6 +140,11 @@ func (t *Table) read(id holdfast.ID) ([]Lock, error) {
 	if err == nil && f.Format != format {
 		err = fmt.Errorf("it has format %d; this version knows %d", f.Format, format)
 	}
+	for i := range f.Locks {
+		if f.Locks[i].By.IsZero() {
+			f.Locks[i].By = id
+		}
+	}
 	return f.Locks, err
 }
 
