@@ -183,7 +183,7 @@ func lists(t *testing.T, srv *s3test.Server) {
 	if name, ok, err := b.Any(t.Context(), "d1/", "d1/9999"); ok || err != nil {
 		t.Errorf("behind the last is %q, %v", name, err)
 	}
-	fine(t, "remove", b.RemoveMany(t.Context(), "d1/"))
+	fine(t, "remove", b.RemoveMany(t.Context(), "d1/", every))
 	if _, ok, err := b.Any(t.Context(), "d1/", ""); ok || err != nil {
 		t.Errorf("something is left, %v", err)
 	}
@@ -207,7 +207,7 @@ func versions(t *testing.T, srv *s3test.Server) {
 	}
 	fine(t, "put a mark over it", srv.API.RemoveObject(t.Context(), name, "some/prefix/keys/12", removeOptions))
 	want(t, "what is hidden", b.Remove(t.Context(), "keys/12"), holdfast.NotFound)
-	fine(t, "remove", b.RemoveMany(t.Context(), "keys/"))
+	fine(t, "remove", b.RemoveMany(t.Context(), "keys/", every))
 	if got := traces(t, srv, name, ""); got != 0 {
 		t.Errorf("%d versions are left", got)
 	}

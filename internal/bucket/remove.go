@@ -23,7 +23,7 @@ func (b *Bucket) Remove(ctx context.Context, name string) error {
 		}
 		return b.removeOne(ctx, version{name: name})
 	}
-	list, err := b.versions(ctx, name, func(n string) bool { return n == name })
+	list, err := b.versions(ctx, name, false, func(n string) bool { return n == name })
 	if err == nil && len(list) == 0 {
 		err = fail("Remove", holdfast.NotFound, name, "there is no such object", nil)
 	}
@@ -42,17 +42,22 @@ func (b *Bucket) Remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// RemoveMany removes the objects whose names begin with prefix, with all their versions, in no order. Some may be gone when it fails. Errors: those of Remove but NotFound.
-func (b *Bucket) RemoveMany(ctx context.Context, prefix string) error {
+// RemoveMany removes the objects whose names begin with prefix and are wanted, with all their versions, in no order. Some may be gone when it fails. Errors: those of Remove but NotFound.
+func (b *Bucket) RemoveMany(ctx context.Context, prefix string, want func(name string) bool) error {
 	f, err := b.Facts(ctx)
 	if err != nil {
 		return err
 	}
 	var list []version
 	if f.Versions == No {
-		err = b.List(ctx, prefix, "", func(i Info) error { list = append(list, version{name: i.Name}); return nil })
+		err = b.List(ctx, prefix, "", func(i Info) error {
+			if want(i.Name) {
+				list = append(list, version{name: i.Name})
+			}
+			return nil
+		})
 	} else {
-		list, err = b.versions(ctx, prefix, func(string) bool { return true })
+		list, err = b.versions(ctx, prefix, true, want)
 	}
 	if err != nil {
 		return err
@@ -101,15 +106,15 @@ type version struct {
 	marker   bool
 }
 
-// versions returns the versions of objects whose names begin with prefix and are wanted, of each the oldest first.
-func (b *Bucket) versions(ctx context.Context, prefix string, want func(string) bool) (list []version, err error) {
+// versions returns the versions of objects whose names begin with prefix and are wanted, of each the oldest first. Without many only the object of that very name is looked for.
+func (b *Bucket) versions(ctx context.Context, prefix string, many bool, want func(string) bool) (list []version, err error) {
 	err = b.again(ctx, "Versions", prefix, func() error {
 		list = nil
 		return b.each(ctx, b.prune, minio.ListObjectsOptions{Prefix: b.key(prefix), Recursive: true, WithVersions: true}, func(st minio.ObjectInfo, name string) (bool, error) {
 			if want(name) {
 				list = append(list, version{name, st.VersionID, st.IsLatest, st.IsDeleteMarker})
 			}
-			return name == prefix || want(name) || name < prefix, nil
+			return many || name == prefix, nil
 		})
 	})
 	slices.Reverse(list)

@@ -10,7 +10,7 @@ import (
 	"holdfast/internal/place"
 )
 
-// Place is a place whose calls go wrong as its plan says. Counted are Put, Append and Remove, and with Plan.Reads Get, Stat, List and Now.
+// Place is a place whose calls go wrong as its plan says. Counted are Put, Append, Remove, Fence and Settle, and with Plan.Reads Get, Stat, List and Now.
 type Place struct {
 	place.Place
 	plan *Plan
@@ -173,4 +173,14 @@ func (p *Place) Lease() (io.Closer, error) {
 		return l.Lease()
 	}
 	return io.NopCloser(nil), nil
+}
+
+// Fence implements [place.Fencer], where the wrapped place does.
+func (p *Place) Fence(ctx context.Context) error {
+	return p.change(ctx, "Fence", "", func() error { return place.Fence(ctx, p.Place) }, nothing)
+}
+
+// Settle implements [place.Settler], where the wrapped place does.
+func (p *Place) Settle(ctx context.Context, name string) error {
+	return p.change(ctx, "Settle", name, func() error { return place.Settle(ctx, p.Place, name) }, nothing)
 }

@@ -54,6 +54,38 @@ type Leaser interface {
 	Lease() (io.Closer, error)
 }
 
+// Fencer is a place that many machines may write to at the same time. After Fence returned nil nobody else's Append succeeds: what others appended before is there to be seen, and theirs are Fenced until they call it themselves. Who never called it is not fenced.
+type Fencer interface {
+	Fence(ctx context.Context) error
+}
+
+// Fence fences a place off, where it is one that can be.
+func Fence(ctx context.Context, p Place) error {
+	if f, is := p.(Fencer); is {
+		return f.Fence(ctx)
+	}
+	return nil
+}
+
+// Settler is a place that keeps a growing object better once it is told that it does not grow any more. Nobody can append to it then.
+type Settler interface {
+	Settle(ctx context.Context, name string) error
+}
+
+// Settle tells a place that nobody appends to an object any more, where it wants to know.
+func Settle(ctx context.Context, p Place, name string) error {
+	if s, is := p.(Settler); is {
+		return s.Settle(ctx, name)
+	}
+	return nil
+}
+
+// Holder is a place that may lock objects for a while when they are put: nobody can remove them, whatever right he has.
+type Holder interface {
+	// Hold locks an object again, as if it had been put now. Errors: NotFound.
+	Hold(ctx context.Context, name string) error
+}
+
 // Laster is a place that finds the last of many objects without listing all.
 type Laster interface {
 	// Last returns the last object by name whose name begins with a prefix, which ends in a slash; ok is false where there is none.

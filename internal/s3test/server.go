@@ -31,6 +31,9 @@ type Server struct {
 	Front *Front
 	API   *minio.Client // straight to the server, as its owner
 	Data  string        // where it keeps what it is given
+
+	versions bool // it keeps them
+	said     *bytes.Buffer
 }
 
 // program finds the object store that scripts/need-tools.sh builds.
@@ -53,30 +56,42 @@ func program(t testing.TB) string {
 	return ""
 }
 
-// Start starts a server, which ends with the test.
+// Start starts a server, which ends with the test. What it knows of its objects are attributes of their files; where the file system has none that lies beside them, and then versions do not work as they should ([Server.Versioned]).
 func Start(t testing.TB) *Server {
 	t.Helper()
 	p := program(t)
+	s := &Server{Data: t.TempDir()}
+	if s.run(t, p, "--versioning-dir", t.TempDir()) {
+		s.versions = true
+	} else if !s.run(t, p, "--sidecar", t.TempDir()) {
+		t.Fatalf("the object store does not start:\n%s", s.said.String())
+	}
+	return s
+}
+
+// run starts the server and waits until it answers; false: it ended.
+func (s *Server) run(t testing.TB, program string, how ...string) bool {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	addr := l.Addr().String()
 	l.Close()
-	s := &Server{Data: t.TempDir()}
-	// What it knows of its objects lies beside them, as not every file system has attributes.
-	cmd := exec.Command(p, "--port", addr, "--quiet", "posix", "--sidecar", t.TempDir(), "--versioning-dir", t.TempDir(), s.Data)
+	cmd := exec.Command(program, append(append([]string{"--port", addr, "--quiet", "posix"}, how...), s.Data)...)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
+	s.said = &bytes.Buffer{}
+	cmd.Stdout, cmd.Stderr = s.said, s.said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
 	t.Cleanup(func() {
 		cmd.Process.Kill()
-		cmd.Wait()
+		<-ended
 		if t.Failed() {
-			t.Log(said.String())
+			t.Log(s.said.String())
 		}
 	})
 	if s.API, err = minio.New(addr, &minio.Options{Creds: credentials.NewStaticV4(AccessKey, SecretKey, ""), Region: "us-east-1"}); err != nil {
@@ -88,13 +103,18 @@ func Start(t testing.TB) *Server {
 		if _, err = s.API.ListBuckets(ctx); err == nil {
 			break
 		}
+		select {
+		case <-ended:
+			return false
+		default:
+		}
 		if clock.Sleep(ctx, clock.System, 50*time.Millisecond) != nil {
-			t.Fatalf("the object store does not answer: %v\n%s", err, said.String())
+			t.Fatalf("the object store does not answer: %v\n%s", err, s.said.String())
 		}
 	}
 	s.Front = NewFront(t, "http://"+addr)
 	s.URL = s.Front.URL
-	return s
+	return true
 }
 
 var buckets atomic.Int64
@@ -104,6 +124,10 @@ func (s *Server) Bucket(t testing.TB) string { return s.make(t, minio.MakeBucket
 
 // Versioned makes an empty bucket that keeps versions.
 func (s *Server) Versioned(t testing.TB) string {
+	t.Helper()
+	if !s.versions {
+		t.Skip("the file system of the tests' directory has no attributes, so that versitygw keeps no versions: choose another with TMPDIR")
+	}
 	name := s.Bucket(t)
 	if err := s.API.EnableVersioning(t.Context(), name); err != nil {
 		t.Fatal(err)
@@ -113,6 +137,10 @@ func (s *Server) Versioned(t testing.TB) string {
 
 // Locking makes an empty bucket that keeps versions, and in which objects can be locked.
 func (s *Server) Locking(t testing.TB) string {
+	t.Helper()
+	if !s.versions {
+		t.Skip("the file system of the tests' directory has no attributes, so that versitygw locks nothing: choose another with TMPDIR")
+	}
 	return s.make(t, minio.MakeBucketOptions{ObjectLocking: true})
 }
 

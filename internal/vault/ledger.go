@@ -28,6 +28,8 @@ type ledger struct {
 	released map[string]time.Duration // objects that heads release, with the counted time at which that was said
 	holes    []string                 // heads that cannot be read, and that no later one releases
 
+	kept map[string]time.Time // what the place did not let go of, and when that was
+
 	proven map[holdfast.ID]uint64 // accounts that drills of this vault restored and passed, with the newest head that such a drill began after
 }
 
@@ -131,8 +133,9 @@ func (v *Vault) due(ctx context.Context, sound func(context.Context, PackRef) er
 	if err != nil {
 		return err
 	}
+	now := v.o.Clock.Now()
 	for _, p := range l.packs {
-		if l.counted-p.at < v.o.KeepTail || !slices.ContainsFunc(p.Segments, func(s string) bool { return there[s] }) {
+		if l.counted-p.at < v.o.KeepTail || !slices.ContainsFunc(p.Segments, func(s string) bool { return there[s] && !l.keeps(s, now) }) {
 			continue
 		}
 		if err := sound(ctx, p.PackRef); err != nil {
@@ -142,7 +145,7 @@ func (v *Vault) due(ctx context.Context, sound func(context.Context, PackRef) er
 			return err
 		}
 		for _, s := range p.Segments {
-			if !there[s] {
+			if !there[s] || l.keeps(s, now) {
 				continue
 			}
 			first := strings.TrimSuffix(s, place.Grows) + ".key"
@@ -173,6 +176,9 @@ func (v *Vault) due(ctx context.Context, sound func(context.Context, PackRef) er
 // pruned later, that has its place as long as it waits; where it is gone, this one waits as it would have. The lock is held.
 func (v *Vault) dueReplaced(ctx context.Context, p namedPack, sound func(context.Context, PackRef) error, judged map[string]bool, fn func(string) error) error {
 	for _, suffix := range []string{packSuffix, indexSuffix} {
+		if v.ledger.keeps(p.Name+suffix, v.o.Clock.Now()) {
+			continue
+		}
 		if there, err := v.isThere(ctx, p.Name+suffix); err != nil {
 			return err
 		} else if !there {
@@ -306,12 +312,13 @@ func (v *Vault) Upkeep(ctx context.Context, w *Writer) error {
 	return err
 }
 
-// let removes an object.
+// let removes an object. The lock of the ledger is held.
 func (v *Vault) let(ctx context.Context, name string, rep *LetReport) error {
 	err := v.p.Remove(ctx, name)
 	switch holdfast.KindOf(err) {
 	case holdfast.Forbidden:
 		rep.Kept++
+		v.ledger.keep(name, v.o.Clock.Now())
 		return nil
 	case holdfast.NotFound:
 		return nil

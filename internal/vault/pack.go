@@ -44,6 +44,11 @@ func (v *Vault) Seal(ctx context.Context, w *Writer) (SealReport, error) {
 	if err != nil {
 		return rep, err
 	}
+	for _, s := range todo { // what cannot be settled is read as it is
+		if err := place.Settle(ctx, v.p, SegmentName(s.term, s.n)); err != nil {
+			v.o.Log.Warn("a closed segment stays in pieces", "vault", v.meta.Name, "segment", SegmentName(s.term, s.n), "err", err)
+		}
+	}
 	g := newGather(todo[0].term)
 	if err := v.gatherAll(ctx, todo, g, func(id holdfast.ID) bool { return erased[id] }); err != nil {
 		return rep, err

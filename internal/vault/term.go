@@ -158,7 +158,22 @@ func (v *Vault) Adopt(ctx context.Context, store holdfast.ID, base holdfast.Posi
 	return v.putTerm(ctx, t)
 }
 
-// putTerm signs a term and writes it, unless another one of its number is there.
+// fenceFor fences off who else writes into the place, for who has a term. Who has not the newest one does not: he would stop for a moment who has.
+func (v *Vault) fenceFor(ctx context.Context, term Term) error {
+	if _, is := v.p.(place.Fencer); !is {
+		return nil
+	}
+	newest, err := v.lastTerm(ctx)
+	if err == nil && (newest.Number != term.Number || newest.Nonce != term.Nonce) {
+		err = fenced("Writer", v.p.String())
+	}
+	if err != nil {
+		return err
+	}
+	return place.Fence(ctx, v.p)
+}
+
+// putTerm signs a term and writes it, unless another one of its number is there. Who wrote before is fenced off when it is there: he finds it when he comes again.
 func (v *Vault) putTerm(ctx context.Context, t Term) (Term, error) {
 	b, err := seal.SignLine(v.o.Ring.Signer, t)
 	if err != nil {
@@ -168,7 +183,10 @@ func (v *Vault) putTerm(ctx context.Context, t Term) (Term, error) {
 	if holdfast.IsKind(err, holdfast.Exists) {
 		return Term{}, fail("Adopt", holdfast.Fenced, v.p.String(), "another store has taken the right to write into this vault at the same moment", err)
 	}
-	return t, err
+	if err != nil {
+		return Term{}, err
+	}
+	return t, place.Fence(ctx, v.p)
 }
 
 // lease takes the place's lease, where it has one.

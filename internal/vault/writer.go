@@ -42,7 +42,7 @@ type segment struct {
 	began time.Time
 }
 
-// Writer returns a writer that goes on at a position, which must be the vault's end, in a new segment. It keeps the place's lease until it is closed. Errors: Fenced (the term is
+// Writer returns a writer that goes on at a position, which must be the vault's end, in a new segment. It keeps the place's lease until it is closed; in a place that has none, whoever wrote before is fenced off. Errors: Fenced (the term is
 // not the newest), Busy (another process writes), PreconditionFailed (the end is elsewhere).
 func (v *Vault) Writer(ctx context.Context, term Term, at holdfast.Position) (*Writer, error) {
 	if _, err := v.ring("Writer"); err != nil {
@@ -61,6 +61,9 @@ func (v *Vault) Writer(ctx context.Context, term Term, at holdfast.Position) (*W
 }
 
 func (w *Writer) begin(ctx context.Context, at holdfast.Position) error {
+	if err := w.v.fenceFor(ctx, w.term); err != nil {
+		return err
+	}
 	end, newest, err := w.v.End(ctx)
 	switch {
 	case err != nil:
