@@ -71,8 +71,11 @@ func (a *app) export(ctx context.Context, cl *control.Client, account, to string
 	}
 	if a.json {
 		return a.printJSON("export", map[string]any{"account": m.Account.Email, "id": m.Account.ID, "to": to, "files": len(m.Files), "octets": sum,
-			"collections": len(m.Collections), "epoch": m.Epoch, "seq": m.Seq, "chain": m.Chain, "digest": m.Digest})
+			"collections": len(m.Collections), "epoch": m.Epoch, "seq": m.Seq, "chain": m.Chain, "digest": m.Digest, "lost": len(m.Lost)})
 	}
 	a.printf("Exported %s (%s) of %s to %s; every file matches its SHA-256.\n", count(int64(len(m.Files)), "resource"), octets(sum), m.Account.Email, to)
+	if n := len(m.Lost); n > 0 {
+		a.printf("The octets of %s more are not to be had; %s names them under \"lost\".\n", count(int64(n), "resource"), transfer.ManifestName)
+	}
 	return nil
 }

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"archive/tar"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -98,9 +99,11 @@ func (x *export) survey(r *core.Reader) error {
 	return nil
 }
 
-// page reads as many members as fit and writes them. The snapshot is closed before the first octet leaves.
+// page reads as many members as fit and writes them; one whose octets lie beside the engine is the last of a page. The snapshot is closed before the first octet leaves.
 func (x *export) page(ctx context.Context, rest []member) (int, error) {
 	var got []holdfast.Resource
+	var large *core.Octets // of the last
+	var lost error         // why they are not to be had
 	err := x.s.Inspect(ctx, x.account, func(r *core.Reader) error {
 		octets := int64(0)
 		for i, m := range rest {
@@ -113,15 +116,33 @@ func (x *export) page(ctx context.Context, rest []member) (int, error) {
 				return fmt.Errorf("export %s: %w", m.path, err)
 			}
 			octets += m.size
-			got = append(got, res)
+			if got = append(got, res); res.Blob == nil {
+				continue
+			}
+			large, err = r.Open(ctx, &res)
+			if holdfast.IsKind(err, holdfast.Corrupt) {
+				lost, err = err, nil
+			}
+			return err
 		}
 		return nil
 	})
 	if err != nil {
 		return 0, err
 	}
+	if large != nil {
+		defer large.Close()
+	}
 	for i := range got {
-		if err := x.write(&rest[i], &got[i]); err != nil {
+		switch m, r := &rest[i], &got[i]; {
+		case r.Blob == nil:
+			err = x.write(m, r)
+		case lost != nil:
+			x.manifest.Lost = append(x.manifest.Lost, ManifestLost{m.path, r.Kind.String(), m.etag, m.size, r.Modified.UTC()})
+		default:
+			err = x.writeLarge(m, r, large)
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -132,24 +153,32 @@ func (x *export) write(m *member, r *holdfast.Resource) error {
 	if r.Pruned {
 		return core.LetGo("transfer.Export", m.path, m.size)
 	}
-	if r.Blob != nil {
-		return &holdfast.Error{Op: "transfer.Export", Kind: holdfast.Internal, Ref: m.path, Text: "its octets lie outside of the engine, which this version cannot read"}
-	}
 	if sum := holdfast.HashOf(r.Body); sum != m.etag {
 		return &holdfast.Error{Op: "transfer.Export", Kind: holdfast.Corrupt, Ref: m.path,
 			Text: fmt.Sprintf("the stored octets have the hash %s, and should have %s; run `holdfast doctor`", sum, m.etag)}
 	}
-	x.manifest.Files = append(x.manifest.Files, ManifestFile{Path: m.path, SHA256: m.etag, Octets: int64(len(r.Body)), ContentType: r.ContentType,
-		Modified: r.Modified.UTC(), Properties: properties(r.Properties)})
-	return x.entry(m.path, r.Modified, r.Body)
+	return x.file(m, r, bytes.NewReader(r.Body), int64(len(r.Body)))
 }
 
-func (x *export) entry(name string, modified time.Time, body []byte) error {
-	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(body)), Mode: 0o600, ModTime: modified.UTC(), Format: tar.FormatPAX}
+// writeLarge writes a file whose octets lie beside the engine. They are verified as they are read; who takes them out compares the whole with the manifest.
+func (x *export) writeLarge(m *member, r *holdfast.Resource, from *core.Octets) error {
+	if err := x.file(m, r, io.NewSectionReader(from, 0, from.Size()), from.Size()); err != nil {
+		return fmt.Errorf("export %s: %w", m.path, err)
+	}
+	return nil
+}
+
+func (x *export) file(m *member, r *holdfast.Resource, from io.Reader, size int64) error {
+	x.manifest.Files = append(x.manifest.Files, ManifestFile{Path: m.path, SHA256: m.etag, Octets: size, ContentType: r.ContentType, Modified: r.Modified.UTC(), Properties: properties(r.Properties)})
+	return x.entry(m.path, r.Modified, from, size)
+}
+
+func (x *export) entry(name string, modified time.Time, from io.Reader, size int64) error {
+	h := &tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o600, ModTime: modified.UTC(), Format: tar.FormatPAX}
 	if err := x.tar.WriteHeader(h); err != nil {
 		return fmt.Errorf("export %s: %w", name, err)
 	}
-	_, err := x.tar.Write(body)
+	_, err := io.Copy(x.tar, from)
 	return err
 }
 
@@ -158,7 +187,8 @@ func (x *export) finish() error {
 	if err != nil {
 		return err
 	}
-	if err := x.entry(ManifestName, x.manifest.Exported, append(b, '\n')); err != nil {
+	b = append(b, '\n')
+	if err := x.entry(ManifestName, x.manifest.Exported, bytes.NewReader(b), int64(len(b))); err != nil {
 		return err
 	}
 	return x.tar.Close()

@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/blob"
+	"holdfast/internal/blob/blobtest"
+	memblob "holdfast/internal/blob/memory"
 	"holdfast/internal/core"
 	"holdfast/internal/dav/caldav"
 	"holdfast/internal/store/memory"
@@ -301,6 +304,57 @@ func TestExportComesBack(t *testing.T) {
 		}
 		if _, err := OpenTarget(to); !holdfast.IsKind(err, holdfast.Exists) {
 			t.Errorf("%s would be overwritten: %v", name, err)
+		}
+	}
+}
+
+// TestLargeFilesAreExported exports an account with files whose octets lie beside the engine, small ones, and one whose octets are missing: that one is named, and the rest comes.
+func TestLargeFilesAreExported(t *testing.T) {
+	h := newHouse(t)
+	mem := memblob.New(nil)
+	any := func(*holdfast.Collection, string, string, []byte) (holdfast.Kind, holdfast.Index, error) {
+		return holdfast.KindFile, holdfast.Index{}, nil
+	}
+	h.s = core.New(core.Options{Engine: h.e, Blobs: blob.NewKeeper(mem), Limits: core.Limits{Inline: 100, File: 1 << 30}, Judges: map[holdfast.CollectionType]core.Judge{holdfast.TypeHome: any, holdfast.TypeFolder: any}})
+	want := map[string]string{}
+	for i, size := range []int{10, 100, 101, 3 << 20, 200, 300} {
+		name := fmt.Sprint(i, ".bin")
+		octets := string(blobtest.Octets(uint64(i), size))
+		at, err := h.s.Locate(t.Context(), h.p, h.a.ID, []string{"files", name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, etag, err := h.s.PutFile(t.Context(), h.p, core.FileRequest{Place: at.Place(), Octets: strings.NewReader(octets), Size: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want[name] = octets; i == 4 {
+			if err := mem.Remove(t.Context(), h.a.ID, etag); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	stream := h.export(t)
+	for _, name := range []string{"out", "out.zip"} {
+		to := filepath.Join(t.TempDir(), name)
+		target, err := OpenTarget(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := Unpack(t.Context(), bytes.NewReader(stream), target, true, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := target.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if len(m.Files) != 5 || len(m.Lost) != 1 || m.Lost[0].Path != "files/4.bin" || m.Lost[0].Octets != 200 || m.Lost[0].Kind != "file" {
+			t.Errorf("%+v", m)
+		}
+		for name, octets := range want {
+			if name != "4.bin" && readFrom(t, to, "files/"+name) != octets {
+				t.Errorf("%s is another", name)
+			}
 		}
 	}
 }
