@@ -144,7 +144,7 @@ const repairSpoolName = "repair-spool"
 // repairer returns what repairs an opened store.
 func (o *opened) repairer(c *config.Config, log *slog.Logger, explain func(context.Context, core.Doubt) (control.Cause, error)) func(context.Context, control.RepairRequest, func(control.Repaired)) (control.RepairReport, error) {
 	return func(ctx context.Context, q control.RepairRequest, fn func(control.Repaired)) (out control.RepairReport, err error) {
-		opts := restore.RepairOptions{Core: o.core, Engine: o.engine, Derive: core.DeriveBy(judges(c)), Collection: q.Collection, DryRun: q.DryRun, Log: log,
+		opts := restore.RepairOptions{Core: o.core, Engine: o.engine, Blobs: o.blobs, Derive: core.DeriveBy(judges(c)), Collection: q.Collection, DryRun: q.DryRun, Log: log,
 			Found: func(m restore.Mended) {
 				fn(control.Repaired{Account: m.Account, Collection: m.Collection, Name: m.Name, Kind: m.Kind, ETag: m.ETag.String(), What: m.What, Done: m.Done, Why: m.Why, Ghost: m.Ghost})
 			}}

@@ -31,12 +31,22 @@ type BlobOptions struct {
 	Account    holdfast.ID // zero: all
 	Collection string      // path, of that account: what its files and their earlier versions name; empty: all
 	Deep       bool        // what is there is read too, and put again where it is damaged
+	Dry        bool        // what would be brought is read and verified, and nothing is written
 	Patient    bool        // where somebody cannot be reached it goes on with the others, and fails at the end
 
 	Workers  int                                      // blobs that are on their way at a time, some 100 KiB each; default 4
 	Pace     func(ctx context.Context, n int64) error // called after each blob that was read, with its octets: it may wait. nil: nobody waits
 	Clock    clock.Clock
 	Progress func(BlobProgress) // called after each blob, by one goroutine at a time
+	Found    func(BlobFinding)  // called with each blob that was not there whole, by one goroutine at a time
+}
+
+// BlobFinding is a blob that was not there whole, and why it could not be brought; nil: it was, or could be.
+type BlobFinding struct {
+	Account holdfast.ID
+	holdfast.Blob
+	Damaged bool // it was there, and was not whole
+	Err     error
 }
 
 // BlobProgress is how far they have come.
@@ -208,7 +218,7 @@ func (c *copying) one(ctx context.Context, w wish) error {
 		return nil
 	}
 	defer c.end(w)
-	there, err := c.there(ctx, w)
+	there, damaged, err := c.there(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -218,15 +228,14 @@ func (c *copying) one(ctx context.Context, w wish) error {
 	}
 	err = c.o.From.Read(ctx, w.account, w.Blob, func(r io.Reader, _ string) error { return c.put(ctx, w, r) })
 	if kind := holdfast.KindOf(err); err != nil && ctx.Err() == nil && (kind == holdfast.NotFound || kind == holdfast.Corrupt) {
-		c.mu.Lock()
-		c.lost[blobKey{w.account, w.Hash}] = err
-		c.mu.Unlock()
+		c.found(w, damaged, err)
 		c.passed(w, false)
 		return nil
 	}
 	if err != nil {
 		return c.unhad(ctx, err)
 	}
+	c.found(w, damaged, nil)
 	c.passed(w, true)
 	if c.o.Pace != nil {
 		return c.o.Pace(ctx, w.Size)
@@ -248,36 +257,44 @@ func (c *copying) unhad(ctx context.Context, err error) error {
 	return nil
 }
 
-// there tells whether a blob need not be brought.
-func (c *copying) there(ctx context.Context, w wish) (bool, error) {
+// found notes a blob that was not there whole; err is why it cannot be had.
+func (c *copying) found(w wish, damaged bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.lost[blobKey{w.account, w.Hash}] = err
+	}
+	if damaged {
+		c.rep.Damaged++
+	}
+	if c.o.Found != nil {
+		c.o.Found(BlobFinding{w.account, w.Blob, damaged, err})
+	}
+}
+
+// there tells whether a blob need not be brought; damaged, that it is there and not whole.
+func (c *copying) there(ctx context.Context, w wish) (there, damaged bool, err error) {
 	if c.o.Blobs == nil {
-		return false, nil
+		return false, false, nil
 	}
 	i, err := c.o.Blobs.Stat(ctx, w.account, w.Hash)
 	if err == nil && c.o.Deep {
 		err = c.o.Blobs.Verify(ctx, w.account, w.Hash)
 	}
-	switch holdfast.KindOf(err) {
-	case holdfast.NotFound:
-		return false, nil
-	case holdfast.Corrupt:
-	default:
-		if err != nil {
-			return false, err
-		}
-		if i.Size == w.Size {
-			return true, nil
-		}
+	switch {
+	case err == nil:
+		return i.Size == w.Size, i.Size != w.Size, nil
+	case holdfast.IsKind(err, holdfast.NotFound):
+		return false, false, nil
+	case holdfast.IsKind(err, holdfast.Corrupt):
+		return false, true, nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.rep.Damaged++
-	return false, nil
+	return false, false, err
 }
 
 // put takes in what comes: its end is an error where it is not the blob.
 func (c *copying) put(ctx context.Context, w wish, r io.Reader) error {
-	if c.o.Blobs == nil {
+	if c.o.Blobs == nil || c.o.Dry {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	}

@@ -487,13 +487,7 @@ func TestDamagedOctetsAreMended(t *testing.T) {
 	for i := range 4 {
 		s.file(ann, fmt.Sprintf("%d.jpg", i), film(i))
 	}
-	damage := func(i int, fn func([]byte) []byte) {
-		h := holdfast.HashOf(film(i)).String()
-		name := filepath.Join(s.files, ann.String(), h[:2], h)
-		b, err := os.ReadFile(name)
-		fine(t, err)
-		fine(t, os.WriteFile(name, fn(b), 0o600))
-	}
+	damage := func(i int, fn func([]byte) []byte) { s.spoil(ann, film(i), fn) }
 	damage(0, func(b []byte) []byte { b[5] ^= 1; return b })
 	damage(1, func(b []byte) []byte { return b[:10] })
 	fine(t, s.blobs.Remove(t.Context(), ann, holdfast.HashOf(film(2))))
@@ -510,4 +504,14 @@ func TestDamagedOctetsAreMended(t *testing.T) {
 			t.Errorf("the film %d is not there", i)
 		}
 	}
+}
+
+// spoil changes what is stored of octets.
+func (s *source) spoil(a holdfast.ID, octets []byte, fn func([]byte) []byte) {
+	s.t.Helper()
+	h := holdfast.HashOf(octets).String()
+	name := filepath.Join(s.files, a.String(), h[:2], h)
+	b, err := os.ReadFile(name)
+	fine(s.t, err)
+	fine(s.t, os.WriteFile(name, fn(b), 0o600))
 }

@@ -27,6 +27,7 @@ type RepairOptions struct {
 	Newest     bool // nothing of histories that were given up: what a restore would bring
 	Log        *slog.Logger
 	Found      func(Mended) // called with each thing that was wrong; nil: nobody
+	Blobs      Blobs        // the store's own octets of large files; nil: they are not looked at
 
 	foreign func(seq uint64, chain holdfast.Hash) // called with each change that is not of the engine's own history
 }
@@ -82,6 +83,9 @@ func Repair(ctx context.Context, o RepairOptions) (*RepairReport, error) {
 		return m.run(ctx)
 	})
 	rep.Damage = append(rep.Damage, r.Damage()...)
+	if err == nil && rep.Accounts > 0 {
+		err = repairFiles(ctx, &o, rep)
+	}
 	if err == nil && rep.Accounts == 0 {
 		err = fail("Repair", holdfast.NotFound, "", "the vault has no such account", nil)
 	}
@@ -437,8 +441,14 @@ func (m *mending) put(ctx context.Context, list []vault.Loaded) error {
 			m.want[c.ID] = w
 			continue
 		}
+		if c.Blob != nil {
+			if err := m.putFile(ctx, &c.Entry, w); err != nil {
+				return err
+			}
+			continue
+		}
 		delete(m.want, c.ID)
-		if k := m.tree[c.Collection]; k != nil && m.o.Derive != nil && c.Blob == nil {
+		if k := m.tree[c.Collection]; k != nil && m.o.Derive != nil {
 			if x, ok := m.o.Derive(k, &holdfast.Resource{Account: m.id, Collection: c.Collection, Name: c.Name, Kind: c.Kind, ContentType: c.ContentType, Body: c.Body}); ok {
 				c.Index = x
 			}

@@ -1,6 +1,7 @@
 package salvage
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"path"
@@ -38,7 +39,7 @@ func (r *Run) Plain(ctx context.Context, name, at, contentType string, body []by
 		return r.refuse(t, nil, err)
 	}
 	sum := holdfast.HashOf(body)
-	q := core.PutRequest{Place: loc.Place(), ContentType: contentType, Body: body, If: holdfast.Precondition{Exists: holdfast.Absent}}
+	q := core.FileRequest{Place: loc.Place(), ContentType: contentType, Octets: bytes.NewReader(body), Size: int64(len(body)), If: holdfast.Precondition{Exists: holdfast.Absent}}
 	t.Result, err = r.beside(ctx, loc, q.Name, sum)
 	if err == nil && t.Result == Conflict && r.had(ctx, at, sum) {
 		t.Result = Older
@@ -53,7 +54,7 @@ func (r *Run) Plain(ctx context.Context, name, at, contentType string, body []by
 		}
 	}
 	if err == nil && !r.q.DryRun && (t.Result == Restored || t.Result == Conflict) {
-		_, _, err = r.s.Put(ctx, p, q)
+		_, _, err = r.s.PutFile(ctx, p, q)
 	}
 	if err != nil {
 		return r.refuse(t, nil, err)
