@@ -3,7 +3,7 @@ package core
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"maps"
+	"errors"
 	"slices"
 
 	"holdfast"
@@ -44,34 +44,38 @@ func (r *Reader) boundFolders() (out []holdfast.Collection, mark boundMark, err 
 	return out, mark, nil
 }
 
-// boundGone returns the names in the home of files that a folder of another's may have had after a seq, and that nothing has now, in their order. left are the account's own folders that changed since.
-func (r *Reader) boundGone(after, head uint64, now []holdfast.Collection, left []folderEvent) (out []string, err error) {
-	all, err := r.bindingsAt(after, head)
+// boundGone returns the names in the home of files that a folder of another's may have had at a seq or since, and that nothing has now, in their order. A page that is not the last one has the mark of its own
+// moment and the seq of an earlier one, so each name counts that there was between.
+func (r *Reader) boundGone(after, head uint64, now []holdfast.Collection) (out []string, err error) {
+	all, own, err := r.sinceThen(after, head)
 	if err != nil {
 		return nil, err
 	}
 	names := map[string]bool{}
 	for _, b := range all {
-		name := b.Name
-		taken, err := r.hadOwn(name, after, left)
+		names[b.Name] = true
+		taken, err := r.hadOwn(b.Name, after)
 		if err != nil {
 			return nil, err
 		}
-		if taken {
-			name = b.otherName()
-		}
-		own, err := r.hasOwn(name)
-		if err != nil {
-			return nil, err
-		}
-		if !own {
-			names[name] = true
+		if taken || own[b.Name] { // then it is called otherwise
+			names[b.otherName()] = true
 		}
 	}
 	for _, c := range now {
 		delete(names, c.Name)
 	}
-	return slices.Sorted(maps.Keys(names)), nil
+	for name := range names {
+		has, err := r.hasOwn(name)
+		if err != nil {
+			return nil, err
+		}
+		if !has {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
 }
 
 // hasOwn tells whether something of the account's own has a name in the home of files.
@@ -80,70 +84,90 @@ func (r *Reader) hasOwn(name string) (bool, error) {
 	if holdfast.IsKind(err, holdfast.NotFound) {
 		_, err = r.snap.Resource(r.filesHome(), name, 0)
 	}
+	return found(err)
+}
+
+// hadOwn tells whether a file of the account's own, or a folder that is there still, had a name in the home of files at a seq, or has it now.
+func (r *Reader) hadOwn(name string, seq uint64) (bool, error) {
+	if has, err := r.hasOwn(name); err != nil || has {
+		return has, err
+	}
+	_, err := r.snap.ResourceAt(r.filesHome(), name, seq, 0)
+	return found(err)
+}
+
+func found(err error) (bool, error) {
 	if holdfast.IsKind(err, holdfast.NotFound) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// hadOwn tells whether something of the account's own had a name in the home of files after a seq.
-func (r *Reader) hadOwn(name string, after uint64, left []folderEvent) (bool, error) {
-	if slices.ContainsFunc(left, func(x folderEvent) bool { return x.gone == name }) {
-		return true, nil
-	}
-	home := holdfast.Collection{ID: r.filesHome()}
-	c, err := r.snap.Child(home.ID, name)
-	if err == nil {
-		was, err := r.nameIn(&home, c.ID, after)
-		return was == name, err
-	}
-	if holdfast.IsKind(err, holdfast.NotFound) {
-		_, err = r.snap.ResourceAt(home.ID, name, after, 0)
-	}
-	if holdfast.IsKind(err, holdfast.NotFound) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// bindingsAt returns the bindings in the home of files as they were after a seq.
-func (r *Reader) bindingsAt(after, head uint64) (out []binding, err error) {
+// sinceThen returns the bindings in the home of files as they were at a seq and at any time since, and the names there that something of the account's own came to or left since.
+func (r *Reader) sinceThen(after, head uint64) (out []binding, own map[string]bool, err error) {
 	for _, b := range r.owner.bindings {
-		if b.Home == holdfast.HomeFiles && b.seq <= after {
+		if b.Home == holdfast.HomeFiles {
 			out = append(out, b)
 		}
 	}
 	if head > after && head-after > maxFolderWalk {
-		return nil, badToken("")
+		return nil, nil, badToken("")
 	}
-	changed := map[string]bool{}
+	own = map[string]bool{}
+	records, folders := map[string]bool{}, map[holdfast.ID]bool{}
 	err = r.snap.Changes(r.owner.ID, after, 0, 0, func(x *holdfast.Change) error {
-		if x.Kind == holdfast.KindBinding {
-			changed[x.Name] = true
+		switch {
+		case x.Kind == holdfast.KindBinding:
+			records[x.Name] = true
+		case x.Kind == holdfast.KindCollection && x.Name == "":
+			folders[x.Collection] = true
+		case x.Collection == r.filesHome():
+			own[x.Name] = true
 		}
 		return nil
 	})
-	for name := range changed {
-		if err != nil {
-			return nil, err
-		}
-		var x holdfast.Resource
-		if x, err = r.snap.ResourceAt(r.owner.ID, name, after, WithBody); holdfast.IsKind(err, holdfast.NotFound) {
-			err = nil
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		rec, err := holdfast.DecodeBinding(x.Body)
-		if err != nil {
-			return nil, &holdfast.Error{Op: "core.FolderChanges", Kind: holdfast.Corrupt, Ref: name, Err: err}
-		}
-		if rec.Home == holdfast.HomeFiles {
-			out = append(out, binding{BindingRecord: rec})
+	for name := range records {
+		if err == nil {
+			err = r.versions(r.owner.ID, name, after, func(body []byte) error {
+				rec, err := holdfast.DecodeBinding(body)
+				if rec.Home == holdfast.HomeFiles {
+					out = append(out, binding{BindingRecord: rec})
+				}
+				return err
+			})
 		}
 	}
-	return out, err
+	for id := range folders {
+		if err == nil {
+			err = r.versions(id, "", after, func(body []byte) error {
+				rec, err := holdfast.DecodeCollection(body)
+				if rec.Parent == r.filesHome() {
+					own[rec.Name] = true
+				}
+				return err
+			})
+		}
+	}
+	return out, own, err
+}
+
+// versions calls fn with what an item was at a seq and at any time since.
+func (r *Reader) versions(c holdfast.ID, name string, after uint64, fn func(body []byte) error) error {
+	err := r.snap.Versions(c, name, WithBody, func(x *holdfast.Change) error {
+		if x.Op == holdfast.OpPut {
+			if err := fn(x.Body); err != nil {
+				return &holdfast.Error{Op: "core.FolderChanges", Kind: holdfast.Corrupt, Ref: name, Err: err}
+			}
+		}
+		if x.Seq <= after {
+			return errPast
+		}
+		return nil
+	})
+	if errors.Is(err, errPast) || holdfast.IsKind(err, holdfast.NotFound) {
+		return nil
+	}
+	return err
 }
 
 // tellBound tells of what hangs in the home of files: where a token is shown that has another mark, before everything else, and in the first listing last. The next token has the mark that it returns.
@@ -158,12 +182,14 @@ func (w *folderWalk) tellBound(r *Reader, from syncToken, head uint64) (mark bou
 	if w.first || mark == from.bound {
 		return mark, nil
 	}
-	gone, err := r.boundGone(from.seq, head, now, w.left)
-	if err != nil {
-		return mark, err
-	}
-	for _, name := range gone {
-		w.folders[name] = true
+	if from.bound != (boundMark{}) {
+		gone, err := r.boundGone(from.seq, head, now)
+		if err != nil {
+			return mark, err
+		}
+		for _, name := range gone {
+			w.folders[name] = true
+		}
 	}
 	return mark, w.hang(now)
 }

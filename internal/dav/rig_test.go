@@ -2,6 +2,7 @@ package dav
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -34,6 +35,7 @@ type rig struct {
 	bob     holdfast.Account
 	device  holdfast.DeviceRecord
 	auth    error // what signing in answers, if not nil
+	user    string
 }
 
 // rigOption changes how a rig is wired.
@@ -148,7 +150,7 @@ func (g *rig) send(method, target string, body io.Reader, length int64, headers 
 	r.ContentLength = length
 	r.URL = parseURL(target)
 	r.RequestURI = target
-	r.SetBasicAuth("alice@example.org", "secret")
+	r.SetBasicAuth(cmp.Or(g.user, "alice@example.org"), "secret")
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		if name == "Authorization" && value == "" {
