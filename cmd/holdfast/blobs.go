@@ -10,6 +10,7 @@ import (
 	"holdfast/internal/blob"
 	"holdfast/internal/blob/collect"
 	blobdisk "holdfast/internal/blob/disk"
+	"holdfast/internal/blob/fallback"
 	"holdfast/internal/clock"
 	"holdfast/internal/config"
 	"holdfast/internal/vault"
@@ -22,13 +23,55 @@ const (
 	collectingName = "blobs.json"
 )
 
-// openBlobs opens the store of large files. The lease of the data directory is held.
-func openBlobs(c *config.Config) (*blob.Keeper, error) {
-	s, err := blobdisk.Open(vfs.OS, filepath.Join(c.Data, blobsName))
+// files are the octets of large files: in the data directory, and behind it in the vaults.
+type files struct {
+	own    blob.Store      // what lies in the data directory, as it is
+	vaults *vaultFiles     // what vaults have
+	whole  *fallback.Store // the one over the other
+}
+
+// openFiles opens the store of large files, and has what goes into vaults read from it. The lease of the data directory is held.
+func openFiles(c *config.Config, k *keeper, log *slog.Logger) (*files, error) {
+	own, err := blobdisk.Open(vfs.OS, filepath.Join(c.Data, blobsName))
 	if err != nil {
 		return nil, err
 	}
-	return blob.NewKeeper(s), nil
+	f := &files{own: own, vaults: newVaultFiles(k)}
+	f.whole = fallback.New(fallback.Options{Store: own, Origin: f.vaults, Log: log})
+	return f, nil
+}
+
+// open opens what lies in the data directory, for vaults.
+func (f *files) open(ctx context.Context, account holdfast.ID, b holdfast.Blob) (blob.File, error) {
+	return f.own.Open(ctx, account, b.Hash)
+}
+
+// scrubbed are the files as a scrub reads them. It implements [scrub.Files].
+type scrubbed struct {
+	*files
+	data string // the data directory
+}
+
+// Open implements [scrub.Files]. What is being copied back after a restore is not there yet, and nothing is wrong with that.
+func (f scrubbed) Open(ctx context.Context, account holdfast.ID, b holdfast.Blob) (blob.File, error) {
+	x, err := f.own.Open(ctx, account, b.Hash)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		if _, is := os.Stat(filepath.Join(f.data, copyingName)); is == nil {
+			return nil, nil
+		}
+	}
+	return x, err
+}
+
+// Mend implements [scrub.Files].
+func (f scrubbed) Mend(ctx context.Context, account holdfast.ID, b holdfast.Blob) error {
+	return f.whole.Mend(ctx, account, b)
+}
+
+// close ends what is read out of vaults.
+func (f *files) close() {
+	_ = f.whole.Close() // what was kept is durable
+	f.vaults.close()
 }
 
 // namedBlobs names the blobs that a vault may have of an account which is erased: those that lie here, and those that the vault's own changes name. Its name of each is made with a key that is about to be destroyed.

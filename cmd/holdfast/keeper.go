@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/blob"
 	"holdfast/internal/config"
 	"holdfast/internal/registry"
 	"holdfast/internal/relay"
@@ -38,15 +39,16 @@ type keeper struct {
 	pruned     pruned
 	relay      *relay.Relay
 	engine     store.Engine
-	background func(func(context.Context)) // runs work until the server stops; nil: no server runs
-	serving    bool                        // a server runs, rather than a command
-	tried      map[string]time.Time        // the reading of a vault whose damage was to be repaired last, by name; of who scrubs vaults alone
-	repairing  sync.Mutex                  // held by who repairs a vault
-	busy       func() bool                 // people are being served; nil: nobody is asked
-	rotten     func() int64                // how many things that are damaged in the engine are not mended; nil: not known
-	older      func(vault string)          // is told that a vault shows that the store is older than it was; nil: nobody is
-	watched    func()                      // has what is wrong looked for now; nil: nobody does
-	apart      bool                        // the store was restored and not adopted: its vaults are another store's, and are left alone
+	openBlob   func(context.Context, holdfast.ID, holdfast.Blob) (blob.File, error) // the store's own octets of a large file; nil: it has none
+	background func(func(context.Context))                                          // runs work until the server stops; nil: no server runs
+	serving    bool                                                                 // a server runs, rather than a command
+	tried      map[string]time.Time                                                 // the reading of a vault whose damage was to be repaired last, by name; of who scrubs vaults alone
+	repairing  sync.Mutex                                                           // held by who repairs a vault
+	busy       func() bool                                                          // people are being served; nil: nobody is asked
+	rotten     func() int64                                                         // how many things that are damaged in the engine are not mended; nil: not known
+	older      func(vault string)                                                   // is told that a vault shows that the store is older than it was; nil: nobody is
+	watched    func()                                                               // has what is wrong looked for now; nil: nobody does
+	apart      bool                                                                 // the store was restored and not adopted: its vaults are another store's, and are left alone
 }
 
 // openKeeper reads the keys and the list of vaults of a data directory. A store that has neither gets keys; one that has vaults and no keys is refused, as nobody could read them.

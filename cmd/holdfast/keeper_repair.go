@@ -33,10 +33,14 @@ func (k *keeper) Repair(ctx context.Context, name string, q control.VaultRepair,
 	if k.apart {
 		return rep, keyTrouble(holdfast.Forbidden, "this store was restored and has no right to write into its vaults yet: holdfast adopt %s", k.c.Data)
 	}
+	var left []relay.BlobFinding // large files
 	o := relay.RepairOptions{Open: func(ctx context.Context) (*vault.Vault, error) { return k.openDamaged(ctx, *e) }, Spool: filepath.Join(k.c.Data, vaultSpoolName),
 		Done: func(what, name string, changes uint64) {
+			if what == "file" {
+				rep.Files++
+			}
 			fn(control.VaultMended{What: what, Name: name, Changes: changes})
-		}}
+		}, Left: func(f relay.BlobFinding) { left = append(left, f) }}
 	if q.From != "" {
 		other, err := k.openNamed(ctx, q.From)
 		if err != nil {
@@ -60,7 +64,13 @@ func (k *keeper) Repair(ctx context.Context, name string, q control.VaultRepair,
 		return rep, err
 	}
 	k.log.Info("a vault was repaired", "vault", name, "damaged", len(rep.Damaged), "packs", len(rep.Packs), "changes", rep.Changes, "anew", anew)
-	found, err := k.Verify(ctx, name, true, func(f control.VaultFinding) {
+	known := func(x *verifier, _ context.Context, _ *vault.Vault) error { // the repair has just read them
+		for _, f := range left {
+			x.file(f)
+		}
+		return nil
+	}
+	found, err := k.verify(ctx, name, true, known, func(f control.VaultFinding) {
 		if len(rep.Findings) < maxFindings {
 			f.Account = k.called(f.Account)
 			rep.Findings = append(rep.Findings, describeFinding(f))
@@ -176,7 +186,7 @@ func (a *app) showRepaired(rep *control.VaultRepairReport, from string) {
 	for _, f := range rep.Findings {
 		a.printf("LEFT: %s\n", inTable(f))
 	}
-	a.printf("%s: %s damaged, %s written, with %s that had been missing; left: %d.\n", rep.Vault, count(int64(len(rep.Damaged)), "object"), count(int64(len(rep.Packs)), "pack"),
+	a.printf("%s: %s damaged, %s and %s written, with %s that had been missing; left: %d.\n", rep.Vault, count(int64(len(rep.Damaged)), "object"), count(int64(len(rep.Packs)), "pack"), count(rep.Files, "large file"),
 		count(int64(rep.Changes), "change"), rep.Left)
 	if rep.Left == 0 {
 		return

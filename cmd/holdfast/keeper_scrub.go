@@ -27,6 +27,8 @@ type reading struct {
 	Findings int64     `json:"findings"`
 	Ours     bool      `json:"ours,omitempty"`   // what is damaged was found from here, with the keys
 	Opened   bool      `json:"opened,omitempty"` // it was found by opening everything: hashing does not see all of that
+
+	Files *filesRead `json:"files,omitempty"` // a reading of large files that is under way
 }
 
 // scrubs remembers the last reading of each vault, by name.
@@ -59,10 +61,12 @@ const maxDamaged = 100
 
 // note remembers a reading that came to its end. opened says that everything was opened, and not hashed alone: only such a reading takes back what such a one has found.
 func (s *scrubs) note(rep control.VaultReport, opened bool) error {
-	x := reading{clock.System.Now().UTC().Truncate(time.Second), rep.Objects, rep.Octets, rep.Damaged[:min(len(rep.Damaged), maxDamaged)], rep.Findings, rep.Findings > 0, opened && rep.Findings > 0}
-	if last, ok := s.of(rep.Vault); ok && last.Opened && !opened {
+	x := reading{At: clock.System.Now().UTC().Truncate(time.Second), Objects: rep.Objects, Octets: rep.Octets, Damaged: rep.Damaged[:min(len(rep.Damaged), maxDamaged)], Findings: rep.Findings, Ours: rep.Findings > 0, Opened: opened && rep.Findings > 0}
+	last, ok := s.of(rep.Vault)
+	if ok && last.Opened && !opened {
 		x.keep(last)
 	}
+	x.Files = last.Files
 	return s.put(rep.Vault, x)
 }
 
@@ -132,7 +136,7 @@ func readDue(since, every time.Duration) bool { return since >= min(every, first
 // noteServer remembers what a remote vault's server says that it has, and what it found when it last read that; a zero time where it did not yet.
 func (k *keeper) noteServer(name string, s remote.Server) {
 	last, ok := k.scrubs.of(name)
-	now := reading{Objects: s.Objects, Octets: s.Octets, Damaged: s.Damaged[:min(len(s.Damaged), maxDamaged)], Findings: int64(len(s.Damaged))}
+	now := reading{Objects: s.Objects, Octets: s.Octets, Damaged: s.Damaged[:min(len(s.Damaged), maxDamaged)], Findings: int64(len(s.Damaged)), Files: last.Files}
 	if s.Scrubbed != nil && !s.Scrubbed.After(clock.System.Now().Add(clockOff)) { // one that is to come is a clock's that is wrong
 		now.At = *s.Scrubbed
 	}

@@ -173,7 +173,7 @@ func (k *keeper) newRelay(e store.Engine, conflict func(context.Context, relay.C
 	if err != nil {
 		return nil, &exitError{exitUsage, "policy.ack: " + sentence(err)}
 	}
-	o := relay.Options{Engine: e, Store: k.store, Policy: policy, Degraded: k.c.Policy.OnFailure == "degraded", Derive: core.DeriveBy(judges(k.c)), Log: k.log, Retry: k.c.Policy.RetryAfter,
+	o := relay.Options{Engine: e, Store: k.store, Policy: policy, Degraded: k.c.Policy.OnFailure == "degraded", Derive: core.DeriveBy(judges(k.c)), OpenBlob: k.openBlob, Log: k.log, Retry: k.c.Policy.RetryAfter,
 		Patience: k.c.Policy.Lag, MaxLag: uint64(k.c.Policy.LagChanges), HeadEvery: k.c.Vault.Head, Late: k.c.Vault.Late, UpkeepEvery: k.c.Vault.Seal, Upkeep: k.upkeep,
 		Service: func() any { return k.record() }, Conflict: conflict, Older: func(vault string) {
 			if k.older != nil {
@@ -222,7 +222,7 @@ func (k *keeper) Status(context.Context) (control.VaultStatus, error) {
 	sound := map[string]bool{"engine": true} // failure domains
 	for _, v := range s.Vaults {
 		x := control.VaultState{Name: v.Name, Kind: v.Kind, Location: v.Location, Domain: v.Domain, SameDomainAs: v.SameDomain, WhySame: v.WhySame, Mode: v.Mode, State: string(v.State), Reason: v.Reason, Since: &v.Since,
-			LagChanges: v.LagChanges, LagBytes: v.LagBytes, LagSeconds: v.LagSeconds, LastShip: v.LastShip, LastScrub: v.LastScrub, Objects: v.Objects, Octets: v.Octets, Damaged: v.Damaged}
+			LagChanges: v.LagChanges, LagBytes: v.LagBytes, LagSeconds: v.LagSeconds, LastShip: v.LastShip, LastScrub: v.LastScrub, Objects: v.Objects, Octets: v.Octets, Damaged: v.Damaged, Files: control.VaultFiles(v.Files)}
 		if last, ok := k.scrubs.of(v.Name); ok {
 			x.Objects, x.Octets, x.Damaged = last.Objects, last.Octets, append([]string{}, last.Damaged...)
 			if !last.At.IsZero() {

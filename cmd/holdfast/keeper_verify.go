@@ -14,8 +14,17 @@ import (
 )
 
 // Verify implements [control.Vaults]. With engine it reads every object, opens all of it with the server's key, follows each account's chain from its first change to its newest, and compares each account with what the store has, and the
-// store's index with its own history: see keeper_compare.go. Without it every object is hashed and compared with what is recorded of it, at the rate of scrubs, yielding to people; nothing of people's data is opened.
+// store's index with its own history: see keeper_compare.go. Without it every object is hashed and compared with what is recorded of it, at the rate of scrubs, yielding to people; nothing of people's data is opened but large files, of which the hash of what was stored is recorded and no other.
 func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(control.VaultFinding)) (rep control.VaultReport, err error) {
+	files := (*verifier).files
+	if !engine {
+		files = (*verifier).filesOn
+	}
+	return k.verify(ctx, name, engine, files, fn)
+}
+
+// verify is Verify; files looks at the large files.
+func (k *keeper) verify(ctx context.Context, name string, engine bool, files func(*verifier, context.Context, *vault.Vault) error, fn func(control.VaultFinding)) (rep control.VaultReport, err error) {
 	e := k.vaults().Find(name)
 	if e == nil {
 		return rep, keyTrouble(holdfast.NotFound, "there is no vault called %q; `holdfast vault list` shows which are", name)
@@ -54,6 +63,9 @@ func (k *keeper) Verify(ctx context.Context, name string, engine bool, fn func(c
 		err = x.all(ctx, v)
 	} else {
 		err = x.hashes(ctx, v)
+	}
+	if err == nil {
+		err = files(x, ctx, v)
 	}
 	if err != nil {
 		return rep, err

@@ -14,7 +14,7 @@ type vaultMetrics struct {
 	keeper *keeper
 	drills *drills
 
-	lagSeconds, lagChanges, scrub, read, below, domains, checked, proven *prometheus.Desc
+	lagSeconds, lagChanges, lagOctets, missing, moving, scrub, read, below, domains, checked, proven *prometheus.Desc
 }
 
 func newVaultMetrics(r *relay.Relay, k *keeper, d *drills) *vaultMetrics {
@@ -25,6 +25,9 @@ func newVaultMetrics(r *relay.Relay, k *keeper, d *drills) *vaultMetrics {
 		proven:     desc("last_proven_restore_seconds", "When a drill last passed that restored from the vault, as Unix time; 0: never.", "vault"),
 		lagSeconds: desc("vault_lag_seconds", "How long the oldest change waits that the vault does not have.", "vault"),
 		lagChanges: desc("vault_lag_changes", "How far the vault is behind.", "vault"),
+		lagOctets:  desc("vault_lag_octets", "How many octets of items and large files the vault is behind.", "vault"),
+		missing:    desc("vault_files_missing", "Large files that changes in the vault name and whose octets it lacks, as the store does.", "vault"),
+		moving:     desc("vault_files_moving_octets", "Octets of large files that are on their way into the vault and were not read yet.", "vault"),
 		scrub:      desc("last_scrub_seconds", "When everything that the vault holds was last read, as Unix time; 0: never.", "vault"),
 		read:       desc("vault_read_back_seconds", "When the end of what was written into the vault was last read back, as Unix time; 0: not yet.", "vault"),
 		below:      desc("copies_below_policy", "Vaults that the policy names and that take no changes now."),
@@ -34,7 +37,7 @@ func newVaultMetrics(r *relay.Relay, k *keeper, d *drills) *vaultMetrics {
 
 // Describe implements prometheus.Collector.
 func (m *vaultMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.lagSeconds, m.lagChanges, m.scrub, m.read, m.below, m.domains, m.checked, m.proven} {
+	for _, d := range []*prometheus.Desc{m.lagSeconds, m.lagChanges, m.lagOctets, m.missing, m.moving, m.scrub, m.read, m.below, m.domains, m.checked, m.proven} {
 		ch <- d
 	}
 }
@@ -48,6 +51,9 @@ func (m *vaultMetrics) Collect(ch chan<- prometheus.Metric) {
 	for _, v := range s.Vaults {
 		gauge(m.lagSeconds, v.LagSeconds, v.Name)
 		gauge(m.lagChanges, float64(v.LagChanges), v.Name)
+		gauge(m.lagOctets, float64(v.LagBytes), v.Name)
+		gauge(m.missing, float64(v.Files.Missing), v.Name)
+		gauge(m.moving, float64(max(0, v.Files.Of-v.Files.Octets)), v.Name)
 		scrub := 0.0
 		if last, ok := m.keeper.scrubs.of(v.Name); ok && !last.At.IsZero() {
 			scrub = float64(last.At.Unix())

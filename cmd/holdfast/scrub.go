@@ -28,13 +28,14 @@ const scrubSpoolName = "scrub-spool"
 
 // engineScrub reads the living engine again and again. One round runs at a time.
 type engineScrub struct {
-	k    *keeper
-	book *scrub.Book
-	turn chan struct{} // has one while a round runs
+	k     *keeper
+	book  *scrub.Book
+	files scrub.Files
+	turn  chan struct{} // has one while a round runs
 }
 
-func newEngineScrub(k *keeper) *engineScrub {
-	s := &engineScrub{k: k, book: scrub.OpenBook(vfs.OS, k.c.Data), turn: make(chan struct{}, 1)}
+func newEngineScrub(k *keeper, f scrub.Files) *engineScrub {
+	s := &engineScrub{k: k, files: f, book: scrub.OpenBook(vfs.OS, k.c.Data), turn: make(chan struct{}, 1)}
 	k.rotten = s.left
 	return s
 }
@@ -63,7 +64,7 @@ func (s *engineScrub) Scrub(ctx context.Context, fn func(scrub.Finding)) (done s
 		now := s.book.State().Now
 		return now != nil && clock.System.Now().Sub(now.Began) > k.c.Scrub.Within/2
 	}
-	x := &scrub.Scrubber{Engine: k.engine, Book: s.book, Clock: clock.System, Pace: k.pacer(late).Took, Log: k.log, Found: fn}
+	x := &scrub.Scrubber{Engine: k.engine, Book: s.book, Clock: clock.System, Pace: k.pacer(late).Took, Log: k.log, Found: fn, Files: s.files}
 	if len(k.vaults().Vaults) > 0 {
 		x.Source = scrub.FromVaults(k.openSound, filepath.Join(k.c.Data, scrubSpoolName))
 	}
@@ -72,7 +73,7 @@ func (s *engineScrub) Scrub(ctx context.Context, fn func(scrub.Finding)) (done s
 	if err != nil {
 		return done, err
 	}
-	k.log.Info("the engine was read", "accounts", r.Accounts, "changes", r.Changes, "bodies", r.Bodies, "octets", r.Octets, "found", r.Found, "mended", r.Mended)
+	k.log.Info("the engine was read", "accounts", r.Accounts, "changes", r.Changes, "bodies", r.Bodies, "files", r.Files, "octets", r.Octets, "found", r.Found, "mended", r.Mended)
 	return *r, nil
 }
 
@@ -242,7 +243,8 @@ func (a *app) scrubCommand() *cobra.Command {
 		Use:   "scrub",
 		Short: "Read everything that the living store holds, and mend what rotted",
 		Long: `Hash every body in the living store again, and follow each account's chain from its first change. What rotted is put back out of a
-vault that has octets of exactly the recorded hash; nothing else of the store is changed by that, and devices notice nothing. The service
+vault that has octets of exactly the recorded hash; nothing else of the store is changed by that, and devices notice nothing. Large files
+lie beside the database, and are hashed and put back likewise. The service
 does this by itself each week, slowly, and goes on after a restart where it was; this command goes on with what is left of a round.
 
 The exit status is 0 if nothing was wrong or all of it was mended, and 1 if something is left.`,
@@ -288,5 +290,5 @@ func (a *app) showScrub(r *scrub.Round) {
 	if r.Ghosts > 0 {
 		a.printf("%s known to be lost, and in no vault: no damage of this store\n", count(r.Ghosts, "item"))
 	}
-	a.printf("%s with %s, %s of %d bodies hashed; %s, %d mended, %d left\n", count(r.Accounts, "account"), count(r.Changes, "change"), octets(r.Octets), r.Bodies, count(r.Found, "finding"), r.Mended, r.Left())
+	a.printf("%s with %s, %s of %d bodies and %s hashed; %s, %d mended, %d left\n", count(r.Accounts, "account"), count(r.Changes, "change"), octets(r.Octets), r.Bodies, count(r.Files, "large file"), count(r.Found, "finding"), r.Mended, r.Left())
 }

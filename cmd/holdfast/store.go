@@ -37,7 +37,8 @@ const locksName = "locks"
 type opened struct {
 	id      identity
 	engine  store.Engine
-	blobs   *blob.Keeper // of large files
+	files   *files       // the octets of large files
+	blobs   *blob.Keeper // likewise, for who puts and removes them
 	back    *filesBack   // those that a restored store lacks still
 	core    *core.Service
 	auth    *auth.Service
@@ -205,10 +206,8 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 	if err != nil {
 		return err
 	}
-	if o.blobs, err = openBlobs(c); err != nil {
-		return err
-	}
-	o.core = core.New(core.Options{Engine: e, Copies: o.relay, Blobs: o.blobs, Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data),
+	o.blobs = blob.NewKeeper(o.files.whole)
+	o.core = core.New(core.Options{Engine: e, Copies: relay.Blobs{Relay: o.relay}, Blobs: o.blobs, Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data),
 		Guard: core.GuardLimits(c.Guard), Bursts: readBursts(c.Data, log), SaveBursts: saveBursts(c.Data),
 		Limits: core.Limits{Show: c.Policy.ReadWait, Resource: c.Limits.Resource, File: c.Limits.File, Inline: c.Limits.Inline, Quota: c.Limits.Quota,
 			Devices: c.Limits.Devices, Collections: c.Limits.Collections, Shares: c.Limits.Shares, SeenInterval: c.SeenInterval, DirectoryTTL: c.DirectoryTTL, Directory: c.Limits.DirectoryCache}})
@@ -230,7 +229,7 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 		return errors.Join(o.drills.book.Forget(id), o.locks.Forget(id), o.refused.Forget(id), o.uploads.Forget(id), o.blobs.Forget(context.Background(), id))
 	}
 	o.erase.named = func(v *vault.Vault, id holdfast.ID) vault.Named { return namedBlobs(c, o.blobs, v, id) }
-	o.scrub = newEngineScrub(o.keeper)
+	o.scrub = newEngineScrub(o.keeper, scrubbed{o.files, c.Data})
 	o.back = newFilesBack(c, o.keeper, o.blobs)
 	o.board, err = newBoard(c, log)
 	return err
@@ -253,6 +252,10 @@ func (o *opened) openVaults(ctx context.Context, c *config.Config, why purpose, 
 			return err
 		}
 	}
+	if o.files, err = openFiles(c, o.keeper, log); err != nil {
+		return err
+	}
+	o.keeper.openBlob = o.files.open
 	o.relay, err = o.keeper.newRelay(o.engine, func(ctx context.Context, x relay.Conflict) error {
 		return o.core.Diverged(ctx, x.Account, x.Vault, x.Theirs, x.Ours)
 	})
@@ -277,6 +280,9 @@ func (o *opened) close() {
 	}
 	if o.stop != nil {
 		o.stop()
+	}
+	if o.files != nil {
+		o.files.close()
 	}
 	if o.drills != nil {
 		_ = o.drills.book.Close() // what was kept is durable

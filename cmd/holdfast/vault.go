@@ -208,15 +208,29 @@ func (a *app) showVaults(s control.VaultStatus) error {
 		if n := len(v.Damaged); n > 0 {
 			a.printf("             damaged when it was last read: %s; holdfast vault repair %s writes anew what it can\n", count(int64(n), "object"), v.Name)
 		}
+		a.showVaultFiles(&v)
 	}
 	return nil
+}
+
+// showVaultFiles says how the octets of large files fare.
+func (a *app) showVaultFiles(v *control.VaultState) {
+	if f := v.Files; f.Moving > 0 {
+		a.printf("             on their way: %s, %s of %s\n", count(f.Moving, "large file"), octets(min(f.Octets, f.Of)), octets(f.Of))
+	}
+	if v.Files.Missing > 0 {
+		a.printf("             it lacks the octets of %s, and so does the store; holdfast scrub names them\n", count(v.Files.Missing, "large file"))
+	}
+	if v.Files.Fault != "" {
+		a.printf("             the newest large file could not be put there: %s\n", inTable(v.Files.Fault))
+	}
 }
 
 // lagOf says what a vault lacks. Of one that cannot be reached now it is not said that nothing is behind: it had everything when it last answered.
 func lagOf(v *control.VaultState) string {
 	switch {
 	case v.LagChanges > 0:
-		return fmt.Sprintf("%d behind, %.0f s", v.LagChanges, v.LagSeconds)
+		return fmt.Sprintf("%d behind, %s, %.0f s", v.LagChanges, octets(v.LagBytes), v.LagSeconds)
 	case stateOf(v) == string(relay.Whole):
 		return "nothing is behind"
 	}
@@ -232,7 +246,7 @@ The exit status is 0 if all is well and 1 if something is missing, damaged or di
 
 func (a *app) vaultScrub() *cobra.Command {
 	return a.verifyCommand("scrub", "Read everything that a vault holds", `Read everything that a vault holds, and compare each object with the hash that is recorded of it, at the rate of scrub.rate and
-yielding to people. Nothing of people's data is opened: "verify" and each drill do that. The service scrubs by itself each week, and
+yielding to people. Nothing of people's data is opened but large files: "verify" and each drill do that. The service scrubs by itself each week, and
 repairs what it finds.`, false)
 }
 

@@ -12,7 +12,7 @@ type VaultRepair struct {
 
 // VaultMended is one thing that the repair of a vault did.
 type VaultMended struct {
-	What    string `json:"what"` // key, pack, segment: read no more in its old form; account: of which changes were written again
+	What    string `json:"what"` // key, pack, segment: read no more in its old form; account: of which changes were written again; file: put anew
 	Name    string `json:"name"`
 	Changes uint64 `json:"changes,omitempty"`
 }
@@ -22,6 +22,7 @@ type VaultRepairReport struct {
 	Vault    string   `json:"vault"`
 	Damaged  []string `json:"damaged"`  // objects that were damaged or missing
 	Packs    []string `json:"packs"`    // that were written in their place
+	Files    int64    `json:"files"`    // large files that were put anew
 	Changes  uint64   `json:"changes"`  // that were missing, and were written again
 	Anew     bool     `json:"anew"`     // the vault was filled anew
 	Left     int64    `json:"left"`     // findings that the last reading still has

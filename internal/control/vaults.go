@@ -63,6 +63,16 @@ type VaultState struct {
 	Objects      int64       `json:"objects"`
 	Octets       int64       `json:"octets"`
 	Damaged      []string    `json:"damaged"`
+	Files        VaultFiles  `json:"files"`
+}
+
+// VaultFiles tells how the octets of large files fare that go into a vault.
+type VaultFiles struct {
+	Missing int64  `json:"missing"`         // that its changes name and it lacks, as neither the store nor another vault has them
+	Moving  int64  `json:"moving"`          // that are on their way
+	Octets  int64  `json:"octets"`          // of those, that were read
+	Of      int64  `json:"of"`              // of those, in all
+	Fault   string `json:"fault,omitempty"` // why the newest could not be put there
 }
 
 // NewVault is what Add takes.

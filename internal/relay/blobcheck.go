@@ -181,13 +181,13 @@ func (x *blobCheck) awaited(ctx context.Context, k blobKey) (bool, error) {
 	return true, err
 }
 
-// eachPut calls fn with the changes of an account above a batch that put something, without octets, in order, until it has enough. A blob's ETag is its hash.
+// eachPut calls fn with the changes of an account above a batch that put something, in order, until it has enough. A blob's ETag is its hash.
 func (r *Relay) eachPut(ctx context.Context, account holdfast.ID, after uint64, fn func(*holdfast.Change) bool) error {
 	at, err := r.seqAt(ctx, account, after)
-	for more := err == nil; more && err == nil; {
-		more, err = r.somePuts(ctx, account, &at, fn)
+	if err != nil {
+		return err
 	}
-	return err
+	return store.EachPut(ctx, r.o.Engine, account, at, fn)
 }
 
 // seqAt returns how far an account had come at a batch.
@@ -203,31 +203,6 @@ func (r *Relay) seqAt(ctx context.Context, account holdfast.ID, batch uint64) (u
 	h, err := headAt(snap, account, batch)
 	return h.Seq, err
 }
-
-// somePuts reads a page.
-func (r *Relay) somePuts(ctx context.Context, account holdfast.ID, at *uint64, fn func(*holdfast.Change) bool) (more bool, err error) {
-	snap, err := r.o.Engine.Snapshot(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer snap.Close()
-	more = false
-	err = snap.Changes(account, *at, putsOf, 0, func(c *holdfast.Change) error {
-		*at, more = c.Seq, true
-		if c.Op == holdfast.OpPut && !fn(c) {
-			more = false
-			return errEnough
-		}
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
-	}
-	return more, err
-}
-
-// putsOf is how many changes are looked at in one snapshot.
-const putsOf = 2000
 
 // mend puts a blob anew.
 func (x *blobCheck) mend(ctx context.Context, k blobKey, f *BlobFinding) error {

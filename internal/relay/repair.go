@@ -16,6 +16,7 @@ type RepairOptions struct {
 	Others []*vault.Vault                              // that are asked for what the store does not have
 	Spool  string
 	Done   func(what, name string, changes uint64) // see [vault.RepairOptions]
+	Left   func(BlobFinding)                       // told of each large file that is not whole afterwards
 }
 
 // RepairVault makes a damaged vault whole again from the store. It goes on beside the appends; only a vault that no writer can open is mended alone first, and one whose newest term is lost is then filled anew. Errors: NotFound (there is no such
@@ -75,7 +76,10 @@ func (w *worker) mendBlobs(ctx context.Context, o RepairOptions, rep *vault.Repa
 	defer v.Close()
 	_, err = w.r.CheckBlobs(ctx, v, BlobCheck{Deep: true, Upto: w.look().pos.Batch, Into: w.a.Name, Found: func(f BlobFinding) {
 		rep.Damaged = append(rep.Damaged, f.Damage.Object)
-		if f.Mended && o.Done != nil {
+		switch {
+		case !f.Mended && o.Left != nil:
+			o.Left(f)
+		case f.Mended && o.Done != nil:
 			o.Done("file", f.Damage.Object, 0)
 		}
 	}})

@@ -23,6 +23,7 @@ type Scrubber struct {
 	Clock  clock.Clock
 	Pace   func(ctx context.Context, octets int64) error // called between two snapshots
 	Source Source                                        // nil: nothing is mended
+	Files  Files                                         // nil: there are none
 	Log    *slog.Logger
 	Found  func(Finding) // called with each thing once it is known whether it was mended; nil: nobody
 
@@ -123,7 +124,11 @@ type walk struct {
 // account reads one account's journal from where the cursor is to its end.
 func (s *Scrubber) account(ctx context.Context, id holdfast.ID) error {
 	w := &walk{s: s, account: id}
-	if c := s.Book.State().Cursor; c.Account == id && !c.Done {
+	c := s.Book.State().Cursor
+	if c.Account == id && c.File != nil { // its journal was read
+		return s.files(ctx, id)
+	}
+	if c.Account == id && !c.Done {
 		w.seq, w.chain = c.Seq, c.Chain
 		if !s.stands(ctx, id, c) {
 			w.seq, w.chain = 0, holdfast.Hash{}
@@ -138,18 +143,25 @@ func (s *Scrubber) account(ctx context.Context, id holdfast.ID) error {
 		if s.waiting(id) >= pending || !more {
 			s.mend(ctx, id)
 		}
-		if now := s.Clock.Now(); now.Sub(s.saved) >= saveEvery || now.Before(s.saved) {
-			s.saved = now
-			if err := s.Book.save(); err != nil {
-				s.Log.Warn("how far the scrub of the engine is could not be written down", "err", err)
-			}
-		}
+		s.saveNowAndThen()
 		if err := s.Pace(ctx, w.octets); err != nil {
 			return err
 		}
 		w.octets = 0
 	}
-	return nil
+	return s.files(ctx, id)
+}
+
+// saveNowAndThen makes durable how far the round is.
+func (s *Scrubber) saveNowAndThen() {
+	now := s.Clock.Now()
+	if since := now.Sub(s.saved); since >= 0 && since < saveEvery {
+		return
+	}
+	s.saved = now
+	if err := s.Book.save(); err != nil {
+		s.Log.Warn("how far the scrub of the engine is could not be written down", "err", err)
+	}
 }
 
 // stands tells whether the journal is at the cursor what it was.

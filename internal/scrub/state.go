@@ -22,6 +22,7 @@ const (
 	Octets = "octets" // a body does not have the hash that its change recorded
 	Chain  = "chain"  // the change is not what was committed
 	Unread = "unread" // it cannot be read
+	File   = "file"   // a large file is not what was put, or is not there
 	Lost   = "lost"   // it is a ghost: no damage, and mended if a vault has it after all
 )
 
@@ -47,7 +48,8 @@ type Round struct {
 	Accounts int64      `json:"accounts"`
 	Changes  int64      `json:"changes"`
 	Bodies   int64      `json:"bodies"`
-	Octets   int64      `json:"octets"`
+	Files    int64      `json:"files"`
+	Octets   int64      `json:"octets"` // of bodies and files
 	Found    int64      `json:"found"`
 	Mended   int64      `json:"mended"`
 	Ghosts   int64      `json:"ghosts,omitempty"` // items that are known to be lost, and that no vault has
@@ -59,10 +61,11 @@ func (r *Round) Left() int64 { return r.Found - r.Mended }
 
 // Cursor is how far a round is.
 type Cursor struct {
-	Account holdfast.ID   `json:"account"`
-	Seq     uint64        `json:"seq"` // read up to here; all of it where Done is set
-	Chain   holdfast.Hash `json:"chain"`
-	Done    bool          `json:"done"`
+	Account holdfast.ID    `json:"account"`
+	Seq     uint64         `json:"seq"` // read up to here; all of it where Done is set
+	Chain   holdfast.Hash  `json:"chain"`
+	File    *holdfast.Hash `json:"file,omitempty"` // the journal was read to its end, and its large files up to this one
+	Done    bool           `json:"done"`
 }
 
 // State is what is known of the engine's octets.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 
 	"holdfast"
 )
@@ -51,6 +52,36 @@ func blobsFrom(ctx context.Context, e Engine, account holdfast.ID, from holdfast
 	defer snap.Close()
 	err = snap.Blobs(account, from, limit, func(b holdfast.Blob) error { page = append(page, b); return nil })
 	return page, err
+}
+
+// putsOf is how many changes are looked at in one snapshot.
+const putsOf = 2000
+
+// errEnough ends a listing.
+var errEnough = errors.New("enough")
+
+// EachPut calls fn with the changes of an account above a seq that put something, without octets and properties, in order, until it has enough. No snapshot is held for long. A blob's ETag is its hash. Errors: those of the engine.
+func EachPut(ctx context.Context, e Engine, account holdfast.ID, after uint64, fn func(*holdfast.Change) bool) error {
+	for more := true; more; {
+		snap, err := e.Snapshot(ctx)
+		if err != nil {
+			return err
+		}
+		more = false
+		err = snap.Changes(account, after, putsOf, 0, func(c *holdfast.Change) error {
+			after, more = c.Seq, true
+			if c.Op == holdfast.OpPut && !fn(c) {
+				more = false
+				return errEnough
+			}
+			return nil
+		})
+		snap.Close()
+		if err != nil && !errors.Is(err, errEnough) {
+			return err
+		}
+	}
+	return nil
 }
 
 // following returns the hash behind one; ok is false behind the last of all.
