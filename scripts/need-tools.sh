@@ -9,6 +9,12 @@ if ! command -v versitygw >/dev/null 2>&1 && ! go version -m "$where/versitygw" 
 	echo "== building versitygw $versitygw"
 	CGO_ENABLED=0 go install "github.com/versity/versitygw/cmd/versitygw@$versitygw"
 fi
+# An rclone that sends large files in chunks: that of Debian 12 is older.
+rclone=v1.69.3
+if ! rclone help flags chunk 2>/dev/null | grep -q webdav-nextcloud-chunk-size && ! go version -m "$where/rclone" 2>/dev/null | grep -q "rclone[[:space:]]$rclone[[:space:]]"; then
+	echo "== building rclone $rclone"
+	CGO_ENABLED=0 go install "github.com/rclone/rclone@$rclone"
+fi
 declare -A package=([vdirsyncer]=vdirsyncer [khard]=khard [khal]=khal [todoman]=todoman [cadaver]=cadaver [litmus]=litmus [rclone]=rclone [mount.davfs]=davfs2 [strace]=strace [curl]=curl [radicale]=radicale [xandikos]=xandikos [thunderbird]=thunderbird [syncevolution]=syncevolution [calcurse]=calcurse [age]=age [zstd]=zstd [jq]=jq [chromium]=chromium [npm]=npm [mkfs.ext4]=e2fsprogs [promtool]=prometheus [ip]=iproute2 [systemd-analyze]=systemd [nginx]=nginx-light [ffmpeg]=ffmpeg)
 missing=()
 for command in "${!package[@]}"; do

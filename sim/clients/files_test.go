@@ -70,14 +70,19 @@ func grow(t *testing.T, dir string) {
 
 // rclone runs rclone with the remote "h" as the account's files, as a server of Nextcloud's kind: that is how it sends times.
 func (h *house) rclone(d device, args ...string) (string, error) {
-	secret, err := exec.CommandContext(h.t.Context(), "rclone", "obscure", d.Password).Output()
+	return h.rcloneOf("rclone", d, args...)
+}
+
+// rcloneOf is the same of any rclone.
+func (h *house) rcloneOf(program string, d device, args ...string) (string, error) {
+	secret, err := exec.CommandContext(h.t.Context(), program, "obscure", d.Password).Output()
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	env := []string{"RCLONE_CONFIG_H_TYPE=webdav", "RCLONE_CONFIG_H_URL=" + h.url() + "/remote.php/dav/files/" + alice, "RCLONE_CONFIG_H_VENDOR=nextcloud", "RCLONE_CONFIG_H_USER=" + alice,
 		"RCLONE_CONFIG_H_PASS=" + strings.TrimSpace(string(secret)), "RCLONE_CONFIG=" + filepath.Join(h.t.TempDir(), "none")}
 	// Of two names that differ in their normal form alone rclone itself would send one.
-	return tool{dir: h.t.TempDir(), env: env}.run(h.t.Context(), "rclone", append(args, "--retries=1", "--low-level-retries=1", "--no-unicode-normalization")...)
+	return tool{dir: h.t.TempDir(), env: env}.run(h.t.Context(), program, append(args, "--retries=1", "--low-level-retries=1", "--no-unicode-normalization")...)
 }
 
 // TestRclone copies a tree up and down, over a restart; names, octets and times come back as they were.
