@@ -1,4 +1,4 @@
-// Package transcripts replays what programs say to a CardDAV and CalDAV server, and checks that the answers hold what each of them needs.
+// Package transcripts replays what programs say to a CardDAV, CalDAV and WebDAV server, and checks that the answers hold what each of them needs.
 //
 // A transcript is a readable text: one client, its requests in order, and after each request what the client looks for in the answer. The texts in testdata
 // were reconstructed from public sources, which the head of each names; the requests were written anew.
@@ -23,7 +23,8 @@
 // all of these clients do, unless the step expects the redirect.
 //
 // Everything may use the variables that earlier steps took from answers, as a [text/template]: {{.principal}}, {{range .members}}…{{end}}, and {{xml .}} to put
-// text into XML. The variables at the beginning are start (the path that a user types), login, and base (of the collection that the first "given" is in).
+// text into XML. The variables at the beginning are start (the path that a user types), login, and base (of the collection that the first "given" is in);
+// files (the home of files), cloud (the same below /remote.php, with the login) and arriving (where files arrive in chunks).
 //
 // What is given are contacts, events, todos or journals, or shared: events in a calendar that somebody else shares with the user, and changes. There may be a line
 // for each kind, and each kind has a collection of its own. Event n begins at 9:00 in

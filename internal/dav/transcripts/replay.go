@@ -19,6 +19,7 @@ type World struct {
 	Handler http.Handler
 	Start   string // the path that the user types, often "/"
 	Login   string
+	Files   map[string]string // by variable: the home of files in both of its forms, and where large ones arrive
 	Bases   map[string]string // the path of the collection for each kind that is given, with a slash at its end
 	Owner   http.Handler      // somebody else, who shares a calendar with the user
 	Shared  string            // where it is for its owner; Bases["shared"] is where it is for the user
@@ -30,6 +31,9 @@ const maxRedirects = 5
 // Replay sends the transcript's requests in order. The error names the first step that did not get what its client needs, with the answer.
 func (t *Transcript) Replay(w World) error {
 	r := &replay{w: w, t: t, put: map[string]string{}, live: map[string][]string{}, made: map[string]int{}, vars: map[string]any{"start": w.Start, "login": w.Login}}
+	for name, path := range w.Files {
+		r.vars[name] = path
+	}
 	for i, g := range t.Given {
 		if i == 0 {
 			r.vars["base"] = w.Bases[g.Kind]
@@ -124,6 +128,7 @@ func (r *replay) do(method, target string, header http.Header, body string) (*an
 // as does so as somebody, for whom the target is at another path.
 func (r *replay) as(who http.Handler, at, method, target string, header http.Header, body string) (*answer, error) {
 	req := httptest.NewRequest(method, at, strings.NewReader(body))
+	req.Host = "cloud.example.org"
 	req.Header = header.Clone()
 	rec := httptest.NewRecorder()
 	who.ServeHTTP(rec, req)

@@ -14,7 +14,10 @@ import (
 	"holdfast/internal/dav/carddav"
 	"holdfast/internal/dav/onesnap"
 	"holdfast/internal/dav/transcripts"
+	"holdfast/internal/locks"
 	"holdfast/internal/store/memory"
+	"holdfast/internal/uploads"
+	"holdfast/internal/vfs/crashfs"
 )
 
 //go:embed testdata/*.txt
@@ -45,22 +48,27 @@ func worlds(t *testing.T) (transcripts.World, func(*transcripts.World)) {
 	cards, events := carddav.Options{MaxResource: 10 << 20}, caldav.Options{MaxResource: 10 << 20}
 	engine := &onesnap.Engine{Engine: memory.New(), Nested: func() { t.Error("a request that holds a snapshot asks for another one") }}
 	s := core.New(core.Options{Engine: engine, Limits: core.Limits{DirectoryTTL: 1}, Judges: map[holdfast.CollectionType]core.Judge{
-		holdfast.TypeAddressbook: carddav.Judge(cards), holdfast.TypeCalendar: caldav.Judge(events)}})
+		holdfast.TypeAddressbook: carddav.Judge(cards), holdfast.TypeCalendar: caldav.Judge(events), holdfast.TypeFolder: dav.JudgeFile, holdfast.TypeHome: dav.JudgeFile}})
+	arriving, err := uploads.Open(uploads.Options{FS: crashfs.New(crashfs.Options{}).FS(), Dir: "/uploads"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	person := func(email string) (holdfast.Account, http.Handler) {
 		account, _, err := s.CreateAccount(t.Context(), holdfast.Actor{}, email, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := dav.New(dav.Options{Core: s, Extensions: append(caldav.Extensions(events), carddav.Extension(cards)), SpoolDir: t.TempDir(),
+		h := dav.New(dav.Options{Core: s, Extensions: append(caldav.Extensions(events), carddav.Extension(cards)), SpoolDir: t.TempDir(), Uploads: arriving, Locks: locks.Open(locks.Options{}),
 			Authenticate: func(*http.Request) (holdfast.Principal, error) { return holdfast.Principal{Account: account.ID}, nil }})
 		return account, onesnap.Handler(h)
 	}
 	ada, h := person("ada@example.org")
 	grace, hers := person("grace@example.org")
 	calendars := dav.HomeHref(ada.ID, holdfast.HomeCalendars)
-	w := transcripts.World{Handler: h, Start: "/", Login: ada.Email, Bases: map[string]string{
-		"contacts": dav.HomeHref(ada.ID, holdfast.HomeAddressbooks) + "default/",
-		"events":   calendars + "default/", "todos": calendars + "tasks/", "journals": calendars + "notes/"}}
+	w := transcripts.World{Handler: h, Start: "/", Login: ada.Email,
+		Files: map[string]string{"files": dav.HomeHref(ada.ID, holdfast.HomeFiles), "cloud": "/remote.php/dav/files/" + ada.Email + "/", "arriving": "/remote.php/dav/uploads/" + ada.Email + "/"}, Bases: map[string]string{
+			"contacts": dav.HomeHref(ada.ID, holdfast.HomeAddressbooks) + "default/",
+			"events":   calendars + "default/", "todos": calendars + "tasks/", "journals": calendars + "notes/"}}
 	return w, func(w *transcripts.World) {
 		at, err := s.Locate(t.Context(), holdfast.Principal{Account: grace.ID}, grace.ID, []string{holdfast.HomeCalendars, "default"})
 		if err == nil {
