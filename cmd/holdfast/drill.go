@@ -66,7 +66,12 @@ func (a *app) runDrill(cmd *cobra.Command, q control.DrillRequest) error {
 	return a.with(cmd, toLook, func(ctx context.Context, cl *control.Client) error {
 		bar := a.progress("changes", 0)
 		defer bar.end()
-		res, err := cl.RunDrill(ctx, q, func(p control.DrillProgress) { bar.at(int(p.Changes), p.Changes) })
+		res, err := cl.RunDrill(ctx, q, func(p control.DrillProgress) {
+			if p.Octets > 0 {
+				bar.where = ", and " + octets(p.Octets) + " of large files"
+			}
+			bar.at(int(p.Changes), p.Changes)
+		})
 		bar.end()
 		if errors.Is(err, context.Canceled) {
 			return &exitError{exitBusy, "interrupted; nothing was changed, and nothing is proven"}
@@ -94,7 +99,13 @@ func (a *app) showDrill(r *drill.Result) error {
 	a.printf("  accounts  %s compared (%s)\n", count(int64(r.Accounts), "account"), r.Sample)
 	a.printf("  changes   %d of %d restored, in %.1f s\n", r.Changes.Restored, r.Changes.Expected, r.Seconds)
 	a.printf("  digests   %d equal, %d different\n", r.Digests.Equal, len(r.Digests.Different))
-	a.printf("  octets    %s in %d bodies hashed again, in the store and out of the vault\n", octets(r.Blobs.Octets), r.Blobs.Rehashed)
+	a.printf("  octets    %s in %d bodies and large files hashed again, in the store and out of the vault\n", octets(r.Blobs.Octets), r.Blobs.Rehashed)
+	if b := r.Blobs; b.Files > 0 {
+		a.printf("            %s are named; the octets of %d were read out of the vault\n", count(b.Files, "large file"), b.Read)
+	}
+	if b := r.Blobs; b.Returning > 0 {
+		a.printf("            %d of them the store lacks still, as it was just restored\n", b.Returning)
+	}
 	if r.Blobs.Pruned > 0 {
 		a.printf("            %d more were replaced or deleted before retention, and let go of\n", r.Blobs.Pruned)
 	}

@@ -59,6 +59,9 @@ type drills struct {
 	book *drill.Book
 	busy func() bool // people are being served
 
+	files     drill.Files // the octets of large files
+	returning func() control.Returning
+
 	turn chan struct{} // has one while one runs
 }
 
@@ -199,6 +202,7 @@ func (d *drills) run(ctx context.Context, e registry.Entry, batch uint64, h how,
 // begun is a drill that the book knows of. Whoever began it has the turn.
 type begun struct {
 	d      *drills
+	all    bool // it was asked for: all octets are read
 	e      registry.Entry
 	key    *seal.Recovery
 	chosen drill.Chosen
@@ -212,7 +216,7 @@ func (d *drills) begin(ctx context.Context, e registry.Entry, batch uint64, h ho
 		return nil, err
 	}
 	now := clock.System.Now().UTC().Truncate(time.Second)
-	b := &begun{d: d, e: e, key: h.key, chosen: chosen, res: drill.Result{ID: holdfast.NewID(nil).String(), Started: now, At: now, Vault: e.Name, Account: chosen.AskedFor(), Batch: batch, KeyUsed: drill.ServerKey,
+	b := &begun{d: d, all: h.all, e: e, key: h.key, chosen: chosen, res: drill.Result{ID: holdfast.NewID(nil).String(), Started: now, At: now, Vault: e.Name, Account: chosen.AskedFor(), Batch: batch, KeyUsed: drill.ServerKey,
 		Digests: drill.Digests{Different: []string{}}, Reasons: []string{}}}
 	if h.key != nil {
 		b.res.KeyUsed = drill.RecoveryKey
@@ -225,7 +229,10 @@ func (b *begun) finish(ctx context.Context, fn func(control.DrillProgress)) (dri
 	d, res := b.d, b.res
 	dir := d.dir()
 	o := drill.Options{ID: res.ID, Name: b.e.Name, KeyUsed: res.KeyUsed, Trust: b.key, Live: d.k.engine, Batch: res.Batch, Chosen: b.chosen, Open: d.open, Dir: dir, Derive: core.DeriveBy(judges(d.k.c)), Log: d.k.log,
-		Pace: d.pace(dir), Progress: func(n int64) { fn(control.DrillProgress{Changes: n}) }}
+		Pace: d.pace(dir), Files: d.fileOptions(&b.chosen, b.all)}
+	var far control.DrillProgress
+	o.Progress = func(n int64) { far.Changes = n; fn(far) }
+	o.Read = func(n int64) { far.Octets = n; fn(far) }
 	var proofs []drill.Proof
 	var err error
 	var began vault.Head // the newest one: what it names, and all before it, was read
@@ -272,6 +279,16 @@ func (d *drills) keep(ctx context.Context, res *drill.Result, proofs []drill.Pro
 		d.k.log.Warn("not every vault could name the drill in a head", "drill", res.ID, "err", err)
 	}
 	return nil
+}
+
+// fileOptions says which octets of large files a drill reads. Of a sample of accounts, whose next turn is far, all.
+func (d *drills) fileOptions(c *drill.Chosen, all bool) drill.FileOptions {
+	o, interval := &d.k.c.Drill, max(d.k.c.Drill.Interval, 1)
+	out := drill.FileOptions{Store: d.files, Octets: o.Octets, Turns: int(float64(o.Within) / float64(interval) * 0.8), Turn: clock.System.Now().UnixNano() / int64(interval), Returning: func() bool { return d.returning().Files > 0 }}
+	if all || c.Only != nil && c.Asked.IsZero() {
+		out.Octets = 0
+	}
+	return out
 }
 
 // vault opens a vault to restore from it: with one key, and without the right to write.

@@ -231,6 +231,7 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 	o.erase.named = func(v *vault.Vault, id holdfast.ID) vault.Named { return namedBlobs(c, o.blobs, v, id) }
 	o.scrub = newEngineScrub(o.keeper, scrubbed{o.files, c.Data})
 	o.back = newFilesBack(c, o.keeper, o.blobs)
+	o.drills.files, o.drills.returning = o.blobs, o.back.returning
 	o.board, err = newBoard(c, log)
 	return err
 }

@@ -201,6 +201,7 @@ type Drill struct {
 	Share    int           // percent of the time that it works while people are served
 	Dir      string        // where it restores to
 	Reserve  int64         // octets that it leaves free
+	Octets   int64         // of large files, that one drill reads
 }
 
 // Upgrade says when a newer version may migrate the database.
@@ -306,6 +307,7 @@ func (c *Config) Keys() []Key {
 		{Name: "drill.keep", Default: "400", Value: &c.Drill.Keep, Help: "results of drills that are kept"},
 		{Name: "drill.share", Default: "25", Value: &c.Drill.Share, Help: "percent of the time that a drill works while people are served; 100: all of it"},
 		{Name: "drill.dir", Default: "", Value: &c.Drill.Dir, Help: "`DIR` where drills restore to (default: drill in the data directory)"},
+		{Name: "drill.octets", Default: "8GiB", Value: &c.Drill.Octets, Help: "octets of large files that one drill reads out of a vault; where there are more the drills take turns, and read more where otherwise not all would be read in drill.within"},
 		{Name: "drill.reserve", Default: "256MiB", Value: &c.Drill.Reserve, Help: "octets that a drill leaves free on its disk"},
 
 		{Name: "upgrade.proven", Default: "48h", Value: &c.Upgrade.Proven, Help: "how old the last passed drill may be for a newer version to migrate the database; otherwise it tries that on a copy first"},

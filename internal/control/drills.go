@@ -31,6 +31,7 @@ type DrillRequest struct {
 // DrillProgress is how far a drill is.
 type DrillProgress struct {
 	Changes int64 `json:"changes"` // restored so far
+	Octets  int64 `json:"octets"`  // of large files, that were read so far
 }
 
 func noDrills() error {

@@ -90,6 +90,18 @@ func (d *run) octets(ctx context.Context, e store.Engine, a *restore.Account, p 
 			return nil
 		}
 	}
+	bad, err := d.files(ctx, e, a.ID)
+	if err != nil {
+		return err
+	}
+	if bad != "" {
+		if gone, err := erased(ctx, d.o.Live, a.ID); err != nil || gone { // meanwhile, and the vault with it
+			return err
+		}
+		d.res.failed("account %s: %s", a.ID, bad)
+		d.res.different(a.ID)
+		return nil
+	}
 	d.res.Digests.Equal++
 	d.proofs = append(d.proofs, Proof{a.ID, p.head.Epoch, a.Seq, p.head.Chain, p.digest.State})
 	return nil

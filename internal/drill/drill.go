@@ -32,11 +32,13 @@ type Options struct {
 	Open   func(ctx context.Context, dir string, fill bool) (store.Engine, error)
 	Dir    string // a directory of the drill's own: it is made, and removed in the end
 	Derive store.Derive
+	Files  FileOptions
 
 	Clock    clock.Clock
 	Log      *slog.Logger
 	Pace     func(context.Context) error // called between small pieces of work: it waits as long as others should get on. nil: never
 	Progress func(changes int64)         // called now and then
+	Read     func(octets int64)          // likewise, of large files
 }
 
 // Chosen are the accounts of a drill.
@@ -62,7 +64,8 @@ type run struct {
 	res    *Result
 	due    map[holdfast.ID]uint64 // the seq up to which an account had to be restored
 	proofs []Proof
-	err    error
+	parts  int64 // in how many parts large files are read
+	came   int64 // octets of large files that were read out of the vault
 }
 
 // loadChanges is how many changes are applied at once: so few that nobody waits long.
@@ -142,6 +145,9 @@ func (d *run) all(ctx context.Context) error {
 		return err
 	}
 	defer e.Close()
+	if err := d.countFiles(ctx, e); err != nil {
+		return err
+	}
 	if err := d.compare(ctx, e, rep); err != nil {
 		return err
 	}

@@ -56,13 +56,20 @@ type Changes struct {
 	Restored int64 `json:"restored"`
 }
 
-// Blobs counts bodies whose octets were hashed again, in the restored and in the living store, and those that retention let go of there.
+// Blobs counts octets that were hashed again, in what the vault gives back and in the living store: those of bodies and of large files. Pruned are those that retention let go of.
 type Blobs struct {
 	Rehashed int64 `json:"rehashed"`
 	Octets   int64 `json:"octets"`
-	Ghosts   int64 `json:"ghosts,omitempty"` // items without octets on both sides: they were lost before
-	Pruned   int64 `json:"pruned,omitempty"`
+	Files    int64 `json:"files,omitempty"` // large ones, whose octets lie beside their changes: the vault must have all of them
+	Read     int64 `json:"read,omitempty"`  // of those, whose octets were hashed again: the others have their turn in other drills
+
+	Returning int64 `json:"returning,omitempty"` // likewise, that the living store lacked as it was just restored, and brings back
+	Ghosts    int64 `json:"ghosts,omitempty"`    // items without octets on both sides: they were lost before
+	Pruned    int64 `json:"pruned,omitempty"`
 }
+
+// rehashedFile counts a large file that was hashed again on one side.
+func (b *Blobs) rehashed(octets int64) { b.Rehashed, b.Octets = b.Rehashed+1, b.Octets+octets }
 
 // Digests tells which accounts are equal.
 type Digests struct {

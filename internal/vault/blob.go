@@ -192,6 +192,47 @@ func (v *Vault) CheckBlob(ctx context.Context, account holdfast.ID, b holdfast.B
 	return &Damage{v.meta.Name, name, wording(name, err)}, nil
 }
 
+// LackingBlobs returns those of an account's blobs, each given once, of which the vault has no object of the right length. It lists what is there, and asks for none by itself; in memory are some 80 octets of each blob.
+func (v *Vault) LackingBlobs(ctx context.Context, account holdfast.ID, list []holdfast.Blob) (lacking []holdfast.Blob, err error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	key, err := v.FindAccountKey(ctx, account)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return list, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	type wish struct {
+		mac  holdfast.Hash
+		blob holdfast.Blob
+		size int64 // sealed
+	}
+	wishes, macs := make([]wish, len(list)), make([]holdfast.Hash, len(list))
+	for i, b := range list {
+		size, err := seal.SealedSize(b.Size, key.Recipient())
+		if err != nil {
+			return nil, err
+		}
+		wishes[i] = wish{key.MAC(blobNames, b.Hash[:]), b, size}
+	}
+	slices.SortFunc(wishes, func(a, b wish) int { return compareHashes(a.mac, b.mac) })
+	for i := range wishes {
+		macs[i] = wishes[i].mac
+	}
+	has := make([]bool, len(wishes))
+	if err := v.shelves(ctx, macs, func(i place.Info, at int) { has[at] = has[at] || i.Size == wishes[at].size }); err != nil {
+		return nil, err
+	}
+	for i := range wishes {
+		if !has[i] {
+			lacking = append(lacking, wishes[i].blob)
+		}
+	}
+	return lacking, nil
+}
+
 // eachBlob calls fn with the objects of a blob, newest first, until one is not damaged. Errors: NotFound (there is none), that of the newest.
 func (v *Vault) eachBlob(ctx context.Context, op string, account holdfast.ID, b holdfast.Blob, fn func(key *seal.Identity, name string) error) error {
 	key, err := v.FindAccountKey(ctx, account)

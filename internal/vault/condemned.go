@@ -163,17 +163,22 @@ func (v *Vault) present(ctx context.Context, key *seal.Identity, named Named) (o
 	}); err != nil {
 		return nil, err
 	}
-	order := func(a, b holdfast.Hash) int { return bytes.Compare(a[:], b[:]) }
-	slices.SortFunc(macs, order)
+	slices.SortFunc(macs, compareHashes)
 	macs = slices.Compact(macs)
-	for len(macs) > 0 { // a directory at a time
-		n := 1
-		for n < len(macs) && macs[n][0] == macs[0][0] {
-			n++
+	err = v.shelves(ctx, macs, func(i place.Info, at int) { out = append(out, i.Name) })
+	return out, err
+}
+
+func compareHashes(a, b holdfast.Hash) int { return bytes.Compare(a[:], b[:]) }
+
+// shelves lists the objects of blobs that are there, a directory at a time, and calls fn with each and which of the MACs it has. Those are sorted; no more directories are listed than they lie in.
+func (v *Vault) shelves(ctx context.Context, macs []holdfast.Hash, fn func(i place.Info, at int)) error {
+	for from := 0; from < len(macs); {
+		to := from + 1
+		for to < len(macs) && macs[to][0] == macs[from][0] {
+			to++
 		}
-		part := macs[:n]
-		macs = macs[n:]
-		dir := dirBlobs + hex.EncodeToString(part[0][:1]) + "/"
+		dir := dirBlobs + hex.EncodeToString(macs[from][:1]) + "/"
 		if err := v.p.List(ctx, dir, "", func(i place.Info) error {
 			if _, ok := parseBlobName(i.Name); !ok {
 				return nil
@@ -182,15 +187,16 @@ func (v *Vault) present(ctx context.Context, key *seal.Identity, named Named) (o
 			if err != nil {
 				return nil
 			}
-			if _, ok := slices.BinarySearchFunc(part, mac, order); ok {
-				out = append(out, i.Name)
+			if at, ok := slices.BinarySearchFunc(macs[from:to], mac, compareHashes); ok {
+				fn(i, from+at)
 			}
 			return nil
 		}); err != nil {
-			return nil, err
+			return err
 		}
+		from = to
 	}
-	return out, nil
+	return nil
 }
 
 // letBlobsGo removes what an account's lists name, and returns the lists of which something is left. A list goes once nothing is, and the account's key neither.

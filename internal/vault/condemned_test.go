@@ -214,3 +214,28 @@ func (m *maker) fileBatch(account holdfast.ID, blob holdfast.Blob) *holdfast.Bat
 	m.batches = append(m.batches, b)
 	return b
 }
+
+// TestLackingBlobs asks which of many blobs a vault lacks: those that never came, that are gone or cut; a damaged one that was put again is there.
+func TestLackingBlobs(t *testing.T) {
+	r := newRig(t, nil)
+	r.putFilms(ann, 50)
+	p := r.place.(*memory.Place)
+	var all []holdfast.Blob
+	for i := range 52 { // two more than came
+		all = append(all, film{int64(i + 1)}.blob(t))
+	}
+	name := func(i int) string { return blobName(must2(r.v.FindAccountKey(ctx, ann)), all[i].Hash, 1) }
+	fine(t, p.Remove(ctx, name(3)))
+	p.Overwrite(name(4), []byte("cut"))
+	p.Overwrite(name(5), []byte("cut"))
+	fine(t, r.v.PutBlob(ctx, ann, all[5], film{6}.open))
+	got, err := r.v.LackingBlobs(ctx, ann, all)
+	fine(t, err)
+	slices.SortFunc(got, func(a, b holdfast.Blob) int { return int(a.Size - b.Size) })
+	if want := []holdfast.Blob{all[3], all[4], all[50], all[51]}; !slices.Equal(got, want) {
+		t.Errorf("it lacks %v, want %v", got, want)
+	}
+	if got, err := r.v.LackingBlobs(ctx, holdfast.ID{9}, all[:2]); err != nil || len(got) != 2 {
+		t.Errorf("of an account that it does not know it lacks %v, %v", got, err)
+	}
+}

@@ -1,0 +1,163 @@
+package drill
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"holdfast"
+	"holdfast/internal/restore"
+	"holdfast/internal/store"
+)
+
+// Large files are not restored by a drill: it would need as much room again as all photos. Of each account that is tried the vault must have every one, by name and length. Their octets are read as a restore reads them, decrypted and hashed, and thrown away; and so are those of the living store. Where there
+// are more than one drill is to read, each reads its part, and all are read in turn.
+
+// Files is where the living store has the octets of large files: a [blob.Keeper].
+type Files interface {
+	Verify(ctx context.Context, account holdfast.ID, h holdfast.Hash) error
+}
+
+// FileOptions say which octets of large files are read.
+type FileOptions struct {
+	Store     Files       // nil: files are not asked for
+	Octets    int64       // that one drill reads out of the vault, about; 0: all
+	Turns     int         // in how many drills all must have been read: then each reads more than Octets, if it must; below 2: in each
+	Turn      int64       // which drill this is: the next has the next number
+	Returning func() bool // the living store is being filled with them after a restore: what it lacks is no fault of the vault; nil: it is not
+}
+
+// parts returns in how many parts so many octets are read.
+func (o *FileOptions) parts(octets int64) int64 {
+	if o.Octets <= 0 || octets <= o.Octets {
+		return 1
+	}
+	return max(1, min((octets+o.Octets-1)/o.Octets, int64(o.Turns)))
+}
+
+// due tells whether a blob is in the part that is read now. Each is in one of them, whatever others there are.
+func (o *FileOptions) due(h holdfast.Hash, parts int64) bool {
+	return parts <= 1 || binary.BigEndian.Uint64(h[:8])%uint64(parts) == uint64(o.Turn)%uint64(parts)
+}
+
+// countFiles finds out how much there is of the accounts that were restored, and so which part is read.
+func (d *run) countFiles(ctx context.Context, e store.Engine) error {
+	if d.o.Files.Store == nil {
+		return nil
+	}
+	files, octets, err := restore.CountBlobs(ctx, e, holdfast.ID{}, "")
+	d.res.Blobs.Files, d.parts = files, d.o.Files.parts(octets)
+	return err
+}
+
+// files looks at an account's large files. bad says what is wrong with them; empty: nothing.
+func (d *run) files(ctx context.Context, e store.Engine, id holdfast.ID) (bad string, err error) {
+	if d.o.Files.Store == nil {
+		return "", nil
+	}
+	var all []holdfast.Blob
+	if err := store.EachBlob(ctx, e, id, holdfast.Hash{}, func(b holdfast.Blob) error { all = append(all, b); return nil }); err != nil || len(all) == 0 {
+		return "", err
+	}
+	lacking, err := d.o.Vault.LackingBlobs(ctx, id, all)
+	if err != nil {
+		return "", err
+	}
+	gone := map[holdfast.Hash]bool{}
+	for _, b := range lacking {
+		lost, err := d.lost(ctx, id, b)
+		if err != nil {
+			return "", err
+		}
+		if !lost {
+			return fmt.Sprintf("the vault lacks the octets of %d of %d large files, one has the SHA-256 %s", len(lacking), len(all), b.Hash), nil
+		}
+		gone[b.Hash] = true
+		d.res.Blobs.Ghosts++
+	}
+	for _, b := range all {
+		if gone[b.Hash] || !d.o.Files.due(b.Hash, d.parts) {
+			continue
+		}
+		if bad, err = d.file(ctx, id, b); bad != "" || err != nil {
+			return bad, err
+		}
+		if err := d.o.Pace(ctx); err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// lost tells whether the living store has nothing of a file either: the vault gives back what there is, and the store's own scrub names it.
+func (d *run) lost(ctx context.Context, id holdfast.ID, b holdfast.Blob) (bool, error) {
+	err := d.o.Files.Store.Verify(ctx, id, b.Hash)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return true, nil
+	}
+	if holdfast.IsKind(err, holdfast.Corrupt) {
+		err = nil
+	}
+	return false, err
+}
+
+// file reads one, on both sides.
+func (d *run) file(ctx context.Context, id holdfast.ID, b holdfast.Blob) (bad string, err error) {
+	err = d.o.Vault.ReadBlob(ctx, id, b, func(r io.Reader) error { return d.read(ctx, r) })
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	switch holdfast.KindOf(err) {
+	case holdfast.NotFound, holdfast.Corrupt, holdfast.Unauthorized:
+		lost, lerr := d.lost(ctx, id, b)
+		if lost {
+			d.res.Blobs.Ghosts++
+		}
+		if lost || lerr != nil {
+			return "", lerr
+		}
+		return fmt.Sprintf("the vault does not give back a large file with the SHA-256 %s: %v", b.Hash, err), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	d.res.Blobs.Read++
+	d.res.Blobs.rehashed(b.Size)
+	err = d.o.Files.Store.Verify(ctx, id, b.Hash)
+	switch holdfast.KindOf(err) {
+	case holdfast.NotFound, holdfast.Corrupt:
+		if holdfast.IsKind(err, holdfast.NotFound) && d.o.Files.Returning != nil && d.o.Files.Returning() {
+			d.res.Blobs.Returning++
+			return "", nil
+		}
+		return fmt.Sprintf("in the living store the octets of a large file with the SHA-256 %s are missing or damaged: %v", b.Hash, err), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	d.res.Blobs.rehashed(b.Size)
+	return "", nil
+}
+
+// readAtOnce is how much of a large file is read before others get on.
+const readAtOnce = 8 << 20
+
+// read reads to the end, and lets others get on.
+func (d *run) read(ctx context.Context, r io.Reader) error {
+	for {
+		n, err := io.CopyN(io.Discard, r, readAtOnce)
+		if d.came += n; d.o.Read != nil {
+			d.o.Read(d.came)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = d.o.Pace(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
