@@ -111,6 +111,9 @@ func (a *app) sayPrune(ctx context.Context, cl *control.Client, all []control.Er
 		held := slices.ContainsFunc(all, func(x control.Erasure) bool {
 			return slices.ContainsFunc(x.Left, func(left string) bool { return strings.HasPrefix(left, "vault "+v.Name+":") })
 		})
+		if held && v.Kind == kindS3 {
+			a.printf("%s", keptThere(&v))
+		}
 		if held && v.Kind == kindRemote {
 			a.printf("The vault %s removes nothing by the store's word. Once its server's own wait is over, with the credential that it wrote for that:\n  holdfast vault prune %s --credential prune.txt\n", v.Name, inShell(v.Location))
 		}

@@ -253,7 +253,7 @@ func (x *adopting) restoreFrom(all []lacking) (out string) {
 		if !wanted {
 			continue
 		}
-		if out += " --from " + inShell(e.Location); e.Kind == kindRemote {
+		if out += " --from " + inShell(e.Location); !inDirectory(e.Kind) {
 			out += " --credential READ-CREDENTIAL-FILE"
 		}
 	}

@@ -62,7 +62,7 @@ func (a *app) doctorOptions(c *config.Config) doctor.Options {
 		VaultClocks: func(ctx context.Context) ([]doctor.VaultClock, error) { return vaultClocks(ctx, c) }}
 }
 
-// vaultClocks asks the servers of remote vaults what time it is.
+// vaultClocks asks the servers of vaults that lie elsewhere what time it is.
 func vaultClocks(ctx context.Context, c *config.Config) (out []doctor.VaultClock, err error) {
 	r, _, err := registry.Read(vfs.OS, c.Data)
 	if err != nil {
@@ -70,16 +70,30 @@ func vaultClocks(ctx context.Context, c *config.Config) (out []doctor.VaultClock
 	}
 	for _, e := range r.Vaults {
 		ctx, cancel := context.WithTimeout(ctx, c.Doctor.Lookup)
-		s, is, err := askServer(ctx, e, slog.New(slog.DiscardHandler))
+		now, is, err := askTime(ctx, e)
 		cancel()
 		if err != nil {
 			err = errors.New(sentence(err))
 		}
 		if is {
-			out = append(out, doctor.VaultClock{Vault: e.Name, Now: s.Now, Err: err})
+			out = append(out, doctor.VaultClock{Vault: e.Name, Now: now, Err: err})
 		}
 	}
 	return out, nil
+}
+
+// askTime asks the server of a vault what time it is; is is false where there is none.
+func askTime(ctx context.Context, e registry.Entry) (now time.Time, is bool, err error) {
+	if inDirectory(e.Kind) {
+		return now, false, nil
+	}
+	p, err := openPlace(e, false, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return now, true, err
+	}
+	defer p.Close()
+	now, err = p.Now(ctx)
+	return now, true, err
 }
 
 func (a *app) doctor(ctx context.Context, c *config.Config, full bool, resolver string) error {

@@ -59,9 +59,9 @@ func (k *keeper) pruneWhole(ctx context.Context) {
 	}
 }
 
-// pruneDue tells whether a vault is pruned now. A remote one is read over the network for it, so less often.
+// pruneDue tells whether a vault is pruned now. One that is not in a directory is read over the network for it, so less often.
 func pruneDue(kind string, last, now time.Time, every time.Duration) bool {
-	if kind == kindRemote {
+	if !inDirectory(kind) {
 		every *= 4
 	}
 	return last.After(now) || now.Sub(last) >= every

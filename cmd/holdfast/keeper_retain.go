@@ -154,7 +154,7 @@ func chooseRetained(policy []string, list []registry.Entry, status []relay.Vault
 	}
 	for _, remote := range []bool{false, true} {
 		for _, e := range list {
-			if e.Kind != kindLedger && (e.Kind == kindRemote) == remote && slices.Contains(apart, e.Name) {
+			if e.Kind != kindLedger && !inDirectory(e.Kind) == remote && slices.Contains(apart, e.Name) {
 				return append(names, e.Name), nil
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"holdfast/internal/clock"
 	"holdfast/internal/control"
 	"holdfast/internal/core"
+	"holdfast/internal/line"
 	"holdfast/internal/place"
 	"holdfast/internal/registry"
 	"holdfast/internal/relay"
@@ -136,7 +136,7 @@ func (k *keeper) isLedger(name string) bool {
 // attached describes a vault to the relay.
 func (k *keeper) attached(e registry.Entry) relay.Attached {
 	same, why := k.sameDisk(e)
-	return relay.Attached{Name: e.Name, Kind: e.Kind, Location: e.Location, Domain: e.Domain, SameDisk: same, WhySame: why, Open: func(ctx context.Context) (*vault.Vault, error) {
+	return relay.Attached{Name: e.Name, Kind: e.Kind, Location: e.Location, Domain: e.Domain, Host: bucketHost(e), SameDisk: same, WhySame: why, Open: func(ctx context.Context) (*vault.Vault, error) {
 		now := k.vaults().Find(e.Name)
 		if now == nil {
 			return nil, keyTrouble(holdfast.NotFound, "the vault %s was retired", e.Name)
@@ -156,12 +156,11 @@ func (k *keeper) sameDisk(e registry.Entry) (same bool, why string) {
 		}
 		return same, why
 	}
-	u, err := url.Parse(e.Location)
+	u, err := url.Parse(strings.TrimPrefix(e.Location, bucketScheme))
 	if err != nil {
 		return true, "it is not known where its server runs"
 	}
-	ip := net.ParseIP(u.Hostname())
-	if u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
+	if line.Loopback(u.Hostname()) {
 		return true, "its server runs on this machine"
 	}
 	return false, ""
@@ -196,12 +195,13 @@ func (k *keeper) newRelay(e store.Engine, conflict func(context.Context, relay.C
 // upkeep is what is done now and then in each vault.
 func (k *keeper) upkeep(ctx context.Context, v *vault.Vault, w *vault.Writer) error {
 	err := v.Upkeep(ctx, w)
-	if k.erase == nil {
-		return err
-	}
 	for _, e := range k.vaults().Vaults {
-		if e.Vault == v.Meta().Vault {
-			return errors.Join(err, k.erase.inVault(ctx, e.Name, v, w))
+		if e.Vault != v.Meta().Vault {
+			continue
+		}
+		err = errors.Join(err, k.hold(ctx, e, v))
+		if k.erase != nil {
+			err = errors.Join(err, k.erase.inVault(ctx, e.Name, v, w))
 		}
 	}
 	return err
@@ -238,6 +238,7 @@ func (k *keeper) Status(context.Context) (control.VaultStatus, error) {
 		}
 		if e := k.vaults().Find(v.Name); e != nil {
 			x.Vault, x.Added = e.Vault, &e.Added
+			k.buckets.describe(*e, &x)
 		}
 		out.Vaults = append(out.Vaults, x)
 	}
@@ -290,7 +291,7 @@ func stateOf(v *control.VaultState) string {
 
 // Add implements [control.Vaults].
 func (k *keeper) Add(ctx context.Context, n control.NewVault) (control.VaultState, error) {
-	e := registry.Entry{Name: n.Name, Kind: n.Kind, Location: n.Location, Domain: n.Domain, Mode: registry.Mode(n.Mode), Fingerprint: n.Fingerprint, Credential: n.Credential, Prune: n.Prune,
+	e := registry.Entry{Name: n.Name, Kind: n.Kind, Location: n.Location, Domain: n.Domain, Mode: registry.Mode(n.Mode), Fingerprint: n.Fingerprint, Credential: n.Credential, Prune: n.Prune, Region: n.Region, CA: n.CA, LockSeconds: n.LockSeconds,
 		Vault: holdfast.NewID(nil), Added: clock.System.Now(), Making: true}
 	trial := &registry.Registry{Vaults: append([]registry.Entry(nil), k.vaults().Vaults...)}
 	if err := trial.Add(e); err != nil {

@@ -21,6 +21,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
+
+	"holdfast/internal/s3test"
 )
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"holdfast": main}) }
@@ -34,14 +36,28 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"holdfast": m
 //	exits CODE CMD...      runs a command that must end with this exit status
 //	http METHOD URL [-u USER:PASSWORD] [-f FILE] [STATUS]    asks a server; the body is on stdout
 //	field VAR NAME         sets $VAR to a field of the JSON object on stdout
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { scripts(t, "testdata", func(*testscript.Env) {}) }
+
+// TestScriptsInBuckets runs those that need an object store: $S3 is its URL, $S3DATA where it keeps what it is given, $BUCKET an empty bucket, and $LOCKING one in which objects can be locked.
+func TestScriptsInBuckets(t *testing.T) {
+	srv := s3test.Start(t)
+	scripts(t, filepath.Join("testdata", "bucket"), func(e *testscript.Env) {
+		e.Setenv("S3", srv.URL)
+		e.Setenv("S3DATA", srv.Data)
+		e.Setenv("BUCKET", srv.Bucket(t))
+		e.Setenv("LOCKING", srv.Locking(t))
+	})
+}
+
+func scripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata",
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		Deadline:            time.Now().Add(2 * patience), // a serve that should have been refused would run for ever
 		Setup: func(e *testscript.Env) error {
 			e.Values["server"] = &background{vars: e.Vars}
 			e.Setenv("HOLDFAST_DATA", filepath.Join(e.WorkDir, "data"))
+			setup(e)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"start": start, "signal": send, "finish": finish, "exits": exits, "http": request, "field": field, "downgrade": downgrade},

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
-	"strings"
 
 	"holdfast/internal/clock"
 	"holdfast/internal/place"
@@ -22,6 +21,7 @@ import (
 const (
 	kindDir    = "dir"
 	kindRemote = "remote"
+	kindS3     = "s3"
 	kindLedger = vault.KindLedger // a directory, without octets of items
 )
 
@@ -35,6 +35,8 @@ func openPlace(e registry.Entry, create bool, log *slog.Logger) (place.Place, er
 		return dir.Open(vfs.OS, e.Location, dir.Options{Clock: clock.System, Log: log, Create: create})
 	case kindRemote:
 		return remote.Open(remote.Options{URL: e.Location, Credential: e.Credential, Prune: e.Prune, Fingerprint: e.Fingerprint, Log: log})
+	case kindS3:
+		return openBucketPlace(e, log)
 	}
 	return nil, refused("the vault %s is of the kind %q, which this version does not know", e.Name, e.Kind)
 }
@@ -92,10 +94,12 @@ func isURL(text string) bool {
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http")
 }
 
-// openToRead opens the vault that --from names: a directory, or the URL of a remote vault, with what its credential file says.
+// openToRead opens the vault that --from names: a directory, the URL of a remote vault, or a bucket, with what its credential's file says.
 func openToRead(ctx context.Context, from string, c credential, log *slog.Logger, with ...*seal.Identity) (*vault.Vault, error) {
-	e := registry.Entry{Name: from, Kind: kindDir, Location: from, Credential: c.text, Fingerprint: c.fingerprint}
-	if isURL(from) {
+	e := registry.Entry{Name: from, Kind: kindDir, Location: from, Credential: c.text, Fingerprint: c.fingerprint, Region: c.region, CA: c.ca}
+	if inBucket(from) {
+		e.Kind = kindS3
+	} else if isURL(from) {
 		e.Kind = kindRemote
 		if c.text == "" {
 			return nil, &exitError{exitUsage, "a remote vault needs --credential FILE: its server has one in read.txt, see `holdfast vault serve --help`"}
@@ -107,27 +111,4 @@ func openToRead(ctx context.Context, from string, c credential, log *slog.Logger
 		}
 	}
 	return openVault(ctx, e, vault.Options{With: with, Log: log})
-}
-
-// credential is what a credential's file says: the secret, and by which fingerprint the server is known.
-type credential struct{ text, fingerprint string }
-
-// readCredential reads a credential's file: the secret in its first line, "fingerprint HEX" in another one.
-func readCredential(name string) (c credential, err error) {
-	b, err := readFileLimited(name, maxKeyFile)
-	if err != nil {
-		return c, &exitError{exitUsage, "the credential cannot be read: " + oneLine(err)}
-	}
-	for i, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
-		line = strings.TrimSpace(line)
-		if i == 0 {
-			c.text = line
-		} else if hex, ok := strings.CutPrefix(line, "fingerprint "); ok {
-			c.fingerprint = strings.TrimSpace(hex)
-		}
-	}
-	if c.text == "" || strings.ContainsAny(c.text, " \t") {
-		return c, &exitError{exitUsage, name + " holds no credential: it is the first line of a file that `holdfast vault serve` wrote"}
-	}
-	return c, nil
 }

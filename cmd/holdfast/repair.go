@@ -188,7 +188,13 @@ func (k *keeper) openNamed(ctx context.Context, from string) (*vault.Vault, erro
 		return k.open(ctx, *e)
 	}
 	e := registry.Entry{Name: from, Kind: kindDir, Location: from}
-	if u, err := url.Parse(from); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
+	if inBucket(from) {
+		key, err := readBucketKey("")
+		if err != nil {
+			return nil, keyTrouble(holdfast.Invalid, "%s", sentence(err))
+		}
+		e.Kind, e.Credential = kindS3, key.text
+	} else if u, err := url.Parse(from); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
 		e.Kind = kindRemote
 	} else if st, err := vfs.OS.Stat(from); err != nil || !st.IsDir() {
 		return nil, keyTrouble(holdfast.NotFound, "there is no vault called %q, and no directory; `holdfast vault list` shows which are", from)

@@ -31,6 +31,7 @@ type restoreFlags struct {
 	from       []string
 	credential []string
 	print      string
+	bucket     bucketFlags
 	key, into  string
 	at         string
 	account    string
@@ -48,7 +49,8 @@ func (a *app) restoreCommand() *cobra.Command {
 		Long: `Rebuild a store out of a vault, or out of several: what one lacks another may have. It always goes into a new
 place; the vaults are only read. It can be interrupted (Ctrl-C) and goes on when it is run again.
 
-VAULT is a vault's directory, or the URL of a remote one, with --credential. FILE holds the recovery key.
+VAULT is a vault's directory, the URL of a remote one, or s3: and the URL of a bucket; both with --credential. FILE holds the
+recovery key.
 
 Afterwards the new store lies in DIR. It does not write into its vaults before it is given the right to:
     holdfast adopt DIR
@@ -65,7 +67,8 @@ when. The exit status is 1 then. The store goes on with its list of vaults and i
 		Example: `  holdfast restore --from /mnt/usb/holdfast-vault --key recovery.txt --into ./holdfast-data
   holdfast restore --from ./holdfast-vault --key recovery.txt --into ./last-week --at 2026-11-19T12:00:00Z
   holdfast restore --from ./holdfast-vault --key recovery.txt --into ./alice --account alice@example.org
-  holdfast restore --from https://vault.example.net:8430 --credential read.txt --key recovery.txt --into ./holdfast-data`,
+  holdfast restore --from https://vault.example.net:8430 --credential read.txt --key recovery.txt --into ./holdfast-data
+  holdfast restore --from s3:https://s3.example.net/bucket/family --credential s3.txt --key recovery.txt --into ./holdfast-data`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
@@ -87,7 +90,8 @@ when. The exit status is 1 then. The store goes on with its list of vaults and i
 	}
 	c.Flags().StringArrayVar(&f.from, "from", nil, "the `VAULT` to read; may be said several times")
 	c.Flags().StringVar(&f.key, "key", "", "the `FILE` with the recovery key")
-	c.Flags().StringArrayVar(&f.credential, "credential", nil, "a `FILE` with the credential of a remote vault; for several ones in their order")
+	c.Flags().StringArrayVar(&f.credential, "credential", nil, "a `FILE` with the credential of a remote vault or a bucket; for several ones in their order")
+	f.bucket.add(c.Flags())
 	c.Flags().StringVar(&f.print, "fingerprint", "", "SHA-256 of a remote vault's certificate, in `HEX`, where its credential's file does not say it")
 	c.Flags().StringVar(&f.into, "into", "", "the new `DIR`ectory of the store")
 	c.Flags().StringVar(&f.at, "at", "", "as of a `TIME`, like 2026-11-19T12:00:00Z")
@@ -124,17 +128,12 @@ func (a *app) restore(ctx context.Context, c *config.Config, f restoreFlags) err
 	remotes := 0
 	for _, from := range f.from {
 		var cred credential
-		if n := len(f.credential); isURL(from) && n > 0 {
-			if cred, err = readCredential(f.credential[min(remotes, n-1)]); err != nil {
+		if far(from) {
+			o.Workers = remoteWorkers
+			if cred, err = f.credentialFor(from, remotes); err != nil {
 				return err
 			}
-			if f.print != "" {
-				cred.fingerprint = f.print
-			}
 			remotes++
-		}
-		if isURL(from) {
-			o.Workers = remoteWorkers
 		}
 		v, err := openToRead(ctx, from, cred, a.logger(c), o.Recovery.Identity)
 		if err != nil {

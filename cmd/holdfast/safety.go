@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/bucket"
 	"holdfast/internal/clock"
 	"holdfast/internal/control"
 	"holdfast/internal/drill"
@@ -50,7 +51,22 @@ func (k *keeper) card(v relay.VaultStatus) web.Copy {
 	default:
 		c.Note = "It follows behind the changes."
 	}
+	if e := k.vaults().Find(v.Name); e != nil && e.Kind == kindS3 {
+		c.Note += k.lockNote(*e)
+	}
 	return c
+}
+
+// lockNote says of a vault in a bucket who can remove it.
+func (k *keeper) lockNote(e registry.Entry) string {
+	var x control.VaultState
+	switch k.buckets.describe(e, &x); {
+	case x.Bucket.Locks == string(bucket.Unknown):
+		return " Whether what lies there could be removed by somebody who breaks in here is not known."
+	case x.Bucket.LockSeconds > 0:
+		return " What lies there is locked: nobody can remove it, for days at least, not even with this server's own credential."
+	}
+	return ""
 }
 
 // failsWith says what takes a vault together with the data: their disk, the machine, or a disk of which nobody knows that it is another.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"holdfast/internal/control"
 	"holdfast/internal/registry"
@@ -36,11 +37,18 @@ What ends together (a disk, a house, an account at a provider) is one failure do
 func (a *app) vaultAdd() *cobra.Command {
 	var n control.NewVault
 	var credential, prune string
+	var lock time.Duration
+	var in bucketFlags
 	var wait, follow bool
 	c := &cobra.Command{
 		Use:   "add NAME KIND LOCATION",
-		Short: "Add a vault: dir PATH, remote URL, or ledger PATH",
+		Short: "Add a vault: dir PATH, remote URL, s3 URL, or ledger PATH",
 		Long: `Add a vault. A directory must be empty, or be a vault of this store from before; it is made where it is not there.
+
+A bucket of an object store (s3) is there already, and the URL names it: https://HOST/BUCKET/PREFIX. Its credential is read from a file,
+ID:SECRET or as other programs for object stores write it, or from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY). Where the bucket
+was made with object lock, nobody can remove for --lock what the vault needs, whatever credential he has. With --prune-credential the
+first one need not have the right to remove anything.
 
 A ledger is a directory with every change and no contents of items: names, hashes, kinds, times and sizes. It is small and no copy, and no
 change waits for it; where all copies have lost something it says what.
@@ -48,14 +56,15 @@ change waits for it; where all copies have lost something it says what.
 The vault is filled with everything that the store has, and counts for nothing until it is whole. It follows behind the changes
 (--async), unless changes are to wait for it (--sync); that begins with the server's next start.`,
 		Example: `  holdfast vault add attic dir /mnt/attic/holdfast-vault --domain attic
-  holdfast vault add friend remote https://vault.example.net:8430 --domain berlin --credential append.txt`,
+  holdfast vault add friend remote https://vault.example.net:8430 --domain berlin --credential append.txt
+  holdfast vault add cloud s3 https://s3.eu-central-1.amazonaws.com/BUCKET/holdfast --domain aws --credential s3.txt --region eu-central-1`,
 		Args: args(cobra.ExactArgs(3)),
 		RunE: func(cmd *cobra.Command, list []string) error {
 			n.Name, n.Kind, n.Location, n.Mode = list[0], list[1], list[2], string(registry.Async)
 			if wait {
 				n.Mode = string(registry.Sync)
 			}
-			if err := a.fillVault(cmd, &n, credential, prune, wait && follow); err != nil {
+			if err := a.fillVault(cmd, &n, newVaultFlags{credential, prune, lock, in}, wait && follow); err != nil {
 				return err
 			}
 			return a.with(cmd, toUse, func(ctx context.Context, cl *control.Client) error {
@@ -81,31 +90,47 @@ The vault is filled with everything that the store has, and counts for nothing u
 	f.StringVar(&n.Domain, "domain", "", "`LABEL` of what ends together with it: a disk, a house, a provider")
 	f.BoolVar(&wait, "sync", false, "changes wait for it, from the server's next start on")
 	f.BoolVar(&follow, "async", false, "it follows behind (the default)")
-	f.StringVar(&credential, "credential", "", "read a remote vault's append credential from `FILE`")
-	f.StringVar(&prune, "prune-credential", "", "read a remote vault's prune credential from `FILE`")
+	f.StringVar(&credential, "credential", "", "read a remote vault's append credential, or a bucket's, from `FILE`")
+	f.StringVar(&prune, "prune-credential", "", "read a remote vault's prune credential, or a bucket's that may remove, from `FILE`")
+	f.DurationVar(&lock, "lock", defaultLock, "for how long objects are locked in a bucket that can; 0: not at all")
+	in.add(f)
 	f.StringVar(&n.Fingerprint, "fingerprint", "", "SHA-256 of a remote vault's certificate, in `HEX`, where its credential's file does not say it; without either the system's roots judge")
 	return c
 }
 
+// newVaultFlags are what a new vault that lies elsewhere is reached with.
+type newVaultFlags struct {
+	credential, prune string
+	lock              time.Duration
+	bucket            bucketFlags
+}
+
 // fillVault checks what the flags say of a new vault, and reads its credentials.
-func (a *app) fillVault(cmd *cobra.Command, n *control.NewVault, credential, prune string, both bool) (err error) {
-	remote := n.Kind == kindRemote
+func (a *app) fillVault(cmd *cobra.Command, n *control.NewVault, f newVaultFlags, both bool) (err error) {
+	remote, credential, prune := n.Kind == kindRemote, f.credential, f.prune
 	switch {
 	case both:
 		return usage(cmd, errors.New("choose one, --sync or --async"))
 	case n.Domain == "":
 		return usage(cmd, errors.New("say with --domain what ends together with it: a disk, a house, a provider"))
-	case !inDirectory(n.Kind) && !remote:
-		return usage(cmd, fmt.Errorf("the kind of a vault is dir, remote or ledger, not %q", n.Kind))
+	case !inDirectory(n.Kind) && !remote && n.Kind != kindS3:
+		return usage(cmd, fmt.Errorf("the kind of a vault is dir, remote, s3 or ledger, not %q", n.Kind))
 	case n.Kind == kindLedger && n.Mode == string(registry.Sync):
 		return usage(cmd, errors.New("a ledger has no octets, so no change can wait for it: leave --sync out"))
-	case !remote && (credential != "" || prune != "" || n.Fingerprint != ""):
-		return usage(cmd, errors.New("credentials and fingerprints are for remote vaults"))
+	case inDirectory(n.Kind) && (credential != "" || prune != ""):
+		return usage(cmd, errors.New("credentials are for vaults on servers and in buckets"))
+	case !remote && n.Fingerprint != "":
+		return usage(cmd, errors.New("fingerprints are for remote vaults"))
+	case n.Kind != kindS3 && (f.bucket != bucketFlags{} || cmd.Flags().Changed("lock")):
+		return usage(cmd, errors.New("--region, --ca and --lock are for vaults in buckets"))
 	case remote && credential == "":
 		return usage(cmd, errors.New("a remote vault needs --credential FILE, which `holdfast vault serve` wrote on its side"))
 	}
 	if err := registry.CheckName(n.Name); err != nil {
 		return usage(cmd, errors.New(sentence(err)))
+	}
+	if n.Kind == kindS3 {
+		return fillBucketVault(cmd, n, credential, prune, f.lock, f.bucket)
 	}
 	if !remote {
 		n.Location, err = filepath.Abs(n.Location)
@@ -161,7 +186,15 @@ func (a *app) vaultTable(s control.VaultStatus) error {
 	for _, v := range s.Vaults {
 		rows = append(rows, []string{v.Name, v.Kind, v.Mode, stateOf(&v), inTable(v.Domain), v.Location})
 	}
-	return a.table("NAME KIND MODE STATE DOMAIN LOCATION", rows)
+	if err := a.table("NAME KIND MODE STATE DOMAIN LOCATION", rows); err != nil {
+		return err
+	}
+	for _, v := range s.Vaults {
+		if text := bucketText(&v); text != "" {
+			a.printf("%s: %s\n", v.Name, text)
+		}
+	}
+	return nil
 }
 
 func (a *app) vaultStatus() *cobra.Command {
@@ -201,6 +234,9 @@ func (a *app) showVaults(s control.VaultStatus) error {
 		a.printf("  %-10s %-11s %s, %s, %s\n", v.Name, stateOf(&v), v.Mode, lagOf(&v), v.Location)
 		if v.Reason != "" {
 			a.printf("             %s\n", v.Reason)
+		}
+		if text := bucketText(&v); text != "" {
+			a.printf("             %s\n", text)
 		}
 		if len(v.SameDomainAs) > 0 {
 			a.printf("             one failure domain with %s: %s\n", strings.Join(v.SameDomainAs, ", "), v.WhySame)

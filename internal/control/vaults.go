@@ -43,27 +43,28 @@ type PolicyState struct {
 
 // VaultState tells how one vault fares.
 type VaultState struct {
-	Name         string      `json:"name"`
-	Vault        holdfast.ID `json:"vault"`
-	Kind         string      `json:"kind"`
-	Location     string      `json:"location"`
-	Domain       string      `json:"domain"`
-	SameDomainAs []string    `json:"same_domain_as"` // other copies that would end with it: vaults, and "engine"
-	WhySame      string      `json:"same_domain_why,omitempty"`
-	Mode         string      `json:"mode"`  // sync, async
-	State        string      `json:"state"` // opening, filling, whole, behind, unreachable, fenced, damaged, full
-	Reason       string      `json:"reason,omitempty"`
-	Since        *time.Time  `json:"since"`
-	Added        *time.Time  `json:"added"`
-	LagChanges   int64       `json:"lag_changes"`
-	LagBytes     int64       `json:"lag_bytes"`
-	LagSeconds   float64     `json:"lag_s"`
-	LastShip     *time.Time  `json:"last_ship"`
-	LastScrub    *time.Time  `json:"last_scrub"`
-	Objects      int64       `json:"objects"`
-	Octets       int64       `json:"octets"`
-	Damaged      []string    `json:"damaged"`
-	Files        VaultFiles  `json:"files"`
+	Name         string       `json:"name"`
+	Vault        holdfast.ID  `json:"vault"`
+	Kind         string       `json:"kind"`
+	Location     string       `json:"location"`
+	Domain       string       `json:"domain"`
+	SameDomainAs []string     `json:"same_domain_as"` // other copies that would end with it: vaults, and "engine"
+	WhySame      string       `json:"same_domain_why,omitempty"`
+	Mode         string       `json:"mode"`  // sync, async
+	State        string       `json:"state"` // opening, filling, whole, behind, unreachable, fenced, damaged, full
+	Reason       string       `json:"reason,omitempty"`
+	Since        *time.Time   `json:"since"`
+	Added        *time.Time   `json:"added"`
+	LagChanges   int64        `json:"lag_changes"`
+	LagBytes     int64        `json:"lag_bytes"`
+	LagSeconds   float64      `json:"lag_s"`
+	LastShip     *time.Time   `json:"last_ship"`
+	LastScrub    *time.Time   `json:"last_scrub"`
+	Objects      int64        `json:"objects"`
+	Octets       int64        `json:"octets"`
+	Damaged      []string     `json:"damaged"`
+	Bucket       *BucketState `json:"bucket,omitempty"` // of one in an object store
+	Files        VaultFiles   `json:"files"`
 }
 
 // VaultFiles tells how the octets of large files fare that go into a vault.
@@ -73,6 +74,13 @@ type VaultFiles struct {
 	Octets  int64  `json:"octets"`          // of those, that were read
 	Of      int64  `json:"of"`              // of those, in all
 	Fault   string `json:"fault,omitempty"` // why the newest could not be put there
+}
+
+// BucketState tells what the bucket is made for that a vault lies in.
+type BucketState struct {
+	Versions    string `json:"versions"`         // yes, no, unknown: it keeps what was overwritten or removed
+	Locks       string `json:"locks"`            // yes, no, unknown: objects can be locked
+	LockSeconds int64  `json:"lock_s,omitempty"` // for how long the vault locks them
 }
 
 // NewVault is what Add takes.
@@ -85,6 +93,9 @@ type NewVault struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 	Credential  string `json:"credential,omitempty"` // secret
 	Prune       string `json:"prune,omitempty"`      // secret
+	Region      string `json:"region,omitempty"`
+	CA          string `json:"ca,omitempty"`
+	LockSeconds int64  `json:"lock_s,omitempty"`
 }
 
 // VaultFinding is one thing that is wrong in a vault.

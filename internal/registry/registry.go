@@ -33,8 +33,8 @@ const (
 // Entry is one vault of a store.
 type Entry struct {
 	Name     string      `json:"name"`
-	Kind     string      `json:"kind"`     // "dir", "remote" or "ledger"
-	Location string      `json:"location"` // an absolute path, or a URL
+	Kind     string      `json:"kind"`     // "dir", "remote", "s3" or "ledger"
+	Location string      `json:"location"` // an absolute path, a URL, or s3: and a URL
 	Domain   string      `json:"domain"`   // what ends together has the same
 	Mode     Mode        `json:"mode"`
 	Vault    holdfast.ID `json:"vault"` // which vault stands there
@@ -42,8 +42,11 @@ type Entry struct {
 	// Making is true from the moment in which it is decided to make the vault until it is known to be there: only then may a place that is empty become it.
 	Making      bool   `json:"making,omitempty"`
 	Fingerprint string `json:"fingerprint,omitempty"` // SHA-256 of a remote's certificate, in hex; empty: the system's roots judge it
-	Credential  string `json:"credential,omitempty"`  // secret: with which a remote is written to
-	Prune       string `json:"prune,omitempty"`       // secret: with which a remote is asked to remove what is released
+	Credential  string `json:"credential,omitempty"`  // secret: with which a remote or a bucket is written to
+	Prune       string `json:"prune,omitempty"`       // secret: with which a remote is asked to remove what is released, and with which is removed in a bucket
+	Region      string `json:"region,omitempty"`      // of a bucket
+	CA          string `json:"ca,omitempty"`          // certificates in PEM that a bucket's store is judged by; empty: the system's roots
+	LockSeconds int64  `json:"lock_s,omitempty"`      // for how long objects are locked in a bucket that can; 0: not at all
 }
 
 // GoString keeps the secrets out of %#v.

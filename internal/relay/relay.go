@@ -18,6 +18,7 @@ import (
 // Attached is a vault of the store.
 type Attached struct {
 	Name, Kind, Location, Domain string
+	Host                         string // of the object store that it lies in; vaults in one of them end together; empty: it lies elsewhere
 	SameDisk                     bool   // it lies on the disk that the store lies on, or that is not known
 	WhySame                      string // why that is thought
 	// Open opens it anew, after each failure too.

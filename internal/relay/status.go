@@ -122,10 +122,14 @@ func (r *Relay) status() Status {
 			x.SameDomain, x.WhySame = append(x.SameDomain, "engine"), w.a.WhySame
 		}
 		for _, other := range out.Vaults {
+			beside := w.a.Host != "" && w.a.Host == r.workers[other.Name].a.Host
+			if beside && x.WhySame == "" {
+				x.WhySame = fmt.Sprintf("%s lies in the same object store, %s", other.Name, w.a.Host)
+			}
 			if other.Domain == x.Domain && x.WhySame == "" {
 				x.WhySame = fmt.Sprintf("%s has the same label, %q", other.Name, x.Domain)
 			}
-			if other.Domain == x.Domain || len(other.SameDomain) > 0 && other.SameDomain[0] == "engine" && w.a.SameDisk {
+			if beside || other.Domain == x.Domain || len(other.SameDomain) > 0 && other.SameDomain[0] == "engine" && w.a.SameDisk {
 				x.SameDomain = append(x.SameDomain, other.Name)
 			}
 		}

@@ -22,7 +22,7 @@ import (
 // The credential of the servers that are started.
 const (
 	AccessKey = "holdfast"
-	SecretKey = "only for tests"
+	SecretKey = "only-for-tests"
 )
 
 // Server is an object store of a test's own.
