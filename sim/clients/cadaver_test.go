@@ -202,7 +202,8 @@ func TestCadaverFiles(t *testing.T) {
 	put(t, dir, "hello.txt", "hello\n")
 	h.script(h.device("cadaver"), dir, "/dav/files/"+h.id+"/", `
 > ls
-Listing collection `+"`/dav/files/ID/'"+`: collection is empty.
+Listing collection `+"`/dav/files/ID/'"+`: succeeded.
+Coll: Photos (0 octets)
 > mkcol docs 'with blanks' Žluť
 Creating `+"`docs'"+`: succeeded.
 Creating `+"`with blanks'"+`: succeeded.
@@ -240,6 +241,7 @@ Value of colour is: blue
 > ls
 Listing collection `+"`/dav/files/ID/'"+`: succeeded.
 Coll: Žluť (0 octets)
+Coll: Photos (0 octets)
 Coll: papers (0 octets)
 Coll: shallow (0 octets)
 Coll: with blanks (0 octets)
