@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"sync"
+	"time"
 
 	"holdfast"
 	"holdfast/internal/store"
@@ -22,7 +23,8 @@ type Watch struct {
 }
 
 const (
-	watchDepth    = 256    // batches that wait to be looked at
+	watchDepth    = 256 // batches that wait to be looked at
+	watchMissed   = 100 * time.Millisecond
 	watchedAtMost = 10_000 // accounts that wait to be told of
 )
 
@@ -32,15 +34,22 @@ func (s *Service) Watch(of func(*holdfast.Change) bool) *Watch {
 	batches, stop := s.engine.Follow(watchDepth)
 	ended := make(chan struct{})
 	w.last = s.engine.Position().Batch // a batch between the two comes, and is no gap
+	if w.gap = w.last > s.acknowledged(); w.gap {
+		w.wake() // what is committed and not shown yet comes to be so without another batch
+	}
 	go func() {
 		defer close(ended)
-		for {
+		t := s.clock.NewTicker(watchMissed)
+		defer t.Stop()
+		for missed := uint64(0); ; {
 			select {
 			case b, ok := <-batches:
 				if !ok {
 					return
 				}
 				w.look(b, of)
+			case <-t.C():
+				missed = w.missed(missed)
 			case <-w.over:
 				return
 			}
@@ -72,6 +81,22 @@ func (w *Watch) look(b *holdfast.Batch, of func(*holdfast.Change) bool) {
 		clear(w.stirred)
 	}
 	w.wake()
+}
+
+// missed notices a batch that did not come: the engine hands over none that was under way when the watch began, nor any for which there is no room, and no other may follow. It returns the newest batch that has not come now, which is missed if it still has not the next time.
+func (w *Watch) missed(before uint64) uint64 {
+	newest := w.s.engine.Position().Batch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if newest <= w.last {
+		return 0
+	}
+	if before > w.last {
+		w.last, w.gap = newest, true
+		clear(w.stirred)
+		w.wake()
+	}
+	return newest
 }
 
 // Next returns the accounts of which something came since it was called last, once all of that is shown. gap says that it is not known which they are: any may be one. The error is ctx's cause.
@@ -133,11 +158,14 @@ func (r *Reader) Since(c holdfast.ID, seq uint64, limit int, f Fields, fn func(*
 	return r.snap.ChangesSince(c, seq, limit, f, r.shown(fn))
 }
 
+// Head is a point of an account's journal.
+type Head = store.Head
+
 // Head returns the newest point of the account's journal, as far as it is shown.
-func (r *Reader) Head() (store.Head, error) { return r.snap.Head(r.owner.ID) }
+func (r *Reader) Head() (Head, error) { return r.snap.Head(r.owner.ID) }
 
 // ChainAt returns the point of the account's journal at a seq. Errors: NotFound.
-func (r *Reader) ChainAt(seq uint64) (store.Head, error) { return r.snap.Chain(r.owner.ID, seq) }
+func (r *Reader) ChainAt(seq uint64) (Head, error) { return r.snap.Chain(r.owner.ID, seq) }
 
 // EveryCollection returns all collections of the account, those that are gone included.
 func (r *Reader) EveryCollection() ([]holdfast.Collection, error) {

@@ -109,9 +109,11 @@ type Info struct {
 	Orientation int
 	TurnAt      int64 // of HEIC: the octet of the box that turns it, if no other box does; 0 if there is none
 
-	Taken  Taken
-	Place  *Place
-	Camera Camera
+	Taken Taken
+	Place *Place
+	// PlaceName is what the place is called, from the spot to the country, if the file says so.
+	PlaceName string
+	Camera    Camera
 
 	Duration time.Duration // of films
 	Pair     string        // names the other half of a Live Photo: both have the same

@@ -19,6 +19,8 @@ var xmpSpaces = map[string]string{
 	"http://ns.adobe.com/photoshop/1.0/": "photoshop",
 	"http://ns.adobe.com/xap/1.0/":       "xmp",
 	"http://ns.adobe.com/tiff/1.0/":      "tiff",
+
+	"http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/": "iptc",
 }
 
 // readXMP reads the simple properties of a packet (ISO 16684-1): attributes and elements alike.
@@ -78,6 +80,7 @@ func (f *facts) fromXMP() {
 	f.offerISO(get("exif", "DateTimeOriginal"), "XMP DateTimeOriginal", WallOnly)
 	f.offerISO(get("photoshop", "DateCreated"), "XMP DateCreated", WallOnly)
 	f.offerISO(get("xmp", "CreateDate"), "XMP CreateDate", Guessed)
+	f.PlaceName = placeName(text("iptc", "Location"), text("photoshop", "City"), text("photoshop", "State"), text("photoshop", "Country"))
 	lat, ok1 := xmpDegrees(get("exif", "GPSLatitude"), "N", "S")
 	lon, ok2 := xmpDegrees(get("exif", "GPSLongitude"), "E", "W")
 	if ok1 && ok2 {
@@ -90,6 +93,17 @@ func (f *facts) fromXMP() {
 		}
 		f.setPlace(p)
 	}
+}
+
+// placeName joins the parts that are said, each once.
+func placeName(parts ...string) string {
+	var out []string
+	for _, p := range parts {
+		if p != "" && !contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // offerISO adds a time of ISO 8601. Without a zone it is a clock on a wall.
