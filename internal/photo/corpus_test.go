@@ -46,6 +46,9 @@ func describe(i Info) string {
 	}
 	fields := []string{string(i.Kind), fmt.Sprintf("%dx%d", i.Width, i.Height), fmt.Sprint(i.Orientation), at, place,
 		strings.Trim(fmt.Sprintf("%s, %s, %s", i.Camera.Make, i.Camera.Model, i.Camera.Lens), " ,")}
+	if i.PlaceName != "" {
+		fields = append(fields, "in "+i.PlaceName)
+	}
 	if i.Pair != "" {
 		fields = append(fields, "pair "+i.Pair)
 	}
