@@ -106,6 +106,9 @@ func (a *app) showDrill(r *drill.Result) error {
 	if b := r.Blobs; b.Returning > 0 {
 		a.printf("            %d of them the store lacks still, as it was just restored\n", b.Returning)
 	}
+	if n := r.Blobs.Ghosts; n > 0 {
+		a.printf("            %s without octets on both sides: they were lost before\n", count(n, "item"))
+	}
 	if r.Blobs.Pruned > 0 {
 		a.printf("            %d more were replaced or deleted before retention, and let go of\n", r.Blobs.Pruned)
 	}

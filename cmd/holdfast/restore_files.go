@@ -115,9 +115,6 @@ func endFiles(dir string, rep *restore.Report) error {
 			return err
 		}
 		r.Lossy = true
-		for i := range r.From {
-			r.From[i].Whole = false
-		}
 		if err := writeState(dir, restoredName, r); err != nil {
 			return err
 		}

@@ -125,6 +125,11 @@ func TestARestoreBringsLargeFiles(t *testing.T) {
 			if ok, err := readState(args[1], restoredName, &r); !ok || err != nil || !r.Lossy {
 				t.Errorf("%+v %v", r, err)
 			}
+			program, err := exec.LookPath("holdfast")
+			must(t, err)
+			if out, err := exec.Command(program, "adopt", args[1]).CombinedOutput(); err != nil { // the vault has nothing that the store lacks
+				t.Errorf("it cannot be adopted: %s", out)
+			}
 		}
 	}
 }

@@ -386,5 +386,5 @@ func lossOf(t *tree, x *holdfast.Change, why error, live bool) Loss {
 	} else {
 		reason = "an earlier version; " + reason
 	}
-	return Loss{Account: t.email, Collection: t.pathOf(x.Collection), Name: x.Name, Kind: x.Kind.String(), ETag: x.ETag.String(), SeqFrom: x.Seq, SeqTo: x.Seq, Time: x.At.UTC().Truncate(time.Second), Reason: reason}
+	return Loss{Account: t.email, Collection: t.pathOf(x.Collection), Name: x.Name, Kind: x.Kind.String(), ETag: x.ETag.String(), SeqFrom: x.Seq, SeqTo: x.Seq, Octets: true, Time: x.At.UTC().Truncate(time.Second), Reason: reason}
 }

@@ -84,7 +84,8 @@ type Loss struct {
 	SeqTo      uint64    `json:"seq_to"`
 	Time       time.Time `json:"time"`
 	Reason     string    `json:"reason"`
-	Ghost      bool      `json:"ghost,omitempty"` // its change is there, without the octets: it is listed to devices that may have it
+	Ghost      bool      `json:"ghost,omitempty"`  // its change is there, without the octets: it is listed to devices that may have it
+	Octets     bool      `json:"octets,omitempty"` // its change is there, and names a blob that nobody has whole
 }
 
 // Report tells what a restore did.
