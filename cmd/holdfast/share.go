@@ -60,7 +60,7 @@ program that keeps a list of its own, as vdirsyncer does, has to look for calend
 				if a.json {
 					return a.printJSON("share", x)
 				}
-				a.printf("%s shares %s with %s, to %s. Their devices show it at their next sync.\n", x.Owner, x.Path, x.With, x.Rights)
+				a.printf("%s shares %s with %s, to %s. Their devices show it at their next sync%s.\n", x.Owner, x.Path, x.With, x.Rights, as(&x))
 				return nil
 			})
 		},
@@ -106,10 +106,18 @@ func (a *app) shareList() *cobra.Command {
 	}
 }
 
+// as says under which name a folder is shown; others have names of their guests' choice.
+func as(x *control.Share) string {
+	if !strings.HasPrefix(x.At, holdfast.HomeFiles+"/") {
+		return ""
+	}
+	return ", as " + x.At
+}
+
 func (a *app) shareTable(shares []control.Share) error {
 	var rows [][]string
 	for _, x := range shares {
-		path, state := x.Path, "shown"
+		path, state := x.Path, "shown"+strings.ReplaceAll(as(&x), ",", "")
 		switch {
 		case path == "":
 			path, state = x.Collection.String(), "the collection was deleted"
@@ -155,10 +163,10 @@ func (a *app) warnUnshare(ctx context.Context, cl *control.Client, list []string
 			path = s.Path
 		}
 	}
-	at := slices.IndexFunc(owner.Collections, func(c control.Collection) bool { return c.Path == path })
+	of := slices.DeleteFunc(owner.Collections, func(c control.Collection) bool { return c.Path != path && !strings.HasPrefix(c.Path, path+"/") })
 	guest, err := cl.Account(ctx, list[2])
-	if at < 0 || err != nil {
+	if len(of) == 0 || err != nil {
 		return
 	}
-	a.say("%s holds %s. The devices of %s (%d) drop them at their next sync; the owner's keep them.\n", path, holds(owner.Collections[at:at+1]), guest.Email, len(guest.Devices))
+	a.say("%s holds %s. The devices of %s (%d) drop them at their next sync; the owner's keep them.\n", path, holds(of), guest.Email, len(guest.Devices))
 }

@@ -17,7 +17,8 @@ type Share struct {
 	With       string         `json:"with"` // the guest's name
 	Rights     holdfast.Right `json:"rights"`
 	Created    time.Time      `json:"created"`
-	Active     bool           `json:"active"` // it hangs in the guest's home
+	Active     bool           `json:"active"`       // it hangs in the guest's home
+	At         string         `json:"at,omitempty"` // where, in the guest's tree
 }
 
 // NewShare is what Share takes. Path may be the id of the collection too.
@@ -28,7 +29,7 @@ type NewShare struct {
 }
 
 func showShare(x core.Share) Share {
-	return Share{Owner: x.Owner.Email, Path: x.Path, Collection: x.Collection, With: x.With.Email, Rights: x.Rights, Created: x.Created.UTC(), Active: x.Active}
+	return Share{Owner: x.Owner.Email, Path: x.Path, Collection: x.Collection, With: x.With.Email, Rights: x.Rights, Created: x.Created.UTC(), Active: x.Active, At: x.At}
 }
 
 // parties finds the two accounts and the collection of a share.

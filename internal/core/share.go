@@ -19,6 +19,7 @@ type Share struct {
 	Owner holdfast.Account
 	With  holdfast.Account
 	Path  string // of the collection, in its owner's tree; empty where it was deleted
+	At    string // where it hangs in the guest's tree; empty where it does not
 	// Active tells whether the guest sees it: the collection is there, and bound in his home.
 	Active bool
 }
@@ -293,14 +294,29 @@ func (l *shareLister) by(a holdfast.Account) error {
 		if x.Path, err = pathOf(l.snap, a.ID, rec.Collection); err != nil {
 			return err
 		}
-		_, err := l.snap.Resource(rec.Guest, holdfast.BindingName(rec.Collection), 0)
-		if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+		if x.At, err = l.hangs(&rec); err != nil {
 			return err
 		}
-		x.Active = err == nil && x.Path != ""
+		x.Active = x.At != "" && x.Path != ""
 		l.out = append(l.out, x)
 	}
 	return nil
+}
+
+// hangs returns where a share hangs in the guest's tree, if it does.
+func (l *shareLister) hangs(rec *holdfast.ShareRecord) (string, error) {
+	r, err := l.snap.Resource(rec.Guest, holdfast.BindingName(rec.Collection), WithBody)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	b, err := holdfast.DecodeBinding(r.Body)
+	if err != nil {
+		return "", &holdfast.Error{Op: "core.Shares", Kind: holdfast.Corrupt, Ref: r.Name, Err: err}
+	}
+	return b.Home + "/" + b.Name, nil
 }
 
 // account finds a guest. One that is not there is told by his id alone.
