@@ -14,7 +14,12 @@ import (
 // cadaver runs a session: commands, one to a line. Its name and app password come from .netrc.
 func (h *house) cadaver(d device, dir, path, commands string) string {
 	h.t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, ".netrc"), fmt.Appendf(nil, "machine 127.0.0.1\nlogin %s\npassword %s\n", alice, d.Password), 0o600); err != nil {
+	return h.cadaverAs(alice, d, dir, path, commands)
+}
+
+func (h *house) cadaverAs(email string, d device, dir, path, commands string) string {
+	h.t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, ".netrc"), fmt.Appendf(nil, "machine 127.0.0.1\nlogin %s\npassword %s\n", email, d.Password), 0o600); err != nil {
 		h.t.Fatal(err)
 	}
 	out, err := tool{dir: dir, stdin: commands + "quit\n", env: []string{"COLUMNS=500"}}.run(h.t.Context(), "cadaver", h.url()+path)

@@ -53,7 +53,7 @@ func TestRcloneInChunks(t *testing.T) {
 		t.Fatal(err)
 	}
 	rclone := func(args ...string) (string, error) {
-		return h.rcloneOf(program, d, append(args, "--webdav-nextcloud-chunk-size=1Mi")...)
+		return h.rcloneOf(program, alice, d, append(args, "--webdav-nextcloud-chunk-size=1Mi")...)
 	}
 	cut := make(chan string, 1)
 	go func() {

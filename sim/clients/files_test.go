@@ -68,18 +68,18 @@ func grow(t *testing.T, dir string) {
 	}
 }
 
-// rclone runs rclone with the remote "h" as the account's files, as a server of Nextcloud's kind: that is how it sends times.
+// rclone runs rclone with the remote "h" as Alice's files.
 func (h *house) rclone(d device, args ...string) (string, error) {
-	return h.rcloneOf("rclone", d, args...)
+	return h.rcloneOf("rclone", alice, d, args...)
 }
 
-// rcloneOf is the same of any rclone.
-func (h *house) rcloneOf(program string, d device, args ...string) (string, error) {
+// rcloneOf runs any rclone with the remote "h" as an account's files, as a server of Nextcloud's kind: that is how it sends times.
+func (h *house) rcloneOf(program, email string, d device, args ...string) (string, error) {
 	secret, err := exec.CommandContext(h.t.Context(), program, "obscure", d.Password).Output()
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	env := []string{"RCLONE_CONFIG_H_TYPE=webdav", "RCLONE_CONFIG_H_URL=" + h.url() + "/remote.php/dav/files/" + alice, "RCLONE_CONFIG_H_VENDOR=nextcloud", "RCLONE_CONFIG_H_USER=" + alice,
+	env := []string{"RCLONE_CONFIG_H_TYPE=webdav", "RCLONE_CONFIG_H_URL=" + h.url() + "/remote.php/dav/files/" + email, "RCLONE_CONFIG_H_VENDOR=nextcloud", "RCLONE_CONFIG_H_USER=" + email,
 		"RCLONE_CONFIG_H_PASS=" + strings.TrimSpace(string(secret)), "RCLONE_CONFIG=" + filepath.Join(h.t.TempDir(), "none")}
 	// Of two names that differ in their normal form alone rclone itself would send one.
 	return tool{dir: h.t.TempDir(), env: env}.run(h.t.Context(), program, append(args, "--retries=1", "--low-level-retries=1", "--no-unicode-normalization")...)
