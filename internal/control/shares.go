@@ -131,7 +131,8 @@ func sharedWith(x *core.Reader) ([]Share, error) {
 			return nil, err
 		}
 		s := x.ShareOf(&cs[i])
-		out = append(out, Share{Owner: owner.Email, Path: x.PathOf(s.Collection), Collection: s.Collection, With: x.Owner().Email, Rights: s.Rights, Created: s.Created.UTC(), Active: true})
+		out = append(out, Share{Owner: owner.Email, Path: x.PathOf(s.Collection), Collection: s.Collection, With: x.Owner().Email, Rights: s.Rights, Created: s.Created.UTC(), Active: true,
+			At: x.PathOf(cs[i].Parent) + "/" + cs[i].Name})
 	}
 	return out, err
 }
