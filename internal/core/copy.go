@@ -27,8 +27,7 @@ func (s *Service) Copy(ctx context.Context, p holdfast.Principal, t Transfer) (h
 		return holdfast.Receipt{}, err
 	}
 	if t.From.Name == "" {
-		r, _, err := s.copyCollection(ctx, p, t, &to, &src)
-		return r, err
+		return s.copyWhole(ctx, p, t, &to, &src)
 	}
 	if t.crosses() {
 		return s.cross(ctx, p, t, &to, false)
@@ -57,11 +56,28 @@ func (s *Service) copyResource(p holdfast.Principal, g *holdfast.Group, t Transf
 	return nil
 }
 
-// copyCollection copies a collection. It returns with the receipt what was copied.
+// copyWhole answers the COPY of a collection. It goes on when who asked is gone, and who asks again is told what came of it.
+func (s *Service) copyWhole(ctx context.Context, p holdfast.Principal, t Transfer, to *holdfast.Collection, src *holdfast.Resource) (holdfast.Receipt, error) {
+	x := &copying{s: s, p: p, t: t, seqs: map[holdfast.ID]uint64{}, goesOn: true}
+	if err := x.identify(ctx, src); err != nil {
+		return holdfast.Receipt{}, err
+	}
+	return x.once(ctx, func() (holdfast.Receipt, error) { return x.make(context.WithoutCancel(ctx), to, src) })
+}
+
+// copyCollection copies a collection, always anew. It returns with the receipt what was copied.
 func (s *Service) copyCollection(ctx context.Context, p holdfast.Principal, t Transfer, to *holdfast.Collection, src *holdfast.Resource) (holdfast.Receipt, *copying, error) {
+	x := &copying{s: s, p: p, t: t, seqs: map[holdfast.ID]uint64{}}
+	r, err := x.make(ctx, to, src)
+	return r, x, err
+}
+
+// make makes the copy, and brings it to its place.
+func (x *copying) make(ctx context.Context, to *holdfast.Collection, src *holdfast.Resource) (holdfast.Receipt, error) {
+	s, p, t := x.s, x.p, x.t
 	rec, err := holdfast.DecodeCollection(src.Body)
 	if err != nil {
-		return holdfast.Receipt{}, nil, &holdfast.Error{Op: "core.Copy", Kind: holdfast.Corrupt, Ref: t.From.Name, Err: err}
+		return holdfast.Receipt{}, &holdfast.Error{Op: "core.Copy", Kind: holdfast.Corrupt, Ref: t.From.Name, Err: err}
 	}
 	props := src.Properties
 	if t.From.Binding { // the guest does not see the owner's
@@ -72,22 +88,26 @@ func (s *Service) copyCollection(ctx context.Context, p holdfast.Principal, t Tr
 		more, looks = s.below(ctx, t.From.Owner, t.From.Collection)
 	}
 	if err := s.mayHold(ctx, to, t.To.Owner, t.To.Name, rec.Type, more); err != nil {
-		return holdfast.Receipt{}, nil, err
+		return holdfast.Receipt{}, err
 	}
 	if err := s.mayLook(ctx, t.To.Owner, t.To.Name, looks); err != nil {
-		return holdfast.Receipt{}, nil, err
+		return holdfast.Receipt{}, err
 	}
 	if s.within(ctx, t.From.Owner, to.ID, t.From.Collection) {
-		return holdfast.Receipt{}, nil, fail("Copy", holdfast.Forbidden, t.To.Name, "a collection cannot be copied into itself")
+		return holdfast.Receipt{}, fail("Copy", holdfast.Forbidden, t.To.Name, "a collection cannot be copied into itself")
 	}
 	if _, err := s.clear(ctx, p, &holdfast.Group{}, t); err != nil { // before all the work; the last commit judges it again
-		return holdfast.Receipt{}, nil, err
+		return holdfast.Receipt{}, err
+	}
+	if x.goesOn {
+		if r, is, err := x.met(ctx); err != nil || is {
+			return r, err
+		}
 	}
 	rec.Parent, rec.Name = t.To.Collection, t.To.Name
-	x := &copying{s: s, p: p, t: t, seqs: map[holdfast.ID]uint64{}}
 	aside, err := x.aside(ctx, rec, props)
 	if err != nil {
-		return holdfast.Receipt{}, nil, err
+		return holdfast.Receipt{}, err
 	}
 	r, err := s.transfer(ctx, p, t, []holdfast.ID{t.To.Collection}, func(g *holdfast.Group, _ bool) error {
 		put := s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, aside.id, "", rec.Encode(), props)
@@ -98,7 +118,7 @@ func (s *Service) copyCollection(ctx context.Context, p holdfast.Principal, t Tr
 	if err != nil {
 		err = x.abandon(ctx, aside, err)
 	}
-	return r, x, err
+	return r, err
 }
 
 // below counts a collection and those below it, and the octets of their properties.
@@ -145,6 +165,10 @@ type copying struct {
 	p    holdfast.Principal
 	t    Transfer
 	seqs map[holdfast.ID]uint64 // of each collection that was copied, the last change in it as it was when that began
+
+	goesOn bool // with what the same request left aside
+	same   sameCopy
+	again  bool // it does
 }
 
 // commit commits a part of the copy, which nobody sees yet. Who may not write where it will be adds nothing.
@@ -157,24 +181,44 @@ func (x *copying) commit(ctx context.Context, g *holdfast.Group) (holdfast.Recei
 // to undo. If it fails, what was copied is deleted.
 func (x *copying) aside(ctx context.Context, rec holdfast.CollectionRecord, props holdfast.Properties) (aside, error) {
 	to := aside{id: holdfast.NewID(x.s.random)}
+	if x.goesOn {
+		var err error
+		if to, x.again, err = x.place(ctx); err != nil {
+			return to, err
+		}
+	}
+	defer x.s.copying.fills(to.id)()
+	if x.again {
+		return to, x.fill(ctx, to)
+	}
 	rec.Parent, rec.Name = x.t.To.Owner, copyPrefix+to.id.String()
 	e := x.s.entry(x.p.Actor(), holdfast.OpPut, holdfast.KindCollection, to.id, "", rec.Encode(), props)
 	r, err := x.commit(ctx, &holdfast.Group{Entries: []holdfast.Entry{e}, If: x.t.Conditions})
 	if err != nil {
 		return to, err
 	}
-	if to.seq = r.Seq; x.t.Shallow {
-		return to, nil
-	}
-	if err = x.members(ctx, x.t.From.Collection, to.id); err != nil {
-		err = x.abandon(ctx, to, err)
-	}
-	return to, err
+	to.seq = r.Seq
+	return to, x.fill(ctx, to)
 }
 
-// abandon deletes a copy that does not come to its place, whatever became of the request, and returns why. A copy that is at its place after all, because
+// fill copies what is in the source.
+func (x *copying) fill(ctx context.Context, to aside) error {
+	if x.t.Shallow {
+		return nil
+	}
+	err := x.members(ctx, x.t.From.Collection, to.id)
+	if err != nil {
+		err = x.abandon(ctx, to, err)
+	}
+	return err
+}
+
+// abandon deletes a copy that does not come to its place, and returns why. What may come there when the same is asked again stays aside. A copy that is at its place after all, because
 // the commit held although it was told to have failed, is left alone.
 func (x *copying) abandon(ctx context.Context, a aside, why error) error {
+	if x.goesOn && ofTheMoment(ctx, why) {
+		return why
+	}
 	drop := x.s.entry(x.p.Actor(), holdfast.OpDelete, holdfast.KindCollection, a.id, "", nil, nil)
 	drop.If.Seq = a.seq
 	err := x.s.commitOne(context.WithoutCancel(ctx), x.t.To.Owner, drop)
@@ -194,7 +238,11 @@ func (s *Service) commitOne(ctx context.Context, account holdfast.ID, e holdfast
 
 // members copies what is in a collection, and what is below it, into another one.
 func (x *copying) members(ctx context.Context, from, into holdfast.ID) error {
-	for after := ""; ; {
+	after, err := x.reached(ctx, into)
+	if err != nil {
+		return err
+	}
+	for {
 		g, last, err := x.page(ctx, from, into, after)
 		if err != nil {
 			return err
@@ -269,7 +317,17 @@ func (x *copying) children(ctx context.Context, from, into holdfast.ID) error {
 		if c.Parent != from || id == from {
 			continue
 		}
-		child := holdfast.NewID(x.s.random)
+		child, err := x.child(ctx, into, c.Name)
+		if err != nil {
+			return err
+		}
+		if !child.IsZero() {
+			if err := x.members(ctx, id, child); err != nil {
+				return err
+			}
+			continue
+		}
+		child = holdfast.NewID(x.s.random)
 		rec := holdfast.CollectionRecord{Parent: into, Name: c.Name, Type: c.Type, Components: c.Components}
 		e := x.s.entry(x.p.Actor(), holdfast.OpPut, holdfast.KindCollection, child, "", rec.Encode(), c.Properties)
 		if _, err := x.commit(ctx, &holdfast.Group{Entries: []holdfast.Entry{e}}); err != nil {

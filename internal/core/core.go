@@ -112,6 +112,7 @@ type Service struct {
 
 	derive store.Derive // by judges
 
+	copying   attempts
 	reversals busy // accounts of which one is under way
 
 	adding sync.Mutex // held while a device is added: what is asked of its app password must still be so when it is committed

@@ -52,7 +52,7 @@ func (s *Service) leftovers(ctx context.Context, after holdfast.ID) (left []hold
 			return left, last, err
 		}
 		for _, c := range all {
-			if c.Gone || c.Parent != a.ID || c.Type == holdfast.TypeHome || !strings.HasPrefix(c.Name, copyPrefix) || s.clock.Now().Sub(c.Modified) <= leftAfter {
+			if c.Gone || c.Parent != a.ID || c.Type == holdfast.TypeHome || !strings.HasPrefix(c.Name, copyPrefix) || s.copying.filling(c.ID) || s.clock.Now().Sub(c.Modified) <= leftAfter {
 				continue
 			}
 			r, err := snap.Resource(c.ID, "", 0)

@@ -185,7 +185,7 @@ func TestACopyThatFailsLeavesNothing(t *testing.T) {
 		"Overwrite: F": {occupied: true},
 		"the last commit": {work: true, fail: func(f *folders, g *holdfast.Group) error {
 			if e := g.Entries[0]; e.Op == holdfast.OpPut && e.Kind == holdfast.KindCollection && e.If.Seq != 0 {
-				return &holdfast.Error{Op: "test", Kind: holdfast.Unavailable}
+				return &holdfast.Error{Op: "test", Kind: holdfast.Quota}
 			}
 			return nil
 		}},
