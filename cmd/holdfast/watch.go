@@ -115,6 +115,7 @@ func (w *watcher) look(now time.Time) []notice.Condition {
 		status := w.keeper.relay.Status()
 		for _, v := range status.Vaults {
 			found = append(found, w.vault(v, now)...)
+			found = append(found, w.files(v, now)...)
 		}
 		found = append(found, w.copies(status, now)...)
 	}
@@ -142,7 +143,7 @@ func (w *watcher) look(now time.Time) []notice.Condition {
 // unjudged returns what was wrong with the vaults and cannot be looked at while the service begins: it is not over for that.
 func (w *watcher) unjudged() (found []notice.Condition) {
 	for _, o := range w.board.Conditions() {
-		if strings.HasPrefix(o.Key, "vault.") || strings.HasPrefix(o.Key, "copies.") {
+		if strings.HasPrefix(o.Key, "vault.") || strings.HasPrefix(o.Key, "copies.") || strings.HasPrefix(o.Key, "files.") || strings.HasPrefix(o.Key, "large.") {
 			found = append(found, o.Condition)
 		}
 	}
@@ -218,7 +219,7 @@ func (w *watcher) vault(v relay.VaultStatus, now time.Time) []notice.Condition {
 	case v.LagChanges > 0 && lag >= late*3/4:
 		c.Grade, c.Measure, c.Since = gradeLate, v.LagSeconds, now.Add(-lag)
 		c.Title = fmt.Sprintf("The vault %s is late", v.Name)
-		c.Text = fmt.Sprintf("It is %s behind, and %s%s.", count(v.LagChanges, "change"), w.worth(v), ofReason(v))
+		c.Text = fmt.Sprintf("It is %s behind, and %s%s.", count(v.LagChanges, "change"), w.worth(v), ofReason(v)) + onTheWay(v.Files)
 	case v.State == relay.Whole && !v.LastRead.IsZero() && unread >= late*3/4:
 		c.Grade, c.Measure, c.Since = gradeAway, unread.Seconds(), v.LastRead
 		c.Title = fmt.Sprintf("The vault %s does not answer", v.Name)

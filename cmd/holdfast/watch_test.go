@@ -87,6 +87,36 @@ func TestWhatIsWrongWithAVault(t *testing.T) {
 	}
 }
 
+func TestWhatIsWrongWithLargeFiles(t *testing.T) {
+	w, _ := watching(t)
+	w.c.Vault.Late = time.Minute
+	start := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	v := relay.VaultStatus{Name: "attic", Mode: "async", State: relay.Whole}
+	full, missing := relay.Files{Fault: "its disk is full"}, relay.Files{Missing: 2}
+	for _, x := range []struct {
+		at    int
+		mode  string
+		state relay.State
+		f     relay.Files
+		want  string
+	}{
+		{0, "async", relay.Whole, relay.Files{Moving: 1, Of: 1 << 30}, ""},
+		{1, "async", relay.Whole, full, ""},
+		{15, "async", relay.Whole, full, ""},
+		{16, "async", relay.Whole, full, "large.attic warning"},
+		{17, "sync", relay.Whole, full, "large.attic critical"},
+		{18, "sync", relay.Full, full, ""}, // that is told as what it is
+		{19, "sync", relay.Whole, missing, "files.attic critical"},
+		{20, "sync", relay.Unreachable, missing, "files.attic critical"},
+		{21, "sync", relay.Whole, relay.Files{}, ""},
+	} {
+		v.Mode, v.State, v.Files = x.mode, x.state, x.f
+		if got := keysOf(w.files(v, start.Add(time.Duration(x.at)*time.Second))); got != x.want {
+			t.Errorf("at %d: %q, want %q", x.at, got, x.want)
+		}
+	}
+}
+
 func TestWhatIsWrongOtherwise(t *testing.T) {
 	w, o := watching(t)
 	now := time.Now()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"holdfast"
 	"holdfast/internal/blob"
@@ -44,6 +45,7 @@ type shelf struct {
 	missing map[blobKey]string // what batches that were shipped name and the vault lacks, and why
 	more    int64              // likewise, not by name
 	fault   string             // why the last one could not be put; empty: it could
+	failed  time.Time          // when that was
 }
 
 // turn is a vault that is open, for those who use it beside the appends.
@@ -181,7 +183,7 @@ func (s *shelf) end(k blobKey, p *put, err error) {
 		s.note(k)
 		s.fault = ""
 	} else if s.turn != nil && !errors.Is(err, context.Canceled) {
-		s.fault = text(err)
+		s.fault, s.failed = text(err), s.w.r.o.Clock.Now()
 	}
 	close(p.done)
 	for _, c := range p.told {
@@ -340,11 +342,17 @@ func (l *loan) Close() error {
 	return err
 }
 
+// faultFor is for how long it is told that a blob could not be put: whoever sent it tries again, or it is as if it had not been.
+const faultFor = time.Hour
+
 // files tells how the blobs of the vault fare.
 func (s *shelf) files() (f Files) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f.Missing, f.Fault = int64(len(s.missing))+s.more, s.fault
+	f.Missing = int64(len(s.missing)) + s.more
+	if since := s.w.r.o.Clock.Now().Sub(s.failed); since >= 0 && since < faultFor {
+		f.Fault = s.fault
+	}
 	for k, p := range s.puts {
 		f.Moving, f.Octets, f.Of = f.Moving+1, f.Octets+p.at.Load(), f.Of+k.Size
 	}

@@ -43,7 +43,7 @@ type Files struct {
 	Moving  int64  `json:"moving"`          // that are on their way
 	Octets  int64  `json:"octets"`          // of those, how far they were read
 	Of      int64  `json:"of"`              // of those, in all
-	Fault   string `json:"fault,omitempty"` // why the newest could not be put there
+	Fault   string `json:"fault,omitempty"` // why the newest could not be put there, within an hour
 }
 
 // Status is how the store's copies fare.

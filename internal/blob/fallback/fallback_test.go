@@ -252,6 +252,23 @@ func TestAFilmOverASlowLine(t *testing.T) {
 	g.whole(b.Hash)
 }
 
+// TestOnlyTheFirstWaits: who reads a film by the part is not kept waiting for each part.
+func TestOnlyTheFirstWaits(t *testing.T) {
+	g := newRig(t, vfs.OS, fallback.Options{Patience: 200 * time.Millisecond})
+	g.v.hold = make(chan struct{})
+	defer close(g.v.hold)
+	b := g.put(blobtest.Octets(1, 100_000), false)
+	for i := range 5 {
+		began := time.Now()
+		f, err := g.s.Open(t.Context(), ann, b.Hash)
+		fine(t, err)
+		fine(t, f.Close())
+		if took := time.Since(began); (took >= 200*time.Millisecond) != (i == 0) {
+			t.Errorf("the part %d took %v", i, took)
+		}
+	}
+}
+
 // TestWhenTheDiskTakesNothing: what cannot be put back is read from the vault all the same.
 func TestWhenTheDiskTakesNothing(t *testing.T) {
 	g := newRig(t, full{vfs.OS}, fallback.Options{})

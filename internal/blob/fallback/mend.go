@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"holdfast"
 	"holdfast/internal/blob"
@@ -11,8 +12,9 @@ import (
 
 // mend is a blob that is being put back, for all who want it.
 type mend struct {
-	done chan struct{}
-	err  error // once done is closed
+	began time.Time
+	done  chan struct{}
+	err   error // once done is closed
 }
 
 // Mend puts a blob back that the store lacks or has damaged, and returns once it is there, durably, or ctx ends: it goes on then. Whoever knows that it is whole need not call it. Errors: NotFound (no change names it, or nobody has it), Corrupt, Full,
@@ -44,7 +46,7 @@ func (s *Store) begin(at key, b holdfast.Blob) (*mend, error) {
 	if len(s.mends) >= s.o.Mends+s.o.Waiting {
 		return nil, blob.Err("Mend", holdfast.Unavailable, b.Hash.String(), "too many files are being read back from vaults; try again later", nil)
 	}
-	m = &mend{done: make(chan struct{})}
+	m = &mend{began: s.o.Clock.Now(), done: make(chan struct{})}
 	s.mends[at] = m
 	s.work.Go(func() {
 		m.err = s.mend(at, b)
@@ -152,13 +154,13 @@ func gone(err error) bool {
 	return holdfast.IsKind(err, holdfast.NotFound) || holdfast.IsKind(err, holdfast.Corrupt)
 }
 
-// await has a blob put back, and waits for it for a while. Its error says that it is not there yet.
+// await has a blob put back, and waits until it has taken a while: of who reads a film by the part only the first waits. Its error says that it is not there yet.
 func (s *Store) await(ctx context.Context, at key, b holdfast.Blob) error {
 	m, err := s.begin(at, b)
 	if err != nil {
 		return err
 	}
-	late := s.o.Clock.NewTimer(s.o.Patience)
+	late := s.o.Clock.NewTimer(max(0, min(s.o.Patience, s.o.Patience-s.o.Clock.Now().Sub(m.began))))
 	defer late.Stop()
 	select {
 	case <-m.done:
