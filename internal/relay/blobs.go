@@ -197,7 +197,7 @@ func (r *Relay) openBlob(ctx context.Context, k blobKey) (blob.File, error) {
 }
 
 // shelve sees to it that the vault has each blob that batches name, before they are shipped. One whose octets nobody has is named, and what else they hold has its copy all the same. Errors: those of the vault.
-func (w *worker) shelve(ctx context.Context, list []*holdfast.Batch) error {
+func (w *worker) shelve(ctx context.Context, writer *vault.Writer, list []*holdfast.Batch) error {
 	if w.a.ledger() {
 		return nil
 	}
@@ -214,11 +214,17 @@ func (w *worker) shelve(ctx context.Context, list []*holdfast.Batch) error {
 			}
 		}
 	}
-	return w.fetch(ctx, wants)
+	return w.fetch(ctx, writer, wants)
 }
 
-// fetch puts blobs into the vault, some at once.
-func (w *worker) fetch(ctx context.Context, wants []blobKey) error {
+// fetch puts blobs into the vault, some at once. A film may take hours: what was shipped before it gets its head meanwhile, and a vault that turns out not to have it ends the turn. writer is nil for who does not ship.
+func (w *worker) fetch(ctx context.Context, writer *vault.Writer, wants []blobKey) error {
+	heads := w.r.o.Clock.NewTicker(w.r.o.HeadEvery)
+	defer heads.Stop()
+	var lost <-chan error
+	if writer != nil {
+		lost = w.lost
+	}
 	var under []*put
 	defer func() {
 		for _, p := range under {
@@ -236,6 +242,16 @@ func (w *worker) fetch(ctx context.Context, wants []blobKey) error {
 		p := under[0]
 		select {
 		case <-p.done:
+		case <-heads.C():
+			if writer != nil && w.look().whole {
+				if err := writer.Head(ctx, vault.HeadInput{Vaults: w.r.others()}); err != nil {
+					return err
+				}
+			}
+			continue
+		case err := <-lost:
+			w.distrust(err)
+			return err
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -338,7 +354,7 @@ func (w *worker) fetchMissing(ctx context.Context) error {
 			w.shelf.settled(k)
 			continue
 		}
-		if err := w.fetch(ctx, []blobKey{k}); err != nil {
+		if err := w.fetch(ctx, nil, []blobKey{k}); err != nil {
 			return fmt.Errorf("what the vault lacks: %w", err)
 		}
 	}

@@ -564,3 +564,39 @@ func TestWhoWorksAloneWaitsForNoFilm(t *testing.T) {
 		t.Errorf("%d are on their way", n)
 	}
 }
+
+// TestAFilmOnItsWayKeepsNothingBehindIt: what was shipped before it gets its head, and a vault that lost it is found out.
+func TestAFilmOnItsWayKeepsNothingBehindIt(t *testing.T) {
+	g := newRig(t, "engine", false, "attic")
+	g.stop()
+	o := g.options("engine", false)
+	o.HeadEvery, o.Late = 20*time.Millisecond, 40*time.Millisecond
+	fine(t, g.runWith(o))
+	g.caughtUp()
+	let := make(chan struct{})
+	g.places["attic"].on(func(_ context.Context, r io.Reader) (io.Reader, error) { <-let; return r, nil })
+	r := g.put(g.a, "card")
+	g.until("shipped", func() bool { return len(g.r.copies(r.Batch)) == 2 })
+	g.named(g.a, "film", g.film(g.a, 1, 1<<20))
+	g.until("on its way", func() bool { return g.places["attic"].blobs.Load() == 1 })
+	last := g.put(g.b, "behind it")
+	g.until("named by a head", func() bool {
+		h, err := g.vault("attic").LastHead(t.Context())
+		return err == nil && h.Position.Batch == r.Batch
+	})
+	if len(g.r.copies(last.Batch)) != 1 {
+		t.Error("a change passed the film")
+	}
+	p := g.places["attic"].Place // it loses what it stored
+	var frames string
+	fine(t, p.List(t.Context(), "tail/", "", func(i place.Info) error {
+		if strings.HasSuffix(i.Name, ".frames") {
+			frames = i.Name
+		}
+		return nil
+	}))
+	fine(t, p.Remove(t.Context(), frames))
+	g.until("found out", func() bool { return !status(g, "attic").Lied.IsZero() })
+	close(let)
+	g.caughtUp()
+}

@@ -44,7 +44,8 @@ type worker struct {
 	stop  context.CancelFunc
 	ended chan struct{}
 
-	doubted bool // it said that it stored what it did not store: until it was seen to, each append is read back before it counts. The worker's own
+	lost    chan error // says that it lacks what it stored; nil: nobody looks now. The worker's own
+	doubted bool       // it said that it stored what it did not store: until it was seen to, each append is read back before it counts. The worker's own
 
 	shelf *shelf // where its blobs go
 
@@ -210,8 +211,9 @@ func (w *worker) ship(ctx context.Context, v *vault.Vault, writer *vault.Writer,
 	beside, cancel := context.WithCancel(ctx)
 	var upkeep sync.WaitGroup
 	upkeep.Go(func() { w.upkeep(beside, v, writer) })
-	lost := make(chan error, 1)
-	upkeep.Go(func() { w.readBackNowAndThen(beside, writer, lost) })
+	w.lost = make(chan error, 1)
+	defer func() { w.lost = nil }()
+	upkeep.Go(func() { w.readBackNowAndThen(beside, writer, w.lost) })
 	defer upkeep.Wait()
 	defer cancel()
 	heads := w.r.o.Clock.NewTicker(w.r.o.HeadEvery)
@@ -227,7 +229,7 @@ func (w *worker) ship(ctx context.Context, v *vault.Vault, writer *vault.Writer,
 			if err := writer.Head(ctx, vault.HeadInput{Vaults: w.r.others()}); err != nil {
 				return shipped, err
 			}
-		case err := <-lost:
+		case err := <-w.lost:
 			w.distrust(err)
 			return shipped, err
 		case <-ctx.Done():
@@ -292,7 +294,7 @@ func sizeOfBlobs(b *holdfast.Batch) (n int64) {
 }
 
 func (w *worker) append(ctx context.Context, writer *vault.Writer, list []*holdfast.Batch) error {
-	if err := w.shelve(ctx, list); err != nil { // before the watermark passes what names them
+	if err := w.shelve(ctx, writer, list); err != nil { // before the watermark passes what names them
 		return err
 	}
 	now := w.r.o.Clock.Now()
