@@ -19,7 +19,7 @@ import (
 	"holdfast/internal/vault"
 )
 
-// filesBack copies back, while the service runs, the octets of large files that a restored store lacks still. Until each is there it is read from a vault.
+// filesBack copies back, while the service runs, the octets of large files that the store lacks: it was restored, or put back from an older copy and brought up to its vault, or some were removed. It looks once after each start. Until each is there it is read from a vault.
 type filesBack struct {
 	dir    string
 	engine store.Engine
@@ -66,11 +66,15 @@ func (f *filesBack) run(ctx context.Context) {
 // once makes one pass. done tells that nothing is to come any more.
 func (f *filesBack) once(ctx context.Context) (done bool, err error) {
 	var was copyingFiles
-	if ok, err := readState(f.dir, copyingName, &was); err != nil || !ok {
-		return err == nil, err
+	restored, err := readState(f.dir, copyingName, &was)
+	if err != nil {
+		return false, err
 	}
 	if err := f.count(ctx); err != nil {
 		return false, err
+	}
+	if f.returning().Files == 0 && !restored {
+		return true, nil
 	}
 	vaults, away := f.open(ctx)
 	for _, v := range vaults {
@@ -85,12 +89,11 @@ func (f *filesBack) once(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if was.Report == nil {
-		was.Report = &restore.Report{}
-	}
-	was.Report.Add(rep)
-	if err := endFiles(f.dir, was.Report); err != nil {
-		return false, err
+	if was.Report != nil {
+		was.Report.Add(rep)
+		if err := endFiles(f.dir, was.Report); err != nil {
+			return false, err
+		}
 	}
 	f.mu.Lock()
 	f.state, f.left = control.Returning{}, nil

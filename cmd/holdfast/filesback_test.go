@@ -17,6 +17,7 @@ import (
 	"holdfast/internal/blob"
 	memblob "holdfast/internal/blob/memory"
 	"holdfast/internal/control"
+	"holdfast/internal/restore"
 	"holdfast/internal/store/memory"
 	"holdfast/internal/store/storetest"
 	"holdfast/internal/vault"
@@ -140,6 +141,42 @@ func TestAServiceCopiesItsFilesBack(t *testing.T) {
 	}
 }
 
+// TestWhatIsRemovedComesBack has files removed from a data directory while nothing runs: the next start brings them back.
+func TestWhatIsRemovedComesBack(t *testing.T) {
+	films := filmsOf(6, 200_000)
+	at, key := filledVaultOf(t, 2, 10, films)
+	data := filepath.Join(t.TempDir(), "data")
+	if _, code, out := runRestore(t, "--from", at, "--key", key, "--into", data); code != 0 {
+		t.Fatal(out)
+	}
+	program, err := exec.LookPath("holdfast")
+	must(t, err)
+	if out, err := exec.Command(program, "adopt", data).CombinedOutput(); err != nil {
+		t.Fatalf("%s", out)
+	}
+	n := 0
+	for h := range bloblist(t, data) {
+		if n++; n <= 4 {
+			list, err := filepath.Glob(filepath.Join(data, blobsName, "*", "*", h.String()))
+			must(t, err)
+			must(t, os.Remove(list[0]))
+		}
+	}
+	end := serving(t, data)
+	for began := time.Now(); len(bloblist(t, data)) < 6; time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > patience {
+			t.Fatalf("%d of 6 are there:\n%s", len(bloblist(t, data)), end(os.Kill))
+		}
+	}
+	end(os.Interrupt)
+	got := bloblist(t, data)
+	for _, f := range films {
+		if !bytes.HasPrefix(got[holdfast.HashOf(f)], f) {
+			t.Error("one is not what it was")
+		}
+	}
+}
+
 // TestAVaultThatIsAwayEndsNoCopying has a store that lacks octets and whose vaults cannot be reached, or are not there at all: nothing is called lost, it is said how much is left and why, and it is tried again.
 func TestAVaultThatIsAwayEndsNoCopying(t *testing.T) {
 	e, m := memory.New(), storetest.NewMaker(3)
@@ -149,7 +186,7 @@ func TestAVaultThatIsAwayEndsNoCopying(t *testing.T) {
 	must(t, err)
 	for _, away := range []error{nil, errors.New("it is unplugged")} {
 		dir := t.TempDir()
-		must(t, writeState(dir, copyingName, copyingFiles{Format: 1}))
+		must(t, writeState(dir, copyingName, copyingFiles{Format: 1, Report: &restore.Report{}}))
 		f := &filesBack{dir: dir, engine: e, blobs: blob.NewKeeper(memblob.New(nil)), busy: func() bool { return false }, log: slog.New(slog.DiscardHandler),
 			open: func(context.Context) ([]*vault.Vault, error) { return nil, away }}
 		done, err := f.once(t.Context())

@@ -12,13 +12,14 @@ import (
 	"holdfast"
 )
 
-// storage names the files that hold what a service keeps, in its data directory. Where photos and files lie beside the database one day, their directory belongs here: a storage upgrade takes all of it.
-func storage(data string) ([]string, error) {
-	list, err := filepath.Glob(filepath.Join(data, "holdfast.db*"))
-	if err != nil || len(list) == 0 {
-		return nil, failed(holdfast.NotFound, data, "there is no database to destroy")
+// storage names the files that hold what a service keeps, in its data directory: a storage upgrade takes all of it. photos are those beside the database.
+func storage(data string) (database, photos []string, err error) {
+	database, err = filepath.Glob(filepath.Join(data, "holdfast.db*"))
+	if err != nil || len(database) == 0 {
+		return nil, nil, failed(holdfast.NotFound, data, "there is no database to destroy")
 	}
-	return list, nil
+	photos, err = filepath.Glob(filepath.Join(data, "blobs", "*", "*", "*"))
+	return database, photos, err
 }
 
 // upgrade is what happened in 2009: work on the storage destroys it half-way, people reset their phones, and the service is rebuilt from the copy that is left.
@@ -47,19 +48,22 @@ const block = 16 << 10
 
 // destroy writes over part of the database while people work, kills the service, and then removes all of it.
 func (r *rehearsal) destroy(ctx context.Context) error {
-	files, err := storage(r.service.data)
+	database, photos, err := storage(r.service.data)
 	if err != nil {
 		return err
 	}
 	var written int64
-	for _, name := range files {
-		if filepath.Base(name) == "holdfast.db" {
-			if written, err = r.overwrite(name); err != nil {
-				return err
-			}
+	for i, name := range append(database, photos...) {
+		if i < len(database) && filepath.Base(name) != "holdfast.db" || i >= len(database) && i%2 == 0 {
+			continue
 		}
+		n, err := r.overwrite(name)
+		if err != nil {
+			return err
+		}
+		written += n
 	}
-	r.grave("a storage upgrade goes wrong: %d KiB in the middle of the database are overwritten while phones work; %d changes are acknowledged", written>>10, r.book.Count())
+	r.grave("a storage upgrade goes wrong: %d KiB in the middle of the database and of every second of %d photos are overwritten while phones work; %d changes are acknowledged", written>>10, len(photos), r.book.Count())
 	if err := r.wait(ctx, r.o.Pace.Outage/4); err != nil {
 		return err
 	}
@@ -124,6 +128,10 @@ type restoreReport struct {
 	} `json:"accounts"`
 	Losses  []any   `json:"losses"`
 	Seconds float64 `json:"duration_s"`
+	Blobs   *struct {
+		Read    int64   `json:"read"`
+		Seconds float64 `json:"duration_s"`
+	} `json:"blobs"`
 }
 
 // restoreFrom runs `holdfast restore`, as the documents say.
@@ -149,6 +157,9 @@ func (r *rehearsal) restoreFrom(ctx context.Context, dry bool, vaults ...string)
 	for _, a := range rep.Accounts {
 		out.Changes += a.Changes
 	}
+	if rep.Blobs != nil {
+		out.Photos, out.Seconds = rep.Blobs.Read, out.Seconds+rep.Blobs.Seconds
+	}
 	return out, nil
 }
 
@@ -159,7 +170,7 @@ func (r *rehearsal) restore(ctx context.Context) error {
 		return err
 	}
 	r.report.Restored = rep
-	r.tell("holdfast restore: %d changes of %d accounts in %.1f s out of the vault and the recovery key; losses that it names: %d", rep.Changes, rep.Accounts, rep.Seconds, rep.Losses)
+	r.tell("holdfast restore: %d changes of %d accounts, and %d photos, in %.1f s out of the vault and the recovery key; losses that it names: %d", rep.Changes, rep.Accounts, rep.Photos, rep.Seconds, rep.Losses)
 	return r.comeBack(ctx)
 }
 

@@ -245,7 +245,7 @@ func (r *rehearsal) restoreFromBoth(ctx context.Context) error {
 		return err
 	}
 	r.report.Restored = rep
-	r.tell("holdfast restore from both vaults: %d changes of %d accounts in %.1f s; losses that it names: %d", rep.Changes, rep.Accounts, rep.Seconds, rep.Losses)
+	r.tell("holdfast restore from both vaults: %d changes of %d accounts, and %d photos, in %.1f s; losses that it names: %d", rep.Changes, rep.Accounts, rep.Photos, rep.Seconds, rep.Losses)
 	code, err := r.service.run(ctx, nil, r.with("adopt", r.service.data)...)
 	switch {
 	case err != nil:

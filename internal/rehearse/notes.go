@@ -7,8 +7,8 @@ func (r *rehearsal) notes() []string {
 		where += " A vault lives on because it lies in another directory; so it would on another disk, and not if its disk ends too."
 	}
 	list := []string{
-		"Contacts and events only: photos and large files come with a later version.", where,
-		"The phones are simulated: they do what the sources of DAVx5, Thunderbird, Evolution and vdirsyncer say, an hour in half a second.",
+		where,
+		"The phones are simulated: they do what the sources of DAVx5, Thunderbird, Evolution and vdirsyncer say, an hour in half a second. What they send as photos and films are random octets.",
 	}
 	switch {
 	case r.o.NoVault:

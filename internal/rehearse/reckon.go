@@ -89,8 +89,8 @@ func (r *rehearsal) readPast(ctx context.Context, c *control.Client, a *account,
 	return p, nil
 }
 
-// maxItem bounds one item in memory, in octets.
-const maxItem = 1 << 20
+// maxItem bounds one item, in octets.
+const maxItem = 16 << 20
 
 // get reads one item as a phone does, and hashes it. Nothing: the service says that it is not there.
 func (r *rehearsal) get(ctx context.Context, a *account, href string) (string, error) {
@@ -104,7 +104,8 @@ func (r *rehearsal) get(ctx context.Context, a *account, href string) (string, e
 		return "", fmt.Errorf("read back %s: %w", href, err)
 	}
 	defer res.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(res.Body, maxItem))
+	sum := sha256.New()
+	_, err = io.Copy(sum, io.LimitReader(res.Body, maxItem))
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("read back %s: %w", href, err)
@@ -113,8 +114,7 @@ func (r *rehearsal) get(ctx context.Context, a *account, href string) (string, e
 	case res.StatusCode != http.StatusOK:
 		return fmt.Sprintf("an answer %d", res.StatusCode), nil
 	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:]), nil
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // leaves tells whether a version is what an entry speaks of.

@@ -34,6 +34,9 @@ func (r *rehearsal) reckon(ctx context.Context) error {
 	if err := r.judgePhones(ctx, pasts); err != nil {
 		return err
 	}
+	if err := r.comparePhotos(ctx); err != nil {
+		return err
+	}
 	if err := r.prove(ctx); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package rehearse
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -94,6 +95,7 @@ type rehearsal struct {
 	book     *Book
 	fleet    *fleet.Fleet
 	accounts []*account
+	photos   []*gallery
 	report   *Report
 	before   []fleet.Phone // when the service was lost
 	reset    map[int]int   // phones that were reset, with what went unsent
@@ -225,6 +227,7 @@ func (r *rehearsal) open(ctx context.Context) error {
 	if err := r.people(ctx); err != nil {
 		return err
 	}
+	r.galleries()
 	return r.phones()
 }
 
@@ -358,7 +361,13 @@ func (r *rehearsal) fill(ctx context.Context) error {
 func (r *rehearsal) live(ctx context.Context) (halt func() error) {
 	while, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	go func() { done <- r.fleet.LiveWhile(ctx, while) }()
+	var all sync.WaitGroup
+	errs := make([]error, len(r.photos)+1)
+	all.Go(func() { errs[0] = r.fleet.LiveWhile(ctx, while) })
+	for i, g := range r.photos {
+		all.Go(func() { errs[i+1] = g.work(ctx, while) })
+	}
+	go func() { all.Wait(); done <- errors.Join(errs...) }()
 	return func() error {
 		stop()
 		err := <-done

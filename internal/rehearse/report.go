@@ -21,6 +21,7 @@ type Restored struct {
 	Accounts int     `json:"accounts"`
 	Changes  int64   `json:"changes"`
 	Losses   int     `json:"losses"` // that the restore named by itself
+	Photos   int64   `json:"photos"` // whose octets lie beside the database
 	Seconds  float64 `json:"duration_s"`
 	Exit     int     `json:"exit"`
 }
@@ -81,6 +82,7 @@ type Report struct {
 	Alone    *Restored `json:"alone,omitempty"` // what a damaged vault alone would have brought back
 	Proof    *Proof    `json:"proof,omitempty"`
 	Octets   *Octets   `json:"octets,omitempty"`
+	Photos   *Photos   `json:"photos,omitempty"`
 
 	People   []Account `json:"people"`
 	Phones   []Phone   `json:"phones"`
@@ -100,7 +102,7 @@ const maxLosses = 10_000
 
 // Good tells whether nothing acknowledged was lost and no phone was emptied. What the service had lost is a loss although a phone sent it again: not every phone could have.
 func (r *Report) Good() bool {
-	return r.Lost == 0 && r.Again == 0 && r.PhonesEmptied == 0 && r.DeletionsNoUserMade == 0 && r.EditsLost == 0 && r.PhonesLacking == 0 && (r.Proof == nil || r.Proof.Result != "fail") && (r.Octets == nil || r.Octets.Left == 0)
+	return r.Lost == 0 && r.Again == 0 && r.PhonesEmptied == 0 && r.DeletionsNoUserMade == 0 && r.EditsLost == 0 && r.PhonesLacking == 0 && (r.Photos == nil || r.Photos.Different == 0) && (r.Proof == nil || r.Proof.Result != "fail") && (r.Octets == nil || r.Octets.Left == 0)
 }
 
 // ResetWhole is how many of the phones that were reset have everything again.
@@ -130,6 +132,8 @@ func (r *Report) Verdict() string {
 		return fmt.Sprintf("%d acknowledged edits are not what the service shows in the end.", r.EditsLost)
 	case r.PhonesLacking > 0:
 		return fmt.Sprintf("All %d acknowledged changes are there, but %s without something that is its person's.", r.Acknowledged, counted(r.PhonesLacking, "phone"))
+	case r.Photos != nil && r.Photos.Different > 0:
+		return fmt.Sprintf("Of %d photos %d did not come back as they were taken.", r.Photos.Compared, r.Photos.Different)
 	case !r.Good():
 		return "What came back does not prove itself equal."
 	case !r.Certain():

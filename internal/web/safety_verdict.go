@@ -56,7 +56,7 @@ func (f *facts) judgeAccount() []finding {
 		return []finding{{"danger", "Known to be lost", fmt.Sprintf("Of %s of yours this server has the name alone: what was in it was nowhere when the server was restored. A device of yours that was here before has it still: open it there, change something and save it, and all your devices have it again. Do not reset that device before.",
 			count(f.Ghosts, "item", "items"))}}
 	case f.Returning > 0:
-		return []finding{{"caution", "Coming back", fmt.Sprintf("Since this server was restored %s of yours, photos or films, did not come back to its disk yet. Until then a vault is read for them.", count(f.Returning, "large file", "large files"))}}
+		return []finding{{"caution", "Coming back", fmt.Sprintf("Not on this server's disk now: %s of yours, photos or films. Until they are copied back, a vault is read for them.", count(f.Returning, "large file", "large files"))}}
 	}
 	return nil
 }
