@@ -99,6 +99,9 @@ func (a *app) adopt(ctx context.Context, c *config.Config, dir string, without [
 			}
 		}
 	}
+	if err := ownBlobs(ctx, c, dir, log); err != nil {
+		return err
+	}
 	var names []string
 	for _, e := range reg.Vaults {
 		if err := adoptVault(ctx, e, ring, id.Store, &r, log); err != nil {

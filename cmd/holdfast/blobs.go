@@ -9,12 +9,10 @@ import (
 	"holdfast"
 	"holdfast/internal/blob"
 	"holdfast/internal/blob/collect"
-	blobdisk "holdfast/internal/blob/disk"
 	"holdfast/internal/blob/fallback"
 	"holdfast/internal/clock"
 	"holdfast/internal/config"
 	"holdfast/internal/vault"
-	"holdfast/internal/vfs"
 )
 
 // blobsName is the directory in the data directory where the octets of large files lie, collectingName the file that remembers since when which of them no change names.
@@ -23,16 +21,16 @@ const (
 	collectingName = "blobs.json"
 )
 
-// files are the octets of large files: in the data directory, and behind it in the vaults.
+// files are the octets of large files: in the data directory or a bucket, and behind it in the vaults.
 type files struct {
-	own    blob.Store      // what lies in the data directory, as it is
+	own    blob.Store      // what lies in the data directory, or in a bucket, as it is
 	vaults *vaultFiles     // what vaults have
 	whole  *fallback.Store // the one over the other
 }
 
 // openFiles opens the store of large files, and has what goes into vaults read from it. The lease of the data directory is held.
-func openFiles(c *config.Config, k *keeper, log *slog.Logger) (*files, error) {
-	own, err := blobdisk.Open(vfs.OS, filepath.Join(c.Data, blobsName))
+func openFiles(ctx context.Context, c *config.Config, k *keeper, log *slog.Logger) (*files, error) {
+	own, err := openBlobStore(ctx, c, c.Data, log)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +92,7 @@ func namedBlobs(c *config.Config, k *blob.Keeper, v *vault.Vault, account holdfa
 
 // collectBlobs lets go of what uploads left that no change names, until ctx ends. It begins after the store was compared with its vaults: a change that was only there names its blob too.
 func (o *opened) collectBlobs(ctx context.Context, c *config.Config, log *slog.Logger) {
+	sayBlobs(ctx, c, log)
 	var was collect.State
 	if _, err := readState(c.Data, collectingName, &was); err != nil {
 		log.Warn("it is not known since when octets wait that no file has; they wait anew", "err", err)

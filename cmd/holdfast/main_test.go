@@ -34,7 +34,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"holdfast": m
 //	finish [SIGNAL]        ends it and waits; its output is in serve.out and serve.err. ! finish wants it to have failed
 //	signal STOP|CONT       has it hang, and go on
 //	exits CODE CMD...      runs a command that must end with this exit status
-//	http METHOD URL [-u USER:PASSWORD] [-f FILE] [STATUS]    asks a server; the body is on stdout
+//	http METHOD URL [-u USER:PASSWORD] [-f FILE] [-o FILE] [STATUS]    asks a server; the body is on stdout, or in a file
 //	field VAR NAME         sets $VAR to a field of the JSON object on stdout
 func TestScripts(t *testing.T) { scripts(t, "testdata", func(*testscript.Env) {}) }
 
@@ -123,7 +123,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	b.out, b.err, b.done = lockedBuffer{}, lockedBuffer{}, make(chan error, 1)
 	b.cmd = exec.Command(path, append([]string{"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)...)
 	b.cmd.Env = append(b.vars[:len(b.vars):len(b.vars)], "HOLDFAST_DATA="+ts.Getenv("HOLDFAST_DATA"), "NOTIFY_SOCKET="+ts.Getenv("NOTIFY_SOCKET"))
-	for _, k := range []string{"HOLDFAST_LOG_LEVEL", "HOLDFAST_RETRY_AFTER", "HOLDFAST_LIMITS_QUOTA", "HOLDFAST_VAULT_HEAD", "HOLDFAST_VAULT_SEAL", "HOLDFAST_VAULT_SEGMENT_AGE", "HOLDFAST_VAULT_SCRUB", "HOLDFAST_DRILL_FIRST", "HOLDFAST_POLICY_ON_FAILURE", "HOLDFAST_GUARD_ITEMS", "HOLDFAST_NOTIFY_EVERY", "HOLDFAST_ERASE_WAIT", "HOLDFAST_ERASE_EVERY"} {
+	for _, k := range []string{"HOLDFAST_LOG_LEVEL", "HOLDFAST_RETRY_AFTER", "HOLDFAST_LIMITS_QUOTA", "HOLDFAST_VAULT_HEAD", "HOLDFAST_VAULT_SEAL", "HOLDFAST_VAULT_SEGMENT_AGE", "HOLDFAST_VAULT_SCRUB", "HOLDFAST_DRILL_FIRST", "HOLDFAST_POLICY_ON_FAILURE", "HOLDFAST_GUARD_ITEMS", "HOLDFAST_NOTIFY_EVERY", "HOLDFAST_ERASE_WAIT", "HOLDFAST_ERASE_EVERY", "HOLDFAST_BLOBS_STORE", "HOLDFAST_BLOBS_URL", "HOLDFAST_BLOBS_CREDENTIAL"} {
 		if v := ts.Getenv(k); v != "" {
 			b.cmd.Env = append(b.cmd.Env, k+"="+v)
 		}
@@ -231,11 +231,11 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 func request(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: http METHOD URL [-u USER:PASSWORD] [-f FILE] [-H 'NAME: VALUE'] [STATUS]")
+		ts.Fatalf("usage: http METHOD URL [-u USER:PASSWORD] [-f FILE] [-o FILE] [-H 'NAME: VALUE'] [STATUS]")
 	}
 	method, url, want := args[0], args[1], 0
 	var body io.Reader
-	user, header := "", http.Header{}
+	user, header, into := "", http.Header{}, ts.Stdout()
 	for i := 2; i < len(args); i++ {
 		switch {
 		case args[i] == "-u" && i+1 < len(args):
@@ -244,6 +244,12 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 		case args[i] == "-f" && i+1 < len(args):
 			i++
 			body = strings.NewReader(ts.ReadFile(args[i]))
+		case args[i] == "-o" && i+1 < len(args):
+			i++
+			f, err := os.Create(ts.MkAbs(args[i]))
+			ts.Check(err)
+			defer f.Close()
+			into = f
 		case args[i] == "-H" && i+1 < len(args):
 			i++
 			name, value, _ := strings.Cut(args[i], ": ")
@@ -273,7 +279,7 @@ func request(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer resp.Body.Close()
 	_ = resp.Header.Write(ts.Stderr())
-	_, err = io.Copy(ts.Stdout(), resp.Body)
+	_, err = io.Copy(into, resp.Body)
 	ts.Check(err)
 	if want != 0 && resp.StatusCode != want {
 		ts.Fatalf("%s %s: %s, want %d\n%s", method, url, resp.Status, want, ts.ReadFile("stdout"))

@@ -235,7 +235,7 @@ func (a *app) restoreInto(ctx context.Context, c *config.Config, f restoreFlags,
 		return nil, err
 	}
 	if files != nil {
-		return a.restoreFiles(ctx, dir, o, files)
+		return a.restoreFiles(ctx, c, dir, o, files)
 	}
 	state, resumed, err := beginRestore(dir, f, what)
 	if err != nil {
@@ -286,7 +286,7 @@ func (a *app) restoreInto(ctx context.Context, c *config.Config, f restoreFlags,
 		rep.Blobs = &restore.BlobReport{Blobs: files.Blobs, Octets: files.Octets}
 		return rep, nil
 	}
-	return a.restoreFiles(ctx, dir, o, files)
+	return a.restoreFiles(ctx, c, dir, o, files)
 }
 
 // endsOf says where vaults end now. A damaged one may not say it.

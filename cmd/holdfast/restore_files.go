@@ -10,7 +10,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/blob"
-	blobdisk "holdfast/internal/blob/disk"
+	"holdfast/internal/config"
 	"holdfast/internal/restore"
 	"holdfast/internal/store/sqlite"
 	"holdfast/internal/vfs"
@@ -67,7 +67,7 @@ func goOnWithFiles(dir string, f restoreFlags, what string) (*copyingFiles, erro
 }
 
 // restoreFiles copies the octets of large files out of the vaults, the last part of a restore. The lease of the directory is held.
-func (a *app) restoreFiles(ctx context.Context, dir string, o restore.Options, c *copyingFiles) (*restore.Report, error) {
+func (a *app) restoreFiles(ctx context.Context, cfg *config.Config, dir string, o restore.Options, c *copyingFiles) (*restore.Report, error) {
 	id, err := readIdentity(dir)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (a *app) restoreFiles(ctx context.Context, dir string, o restore.Options, c
 		return nil, err
 	}
 	defer e.Close()
-	b, err := blobdisk.Open(vfs.OS, filepath.Join(dir, blobsName))
+	b, err := openBlobStore(ctx, cfg, dir, o.Log)
 	if err != nil {
 		return nil, err
 	}

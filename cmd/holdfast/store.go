@@ -253,7 +253,7 @@ func (o *opened) openVaults(ctx context.Context, c *config.Config, why purpose, 
 			return err
 		}
 	}
-	if o.files, err = openFiles(c, o.keeper, log); err != nil {
+	if o.files, err = openFiles(ctx, c, o.keeper, log); err != nil {
 		return err
 	}
 	o.keeper.openBlob = o.files.open

@@ -183,6 +183,11 @@ func lists(t *testing.T, srv *s3test.Server) {
 	if name, ok, err := b.Any(t.Context(), "d1/", "d1/9999"); ok || err != nil {
 		t.Errorf("behind the last is %q, %v", name, err)
 	}
+	dirs := map[string]bool{}
+	fine(t, "dirs", b.Dirs(t.Context(), "", func(name string) error { dirs[name] = true; return nil }))
+	if len(dirs) != 3 || !dirs["d2/"] {
+		t.Errorf("%v", dirs)
+	}
 	fine(t, "remove", b.RemoveMany(t.Context(), "d1/", every))
 	if _, ok, err := b.Any(t.Context(), "d1/", ""); ok || err != nil {
 		t.Errorf("something is left, %v", err)

@@ -25,6 +25,24 @@ func (b *Bucket) Any(ctx context.Context, prefix, after string) (name string, ok
 	return name, ok, err
 }
 
+// Dirs calls fn with what names that begin with prefix have up to the next slash, that included, in no order, and perhaps twice.
+func (b *Bucket) Dirs(ctx context.Context, prefix string, fn func(name string) error) error {
+	own := false
+	var stop error
+	err := b.again(ctx, "List", prefix, func() error {
+		return b.each(ctx, b.api, minio.ListObjectsOptions{Prefix: b.key(prefix), FetchOwner: &own}, func(st minio.ObjectInfo, name string) (bool, error) {
+			if strings.HasSuffix(name, "/") {
+				stop = fn(name)
+			}
+			return stop == nil, nil
+		})
+	})
+	if stop != nil {
+		return stop
+	}
+	return err
+}
+
 // listSome is List in pages of so many objects; 0: as many as the store hands over. Where it breaks it goes on behind the last object.
 func (b *Bucket) listSome(ctx context.Context, prefix, after string, most int, fn func(Info) error) error {
 	own := false

@@ -28,6 +28,7 @@ type Config struct {
 	Erase    Erase
 	Refused  Refused
 	Uploads  Uploads
+	Blobs    Blobs
 	Incident Incident
 	Guard    Guard
 	Drill    Drill
@@ -128,6 +129,16 @@ type Erase struct {
 type Refused struct {
 	Keep   time.Duration
 	Octets int64 // of all accounts
+}
+
+// Blobs is where the octets of large files lie.
+type Blobs struct {
+	Store           string // disk or s3
+	URL             string // of a bucket
+	Region          string
+	Credential      string // file
+	PruneCredential string // file
+	CA              string // file
 }
 
 // Uploads is how long files that arrive in chunks are kept before they are whole, and how much of them.
@@ -324,6 +335,13 @@ func (c *Config) Keys() []Key {
 		{Name: "refused.keep", Default: "720h", Value: &c.Refused.Keep, Help: "how long it is kept what devices sent and were refused"},
 		{Name: "refused.octets", Default: "256MiB", Value: &c.Refused.Octets, Help: "octets of it in all, the oldest of who has the most go first; 16 MiB and 500 of one account"},
 
+		{Name: "blobs.store", Default: "disk", Value: &c.Blobs.Store, Help: "where the octets of large files lie: disk (DATA/blobs) or s3, a bucket of an object store"},
+		{Name: "blobs.url", Default: "", Value: &c.Blobs.URL, Help: "https://HOST/BUCKET/PREFIX of that bucket"},
+		{Name: "blobs.credential", Default: "", Value: &c.Blobs.Credential, Help: "file with its credential, ID:SECRET or as other programs write it; empty: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"},
+		{Name: "blobs.prune_credential", Default: "", Value: &c.Blobs.PruneCredential, Help: "file with another one that removes; empty: the same"},
+		{Name: "blobs.region", Default: "", Value: &c.Blobs.Region, Help: "its region; empty: us-east-1, or what the credential's file says"},
+		{Name: "blobs.ca", Default: "", Value: &c.Blobs.CA, Help: "file (PEM) with certificates that its store is judged by; empty: the system's"},
+
 		{Name: "uploads.keep", Default: "168h", Value: &c.Uploads.Keep, Help: "how long chunks of a file that is not whole are kept once nobody goes on with it"},
 		{Name: "uploads.octets", Default: "128GiB", Value: &c.Uploads.Octets, Help: "octets of such chunks that one account may have, within its allowance"},
 
@@ -341,7 +359,7 @@ func (c *Config) Keys() []Key {
 
 		{Name: "limits.resource", Default: "10MiB", Value: &c.Limits.Resource, Help: "octets of one contact, event or note"},
 		{Name: "limits.file", Default: "64GiB", Value: &c.Limits.File, Help: "octets of one file"},
-		{Name: "limits.inline", Default: "64KiB", Value: &c.Limits.Inline, Help: "octets up to which a file lies in the journal itself; larger ones lie in DATA/blobs"},
+		{Name: "limits.inline", Default: "64KiB", Value: &c.Limits.Inline, Help: "octets up to which a file lies in the journal itself; larger ones lie in blobs.store"},
 		{Name: "limits.quota", Default: "0", Value: &c.Limits.Quota, Help: "live octets of one account; 0: no limit"},
 		{Name: "limits.devices", Default: "200", Value: &c.Limits.Devices, Help: "devices of one account"},
 		{Name: "limits.collections", Default: "1000", Value: &c.Limits.Collections, Help: "collections of one account, those that others share with it included"},

@@ -85,6 +85,10 @@ func (c *Config) checkWords() error {
 	switch {
 	case !slices.Contains([]string{"strict", "degraded"}, c.Policy.OnFailure):
 		return fmt.Errorf("policy.on_failure: %q is neither strict nor degraded", c.Policy.OnFailure)
+	case c.Blobs.Store != "disk" && c.Blobs.Store != "s3":
+		return fmt.Errorf("blobs.store: %q is neither disk nor s3", c.Blobs.Store)
+	case (c.Blobs.Store == "s3") != (c.Blobs.URL != ""):
+		return errors.New("blobs: a bucket needs blobs.store = \"s3\", and blobs.url that says where it is")
 	case c.Policy.Ack == "":
 		return errors.New("policy.ack: say which copies an answer waits for, like engine+local")
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):

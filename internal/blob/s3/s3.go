@@ -1,11 +1,13 @@
-// Package s3 keeps blobs in an object store that speaks the protocol of Amazon S3:
+// Package s3 keeps blobs in a bucket of an object store:
 //
-//	PREFIX ACCOUNT/HASH        a blob as package blob stores it, with its sums: a range costs a request for each MiB that it touches
+//	ACCOUNT/HASH        a blob as package blob stores it, with its sums: a range costs a request for each MiB that it touches
+//	.owner              who lets go of blobs
 //
-// What is taken in lies in a file of this machine until its hash is known; then it is one conditional create (If-None-Match: *), or, above 16 MiB, parts that appear at once. The store's answer is the promise that it is durable. Each request carries a
-// CRC-32C of what it brings, which the store compares, whatever lies between.
+// What is taken in lies in a file of this machine until its hash is known; then it is one create that never overwrites, or parts that appear at once. The store's answer is the promise that it is durable.
 //
-// The bucket must be consistent (a listing shows what was put before) and must not let go of anything by itself. Where it keeps versions, what was removed is there until its own rules let it go.
+// A bucket that keeps versions lets go of all of them with a blob.
+//
+// Two stores may look at one bucket: a restored one beside that which is to go. Both add, which does no harm, as names follow from octets. But what one of them does not need the other may, so that only the owner removes.
 package s3
 
 import (
@@ -13,113 +15,78 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
 
-	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
-
 	"holdfast"
 	"holdfast/internal/blob"
+	"holdfast/internal/bucket"
 	"holdfast/internal/vfs"
 )
 
-// Options say where the objects are.
-type Options struct {
-	Endpoint  string // host, or host:port
-	Plain     bool   // HTTP without TLS
-	Region    string
-	Bucket    string // it is there
-	Prefix    string // of all names; empty, or ends in a slash
-	AccessKey string
-	SecretKey string
-	Spool     string            // a directory of this machine for what is being taken in; whatever lies there is removed
-	Transport http.RoundTripper // nil: the client's own
-}
-
 // Store is a store in a bucket.
 type Store struct {
-	o    Options
-	fs   vfs.FS
-	api  *minio.Core
-	next atomic.Int64
+	b     *bucket.Bucket
+	fs    vfs.FS
+	spool string
+	owner string
+	next  atomic.Int64
 }
 
 var _ blob.Store = (*Store)(nil)
 
-// Open connects to the store. The bucket is asked for. Errors: Invalid, Unavailable.
-func Open(ctx context.Context, fsys vfs.FS, o Options) (*Store, error) {
-	if o.Prefix != "" && !strings.HasSuffix(o.Prefix, "/") {
-		return nil, blob.Err("Open", holdfast.Invalid, o.Prefix, "the prefix of names ends in a slash", nil)
+// Open returns the store in a bucket, for an owner who is told from others by a word. spool is a directory of this machine for what is being taken in; whatever lies there is removed. The object store is not spoken to yet: while it is away what needs it is Unavailable. Errors: those of the file system.
+func Open(fsys vfs.FS, b *bucket.Bucket, spool, owner string) (*Store, error) {
+	s := &Store{b: b, fs: fsys, spool: spool, owner: owner}
+	if err := vfs.MkdirDurable(fsys, spool, 0o700); err != nil {
+		return nil, s.fail("Open", spool, err)
 	}
-	api, err := minio.NewCore(o.Endpoint, &minio.Options{Creds: credentials.NewStaticV4(o.AccessKey, o.SecretKey, ""), Secure: !o.Plain, Region: o.Region, Transport: o.Transport, TrailingHeaders: true, MaxRetries: 4})
+	left, err := fsys.ReadDir(spool)
 	if err != nil {
-		return nil, blob.Err("Open", holdfast.Invalid, o.Endpoint, "the object store's address cannot be used", err)
-	}
-	s := &Store{o: o, fs: fsys, api: api}
-	there, err := api.BucketExists(ctx, o.Bucket)
-	if err == nil && !there {
-		err = blob.Err("Open", holdfast.Unavailable, o.Bucket, "there is no such bucket; make it first", nil)
-	}
-	if err != nil {
-		return nil, s.fail("Open", o.Bucket, err)
-	}
-	return s, s.clear()
-}
-
-// clear removes what interrupted uploads left in the spool.
-func (s *Store) clear() error {
-	if err := vfs.MkdirDurable(s.fs, s.o.Spool, 0o700); err != nil {
-		return s.fail("Open", s.o.Spool, err)
-	}
-	left, err := s.fs.ReadDir(s.o.Spool)
-	if err != nil {
-		return s.fail("Open", s.o.Spool, err)
+		return nil, s.fail("Open", spool, err)
 	}
 	for _, e := range left {
-		if err := s.fs.Remove(filepath.Join(s.o.Spool, e.Name())); err != nil {
-			return s.fail("Open", s.o.Spool, err)
+		if err := fsys.Remove(filepath.Join(spool, e.Name())); err != nil {
+			return nil, s.fail("Open", spool, err)
 		}
 	}
-	return nil
+	return s, nil
 }
 
 // String implements [blob.Store].
-func (s *Store) String() string { return "bucket " + s.o.Bucket + " on " + s.o.Endpoint }
+func (s *Store) String() string { return s.b.String() }
 
 // Close implements [blob.Store].
-func (s *Store) Close() error { return nil }
+func (s *Store) Close() error { return s.b.Close() }
 
-// fail makes an error of the object store, or of the spool, one of the contract's.
+// fail makes an error of the bucket, or of the spool, one of the contract's.
 func (s *Store) fail(op, ref string, err error) error {
 	var known *holdfast.Error
-	answer := minio.ToErrorResponse(err)
 	switch {
-	case errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &known):
+		switch known.Kind {
+		case holdfast.NotFound:
+			return blob.Err(op, holdfast.NotFound, ref, "there is no such blob", err)
+		case holdfast.Unauthorized, holdfast.Forbidden, holdfast.Invalid, holdfast.Exists:
+			return blob.Err(op, holdfast.Unavailable, s.String(), known.Text, err)
+		}
+		return err
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT):
-		return blob.Err(op, holdfast.Full, s.o.Spool, "the disk that uploads pass through is full; make room there", err)
-	case answer.StatusCode == http.StatusInsufficientStorage || answer.Code == "QuotaExceeded":
-		return blob.Err(op, holdfast.Full, s.String(), "the object store is full; make room there", err)
-	case answer.Code == minio.NoSuchKey:
-		return blob.Err(op, holdfast.NotFound, ref, "there is no such blob", err)
-	case answer.StatusCode == http.StatusForbidden:
-		return blob.Err(op, holdfast.Unavailable, s.String(), "the object store refuses the key; look at its rights", err)
+		return blob.Err(op, holdfast.Full, s.spool, "the disk that uploads pass through is full; make room there", err)
 	}
-	return blob.Err(op, holdfast.Unavailable, ref, "the object store answered with an error, or could not be reached", err)
+	return blob.Err(op, holdfast.Unavailable, ref, "the disk that uploads pass through answered with an error", err)
 }
 
-func (s *Store) name(account holdfast.ID, h holdfast.Hash) string {
-	return s.o.Prefix + account.String() + "/" + h.String()
-}
+func nameOf(account holdfast.ID, h holdfast.Hash) string { return account.String() + "/" + h.String() }
 
 // Stage implements [blob.Store].
 func (s *Store) Stage(ctx context.Context, account holdfast.ID, r io.Reader, limit int64) (blob.Staged, error) {
-	name := filepath.Join(s.o.Spool, fmt.Sprint(s.next.Add(1)))
+	name := filepath.Join(s.spool, fmt.Sprint(s.next.Add(1)))
 	f, err := s.fs.OpenFile(name, vfs.O_RDWR|vfs.O_CREATE|vfs.O_EXCL, 0o600)
 	if err != nil {
 		return nil, s.fail("Put", name, err)
@@ -155,44 +122,27 @@ func (x *staged) Drop() {
 func (x *staged) Keep(ctx context.Context) error {
 	s, h := x.s, x.blob.Hash
 	_, err := s.Stat(ctx, x.account, h)
-	switch {
-	case holdfast.IsKind(err, holdfast.NotFound):
-		if made, err := x.put(ctx, true); made || err != nil {
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		if err = x.put(ctx, true); !holdfast.IsKind(err, holdfast.Exists) {
 			return err
 		}
-	case err != nil:
+	} else if err != nil {
 		return err
 	}
 	if err := s.Verify(ctx, x.account, h); err == nil || !holdfast.IsKind(err, holdfast.Corrupt) && !holdfast.IsKind(err, holdfast.NotFound) {
 		return err
 	}
-	_, err = x.put(ctx, false)
-	return err
+	return x.put(ctx, false)
 }
 
-// part is what goes in one request; larger blobs go in parts of this size.
-const part = 16 << 20
-
-// put makes the object. Where it must be a new one, made is false if there was one.
-func (x *staged) put(ctx context.Context, anew bool) (made bool, err error) {
-	s, name := x.s, x.s.name(x.account, x.blob.Hash)
-	stored := blob.StoredSize(x.blob.Size)
-	o := minio.PutObjectOptions{ContentType: "application/octet-stream", AutoChecksum: minio.ChecksumCRC32C, PartSize: part}
-	if anew {
-		o.SetMatchETagExcept("*")
+// put makes the object. Errors: Exists (it must be a new one, and others have the name).
+func (x *staged) put(ctx context.Context, anew bool) error {
+	name, size := nameOf(x.account, x.blob.Hash), blob.StoredSize(x.blob.Size)
+	err := x.s.b.Put(ctx, name, io.NewSectionReader(x.file, 0, size), size, bucket.Put{New: anew})
+	if err == nil || anew && holdfast.IsKind(err, holdfast.Exists) {
+		return err
 	}
-	var r io.Reader = io.NewSectionReader(x.file, 0, stored)
-	if stored > part {
-		r = struct{ io.Reader }{r} // read in order, each part is summed in memory before it is sent; out of order its sums come out wrong
-	}
-	_, err = s.api.Client.PutObject(ctx, s.o.Bucket, name, r, stored, o)
-	switch code := minio.ToErrorResponse(err).StatusCode; {
-	case err == nil:
-		return true, nil
-	case anew && (code == http.StatusPreconditionFailed || code == http.StatusConflict):
-		return false, nil // somebody else was first, or our own request was sent twice
-	}
-	return false, s.fail("Put", name, err)
+	return x.s.fail("Put", name, err)
 }
 
 // object reads an object by ranges.
@@ -206,17 +156,13 @@ func (o object) ReadAt(p []byte, at int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	var opts minio.GetObjectOptions
-	if err := opts.SetRange(at, at+int64(len(p))-1); err != nil {
-		return 0, o.s.fail("Open", o.name, err)
-	}
-	r, _, _, err := o.s.api.GetObject(o.ctx, o.s.o.Bucket, o.name, opts)
+	r, err := o.s.b.Get(o.ctx, o.name, at, int64(len(p)))
 	if err != nil {
 		return 0, o.s.fail("Open", o.name, err)
 	}
 	defer r.Close()
 	n, err := io.ReadFull(r, p)
-	if err == nil || errors.Is(err, io.EOF) {
+	if err == nil || err == io.EOF || err == io.ErrUnexpectedEOF {
 		return n, err
 	}
 	return n, o.s.fail("Open", o.name, err) // the line broke: that is no damage
@@ -234,71 +180,73 @@ func (s *Store) Open(ctx context.Context, account holdfast.ID, h holdfast.Hash) 
 }
 
 func (s *Store) open(ctx context.Context, account holdfast.ID, h holdfast.Hash) (*blob.Verified, error) {
-	name := s.name(account, h)
-	st, err := s.api.StatObject(ctx, s.o.Bucket, name, minio.StatObjectOptions{})
+	name := nameOf(account, h)
+	i, err := s.b.Stat(ctx, name)
 	if err != nil {
 		return nil, s.fail("Open", name, err)
 	}
-	return blob.NewVerified(object{s, ctx, name}, st.Size, h)
+	return blob.NewVerified(object{s, ctx, name}, i.Size, h)
 }
 
 // Stat implements [blob.Store].
 func (s *Store) Stat(ctx context.Context, account holdfast.ID, h holdfast.Hash) (blob.Info, error) {
-	name := s.name(account, h)
-	st, err := s.api.StatObject(ctx, s.o.Bucket, name, minio.StatObjectOptions{})
+	name := nameOf(account, h)
+	i, err := s.b.Stat(ctx, name)
 	if err != nil {
 		return blob.Info{}, s.fail("Stat", name, err)
 	}
-	return info(account, h, st), nil
+	return info(account, h, i), nil
 }
 
-func info(account holdfast.ID, h holdfast.Hash, st minio.ObjectInfo) blob.Info {
-	size, _ := blob.SizeStored(st.Size)
-	return blob.Info{Account: account, Blob: holdfast.Blob{Hash: h, Size: max(0, size)}, Made: st.LastModified.UTC()}
+func info(account holdfast.ID, h holdfast.Hash, i bucket.Info) blob.Info {
+	size, _ := blob.SizeStored(i.Size)
+	return blob.Info{Account: account, Blob: holdfast.Blob{Hash: h, Size: max(0, size)}, Made: i.Made}
 }
 
 // List implements [blob.Store]. Objects that are no blobs are passed over.
 func (s *Store) List(ctx context.Context, account holdfast.ID, after *holdfast.Hash, limit int, fn func(blob.Info) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	prefix := s.o.Prefix + account.String() + "/"
-	o := minio.ListObjectsOptions{Prefix: prefix, Recursive: true}
+	prefix, start := account.String()+"/", ""
 	if after != nil {
-		o.StartAfter = prefix + after.String()
+		start = prefix + after.String()
 	}
 	n := 0
-	for st := range s.api.ListObjectsIter(ctx, s.o.Bucket, o) {
-		if st.Err != nil {
-			return s.fail("List", prefix, st.Err)
-		}
-		h, err := holdfast.ParseHash(strings.TrimPrefix(st.Key, prefix))
+	var stop error
+	enough := errors.New("enough")
+	err := s.b.List(ctx, prefix, start, func(i bucket.Info) error {
+		h, err := holdfast.ParseHash(strings.TrimPrefix(i.Name, prefix))
 		if err != nil {
-			continue
-		}
-		if err := fn(info(account, h, st)); err != nil {
-			return err
-		}
-		if n++; n == limit {
 			return nil
 		}
+		if stop = fn(info(account, h, i)); stop != nil {
+			return stop
+		}
+		if n++; n == limit {
+			return enough
+		}
+		return nil
+	})
+	switch {
+	case stop != nil:
+		return stop
+	case err == enough || err == nil:
+		return nil
 	}
-	return nil
+	return s.fail("List", prefix, err)
 }
 
 // Accounts implements [blob.Store].
 func (s *Store) Accounts(ctx context.Context) (out []holdfast.ID, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	for st := range s.api.ListObjectsIter(ctx, s.o.Bucket, minio.ListObjectsOptions{Prefix: s.o.Prefix}) {
-		if st.Err != nil {
-			return nil, s.fail("List", s.o.Bucket, st.Err)
-		}
-		if id, err := holdfast.ParseID(strings.TrimSuffix(strings.TrimPrefix(st.Key, s.o.Prefix), "/")); err == nil {
+	err = s.b.Dirs(ctx, "", func(name string) error {
+		if id, err := holdfast.ParseID(strings.TrimSuffix(name, "/")); err == nil {
 			out = append(out, id)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, s.fail("List", "", err)
 	}
 	slices.SortFunc(out, holdfast.ID.Compare)
-	return out, nil
+	return slices.Compact(out), nil
 }
 
 // Verify implements [blob.Store].
@@ -310,13 +258,35 @@ func (s *Store) Verify(ctx context.Context, account holdfast.ID, h holdfast.Hash
 	return v.Verify(ctx)
 }
 
-// Remove implements [blob.Store]. The protocol does not tell whether there was anything to remove, so it is asked before.
+// ownerName is the object that says who lets go of blobs. No account is called so.
+const ownerName = ".owner"
+
+// Own makes the owner of this store the bucket's. force takes it from another, who lets go of nothing from then on; otherwise that is Forbidden.
+func (s *Store) Own(ctx context.Context, force bool) error {
+	put := func(anew bool) error {
+		return s.b.Put(ctx, ownerName, strings.NewReader(s.owner), int64(len(s.owner)), bucket.Put{New: anew})
+	}
+	err := put(true) // it succeeds where the same is there
+	if holdfast.IsKind(err, holdfast.Exists) {
+		if force {
+			err = put(false)
+		} else {
+			return blob.Err("Remove", holdfast.Forbidden, s.String(), "another data directory lets go of what lies there, so this one does not. If that one is gone for good, `holdfast adopt` takes its place", nil)
+		}
+	}
+	if err != nil {
+		return s.fail("Remove", ownerName, err)
+	}
+	return nil
+}
+
+// Remove implements [blob.Store]. Who is not the owner is Forbidden.
 func (s *Store) Remove(ctx context.Context, account holdfast.ID, h holdfast.Hash) error {
-	if _, err := s.Stat(ctx, account, h); err != nil {
+	name := nameOf(account, h)
+	if err := s.Own(ctx, false); err != nil {
 		return err
 	}
-	name := s.name(account, h)
-	if err := s.api.RemoveObject(ctx, s.o.Bucket, name, minio.RemoveObjectOptions{}); err != nil {
+	if err := s.b.Remove(ctx, name); err != nil {
 		return s.fail("Remove", name, err)
 	}
 	return nil

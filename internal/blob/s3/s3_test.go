@@ -2,134 +2,56 @@ package s3_test
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"holdfast"
 	"holdfast/internal/blob"
 	"holdfast/internal/blob/blobtest"
 	"holdfast/internal/blob/s3"
+	"holdfast/internal/bucket"
+	"holdfast/internal/s3test"
 	"holdfast/internal/vfs"
 )
 
-const (
-	accessKey = "holdfast"
-	secretKey = "only for tests"
-)
-
-// program finds the object store that scripts/need-tools.sh builds.
-func program(t *testing.T) string {
+// open returns the store in a bucket.
+func open(t *testing.T, srv *s3test.Server, name, spool string) *s3.Store {
 	t.Helper()
-	if p, err := exec.LookPath("versitygw"); err == nil {
-		return p
-	}
-	home, _ := os.UserHomeDir()
-	for _, dir := range []string{os.Getenv("GOBIN"), filepath.Join(os.Getenv("GOPATH"), "bin"), filepath.Join(home, "go", "bin")} {
-		if p, err := exec.LookPath(filepath.Join(dir, "versitygw")); err == nil && filepath.IsAbs(p) {
-			return p
-		}
-	}
-	what := "versitygw is not there, so the object store is not tested: scripts/need-tools.sh builds it"
-	if os.Getenv("CI") == "true" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-	return ""
+	return openAs(t, srv, name, spool, "one")
 }
 
-// server is an object store of this test's own.
-type server struct {
-	addr string
-	data string
-	api  *minio.Client
-}
-
-func start(t *testing.T) *server {
+func openAs(t *testing.T, srv *s3test.Server, name, spool, owner string) *s3.Store {
 	t.Helper()
-	p := program(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	b, err := bucket.Open(bucket.Options{URL: srv.URL + "/" + name + "/files", Key: bucket.Key{ID: s3test.AccessKey, Secret: s3test.SecretKey}, Pause: 2 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{addr: l.Addr().String(), data: t.TempDir()}
-	l.Close()
-	// What it knows of its objects lies beside them, as not every file system has attributes.
-	cmd := exec.Command(p, "--port", s.addr, "--access", accessKey, "--secret", secretKey, "--quiet", "posix", "--sidecar", t.TempDir(), s.data)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() {
-			t.Log(said.String())
-		}
-	})
-	if s.api, err = minio.New(s.addr, &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, ""), Region: "us-east-1"}); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if _, err = s.api.ListBuckets(t.Context()); err == nil {
-			return s
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the object store does not answer: %v\n%s", err, said.String())
-		}
-	}
-}
-
-func (s *server) options(t *testing.T, bucket string) s3.Options {
-	t.Helper()
-	return s3.Options{Endpoint: s.addr, Plain: true, Region: "us-east-1", Bucket: bucket, Prefix: "files/", AccessKey: accessKey, SecretKey: secretKey, Spool: t.TempDir()}
-}
-
-// bucket makes an empty one.
-func (s *server) bucket(t *testing.T) string {
-	t.Helper()
-	name := fmt.Sprintf("b%d", time.Now().UnixNano())
-	if err := s.api.MakeBucket(t.Context(), name, minio.MakeBucketOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
-
-func open(t *testing.T, o s3.Options) *s3.Store {
-	t.Helper()
-	s, err := s3.Open(t.Context(), vfs.OS, o)
+	s, err := s3.Open(vfs.OS, b, spool, owner)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
+// nameOf is the key of a blob.
 func nameOf(account holdfast.ID, h holdfast.Hash) string {
 	return "files/" + account.String() + "/" + h.String()
 }
 
 func TestStore(t *testing.T) {
-	srv := start(t)
+	srv := s3test.Start(t)
 	blobtest.Run(t, func(t *testing.T) blobtest.Rig {
-		o := srv.options(t, srv.bucket(t))
-		return blobtest.Rig{Small: true, Store: open(t, o),
-			Reopen: func(t *testing.T) blob.Store { return open(t, o) },
+		name, spool := srv.Bucket(t), t.TempDir()
+		return blobtest.Rig{Small: true, Store: open(t, srv, name, spool),
+			Reopen: func(t *testing.T) blob.Store { return open(t, srv, name, spool) },
 			Damage: func(t *testing.T, account holdfast.ID, h holdfast.Hash, fn func([]byte) []byte) {
 				t.Helper()
-				r, err := srv.api.GetObject(t.Context(), o.Bucket, nameOf(account, h), minio.GetObjectOptions{})
+				r, err := srv.API.GetObject(t.Context(), name, nameOf(account, h), minio.GetObjectOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -138,12 +60,12 @@ func TestStore(t *testing.T) {
 					t.Fatal(err)
 				}
 				b = fn(b)
-				if _, err := srv.api.PutObject(t.Context(), o.Bucket, nameOf(account, h), bytes.NewReader(b), int64(len(b)), minio.PutObjectOptions{}); err != nil {
+				if _, err := srv.API.PutObject(t.Context(), name, nameOf(account, h), bytes.NewReader(b), int64(len(b)), minio.PutObjectOptions{}); err != nil {
 					t.Fatal(err)
 				}
 			},
 			Left: func(t *testing.T) int {
-				list, err := os.ReadDir(o.Spool)
+				list, err := os.ReadDir(spool)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -152,13 +74,13 @@ func TestStore(t *testing.T) {
 	})
 	t.Run("InParts", func(t *testing.T) { inParts(t, srv) })
 	t.Run("Conditional", func(t *testing.T) { conditional(t, srv) })
+	t.Run("Owner", func(t *testing.T) { owners(t, srv) })
 	t.Run("Faults", func(t *testing.T) { faults(t, srv) })
-	t.Run("Refused", func(t *testing.T) { refused(t, srv) })
 }
 
 // inParts puts what is larger than one request.
-func inParts(t *testing.T, srv *server) {
-	s := open(t, srv.options(t, srv.bucket(t)))
+func inParts(t *testing.T, srv *s3test.Server) {
+	s := open(t, srv, srv.Bucket(t), t.TempDir())
 	octets := blobtest.Octets(1, 40<<20+3)
 	b, err := blobtest.Put(t.Context(), s, holdfast.ID{1}, octets)
 	if err != nil {
@@ -177,71 +99,56 @@ func inParts(t *testing.T, srv *server) {
 	}
 }
 
-// wire stands between a store and its server.
-type wire struct {
-	do func(*http.Request) (*http.Response, error)
-}
-
-func (w wire) RoundTrip(r *http.Request) (*http.Response, error) { return w.do(r) }
-
 // conditional wants a create to be one: what somebody else put meanwhile is not overwritten.
-func conditional(t *testing.T, srv *server) {
-	o := srv.options(t, srv.bucket(t))
-	other := open(t, o)
+func conditional(t *testing.T, srv *s3test.Server) {
+	name := srv.Bucket(t)
 	octets := blobtest.Octets(1, 1000)
-	var puts, first atomic.Int32
-	o.Spool = t.TempDir()
-	o.Transport = wire{func(r *http.Request) (*http.Response, error) {
-		if r.Method == http.MethodPut {
-			puts.Add(1)
-			if r.Header.Get("If-None-Match") != "*" {
-				t.Error("a create without condition")
+	s := open(t, srv, name, t.TempDir())
+	puts := 0
+	srv.Front.Plan(func(_ int, r *http.Request) s3test.Act {
+		if r.Method != http.MethodPut {
+			return s3test.Act{}
+		}
+		if puts++; r.Header.Get("If-None-Match") != "*" {
+			t.Error("a create without condition")
+		}
+		if puts == 1 {
+			var stored bytes.Buffer // as another server would put it
+			b, err := blob.Take(t.Context(), &stored, bytes.NewReader(octets), 1<<20, func(err error) error { return err })
+			if err == nil {
+				_, err = srv.API.PutObject(t.Context(), name, nameOf(holdfast.ID{1}, b.Hash), &stored, int64(stored.Len()), minio.PutObjectOptions{})
 			}
-			if first.CompareAndSwap(0, 1) {
-				if _, err := blobtest.Put(t.Context(), other, holdfast.ID{1}, octets); err != nil {
-					t.Error(err)
-				}
+			if err != nil {
+				t.Error(err)
 			}
 		}
-		return http.DefaultTransport.RoundTrip(r)
-	}}
-	s := open(t, o)
-	if _, err := blobtest.Put(t.Context(), s, holdfast.ID{1}, octets); err != nil || puts.Load() != 1 {
-		t.Errorf("%d puts, %v", puts.Load(), err)
+		return s3test.Act{}
+	})
+	defer srv.Front.Plan(nil)
+	if _, err := blobtest.Put(t.Context(), s, holdfast.ID{1}, octets); err != nil || puts != 1 {
+		t.Errorf("%d puts, %v", puts, err)
 	}
 }
 
-// faults lets each request go wrong, before and after its effect; what was told must hold, and nothing is damage that is only out of reach.
-func faults(t *testing.T, srv *server) {
+// faults lets each request go wrong for good, before and after its effect; what was told must hold, and nothing is damage that is only out of reach.
+func faults(t *testing.T, srv *s3test.Server) {
 	octets := blobtest.Octets(1, 1500)
+	h := holdfast.HashOf(octets)
 	struck := 0
-	for n := 1; ; n++ {
-		for _, after := range []bool{false, true} {
-			o := srv.options(t, srv.bucket(t))
-			sound := open(t, o)
-			calls := 0
-			o.Spool = t.TempDir()
-			o.Transport = wire{func(r *http.Request) (*http.Response, error) {
-				calls++
-				if calls >= n && calls < n+8 { // more often than it is tried again
-					if after {
-						if res, err := http.DefaultTransport.RoundTrip(r); err == nil {
-							io.Copy(io.Discard, res.Body)
-							res.Body.Close()
-						}
-					}
+	for n := 0; ; n++ {
+		for _, kind := range []s3test.Kind{s3test.Drop, s3test.Lose} {
+			name := srv.Bucket(t)
+			s := open(t, srv, name, t.TempDir())
+			srv.Front.Plan(func(i int, _ *http.Request) s3test.Act {
+				if i >= n && i < n+12 { // more often than it is tried again, and looked for
 					struck++
-					return nil, errors.New("the line broke")
+					return s3test.Act{Kind: kind}
 				}
-				return http.DefaultTransport.RoundTrip(r)
-			}}
-			s, err := s3.Open(t.Context(), vfs.OS, o)
+				return s3test.Act{}
+			})
 			told, gone := false, false
-			if err == nil {
-				_, err = blobtest.Put(t.Context(), s, holdfast.ID{1}, octets)
-				told = err == nil
-			}
-			h := holdfast.HashOf(octets)
+			_, err := blobtest.Put(t.Context(), s, holdfast.ID{1}, octets)
+			told = err == nil
 			if err == nil {
 				if _, err = blobtest.Read(t.Context(), s, holdfast.ID{1}, h); err == nil {
 					err = s.Remove(t.Context(), holdfast.ID{1}, h)
@@ -249,14 +156,16 @@ func faults(t *testing.T, srv *server) {
 					told = false
 				}
 			}
+			calls := srv.Front.Seen()
+			srv.Front.Plan(nil)
 			if err != nil && !holdfast.IsKind(err, holdfast.Unavailable) {
-				t.Errorf("request %d, after %v: %v", n, after, err)
+				t.Errorf("request %d, %v: %v", n, kind, err)
 			}
-			got := sound.Verify(t.Context(), holdfast.ID{1}, h)
+			got := open(t, srv, name, t.TempDir()).Verify(t.Context(), holdfast.ID{1}, h)
 			if told && got != nil || gone && !holdfast.IsKind(got, holdfast.NotFound) || got != nil && !holdfast.IsKind(got, holdfast.NotFound) {
-				t.Errorf("request %d, after %v: told %v, gone %v, and it is %v", n, after, told, gone, got)
+				t.Errorf("request %d, %v: told %v, gone %v, and it is %v", n, kind, told, gone, got)
 			}
-			if calls < n {
+			if calls <= n {
 				if struck < 10 {
 					t.Errorf("%d requests went wrong", struck)
 				}
@@ -266,20 +175,32 @@ func faults(t *testing.T, srv *server) {
 	}
 }
 
-// refused is what cannot be opened.
-func refused(t *testing.T, srv *server) {
-	good := srv.options(t, srv.bucket(t))
-	for what, edit := range map[string]func(*s3.Options){
-		"another key":    func(o *s3.Options) { o.SecretKey = "wrong" },
-		"no such bucket": func(o *s3.Options) { o.Bucket = "not-there" },
-		"nobody there":   func(o *s3.Options) { o.Endpoint = "127.0.0.1:1" },
-		"a prefix":       func(o *s3.Options) { o.Prefix = "files" },
-	} {
-		o := good
-		edit(&o)
-		_, err := s3.Open(t.Context(), vfs.OS, o)
-		if !holdfast.IsKind(err, holdfast.Unavailable) && !holdfast.IsKind(err, holdfast.Invalid) || strings.Contains(fmt.Sprint(err), secretKey) {
-			t.Errorf("%s: %v", what, err)
+// owners has two stores over one bucket: both add, and one removes.
+func owners(t *testing.T, srv *s3test.Server) {
+	name := srv.Bucket(t)
+	one, other := openAs(t, srv, name, t.TempDir(), "one"), openAs(t, srv, name, t.TempDir(), "other")
+	put := func(s *s3.Store, seed uint64) holdfast.Hash {
+		t.Helper()
+		b, err := blobtest.Put(t.Context(), s, holdfast.ID{1}, blobtest.Octets(seed, 1000))
+		if err != nil {
+			t.Fatal(err)
 		}
+		return b.Hash
+	}
+	a, b, c := put(one, 1), put(other, 2), put(one, 3)
+	if err := one.Remove(t.Context(), holdfast.ID{1}, a); err != nil {
+		t.Error(err)
+	}
+	if err := other.Remove(t.Context(), holdfast.ID{1}, b); !holdfast.IsKind(err, holdfast.Forbidden) {
+		t.Errorf("another removes: %v", err)
+	}
+	if err := other.Own(t.Context(), true); err != nil {
+		t.Error(err)
+	}
+	if err := one.Remove(t.Context(), holdfast.ID{1}, c); !holdfast.IsKind(err, holdfast.Forbidden) {
+		t.Errorf("who was the owner removes: %v", err)
+	}
+	if err := other.Remove(t.Context(), holdfast.ID{1}, b); err != nil {
+		t.Error(err)
 	}
 }
