@@ -22,6 +22,9 @@ var (
 	remoteBurnsFlag = flag.Int("sim.remoteburns", 2, "how often all that the store has on its machine is taken away under load")
 	devicesFlag     = flag.Int("sim.devices", 60, "how many simulated devices go on while their server is lost, put back, mixed up and damaged")
 	reversalsFlag   = flag.Int("sim.reversals", 3, "how often the server is killed while 10,000 items go or come back")
+	hugeFlag        = flag.Int64("sim.huge", 96<<20, "octets of the largest file that is put")
+	cutFlag         = flag.Int("sim.cut", 500_000, "after how many octets more an upload of 10 MB is cut, each time")
+	fileKillsFlag   = flag.Int("sim.filekills", 6, "how often the server is killed while files arrive")
 	dutiesFlag      = flag.Int("sim.duties", 4, "how often the server is killed in each duty around its vault: sealing, rotating, erasing, restoring")
 )
 

@@ -366,7 +366,7 @@ func (c *Config) Keys() []Key {
 		{Name: "limits.shares", Default: "200", Value: &c.Limits.Shares, Help: "accounts with which one collection is shared; ten times as many over an account's collections"},
 		{Name: "limits.connections", Default: "4096", Value: &c.Limits.Connections, Help: "open connections in all"},
 		{Name: "limits.connections_per_address", Default: "256", Value: &c.Limits.ConnectionsPerAddress, Help: "open connections of one address; loopback and trusted proxies are free of it"},
-		{Name: "limits.uploads", Default: "400", Value: &c.Limits.Uploads, Help: "files and chunks over 64 KiB that come at once; an account alone has half of these places, and others find one"},
+		{Name: "limits.uploads", Default: "256", Value: &c.Limits.Uploads, Help: "files and chunks over 64 KiB that come at once; an account alone has half of these places, and others find one"},
 		{Name: "limits.headers", Default: "64KiB", Value: &c.Limits.Headers, Help: "octets of the head of one request"},
 		{Name: "limits.import", Default: "1GiB", Value: &c.Limits.Import, Help: "octets of one imported file"},
 		{Name: "limits.directory_cache", Default: "20000", Value: &c.Limits.DirectoryCache, Help: "accounts kept ready in memory"},

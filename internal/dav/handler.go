@@ -40,7 +40,7 @@ type Options struct {
 	// BodyBudget is how many octets of bodies over 64 KiB are held at once, over all requests; beyond: 503. XML counts fourfold, for what is made of
 	// it. Default 128 MiB.
 	BodyBudget int64
-	// MaxUploads is how many files and chunks over 64 KiB come at once; of one account as many as there are places left. Beyond: 503. Default 400.
+	// MaxUploads is how many files and chunks over 64 KiB come at once; of one account as many as there are places left. Beyond: 503. Default 256.
 	MaxUploads int
 	Room       func(octets int64) bool // tells whether the disk has room for so many octets more; nil: it is found out by writing
 	BodyIdle   time.Duration           // a body that stops for so long is cut; default 30 s
@@ -70,7 +70,7 @@ func (o Options) withDefaults() Options {
 	size(&o.WriteRate, 16<<10)
 	size(&o.BodyBudget, 128<<20)
 	if o.MaxUploads <= 0 {
-		o.MaxUploads = 400
+		o.MaxUploads = 256
 	}
 	if o.Limits.Props <= 0 {
 		o.Limits.Props = 200 // each is answered for each member, also where there is none
