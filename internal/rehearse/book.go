@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -95,7 +96,10 @@ func (b *Book) write(r *http.Request, body []byte, h http.Header) {
 	e.read(h.Get("Holdfast-Receipt"))
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e.Name = nameIn(body); e.Name != "" {
+	if e.Name = nameIn(body); strings.HasPrefix(e.Href, "/dav/files/") {
+		e.Name = path.Base(e.Href)
+	}
+	if e.Name != "" {
 		b.names[e.Href] = e.Name
 	}
 	e.Name = b.names[e.Href]
