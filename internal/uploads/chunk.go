@@ -74,10 +74,26 @@ func CheckChunk(name string) error {
 func (s *Store) mayPut(u *upload, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, there := u.chunks[name]; !there && len(u.chunks) >= MaxChunks {
+	_, there := u.chunks[name]
+	switch {
+	case there:
+		return nil
+	case len(u.chunks) >= MaxChunks:
 		return blame("Put", holdfast.TooLarge, name, fmt.Sprintf("an upload has at most %d chunks; send larger ones", MaxChunks), nil)
+	case s.chunksOf(u.account) >= s.o.Chunks:
+		return blame("Put", holdfast.Quota, name, fmt.Sprintf("uploads of this account that are not finished have %d chunks, which is the most; finish or delete some, or send larger chunks", s.o.Chunks), nil)
 	}
 	return nil
+}
+
+// chunksOf counts the chunks of an account: also an empty one takes a file and memory, which no allowance counts. The lock is held.
+func (s *Store) chunksOf(id holdfast.ID) (n int) {
+	if a := s.accounts[id]; a != nil {
+		for _, u := range a.uploads {
+			n += len(u.chunks)
+		}
+	}
+	return n
 }
 
 // takeIn writes a chunk's file, synced, under a name that nobody looks for.

@@ -31,6 +31,7 @@ type Options struct {
 	Log    *slog.Logger  // nil: nothing is logged
 	Keep   time.Duration // how long after the last touch; default 7 days
 	Each   int           // uploads of one account; default 1000
+	Chunks int           // of one account, in all of its uploads; default 100,000
 	Octets int64         // of one account, in all of its uploads; 0: as many as its allowance and the disk take
 	// Room tells whether the disk has room for so many octets more; nil: it is found out by writing.
 	Room func(octets int64) bool
@@ -76,6 +77,9 @@ func Open(o Options) (*Store, error) {
 	}
 	if o.Each <= 0 {
 		o.Each = 1000
+	}
+	if o.Chunks <= 0 {
+		o.Chunks = 10 * MaxChunks
 	}
 	if o.Keep <= 0 {
 		o.Keep = 7 * 24 * time.Hour

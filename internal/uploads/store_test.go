@@ -327,6 +327,30 @@ func TestItIsKept(t *testing.T) {
 	}
 }
 
+// TestChunksOfAnAccountAreBounded over all of its uploads: an empty one takes a file and memory too, and counts in no allowance.
+func TestChunksOfAnAccountAreBounded(t *testing.T) {
+	r := open(t, uploads.Options{Chunks: 3})
+	r.begin("a")
+	r.begin("b")
+	for _, x := range [][2]string{{"a", "1"}, {"a", "2"}, {"b", "1"}} {
+		if err := r.put(x[0], x[1], ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(t, r.put("b", "2", ""), holdfast.Quota)
+	r.reopen()
+	want(t, r.put("b", "2", ""), holdfast.Quota)
+	if err := r.put("b", "1", "in its own place"); err != nil {
+		t.Error(err)
+	}
+	if err := r.Remove(owner, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.put("b", "2", ""); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestADamagedChunk is never a part of a file, and is sent again.
 func TestADamagedChunk(t *testing.T) {
 	octets := string(blobtest.Octets(1, 3<<20))
