@@ -68,13 +68,17 @@ func (g *gate) leave(account holdfast.ID) {
 	}
 }
 
+func noRoom(method string) error {
+	return &holdfast.Error{Op: "dav." + method, Kind: holdfast.Full, Text: "the disk of this server has no room for this; nothing was stored"}
+}
+
 // admit takes a place for an upload, and refuses one that there is no memory or no disk for before the first of its octets is read. size is below zero where nobody said it. leave must be called when it is over.
 func (q *request) admit(size int64) (leave func(), err error) {
 	if size >= 0 && size <= trusted {
 		return func() {}, nil
 	}
 	if q.h.o.Room != nil && size > 0 && !q.h.o.Room(size) {
-		return nil, &holdfast.Error{Op: "dav." + q.r.Method, Kind: holdfast.Full, Text: "the disk of this server has no room for this; nothing was stored"}
+		return nil, noRoom(q.r.Method)
 	}
 	if !q.h.uploads.enter(q.p.Account) {
 		return nil, crowded("dav."+q.r.Method, "too many uploads are under way by now; nothing was stored, try again a little later")

@@ -130,7 +130,7 @@ func (q *request) storeFile(put core.PutRequest, from io.Reader, size int64) (ho
 		}
 		left = 0
 	}
-	f.Octets = &upload{from: from, held: &counted{q: q, from: from, weight: 1}, left: left, whole: whole, sums: sums, sent: &sent}
+	f.Octets = &upload{from: from, held: &counted{q: q, from: from, weight: 1}, left: left, whole: whole, sums: sums, sent: &sent, room: q.h.o.Room}
 	r, etag, err := q.h.o.Core.PutFile(q.r.Context(), q.p, f)
 	if err == nil {
 		q.told(put.Place, etag, accepted)
@@ -168,7 +168,22 @@ type upload struct {
 	left  int64
 	sums  []checksum
 	sent  *prefix
-	whole func() error // called once all have come: a lock may have been given meanwhile, and none is from then on until they are stored
+	whole func() error            // called once all have come: a lock may have been given meanwhile, and none is from then on until they are stored
+	room  func(octets int64) bool // nil, or asked as they come: others come too, and of some it was not said how many they are
+	came  int64
+}
+
+// roomEvery is how many octets come between two looks at the disk's room.
+const roomEvery = 16 << 20
+
+// fits refuses the next octets where the disk has no room for more: the last of it is the database's.
+func (u *upload) fits(n int64) error {
+	before := u.came
+	u.came += n
+	if u.room == nil || before/roomEvery == u.came/roomEvery || u.room(roomEvery) {
+		return nil
+	}
+	return noRoom(http.MethodPut)
 }
 
 // Read implements io.Reader.
@@ -179,6 +194,9 @@ func (u *upload) Read(p []byte) (int, error) {
 	}
 	n, err := from.Read(p)
 	u.left -= int64(n)
+	if full := u.fits(int64(n)); full != nil {
+		return 0, full
+	}
 	u.sent.add(p[:n])
 	for _, s := range u.sums {
 		s.Write(p[:n])

@@ -127,3 +127,20 @@ func TestADiskWithoutRoom(t *testing.T) {
 	}
 	g.want(201, "PUT", g.files()+"f", strings.Repeat("x", 90_000))
 }
+
+// TestADiskThatFillsMeanwhile ends what nobody said the length of, and what found room at its beginning, before the disk is full to its last octet: contacts and events still need some.
+func TestADiskThatFillsMeanwhile(t *testing.T) {
+	asked := 0
+	g := newRig(t, large, func(_ *core.Options, o *Options) { o.Room = func(int64) bool { asked++; return asked < 3 } })
+	for _, length := range []int64{-1, 1 << 30} {
+		asked = 0
+		body := &counting{}
+		r := g.send("PUT", g.files()+"f", io.LimitReader(body, 100<<20), length)
+		if r.StatusCode != 507 || body.n > 49<<20 {
+			t.Errorf("of the length %d: status %d, %d octets were read", length, r.StatusCode, body.n)
+		}
+		g.want(404, "GET", g.files()+"f", "")
+	}
+	asked = 0
+	g.want(201, "PUT", g.files()+"f", strings.Repeat("x", 90_000))
+}
