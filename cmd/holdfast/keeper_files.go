@@ -25,6 +25,10 @@ func (x *verifier) filesOn(ctx context.Context, v *vault.Vault) error {
 	for _, f := range was.Findings {
 		x.fileFound(f)
 	}
+	if was.At == (relay.BlobPlace{}) {
+		was.Upto = x.end
+	}
+	x.upTo = min(x.upTo, was.Upto)
 	saved := clock.System.Now()
 	save := func(force bool) error {
 		if now := clock.System.Now(); !force && now.Sub(saved) < filesSaved && !now.Before(saved) {
@@ -61,6 +65,7 @@ const filesSaved = 10 * time.Second
 type filesRead struct {
 	At       relay.BlobPlace        `json:"at"`
 	Findings []control.VaultFinding `json:"findings,omitempty"`
+	Upto     uint64                 `json:"upto,omitempty"` // the vault's newest batch when it began: what came later may have been passed over
 }
 
 func (s *scrubs) filesOf(name string) filesRead {
@@ -70,7 +75,7 @@ func (s *scrubs) filesOf(name string) filesRead {
 	if x == nil {
 		return filesRead{}
 	}
-	return filesRead{x.At, slices.Clone(x.Findings)}
+	return filesRead{x.At, slices.Clone(x.Findings), x.Upto}
 }
 
 // putFiles remembers how far a reading of large files is; a zero place: none is under way.

@@ -28,6 +28,8 @@ type reading struct {
 	Ours     bool      `json:"ours,omitempty"`   // what is damaged was found from here, with the keys
 	Opened   bool      `json:"opened,omitempty"` // it was found by opening everything: hashing does not see all of that
 
+	Upto uint64 `json:"upto,omitempty"` // the batch up to which everything that the vault holds was looked at; 0: not known, as where its own server read it
+
 	Files *filesRead `json:"files,omitempty"` // a reading of large files that is under way
 }
 
@@ -60,8 +62,8 @@ func (s *scrubs) of(name string) (reading, bool) {
 const maxDamaged = 100
 
 // note remembers a reading that came to its end. opened says that everything was opened, and not hashed alone: only such a reading takes back what such a one has found.
-func (s *scrubs) note(rep control.VaultReport, opened bool) error {
-	x := reading{At: clock.System.Now().UTC().Truncate(time.Second), Objects: rep.Objects, Octets: rep.Octets, Damaged: rep.Damaged[:min(len(rep.Damaged), maxDamaged)], Findings: rep.Findings, Ours: rep.Findings > 0, Opened: opened && rep.Findings > 0}
+func (s *scrubs) note(rep control.VaultReport, opened bool, upTo uint64) error {
+	x := reading{At: clock.System.Now().UTC().Truncate(time.Second), Objects: rep.Objects, Octets: rep.Octets, Damaged: rep.Damaged[:min(len(rep.Damaged), maxDamaged)], Findings: rep.Findings, Ours: rep.Findings > 0, Opened: opened && rep.Findings > 0, Upto: upTo}
 	last, ok := s.of(rep.Vault)
 	if ok && last.Opened && !opened {
 		x.keep(last)
@@ -142,7 +144,7 @@ func (k *keeper) noteServer(name string, s remote.Server) {
 	}
 	switch {
 	case now.At.Before(last.At) && !last.At.After(clock.System.Now().Add(clockOff)): // it was read from here since; a time that is to come is a clock's that was wrong
-		now.At, now.Damaged, now.Findings, now.Ours, now.Opened = last.At, last.Damaged, last.Findings, last.Ours, last.Opened
+		now.At, now.Damaged, now.Findings, now.Ours, now.Opened, now.Upto = last.At, last.Damaged, last.Findings, last.Ours, last.Opened, last.Upto
 	case last.Ours: // the server has no key, and cannot take that back: only a reading from here can, as a repair does in the end
 		now.keep(last)
 	}

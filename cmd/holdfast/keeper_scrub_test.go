@@ -34,7 +34,7 @@ func TestNoServerTakesBackWhatWasFoundFromHere(t *testing.T) {
 		return x
 	}
 	read := func(damaged []string, findings int64) {
-		if err := k.scrubs.note(control.VaultReport{Vault: "far", Damaged: damaged, Findings: findings}, true); err != nil {
+		if err := k.scrubs.note(control.VaultReport{Vault: "far", Damaged: damaged, Findings: findings}, true, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,7 +64,7 @@ func TestNoServerTakesBackWhatWasFoundFromHere(t *testing.T) {
 func TestHashingTakesNothingBackThatOpeningFound(t *testing.T) {
 	s := readScrubs(t.TempDir())
 	read := func(opened bool, findings int64, damaged ...string) reading {
-		if err := s.note(control.VaultReport{Vault: "local", Damaged: damaged, Findings: findings}, opened); err != nil {
+		if err := s.note(control.VaultReport{Vault: "local", Damaged: damaged, Findings: findings}, opened, 0); err != nil {
 			t.Fatal(err)
 		}
 		x, _ := s.of("local")

@@ -58,7 +58,7 @@ func (k *keeper) verify(ctx context.Context, name string, engine bool, files fun
 		return rep, err
 	}
 	x.end = max(x.end, end.Batch)
-	x.told = v.Erased
+	x.told, x.upTo = v.Erased, x.end
 	if engine {
 		err = x.all(ctx, v)
 	} else {
@@ -70,7 +70,7 @@ func (k *keeper) verify(ctx context.Context, name string, engine bool, files fun
 	if err != nil {
 		return rep, err
 	}
-	err = k.scrubs.note(rep, engine)
+	err = k.scrubs.note(rep, engine, x.upTo)
 	k.see()
 	return rep, err
 }
@@ -149,6 +149,7 @@ type verifier struct {
 	rep   *control.VaultReport
 	fn    func(control.VaultFinding)
 	entry registry.Entry
+	upTo  uint64                                              // the batch up to which all is looked at, large files too: less than end where their reading began earlier
 	end   uint64                                              // the newest batch that the vault had when it was begun
 	seen  holdfast.ID                                         // the last account that was compared
 	told  func(context.Context) (map[holdfast.ID]bool, error) // the accounts that the vault says were erased

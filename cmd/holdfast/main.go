@@ -111,7 +111,7 @@ its data directory; otherwise they open the data themselves. Give every command 
 	add("run", a.serveCommand(), a.quickstartCommand(), a.statusCommand(), a.doctorCommand(), a.incidentCommand(), a.noticeCommand(), a.configCommand(), a.upgradeCheckCommand())
 	add("data", a.vaultCommand(), a.keyCommand(), a.drillCommand())
 	add("people", a.accountCommand(), a.appPasswordCommand(), a.shareCommand())
-	add("data", a.importCommand(), a.salvageCommand(), a.exportCommand(), a.historyCommand(), a.undoCommand(), a.rewindCommand(), a.restoreCommand(), a.adoptCommand(), a.repairCommand(), a.scrubCommand())
+	add("data", a.importCommand(), a.salvageCommand(), a.exportCommand(), a.photosCommand(), a.historyCommand(), a.undoCommand(), a.rewindCommand(), a.restoreCommand(), a.adoptCommand(), a.repairCommand(), a.scrubCommand())
 	add("other", a.rehearseCommand(), a.fleetCommand(), a.versionCommand(), a.completionCommand(), a.decodeWorkerCommand())
 	root.SetHelpCommand(helpCommand())
 	root.SetHelpCommandGroupID("other")

@@ -143,6 +143,7 @@ func (s *server) start(ctx context.Context) (err error) {
 	}
 	s.store.auth = newAuth(s.c, s.store.core, s.proxy, s.log)
 	s.store.drills.busy, s.store.keeper.busy = s.people.busy, s.people.busy
+	s.store.photos = s.store.openPhotos(s.c, s.people.busy, s.log)
 	s.setup = auth.NewSetup(nil, nil, s.c.SetupLink)
 	s.watcher = newWatcher(s)
 	s.store.keeper.watched = s.watcher.see
@@ -208,6 +209,9 @@ func (s *server) begin(ctx context.Context) {
 	s.work.Go(func() { s.store.scrub.keep(ctx) })
 	s.work.Go(func() { s.store.drills.keepProving(ctx) })
 	s.work.Go(func() { s.store.erase.run(ctx, s.c.Erase.Every) })
+	if s.store.photos != nil {
+		s.store.photos.begin(ctx)
+	}
 	s.sayCopies()
 	s.announce(ctx)
 }
@@ -337,6 +341,9 @@ func (s *server) wait(ctx context.Context) error {
 func (s *server) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.c.Timeouts.Shutdown)
 	defer cancel()
+	if s.store != nil && s.store.photos != nil {
+		s.store.photos.end()
+	}
 	var all sync.WaitGroup
 	for _, h := range s.servers {
 		all.Go(func() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"holdfast/internal/control"
 	"holdfast/internal/relay"
@@ -59,6 +60,9 @@ func (a *app) showStatus(s control.Status) {
 		a.printf("  recovery key  %s\n", s.KeyNag)
 	}
 	a.showRetention(s.Retention)
+	if p := s.Photos; p != nil && (p.Photos > 0 || p.Waiting > 0) {
+		a.printf("  photos        %s\n", strings.TrimPrefix(p.String(), "photos: "))
+	}
 	if s.Refused > 0 {
 		a.printf("  refused       %s that devices sent in vain, kept for a while: holdfast salvage EMAIL --refused --dry-run\n", count(int64(s.Refused), "change"))
 	}

@@ -51,6 +51,7 @@ type opened struct {
 	scrub   *engineScrub
 	relay   *relay.Relay
 	board   *notice.Board // of what is wrong
+	photos  *photos       // nil: no server runs, or it cannot be opened
 	stop    func()        // has the relay end, and waits for it; nil: it does not run
 	lease   *vfs.Lease
 }
@@ -226,6 +227,11 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 		return err
 	}
 	o.erase.forget = func(id holdfast.ID) error {
+		if o.photos != nil { // otherwise the next service finds that it is gone
+			if err := o.photos.Forget(id); err != nil {
+				return err
+			}
+		}
 		return errors.Join(o.drills.book.Forget(id), o.locks.Forget(id), o.refused.Forget(id), o.uploads.Forget(id), o.blobs.Forget(context.Background(), id))
 	}
 	o.erase.named = func(v *vault.Vault, id holdfast.ID) vault.Named { return namedBlobs(c, o.blobs, v, id) }
@@ -276,6 +282,10 @@ func (o *opened) explain(c *config.Config, err error) error {
 
 // close lets go of everything that was opened.
 func (o *opened) close() {
+	if o.photos != nil {
+		o.photos.end()
+		_ = o.photos.Close() // it can be made anew
+	}
 	if o.core != nil {
 		o.core.Close(context.Background())
 	}
@@ -297,7 +307,11 @@ func (o *opened) close() {
 // handler returns the operations over an opened store. What can be run again ends when stopping is closed.
 func (o *opened) handler(c *config.Config, status func(*control.Status), closed func() error, log *slog.Logger, stopping <-chan struct{}) http.Handler {
 	explain := o.explainer(c, log)
-	return control.NewHandler(control.Options{Explain: explain, Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Scrubs: o.scrub, Notices: o.board, Refused: o.refused, Arriving: o.arriving, Returning: o.back.returning, Closed: closed, Repair: o.repairer(c, log, explain),
+	var photos control.Photos
+	if o.photos != nil {
+		photos = o.photos
+	}
+	return control.NewHandler(control.Options{Photos: photos, Explain: explain, Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Scrubs: o.scrub, Notices: o.board, Refused: o.refused, Arriving: o.arriving, Returning: o.back.returning, Closed: closed, Repair: o.repairer(c, log, explain),
 		TakeoverDir: filepath.Join(c.Data, takeoverName), Stopping: stopping, TakeSecret: auth.TakeAppPassword,
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)

@@ -27,6 +27,7 @@ type Config struct {
 	Doctor   Doctor
 	Erase    Erase
 	Refused  Refused
+	Photos   Photos
 	Uploads  Uploads
 	Blobs    Blobs
 	Incident Incident
@@ -139,6 +140,13 @@ type Blobs struct {
 	Credential      string // file
 	PruneCredential string // file
 	CA              string // file
+}
+
+// Photos is how thumbnails are made.
+type Photos struct {
+	Workers int    // at the same time
+	FFmpeg  string // takes posters out of films; "none": films have none
+	Reserve int64  // octets that thumbnails leave free on the disk
 }
 
 // Uploads is how long files that arrive in chunks are kept before they are whole, and how much of them.
@@ -341,6 +349,10 @@ func (c *Config) Keys() []Key {
 		{Name: "blobs.prune_credential", Default: "", Value: &c.Blobs.PruneCredential, Help: "file with another one that removes; empty: the same"},
 		{Name: "blobs.region", Default: "", Value: &c.Blobs.Region, Help: "its region; empty: us-east-1, or what the credential's file says"},
 		{Name: "blobs.ca", Default: "", Value: &c.Blobs.CA, Help: "file (PEM) with certificates that its store is judged by; empty: the system's"},
+
+		{Name: "photos.workers", Default: "2", Value: &c.Photos.Workers, Help: "thumbnails that are made at the same time, each by a process of the least priority; 0: none are made"},
+		{Name: "photos.ffmpeg", Default: "ffmpeg", Value: &c.Photos.FFmpeg, Help: "program that takes posters out of films, by name or `PATH`; none: films have no posters"},
+		{Name: "photos.reserve", Default: "1GiB", Value: &c.Photos.Reserve, Help: "octets that thumbnails leave free on the disk of the data directory"},
 
 		{Name: "uploads.keep", Default: "168h", Value: &c.Uploads.Keep, Help: "how long chunks of a file that is not whole are kept once nobody goes on with it"},
 		{Name: "uploads.octets", Default: "128GiB", Value: &c.Uploads.Octets, Help: "octets of such chunks that one account may have, within its allowance"},

@@ -101,7 +101,7 @@ func (c *Config) checkWords() error {
 
 // checkPositive refuses zero where zero would mean "for ever" or "nothing at all".
 func (c *Config) checkPositive() error {
-	zero := []string{"limits.quota", "acme.http_port", "scrub.rate"} // 0 has a meaning here
+	zero := []string{"limits.quota", "acme.http_port", "scrub.rate", "photos.workers", "photos.reserve"} // 0 has a meaning here
 	for _, k := range c.Keys() {
 		if k.Text() == "0" && !slices.Contains(zero, k.Name) || k.Text() == "0s" {
 			return fmt.Errorf("%s: 0 is too little", k.Name)

@@ -44,6 +44,7 @@ type Options struct {
 	Notices     Notices         // nil: nobody is told of anything
 	Arriving    func() Arriving // nil: files do not arrive in chunks
 	Returning   func() Returning
+	Photos      Photos  // nil: no service runs that shows them
 	Refused     Refused // what devices sent and were refused; nil: nothing is kept of it
 	// Repair brings into the store what it lacks and a vault has, and calls fn with each thing that was wrong. nil: the process cannot.
 	Repair func(ctx context.Context, q RepairRequest, fn func(Repaired)) (RepairReport, error)
@@ -96,6 +97,7 @@ func NewHandler(o Options) http.Handler {
 	m.HandleFunc("POST /v1/accounts/{ref}/shares", answer(h.share))
 	m.HandleFunc("DELETE /v1/accounts/{ref}/shares", answer(h.unshare))
 	m.HandleFunc("GET /v1/accounts/{ref}/history", answer(h.history))
+	m.HandleFunc("POST /v1/accounts/{ref}/photos/{what}", answer(h.photos))
 	m.HandleFunc("POST /v1/accounts/{ref}/undo", h.undo)
 	m.HandleFunc("POST /v1/accounts/{ref}/rewind", h.rewind)
 	m.HandleFunc("GET /v1/shares", answer(h.shares))
@@ -218,6 +220,11 @@ func (h *handler) status(r *http.Request) (any, error) {
 	}
 	if h.Refused != nil {
 		out.Refused, _ = h.Refused.Count()
+	}
+	if h.Photos != nil {
+		if st, err := h.Photos.Status(r.Context()); err == nil { // nor on that
+			out.Photos = &st
+		}
 	}
 	if h.Arriving != nil {
 		out.Arriving = h.Arriving()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/library"
 	"holdfast/internal/scrub"
 	"holdfast/internal/transfer"
 )
@@ -80,18 +81,20 @@ type Status struct {
 	Ghosts       int64       `json:"ghosts"`   // items that are known to be lost, and listed to the devices that may have them
 	Refused      int         `json:"refused"`  // changes that devices sent in vain, and that are kept
 	Arriving     Arriving    `json:"arriving"`
-	Returning    Returning   `json:"returning"`
-	Copies       int         `json:"copies"`  // whole ones, the engine included
-	Domains      int         `json:"domains"` // in how many failure domains they lie
-	Verdict      string      `json:"verdict"` // as in "vault status"; empty: nobody looks after vaults
-	Why          string      `json:"why"`     // what it rests on
-	KeyNag       string      `json:"key_nag,omitempty"`
-	Newest       *time.Time  `json:"newest,omitempty"`       // when the newest stored change was made, by the clock of then
-	SinceBoot    float64     `json:"since_boot_s,omitempty"` // of the machine, at the moment that Since names; 0: not known
-	Serving      *Serving    `json:"serving,omitempty"`      // how a server that runs is reached; nil: none runs, or one that does not say it
-	EngineScrub  *scrub.Seen `json:"engine_scrub,omitempty"` // what is known of the engine's own octets; nil: nobody looks after that
-	Retention    *Retention  `json:"retention,omitempty"`    // what came of the last round that lets old octets of the living store go; nil: there was none
-	Probe        string      `json:"probe,omitempty"`        // with this in a request's Holdfast-Probe the server says what of the request arrived, and does nothing else
+
+	Photos      *library.Status `json:"photos,omitempty"` // what is derived of photos; nil: no service runs that does so
+	Returning   Returning       `json:"returning"`
+	Copies      int             `json:"copies"`  // whole ones, the engine included
+	Domains     int             `json:"domains"` // in how many failure domains they lie
+	Verdict     string          `json:"verdict"` // as in "vault status"; empty: nobody looks after vaults
+	Why         string          `json:"why"`     // what it rests on
+	KeyNag      string          `json:"key_nag,omitempty"`
+	Newest      *time.Time      `json:"newest,omitempty"`       // when the newest stored change was made, by the clock of then
+	SinceBoot   float64         `json:"since_boot_s,omitempty"` // of the machine, at the moment that Since names; 0: not known
+	Serving     *Serving        `json:"serving,omitempty"`      // how a server that runs is reached; nil: none runs, or one that does not say it
+	EngineScrub *scrub.Seen     `json:"engine_scrub,omitempty"` // what is known of the engine's own octets; nil: nobody looks after that
+	Retention   *Retention      `json:"retention,omitempty"`    // what came of the last round that lets old octets of the living store go; nil: there was none
+	Probe       string          `json:"probe,omitempty"`        // with this in a request's Holdfast-Probe the server says what of the request arrived, and does nothing else
 }
 
 // Arriving is how much has come of files that are not whole yet.

@@ -38,7 +38,15 @@ func (o *FileOptions) parts(octets int64) int64 {
 
 // due tells whether a blob is in the part that is read now. Each is in one of them, whatever others there are.
 func (o *FileOptions) due(h holdfast.Hash, parts int64) bool {
-	return parts <= 1 || binary.BigEndian.Uint64(h[:8])%uint64(parts) == uint64(o.Turn)%uint64(parts)
+	return parts <= 1 || partOf(h, parts) == o.part(parts)
+}
+
+// part is which one is read now.
+func (o *FileOptions) part(parts int64) int64 { return int64(uint64(o.Turn) % uint64(max(1, parts))) }
+
+// partOf is which of so many parts a blob is in.
+func partOf(h holdfast.Hash, parts int64) int64 {
+	return int64(binary.BigEndian.Uint64(h[:8]) % uint64(parts))
 }
 
 // countFiles finds out how much there is of the accounts that were restored, and so which part is read.
@@ -48,6 +56,7 @@ func (d *run) countFiles(ctx context.Context, e store.Engine) error {
 	}
 	files, octets, err := restore.CountBlobs(ctx, e, holdfast.ID{}, "")
 	d.res.Blobs.Files, d.parts = files, d.o.Files.parts(octets)
+	d.res.Blobs.Parts, d.res.Blobs.Part = d.parts, d.o.Files.part(d.parts)
 	return err
 }
 

@@ -63,9 +63,17 @@ type Blobs struct {
 	Files    int64 `json:"files,omitempty"` // large ones, whose octets lie beside their changes: the vault must have all of them
 	Read     int64 `json:"read,omitempty"`  // of those, whose octets were hashed again: the others have their turn in other drills
 
+	Parts int64 `json:"parts,omitempty"` // in how many drills all large files are read, by their hash; 0: not said
+	Part  int64 `json:"part,omitempty"`  // which part of them this one read
+
 	Returning int64 `json:"returning,omitempty"` // likewise, that the living store lacked as it was just restored, and brings back
 	Ghosts    int64 `json:"ghosts,omitempty"`    // items without octets on both sides: they were lost before
 	Pruned    int64 `json:"pruned,omitempty"`
+}
+
+// Covers tells whether the octets of a file were hashed again, whatever its size, by a drill that passed: of large files those in its part are.
+func (b *Blobs) Covers(h holdfast.Hash) bool {
+	return b.Parts > 0 && partOf(h, b.Parts) == b.Part
 }
 
 // rehashedFile counts a large file that was hashed again on one side.

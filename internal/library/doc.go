@@ -39,6 +39,7 @@ type Options struct {
 	Clock   clock.Clock
 	Log     *slog.Logger
 	Busy    func() bool // people are being served: workers step back. nil: never
+	Reserve int64       // octets that thumbnails leave free on their disk; 0: none
 	// Copies are the copies of an account's data, the engine first. nil: what is safe is not known.
 	Copies func(context.Context, holdfast.ID) ([]Copy, error)
 	// Patience is how long a question waits for the index to have what was just stored; default 1 s.
@@ -59,6 +60,7 @@ type Library struct {
 	queued  signal // something waits to be read or decoded
 	lost    atomic.Bool
 	running atomic.Bool
+	short   atomic.Bool // of room for thumbnails
 
 	jobs jobs
 }

@@ -68,8 +68,7 @@ type Motion struct {
 	Octets  int64         `json:"octets"`
 	Seconds float64       `json:"seconds,omitempty"`
 
-	seq    uint64
-	stored time.Time
+	seq uint64
 }
 
 // columns are what [conn.photos] reads of p, a photo, and k, its content.
@@ -103,9 +102,9 @@ func (c *conn) photosOf(owner holdfast.ID, a *asked, sql string, args ...any) (o
 
 // motion finds the film of a Live Photo, that of the same folder before others.
 func (c *conn) motion(owner holdfast.ID, a *asked, still *Photo) (m *Motion, err error) {
-	return m, c.each("SELECT p.item, p.coll, p.name, p.hash, p.size, k.lasts, p.stored, p.arrived"+joined+"WHERE p.acct = ? AND p.pair = ? AND p.pair <> '' AND p.film ORDER BY p.coll = ? DESC, p.item LIMIT 1", func(s *sqlite.Stmt) error {
+	return m, c.each("SELECT p.item, p.coll, p.name, p.hash, p.size, k.lasts, p.stored"+joined+"WHERE p.acct = ? AND p.pair = ? AND p.pair <> '' AND p.film ORDER BY p.coll = ? DESC, p.item LIMIT 1", func(s *sqlite.Stmt) error {
 		m = &Motion{ID: uint64(s.ColumnInt64(0)), Path: a.path(idAt(s, 1), s.ColumnText(2)), Hash: hashAt(s, 3), Octets: s.ColumnInt64(4), Seconds: float64(s.ColumnInt64(5)) / 1000,
-			seq: uint64(s.ColumnInt64(6)), stored: time.UnixMilli(s.ColumnInt64(7)).UTC()}
+			seq: uint64(s.ColumnInt64(6))}
 		return nil
 	}, owner, still.pair, still.Collection)
 }

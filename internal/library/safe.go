@@ -22,13 +22,18 @@ type Copy struct {
 	Engine bool   // it is the store
 	Counts bool   // it has octets, everything by now or a moment ago, and takes changes
 	Batch  uint64 // the newest that it has
-	// Read is when a reading of everything in it began that found nothing damaged; zero: that is not known.
-	Read time.Time
-	// Proven is the newest point of the account's history that a drill rebuilt out of it, octets and all, and compared; zero: there is none.
-	Proven   holdfast.Hash // the chain there
-	ProvenAt uint64        // its seq
-	ProvenOn time.Time
-	Damaged  bool // something in it is known to be damaged
+	// Checks are the readings and drills of it that found nothing wrong.
+	Checks  []Check
+	Damaged bool // something in it is known to be damaged, or a drill of it failed since
+}
+
+// Check is a reading or a drill of a copy that found nothing wrong.
+type Check struct {
+	On    time.Time // when it ended
+	By    string    // "reading", "drill"
+	Batch uint64    // everything that was stored up to this one was looked at …
+	// Covers tells whether these octets were: of large files a drill reads a part. nil: all were.
+	Covers func(holdfast.Hash) bool
 }
 
 // Held is one copy of one photo.
@@ -58,8 +63,8 @@ type standing struct {
 // reach is how far one copy is with an account.
 type reach struct {
 	Copy
-	has    uint64 // the newest change that it has
-	proven uint64 // the newest change of which a drill proved it
+	has    uint64   // the newest change that it has
+	proven []uint64 // of each check, the newest change that it looked at
 }
 
 // standingOf finds out how far an account's copies are.
@@ -84,14 +89,12 @@ func (l *Library) standingOf(ctx context.Context, p holdfast.Principal, owner ho
 			} else if x.has, err = seqBy(r, head.Seq, c.Batch); err != nil {
 				return err
 			}
-			if x.ProvenAt > 0 && x.ProvenAt <= head.Seq {
-				at, err := r.ChainAt(x.ProvenAt)
-				if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
+			for _, check := range c.Checks {
+				upTo, err := seqBy(r, head.Seq, check.Batch)
+				if err != nil {
 					return err
 				}
-				if err == nil && at.Chain == x.Proven {
-					x.proven = x.ProvenAt
-				}
+				x.proven = append(x.proven, min(upTo, x.has))
 			}
 			st.copies = append(st.copies, x)
 		}
@@ -113,8 +116,8 @@ func seqBy(r *core.Reader, head, batch uint64) (uint64, error) {
 	return uint64(n), fault
 }
 
-// judge says whether octets are safe that were stored with a change, at a time.
-func (st *standing) judge(seq uint64, stored time.Time) (v Verdict) {
+// judge says whether octets are safe that were stored with a change.
+func (st *standing) judge(seq uint64, octets holdfast.Hash) (v Verdict) {
 	v.Copies = []Held{}
 	var apart, lagging, unread, damaged, safe []string
 	var newest time.Time
@@ -123,7 +126,7 @@ func (st *standing) judge(seq uint64, stored time.Time) (v Verdict) {
 		c := &st.copies[i]
 		h := Held{Copy: c.Name, Domain: c.Domain, Apart: c.Apart, Holds: c.Counts && c.has >= seq, Damaged: c.Damaged}
 		if h.Holds && !c.Engine {
-			h.verify(c, seq, stored)
+			h.verify(c, seq, octets)
 		}
 		v.Copies = append(v.Copies, h)
 		if h.Holds {
@@ -163,15 +166,14 @@ func (st *standing) judge(seq uint64, stored time.Time) (v Verdict) {
 	return v
 }
 
-// verify notes when a copy was last verified since a photo was stored.
-func (h *Held) verify(c *reach, seq uint64, stored time.Time) {
-	if c.Read.After(stored) {
-		at := c.Read.UTC()
-		h.Verified, h.By = &at, "reading"
-	}
-	if c.proven >= seq && (h.Verified == nil || c.ProvenOn.After(*h.Verified)) {
-		at := c.ProvenOn.UTC()
-		h.Verified, h.By = &at, "drill"
+// verify notes when a copy was last verified since octets were stored with a change.
+func (h *Held) verify(c *reach, seq uint64, octets holdfast.Hash) {
+	for i := range c.Checks {
+		x := &c.Checks[i]
+		if c.proven[i] >= seq && (x.Covers == nil || x.Covers(octets)) && (h.Verified == nil || x.On.After(*h.Verified)) {
+			on := x.On.UTC()
+			h.Verified, h.By = &on, x.By
+		}
 	}
 }
 
@@ -180,9 +182,9 @@ func (st *standing) of(x *Photo) Verdict {
 	if x.State == Broken {
 		return Verdict{Why: "its octets are damaged or lost here; keep your copy", Copies: []Held{}}
 	}
-	v := st.judge(x.seq, x.Stored)
+	v := st.judge(x.seq, x.Hash)
 	if m := x.Motion; m != nil && v.Safe {
-		if film := st.judge(m.seq, m.stored); !film.Safe {
+		if film := st.judge(m.seq, m.Hash); !film.Safe {
 			film.Why = "its film: " + film.Why
 			return film
 		}
@@ -238,8 +240,8 @@ func (l *Library) Safety(ctx context.Context, p holdfast.Principal, owner holdfa
 // sums judges all files of an account: a row at a time, and of each what a verdict needs.
 func (l *Library) sums(ctx context.Context, owner holdfast.ID, st *standing, out *Safety) error {
 	return l.read(ctx, func(c *conn) error {
-		return c.each("SELECT p.stored, p.arrived, p.size, p.lost, k.state"+joined+"WHERE p.acct = ? AND (p.shown OR p.film)", func(s *sqlite.Stmt) error {
-			x := Photo{seq: uint64(s.ColumnInt64(0)), Stored: time.UnixMilli(s.ColumnInt64(1)), State: shownState(s.ColumnInt(4))}
+		return c.each("SELECT p.stored, p.hash, p.size, p.lost, k.state"+joined+"WHERE p.acct = ? AND (p.shown OR p.film)", func(s *sqlite.Stmt) error {
+			x := Photo{seq: uint64(s.ColumnInt64(0)), Hash: hashAt(s, 1), State: shownState(s.ColumnInt(4))}
 			if s.ColumnBool(3) {
 				x.State = Broken
 			}

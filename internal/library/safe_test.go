@@ -17,16 +17,17 @@ func TestSafeToFreeUp(t *testing.T) {
 	h := newHouse(t, func(_ *core.Options, o *Options) {
 		o.Copies = func(context.Context, holdfast.ID) ([]Copy, error) { return copies, nil }
 	})
-	before := time.Now().Add(-time.Hour)
 	h.put(h.photos, "a.jpg", exif(t, "2009:10:03 14:05:06", 1))
 	h.settled()
 	head := h.head()
 	engine := Copy{Name: "this server", Domain: "here", Engine: true, Counts: true}
 	vault := func(fn func(*Copy)) Copy {
-		c := Copy{Name: "attic", Domain: "attic", Apart: true, Counts: true, Batch: head.Batch, Read: time.Now().Add(time.Hour)}
+		c := Copy{Name: "attic", Domain: "attic", Apart: true, Counts: true, Batch: head.Batch, Checks: []Check{{On: time.Now(), By: "reading", Batch: head.Batch}}}
 		fn(&c)
 		return c
 	}
+	some := func(is bool) func(holdfast.Hash) bool { return func(holdfast.Hash) bool { return is } }
+	before := func(c *Copy) { c.Checks[0].Batch-- }
 	for what, x := range map[string]struct {
 		copies []Copy
 		safe   bool
@@ -35,17 +36,16 @@ func TestSafeToFreeUp(t *testing.T) {
 		"alone":                            {nil, false, "no copy that would outlive"},
 		"on the same disk":                 {[]Copy{vault(func(c *Copy) { c.Apart = false })}, false, "no copy that would outlive"},
 		"read since":                       {[]Copy{vault(func(c *Copy) {})}, true, "it is in 2 places; in attic it was last verified on"},
-		"read before":                      {[]Copy{vault(func(c *Copy) { c.Read = before })}, false, "was not verified there since it was stored"},
-		"never read":                       {[]Copy{vault(func(c *Copy) { c.Read = time.Time{} })}, false, "was not verified there since it was stored"},
+		"read before":                      {[]Copy{vault(before)}, false, "was not verified there since it was stored"},
+		"never read":                       {[]Copy{vault(func(c *Copy) { c.Checks = nil })}, false, "was not verified there since it was stored"},
 		"does not have it":                 {[]Copy{vault(func(c *Copy) { c.Batch-- })}, false, "attic does not have it yet"},
 		"away":                             {[]Copy{vault(func(c *Copy) { c.Counts = false })}, false, "attic does not have it yet, or cannot be reached"},
 		"damaged":                          {[]Copy{vault(func(c *Copy) { c.Damaged = true })}, false, "attic is damaged"},
-		"proven":                           {[]Copy{vault(func(c *Copy) { c.Read, c.Proven, c.ProvenAt, c.ProvenOn = before, head.Chain, head.Seq, time.Now() })}, true, "in attic"},
-		"proven as far as before it":       {[]Copy{vault(func(c *Copy) { c.Read, c.Proven, c.ProvenAt = before, h.chain(head.Seq-1), head.Seq-1 })}, false, "was not verified there"},
-		"proven, of another history":       {[]Copy{vault(func(c *Copy) { c.Read, c.Proven, c.ProvenAt = before, holdfast.Hash{1}, head.Seq })}, false, "was not verified there"},
-		"proven beyond what there is":      {[]Copy{vault(func(c *Copy) { c.Read, c.Proven, c.ProvenAt = before, head.Chain, head.Seq+1 })}, false, "was not verified there"},
-		"one of two":                       {[]Copy{vault(func(c *Copy) { c.Read = before }), vault(func(c *Copy) { c.Name = "cellar" })}, true, "it is in 3 places; in cellar"},
-		"read, and another is only nearby": {[]Copy{vault(func(c *Copy) { c.Apart = false }), vault(func(c *Copy) { c.Name, c.Read = "cellar", before })}, false, "it is in cellar, and was not"},
+		"drilled, this part":               {[]Copy{vault(func(c *Copy) { c.Checks[0].Covers = some(true) })}, true, "in attic"},
+		"drilled, another part":            {[]Copy{vault(func(c *Copy) { c.Checks[0].Covers = some(false) })}, false, "was not verified there"},
+		"this part is in an older drill":   {[]Copy{vault(func(c *Copy) { c.Checks = append(c.Checks, c.Checks[0]); c.Checks[0].Covers = some(false) })}, true, "in attic"},
+		"one of two":                       {[]Copy{vault(before), vault(func(c *Copy) { c.Name = "cellar" })}, true, "it is in 3 places; in cellar"},
+		"read, and another is only nearby": {[]Copy{vault(func(c *Copy) { c.Apart = false }), vault(func(c *Copy) { c.Name = "cellar"; before(c) })}, false, "it is in cellar, and was not"},
 	} {
 		copies = append([]Copy{engine}, x.copies...)
 		s, err := h.lib.Safety(t.Context(), h.alice, h.alice.Account, Query{})
@@ -86,30 +86,20 @@ func (h *house) head() (at store.Head) {
 	return at
 }
 
-func (h *house) chain(seq uint64) (chain holdfast.Hash) {
-	h.t.Helper()
-	if err := h.core.Inspect(h.t.Context(), h.alice.Account, func(r *core.Reader) error {
-		at, err := r.ChainAt(seq)
-		chain = at.Chain
-		return err
-	}); err != nil {
-		h.t.Fatal(err)
-	}
-	return chain
-}
-
 // TestALivePhotoIsSafeWithItsFilm, and not before.
 func TestALivePhotoIsSafeWithItsFilm(t *testing.T) {
-	still := Photo{seq: 5, State: Ready, Stored: time.Unix(1000, 0), Motion: &Motion{seq: 9, stored: time.Unix(2000, 0)}}
-	for read, safe := range map[int64]bool{900: false, 1500: false, 2500: true} {
-		st := standing{known: true, copies: []reach{{Copy: Copy{Name: "attic", Apart: true, Counts: true, Read: time.Unix(read, 0)}, has: 10}}}
+	still := Photo{seq: 5, State: Ready, Motion: &Motion{seq: 9}}
+	read := func(seq uint64) standing {
+		return standing{known: true, copies: []reach{{Copy: Copy{Name: "attic", Apart: true, Counts: true, Checks: []Check{{On: time.Now(), By: "reading"}}}, has: 10, proven: []uint64{seq}}}}
+	}
+	for upTo, safe := range map[uint64]bool{4: false, 5: false, 8: false, 9: true} {
+		st := read(upTo)
 		if v := st.of(&still); v.Safe != safe {
-			t.Errorf("read at %d: %+v", read, v)
+			t.Errorf("read up to %d: %+v", upTo, v)
 		}
 	}
-	st := standing{known: true, copies: []reach{{Copy: Copy{Name: "attic", Apart: true, Counts: true, Read: time.Unix(9000, 0)}, has: 10}}}
 	still.State = Broken
-	if v := st.of(&still); v.Safe {
-		t.Errorf("what is damaged here: %+v", v)
+	if st := read(10); st.of(&still).Safe {
+		t.Error("what is damaged here is safe")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"holdfast/internal/core"
 	"holdfast/internal/photo"
 	"holdfast/internal/photo/decode"
+	"holdfast/internal/vfs"
 
 	"zombiezen.com/go/sqlite"
 )
@@ -288,6 +289,10 @@ func sentence(err error) string {
 // work has thumbnails made, one photo after the other, until ctx ends.
 func (l *Library) work(ctx context.Context) {
 	for ctx.Err() == nil {
+		if !l.room() {
+			_ = clock.Sleep(ctx, l.o.Clock, firstPause)
+			continue
+		}
 		queued := l.queued.next()
 		list, err := l.take(ctx, stateRead, 1)
 		l.trouble(ctx, "the queue of photos could not be read; it is tried again", err)
@@ -306,6 +311,19 @@ func (l *Library) work(ctx context.Context) {
 		l.moved.happen()
 		_ = l.rest(ctx, began)
 	}
+}
+
+// room tells whether the disk has room for thumbnails. What people store goes first: a full disk takes none of that.
+func (l *Library) room() bool {
+	if l.o.Reserve <= 0 {
+		return true
+	}
+	space, err := vfs.FreeSpace(l.o.Dir)
+	short := err == nil && space.Free < l.o.Reserve // where the system does not tell, writing does
+	if l.short.Swap(short) != short && short {
+		l.o.Log.Warn("the disk is nearly full: no thumbnails are made until it has more room", "free", space.Free, "reserve", l.o.Reserve)
+	}
+	return !short
 }
 
 // decode makes the thumbnails of one content. The error is of what kept them from being written.

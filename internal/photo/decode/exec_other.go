@@ -8,3 +8,6 @@ import "errors"
 func BecomeFilm(string) error {
 	return errors.New("decode-worker: films are decoded on Linux only")
 }
+
+// ShutsIn tells whether the system can shut ffmpeg in: without that it is not run.
+func ShutsIn() bool { return false }

@@ -113,6 +113,7 @@ func (p *Pool) within(ctx context.Context, c *child, q request, r io.ReaderAt, s
 func Commands(program, ffmpeg string) (command, film func() *exec.Cmd) {
 	begin := func(args ...string) *exec.Cmd {
 		c := exec.Command(program, append([]string{"decode-worker"}, args...)...)
+		c.Args[0] = "holdfast" // whatever the path is called by which it is found
 		c.Env, c.Dir = []string{"GOMAXPROCS=1"}, "/"
 		return c
 	}

@@ -12,6 +12,12 @@ import (
 // errNoLandlock says that the kernel cannot shut a process in (Linux 5.13 and later can, where it is switched on).
 var errNoLandlock = errors.New("this kernel has no Landlock")
 
+// ShutsIn tells whether the kernel can shut ffmpeg in: without that it is not run.
+func ShutsIn() bool {
+	abi, _, e := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	return e == 0 && abi >= 1
+}
+
 // everyThread does a system call on all threads, because the rights that it takes away are each thread's own. In a program with C it is this thread alone.
 func everyThread(trap, a1, a2, a3, a4, a5 uintptr) error {
 	_, _, e := syscall.AllThreadsSyscall6(trap, a1, a2, a3, a4, a5, 0)
