@@ -145,6 +145,10 @@ func (q *request) condition(e *holdfast.Error) []davxml.Condition {
 // lacking says which privilege a guest would need, and where (RFC 3744 section 7.1.1). It may look, because a guest may read what he may not write.
 func (q *request) lacking() (href string, privilege davxml.Name) {
 	at, privilege := &q.place, davxml.DBind
+	if q.path.Area == areaUploads && q.dest != nil { // where the upload goes
+		up, _ := q.dest.path.Parent()
+		return up.Href(), privilege
+	}
 	switch q.verb {
 	case "PROPPATCH":
 		return at.path.Href(), davxml.DWriteProperties

@@ -94,12 +94,14 @@ func newFaulty(t *testing.T, options ...rigOption) (*rig, *faulty) {
 }
 
 func TestInDoubtIs503Everywhere(t *testing.T) {
-	g, e := newFaulty(t, func(c *core.Options, _ *Options) { c.Limits.DirectoryTTL = 1 }) // nothing is known by heart
+	g, e := newFaulty(t, arrives(t), func(c *core.Options, _ *Options) { c.Limits.DirectoryTTL = 1 }) // nothing is known by heart
 	g.want(201, "PUT", g.book()+"a.vcf", card("a"))
+	g.begin("u", "a")
 	for _, kind := range []holdfast.ErrorKind{holdfast.InDoubt, holdfast.Unavailable, holdfast.Corrupt, holdfast.Fenced} {
 		e.snapshot = &holdfast.Error{Op: "test.Snapshot", Kind: kind, Err: errors.New("a secret cause")}
 		for _, at := range []string{"/", "/dav/", "/dav/principals/", PrincipalHref(g.alice.ID), g.home("addressbooks"), g.book(), g.book() + "a.vcf", g.book() + "none.vcf",
-			"/remote.php/dav/", "/remote.php/webdav/x", "/dav/addressbooks/alice@example.org/default/", g.home("files", "none") + "x"} {
+			"/remote.php/dav/", "/remote.php/webdav/x", "/dav/addressbooks/alice@example.org/default/", g.home("files", "none") + "x",
+			g.upload(), g.upload("u"), g.upload("u", "00001"), g.upload("none", "1"), g.upload("u", ".file")} {
 			g.clock.Advance(time.Second)
 			for _, m := range []string{"PROPFIND", "REPORT", "GET", "PUT", "DELETE", "MKCOL", "PROPPATCH", "COPY"} {
 				body := map[string]string{"REPORT": `<D:principal-match xmlns:D="DAV:"><D:self/></D:principal-match>`, "PUT": card("b")}[m]
@@ -126,18 +128,19 @@ func TestInDoubtIs503Everywhere(t *testing.T) {
 }
 
 func TestSuspendedAccountIs503(t *testing.T) {
-	g := newRig(t)
+	g := newRig(t, arrives(t))
 	_, err := g.core.UpdateAccount(t.Context(), holdfast.Actor{}, g.alice.ID, func(r *holdfast.AccountRecord) error { r.State = holdfast.Suspended; return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, at := range []string{"/dav/", PrincipalHref(g.alice.ID), g.book(), g.book() + "x.vcf"} {
+	for _, at := range []string{"/dav/", PrincipalHref(g.alice.ID), g.book(), g.book() + "x.vcf", g.upload(), g.upload("u")} {
 		g.want(503, "PROPFIND", at, "", "Depth: 0")
 	}
 }
 
 func TestTokenOfALostHistoryIs503(t *testing.T) {
-	g, e := newFaulty(t)
+	g, e := newFaulty(t, arrives(t))
+	g.begin("u", "a")
 	token := g.token(g.book())
 	e.ahead = true
 	r := g.want(503, "REPORT", g.book(), syncBody(token, ""))
@@ -147,6 +150,10 @@ func TestTokenOfALostHistoryIs503(t *testing.T) {
 	}
 	e.ahead = false
 	g.want(503, "REPORT", g.book(), syncBody(token, "")) // the account stays in doubt until an operator settles it
+	for _, m := range []string{"PROPFIND", "MKCOL", "DELETE"} {
+		g.want(503, m, g.upload("u"), "")
+	}
+	g.want(503, "MOVE", g.upload("u", ".file"), "", "Destination: "+g.files()+"f")
 	if err := g.core.Settle(t.Context(), g.alice.ID); err != nil {
 		t.Fatal(err)
 	}

@@ -93,6 +93,7 @@ func (q *request) aim() (at place, ok bool, err error) {
 	if at, err = q.lookup(nil, path); err != nil || at.where == 0 {
 		return at, false, err
 	}
+	q.dest = &at
 	return at, true, q.takesUpload(&at)
 }
 

@@ -60,7 +60,7 @@ func (q *request) endUpload() error {
 	if err != nil {
 		return err
 	}
-	q.verb = http.MethodPut
+	q.verb, q.dest = http.MethodPut, &at
 	if err := q.takesUpload(&at); err != nil {
 		return err
 	}

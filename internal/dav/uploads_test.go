@@ -388,3 +388,33 @@ func slowly(s *slowCopies) rigOption {
 	s.begun, s.told = make(chan struct{}), make(chan struct{})
 	return func(c *core.Options, _ *Options) { c.Copies, s.engine = s, c.Engine }
 }
+
+// TestAGuestSendsChunks into a folder that is shared with him to write; whoever may only read it, or may not any more, is told so when he begins.
+func TestAGuestSendsChunks(t *testing.T) {
+	c := newHearth(t, arrives(t))
+	const at, to = "/dav/uploads/{me}/u/", "Destination: " + hung + "film"
+	for who, status := range map[string]int{"rita": 403, "rex": 201, "walt": 201} { // rex has a folder of that name to make yet, for all that is known
+		if r := c.wantAs(status, who, "MKCOL", at, "", to); status == 403 {
+			r.has(t, "need-privileges", c.path(who, "<D:href>"+hung+"</D:href>"))
+		}
+	}
+	c.wantAs(201, "rita", "MKCOL", at, "")
+	for _, who := range []string{"rita", "rex", "walt"} {
+		c.wantAs(201, who, "PUT", at+"1", strings.Repeat("octets of a film ", 10))
+	}
+	c.wantAs(403, "rita", "MOVE", at+".file", "", to).has(t, "need-privileges")
+	c.wantAs(403, "rita", "PUT", at+"2", "x", to).has(t, "need-privileges")
+	c.wantAs(409, "rex", "MOVE", at+".file", "", to)
+	token := c.locks(200, "alice", filing+"top/Family/f.txt")
+	c.wantAs(423, "walt", "MOVE", at+".file", "", "Destination: "+hung+"f.txt")
+	c.wantAs(204, "alice", "UNLOCK", filing+"top/Family/f.txt", "", "Lock-Token: <"+token+">")
+	c.wantAs(201, "walt", "MOVE", at+".file", "", to)
+	c.wantAs(201, "walt", "MOVE", at+".file", "", to) // asked again
+	if got := c.wantAs(200, "alice", "GET", filing+"top/Family/film", "").body; got != strings.Repeat("octets of a film ", 10) {
+		t.Errorf("the owner has %d octets", len(got))
+	}
+	c.wantAs(201, "walt", "MKCOL", at, "", to)
+	c.wantAs(201, "walt", "PUT", at+"1", "too late")
+	c.endFolder(t, "alice", "top/Family", "walt")
+	c.wantAs(409, "walt", "MOVE", at+".file", "", to)
+}
