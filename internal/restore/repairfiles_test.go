@@ -3,6 +3,7 @@ package restore
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"holdfast"
@@ -10,7 +11,9 @@ import (
 	memblob "holdfast/internal/blob/memory"
 	"holdfast/internal/core"
 	"holdfast/internal/place"
+	memplace "holdfast/internal/place/memory"
 	"holdfast/internal/store"
+	"holdfast/internal/vault"
 )
 
 // repairFilesOf repairs an engine and its blobs out of a place.
@@ -137,4 +140,53 @@ func TestRepairMendsOctetsOfFiles(t *testing.T) {
 func (s *source) rot(a holdfast.ID, octets []byte) {
 	s.t.Helper()
 	s.spoil(a, octets, func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+}
+
+// TestALedgerNamesFiles restores out of a vault that ends early and a ledger that does not: files that the ledger alone knows are losses by name, their changes are there and the history is what it was; a vault that has their octets makes them whole, and no change is needed.
+func TestALedgerNamesFiles(t *testing.T) {
+	s := newAlbum(t)
+	ann := s.account("ann@example.org")
+	s.file(ann, "Photos/0.jpg", film(0))
+	early := s.place.Clone()
+	s.file(ann, "Photos/1.jpg", film(1))
+	s.file(ann, "small.txt", []byte("small"))
+	ledger := memplace.New(s.clock)
+	o := s.options()
+	o.Place = ledger
+	v, err := vault.Create(t.Context(), o, vault.Meta{Vault: holdfast.ID{7}, Store: storeID, Name: "names", Kind: vault.KindLedger, Created: s.clock.Now()})
+	fine(t, err)
+	term, err := v.Adopt(t.Context(), storeID, holdfast.Position{}, vault.FromNothing)
+	fine(t, err)
+	w, err := v.Writer(t.Context(), term, holdfast.Position{})
+	fine(t, err)
+	fine(t, s.engine.After(t.Context(), 0, 0, func(b *holdfast.Batch) error {
+		packed := &vault.Packed{}
+		w.Pack(packed, []*holdfast.Batch{b}, s.clock.Now())
+		return w.Append(t.Context(), packed)
+	}))
+	fine(t, w.Close())
+	e, rep := s.restore(Options{}, early, ledger)
+	to := memblob.New(s.clock)
+	files, err := s.bring(e, to, BlobOptions{}, early, ledger)
+	fine(t, err)
+	rep.Add(files)
+	lost := map[string]Loss{}
+	for _, l := range rep.Losses {
+		lost[l.Name] = l
+	}
+	if l := lost["1.jpg"]; len(lost) != 2 || !l.Octets || l.ETag != holdfast.HashOf(film(1)).String() || !strings.Contains(l.Reason, "the vault names is a ledger") || !lost["small.txt"].Ghost || rep.Accounts[0].Complete {
+		t.Fatalf("%+v", rep.Losses)
+	}
+	seq := s.head(s.engine, ann).Seq
+	if got, want := s.digest(e, ann, seq), s.digest(s.engine, ann, seq); got != want {
+		t.Errorf("the digest is %+v, want %+v", got, want)
+	}
+	before := s.head(e, ann)
+	_, found, c := s.repairFilesOf(e, to, s.place, RepairOptions{})
+	if !found["1.jpg"].Done || !found["small.txt"].Done {
+		t.Errorf("%+v", found)
+	}
+	if b, err := readFile(t, c, ann, "Photos", "1.jpg"); err != nil || !bytes.Equal(b, film(1)) || s.head(e, ann).Seq != before.Seq+1 { // the small one alone is a change
+		t.Errorf("it reads as %d octets, %v; from %d to %d", len(b), err, before.Seq, s.head(e, ann).Seq)
+	}
 }
