@@ -264,7 +264,7 @@ func (v *Vault) eachBlob(ctx context.Context, op string, account holdfast.ID, b 
 // Errors: NotFound (no object of it, or no key of the account), Corrupt, those of fn and of the place.
 func (v *Vault) ReadBlob(ctx context.Context, account holdfast.ID, b holdfast.Blob, fn func(io.Reader) error) error {
 	return v.eachBlob(ctx, "ReadBlob", account, b, func(key *seal.Identity, name string) error {
-		r, err := v.p.Get(ctx, name, 0, -1)
+		r, err := v.steady(ctx, name)
 		if err != nil {
 			return err
 		}

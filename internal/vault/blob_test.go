@@ -15,6 +15,7 @@ import (
 
 	"holdfast"
 	"holdfast/internal/blob"
+	"holdfast/internal/clock"
 	"holdfast/internal/place"
 	"holdfast/internal/place/dir"
 	"holdfast/internal/place/memory"
@@ -311,5 +312,57 @@ func TestAStrangerReadsAFile(t *testing.T) {
 	}
 	if list := must2(os.ReadDir(filepath.Join(root, "files"))); len(list) != 2 {
 		t.Errorf("%v", list)
+	}
+}
+
+// shaky is a place whose connections break after so many octets; the next one, after other ones.
+type shaky struct {
+	place.Place
+	after []int64 // how many octets each connection lasts; 0: nothing comes
+	gets  int
+}
+
+func (s *shaky) Get(ctx context.Context, name string, at, n int64) (io.ReadCloser, error) {
+	r, err := s.Place.Get(ctx, name, at, n)
+	if err != nil || !strings.HasPrefix(name, dirBlobs) {
+		return r, err
+	}
+	last := s.after[min(s.gets, len(s.after)-1)]
+	s.gets++
+	return &breaks{r, last}, nil
+}
+
+// breaks is a connection that lasts for so many octets.
+type breaks struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *breaks) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, place.Err("Get", holdfast.Unavailable, "", "the connection broke", nil)
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+// TestABrokenConnectionIsGoneOnWith reads a file over connections that break: it goes on where they broke, as long as something comes.
+func TestABrokenConnectionIsGoneOnWith(t *testing.T) {
+	r, f := newRig(t, nil), film{700_000}
+	b := f.blob(t)
+	fine(t, r.v.PutBlob(ctx, ann, b, f.open))
+	for _, x := range []struct {
+		after []int64
+		kind  holdfast.ErrorKind
+	}{{[]int64{1 << 20}, 0}, {[]int64{100_000}, 0}, {[]int64{1, 0, 0, 65_535, 0, 1, 0, 300_000, 1 << 20}, 0}, {[]int64{0}, holdfast.Unavailable}, {[]int64{200_000, 0}, holdfast.Unavailable}} {
+		opt := r.opt
+		p := &shaky{Place: r.place, after: x.after}
+		opt.Place, opt.Clock = p, clock.System
+		v, err := Open(ctx, opt)
+		fine(t, err)
+		if err := v.VerifyBlob(ctx, ann, b); (x.kind == 0) != (err == nil) || err != nil && !holdfast.IsKind(err, x.kind) {
+			t.Errorf("%v, after %d connections: %v", x.after, p.gets, err)
+		}
 	}
 }
