@@ -165,7 +165,10 @@ func (q *request) lacking() (href string, privilege davxml.Name) {
 			at = q.dest
 		}
 	case http.MethodPut:
-		if q.stands() {
+		if q.dest != nil { // what an upload is to become
+			at = q.dest
+		}
+		if q.occupied(at) {
 			return at.path.Href(), davxml.DWriteContent
 		}
 	}
@@ -174,15 +177,6 @@ func (q *request) lacking() (href string, privilege davxml.Name) {
 		return up.Href(), privilege
 	}
 	return at.path.Href(), privilege
-}
-
-// stands tells whether there is something at the request's address, for all that is known.
-func (q *request) stands() bool {
-	err := q.read(func(r *core.Reader) error {
-		_, err := r.Resource(q.loc.Collection.ID, q.loc.Rest[0], 0)
-		return err
-	})
-	return !holdfast.IsKind(err, holdfast.NotFound)
 }
 
 // sibling is the href of another member of the collection that the request was to write to.
