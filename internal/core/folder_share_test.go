@@ -8,6 +8,8 @@ import (
 
 	"holdfast"
 	"holdfast/internal/core"
+	"holdfast/internal/store"
+	"holdfast/internal/store/memory"
 )
 
 // TestARightInAFolderIsOneInAllBelow: what is there, what is made there later, what is moved in; and no more once it is moved out.
@@ -234,4 +236,35 @@ func TestSharesWithinShares(t *testing.T) {
 	wantKind(t, h.move("bob", "O/mid", "I/mid"), holdfast.Forbidden)
 	wantKind(t, h.copy("bob", "O/mid", "I/mid"), holdfast.Forbidden)
 	wantKind(t, h.carry("bob", "I", "O/mid/I", false, true), holdfast.Forbidden)
+}
+
+// TestWhatWasMovedOutIsOutAtOnce, acknowledged or not; and what was moved in is in once that is acknowledged.
+func TestWhatWasMovedOutIsOutAtOnce(t *testing.T) {
+	for what, e := range map[string]store.Engine{"memory": memory.New(), "sqlite": newSQLite(t)} {
+		t.Run(what, func(t *testing.T) {
+			g := newGate(e)
+			h := newHousehold(t, core.Options{Engine: e, Copies: g, Limits: core.Limits{Show: 20 * time.Millisecond}})
+			must(t, h.mkdir("alice", "F"), h.mkdir("alice", "F/a"), h.mkdir("alice", "F/a/b"), h.put("alice", "F/a/b/1", "x"), h.mkdir("alice", "in"), h.put("alice", "in/2", "y"), h.share("alice", "F", "bob", "write"))
+			h.sees(t, "bob", "", "F/ F/a/ F/a/b/ F/a/b/1=x")
+			g.set(false)
+			wantKind(t, h.move("alice", "F/a", "a"), holdfast.Unavailable)
+			h.sees(t, "alice", "", "F/ F/a/ F/a/b/ F/a/b/1=x in/ in/2=y")
+			for _, path := range []string{"F/a/b/1", "F/a/b/2"} {
+				if got, err := h.get("bob", path); err == nil {
+					t.Errorf("what was moved out is read: %s", got)
+				}
+				if err := h.put("bob", path, "bobs"); err == nil {
+					t.Error("what was moved out is written")
+				}
+			}
+			g.set(true)
+			h.sees(t, "bob", "", "F/")
+			h.sees(t, "alice", "", "F/ a/ a/b/ a/b/1=x in/ in/2=y")
+			g.set(false)
+			wantKind(t, h.move("alice", "in", "F/in"), holdfast.Unavailable)
+			h.sees(t, "bob", "", "F/")
+			g.set(true)
+			h.sees(t, "bob", "", "F/ F/in/ F/in/2=y")
+		})
+	}
 }

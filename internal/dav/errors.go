@@ -160,15 +160,11 @@ func (q *request) lacking() (href string, privilege davxml.Name) {
 		} else if q.dest != nil {
 			at = q.dest
 		}
-	case "COPY":
-		if q.dest != nil {
+	case "COPY", "MKCOL", http.MethodPut:
+		if q.dest != nil { // of an upload that begins, or has come, what it is to become
 			at = q.dest
 		}
-	case http.MethodPut:
-		if q.dest != nil { // what an upload is to become
-			at = q.dest
-		}
-		if q.occupied(at) {
+		if q.verb == http.MethodPut && q.occupied(at) {
 			return at.path.Href(), davxml.DWriteContent
 		}
 	}

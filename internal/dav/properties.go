@@ -39,6 +39,8 @@ func groundProperties() []Property {
 		{Name: davxml.DGetContentType, Where: collections, Has: never},
 		{Name: davxml.DSyncToken, Where: Everywhere &^ (AtHome | AtCollection), Has: never},
 		{Name: davxml.CSGetCTag, Where: Everywhere &^ AtCollection, Has: never},
+		{Name: davxml.DQuotaUsedBytes, Where: AtMember, Has: never},
+		{Name: davxml.DQuotaAvailableBytes, Where: AtMember, Has: never},
 	}, principalProperties()...)
 }
 
