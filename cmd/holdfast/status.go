@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"strings"
 
 	"holdfast/internal/control"
 	"holdfast/internal/relay"
@@ -61,7 +60,7 @@ func (a *app) showStatus(s control.Status) {
 	}
 	a.showRetention(s.Retention)
 	if p := s.Photos; p != nil && (p.Photos > 0 || p.Waiting > 0) {
-		a.printf("  photos        %s\n", strings.TrimPrefix(p.String(), "photos: "))
+		a.printf("  photos        %s\n", p.String())
 	}
 	if s.Refused > 0 {
 		a.printf("  refused       %s that devices sent in vain, kept for a while: holdfast salvage EMAIL --refused --dry-run\n", count(int64(s.Refused), "change"))

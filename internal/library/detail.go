@@ -127,9 +127,9 @@ func (l *Library) Status(ctx context.Context) (st Status, err error) {
 	})
 }
 
-// String says it in a line.
+// String says it in a line, behind "photos".
 func (s Status) String() string {
-	text := fmt.Sprintf("photos: %s indexed, %s waiting, %s undecodable", thousands(s.Photos), thousands(s.Waiting), thousands(s.Undecodable))
+	text := fmt.Sprintf("%s indexed, %s waiting, %s undecodable", thousands(s.Photos), thousands(s.Waiting), thousands(s.Undecodable))
 	if s.Broken > 0 {
 		text += fmt.Sprintf(", %s damaged or lost", thousands(s.Broken))
 	}

@@ -28,6 +28,9 @@ type Decoder interface {
 	Thumbs(ctx context.Context, r io.ReaderAt, size int64, info photo.Info) (*decode.Thumbs, error)
 }
 
+// Resting is a decoder that keeps something while it has no work, and can let go of it.
+type Resting interface{ Rest() }
+
 // Options wire a library. Zero values mean the defaults.
 type Options struct {
 	Dir     string      // of its own; everything in it may be removed
@@ -44,7 +47,7 @@ type Options struct {
 	Copies func(context.Context, holdfast.ID) ([]Copy, error)
 	// Patience is how long a question waits for the index to have what was just stored; default 1 s.
 	Patience time.Duration
-	// Every is how often it is looked for what nobody told of, and for thumbnails that nobody can see any more; default 1 h.
+	// Every is how often it is looked for what nobody told of, and each 24th time for thumbnails that nobody can see any more; default 1 h.
 	Every time.Duration
 }
 
@@ -60,7 +63,8 @@ type Library struct {
 	queued  signal // something waits to be read or decoded
 	lost    atomic.Bool
 	running atomic.Bool
-	short   atomic.Bool // of room for thumbnails
+	short   atomic.Bool  // of room for thumbnails
+	worked  atomic.Int64 // when a thumbnail was made last, in Unix seconds
 
 	jobs jobs
 }

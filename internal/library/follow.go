@@ -86,25 +86,27 @@ func (l *Library) next(ctx context.Context, w *core.Watch, while time.Duration) 
 
 // walk follows all accounts that changed since they were followed last, and forgets those that are gone. ok is false where some are still to be done; those that failed are added to again.
 func (l *Library) walk(ctx context.Context, again map[holdfast.ID]bool) (ok bool) {
-	known, err := l.known(ctx)
-	if err != nil {
-		l.trouble(ctx, "the index of photos could not be read; it is tried again", err)
-		return false
-	}
-	for after := (holdfast.ID{}); ctx.Err() == nil; {
+	for after, more := (holdfast.ID{}), true; more && ctx.Err() == nil; {
 		list, err := l.o.Core.Accounts(ctx, after, walkedAt)
 		if err != nil {
 			l.trouble(ctx, "the accounts could not be read; it is tried again", err)
 			return false
 		}
-		if len(list) == 0 {
-			break
+		last := holdfast.ID{}
+		if more = len(list) == walkedAt; more {
+			last = list[len(list)-1].ID
 		}
+		known, err := l.known(ctx, after, last)
+		if err != nil {
+			l.trouble(ctx, "the index of photos could not be read; it is tried again", err)
+			return false
+		}
+		after = last
 		for i := range list {
 			a := &list[i]
 			seq, was := known[a.ID]
 			delete(known, a.ID)
-			if after = a.ID; was && seq == a.Seq {
+			if was && seq == a.Seq || ctx.Err() != nil {
 				continue
 			}
 			if err := l.refresh(ctx, a.ID); err != nil && ctx.Err() == nil {
@@ -112,23 +114,23 @@ func (l *Library) walk(ctx context.Context, again map[holdfast.ID]bool) (ok bool
 				l.trouble(ctx, "the photos of an account could not be followed; it is tried again", err, "account", a.ID)
 			}
 		}
-	}
-	for id := range known {
-		if ctx.Err() == nil {
-			l.trouble(ctx, "what was derived of an account that is gone could not be removed; it is tried again", l.Forget(id), "account", id)
+		for id := range known {
+			if ctx.Err() == nil {
+				l.trouble(ctx, "what was derived of an account that is gone could not be removed; it is tried again", l.Forget(id), "account", id)
+			}
 		}
 	}
 	return ctx.Err() == nil
 }
 
-// known returns how far each account was followed.
-func (l *Library) known(ctx context.Context) (seqs map[holdfast.ID]uint64, err error) {
+// known returns how far each account was followed whose id is above one, and not above another; zero: no bound.
+func (l *Library) known(ctx context.Context, above, upTo holdfast.ID) (seqs map[holdfast.ID]uint64, err error) {
 	seqs = map[holdfast.ID]uint64{}
 	return seqs, l.read(ctx, func(c *conn) error {
-		return c.each("SELECT id, seq FROM account", func(s *sqlite.Stmt) error {
+		return c.each("SELECT id, seq FROM account WHERE id > ?1 AND (?3 OR id <= ?2)", func(s *sqlite.Stmt) error {
 			seqs[idAt(s, 0)] = uint64(s.ColumnInt64(1))
 			return nil
-		})
+		}, above, upTo, upTo.IsZero())
 	})
 }
 

@@ -11,6 +11,9 @@ import (
 	"zombiezen.com/go/sqlite"
 )
 
+// sweepEach is how many looks at all accounts pass between two: history is asked once for each place.
+const sweepEach = 24
+
 // sweptAtOnce is how many octets of the past are looked at together.
 const sweptAtOnce = 200
 
@@ -23,7 +26,7 @@ type trace struct {
 
 // sweep lets thumbnails go that nobody can see any more, now and then until ctx ends.
 func (l *Library) sweep(ctx context.Context) {
-	for clock.Sleep(ctx, l.o.Clock, l.o.Every) == nil {
+	for clock.Sleep(ctx, l.o.Clock, sweepEach*l.o.Every) == nil {
 		l.trouble(ctx, "thumbnails that nobody can see any more could not be let go of; it is tried again", l.sweepOnce(ctx))
 	}
 }

@@ -298,10 +298,12 @@ func (l *Library) work(ctx context.Context) {
 		l.trouble(ctx, "the queue of photos could not be read; it is tried again", err)
 		if len(list) == 0 {
 			_ = l.await(ctx, queued, lookAgain)
+			l.idle()
 			continue
 		}
 		began := l.o.Clock.Now()
 		err = l.decode(ctx, list[0])
+		l.worked.Store(l.o.Clock.Now().Unix())
 		l.jobs.end(list[0])
 		if err != nil && ctx.Err() == nil {
 			l.trouble(ctx, "thumbnails could not be written; it is tried again", err)
@@ -310,6 +312,13 @@ func (l *Library) work(ctx context.Context) {
 		}
 		l.moved.happen()
 		_ = l.rest(ctx, began)
+	}
+}
+
+// idle has decoders let go of their memory, once no worker has had work for a while.
+func (l *Library) idle() {
+	if r, ok := l.o.Decoder.(Resting); ok && l.o.Clock.Now().Unix()-l.worked.Load() >= int64(lookAgain.Seconds()) {
+		r.Rest()
 	}
 }
 

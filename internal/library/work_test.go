@@ -177,7 +177,7 @@ func TestABombAndALieStopNobody(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("there are\n%v, not\n%v", got, want)
 	}
-	if text := st.String(); text != "photos: 8 indexed, 0 waiting, 4 undecodable; films have no posters: ffmpeg is not installed" {
+	if text := st.String(); text != "8 indexed, 0 waiting, 4 undecodable; films have no posters: ffmpeg is not installed" {
 		t.Error(text)
 	}
 	h.restart(func() { h.o.Films, h.o.Decoder = true, nil }) // it was installed: what could not be made waits, and nothing else

@@ -396,6 +396,49 @@ func TestAnIllChildIsNobodysFault(t *testing.T) {
 	}
 }
 
+// TestRest ends children that have nothing to do, and nobody is the worse for it.
+func TestRest(t *testing.T) {
+	p, good := newPool(t, "decode-worker", 2), jpegOf(t, quadrants(64, 48))
+	children := func() (n int) {
+		for range 2 {
+			c := <-p.idle
+			if c != nil {
+				n++
+			}
+			p.idle <- c
+		}
+		return n
+	}
+	for range 2 {
+		if _, err := thumbsOf(t, p, good); err != nil || children() == 0 {
+			t.Fatalf("%d children, %v", children(), err)
+		}
+		if p.Rest(); children() != 0 {
+			t.Errorf("%d children are left", children())
+		}
+	}
+	done := make(chan error)
+	go func() {
+		for range 20 {
+			if _, err := thumbsOf(t, p, good); err != nil {
+				done <- err
+				return
+			}
+		}
+		close(done)
+	}()
+	for over := false; !over; {
+		select {
+		case err := <-done:
+			if over = true; err != nil {
+				t.Error(err)
+			}
+		default:
+			p.Rest()
+		}
+	}
+}
+
 // TestBombs are small files of large pictures, and large claims.
 func TestBombs(t *testing.T) {
 	p := newPool(t, "decode-worker", 1)

@@ -76,6 +76,20 @@ func (p *Pool) Close() {
 	})
 }
 
+// Rest ends the children that have nothing to do: each holds what its largest photo took. Others are begun when they are needed.
+func (p *Pool) Rest() {
+	for range p.c.Workers {
+		select {
+		case c := <-p.idle:
+			if c != nil {
+				c.end()
+			}
+			p.idle <- nil
+		default: // it is at work
+		}
+	}
+}
+
 // Thumbs makes the thumbnails of a photo of which info was read. It waits for a child. An *Undecodable error is about the photo; any other is about this
 // attempt, and the next one may succeed.
 func (p *Pool) Thumbs(ctx context.Context, r io.ReaderAt, size int64, info photo.Info) (*Thumbs, error) {
