@@ -40,12 +40,37 @@ func TestLitmus(t *testing.T) {
 	d := h.device("litmus")
 	for suite, tests := range map[string]int{"basic": 16, "copymove": 13, "props": 30, "locks": 41, "http": 4} {
 		t.Run(suite, func(t *testing.T) {
-			p := tool{dir: t.TempDir(), env: []string{"TESTS=" + suite}}
-			out, err := p.run(t.Context(), "litmus", "-k", h.url()+"/dav/files/"+h.id+"/", alice, d.Password)
-			ran, failed, warned := judge(out)
-			if ran != tests || len(warned) > 0 || len(failed) > 0 {
-				t.Errorf("%d tests (want %d), warned of %q, %v\nnot passed: %q\n%q", ran, tests, warned, err, failed, out)
-			}
+			h.litmus(t, suite, tests, "/dav/files/"+h.id+"/", alice, d)
 		})
+	}
+}
+
+func (h *house) litmus(t *testing.T, suite string, tests int, at, email string, d device) {
+	t.Helper()
+	p := tool{dir: t.TempDir(), env: []string{"TESTS=" + suite}}
+	out, err := p.run(t.Context(), "litmus", "-k", h.url()+at, email, d.Password)
+	ran, failed, warned := judge(out)
+	if ran != tests || len(warned) > 0 || len(failed) > 0 {
+		t.Errorf("%d tests (want %d), warned of %q, %v\nnot passed: %q\n%q", ran, tests, warned, err, failed, out)
+	}
+}
+
+// TestLitmusAsGuest runs them in a folder that another shares.
+func TestLitmusAsGuest(t *testing.T) {
+	need(t, "litmus")
+	h := newHouse(t)
+	var b struct{ ID string }
+	h.command(&b, "account", "add", bob, "--no-password")
+	d := h.device("litmus")
+	if code, answer := h.dav(d, "MKCOL", "/dav/files/"+h.id+"/top/", ""); code != 201 {
+		t.Fatal(code, answer)
+	}
+	if code, answer := h.dav(d, "MKCOL", "/dav/files/"+h.id+"/top/box/", ""); code != 201 {
+		t.Fatal(code, answer)
+	}
+	h.share("files/top/box", bob, "write")
+	his := h.deviceOf(bob, "litmus")
+	for suite, tests := range map[string]int{"basic": 16, "copymove": 13, "props": 30, "locks": 41, "http": 4} {
+		t.Run(suite, func(t *testing.T) { h.litmus(t, suite, tests, "/dav/files/"+b.ID+"/box/", bob, his) })
 	}
 }
