@@ -99,10 +99,12 @@ func createFrom(fsys FS, name string, r io.Reader, perm fs.FileMode, again bool)
 		return err
 	}
 	err = fsys.Link(tmp, name)
+	ours := true
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		err = createDirect(fsys, name, tmp, perm)
 	case again && errors.Is(err, fs.ErrExist):
+		ours = false
 		if same, cerr := sameOctets(fsys, tmp, name); cerr != nil {
 			err = cerr
 		} else if same { // whoever made it may have been killed before the directory's fsync
@@ -113,7 +115,10 @@ func createFrom(fsys FS, name string, r io.Reader, perm fs.FileMode, again bool)
 	if err != nil {
 		return err
 	}
-	return fsys.SyncDir(filepath.Dir(name))
+	if err = fsys.SyncDir(filepath.Dir(name)); err != nil && ours {
+		_ = fsys.Remove(name) // nobody was told that it is there, and who finds it would take its name for durable
+	}
+	return err
 }
 
 // createDirect is the way of CreateExclusive without links: it copies the

@@ -468,3 +468,50 @@ func TestSequence(t *testing.T) {
 		t.Errorf("the sequence of calls changed (-update accepts it)\ngot:\n%s", out.String())
 	}
 }
+
+// TestANameThatIsThereIsDurable for whoever finds it and does not put it again: one whose directory could not be synced is not there, and one that a killed writer made is synced before the next one looks.
+func TestANameThatIsThereIsDurable(t *testing.T) {
+	const name = "blobs/ab/abcd"
+	// next is the next writer, of whom the lease is given back: the process ends otherwise than by that.
+	next := func(fsys vfs.FS) *dir.Dir {
+		d, err := dir.Open(fsys, root, dir.Options{Create: true})
+		fine(t, err)
+		l, err := d.Lease()
+		fine(t, err)
+		fine(t, l.Close())
+		return d
+	}
+	open := func(disk *crashfs.Disk) *dir.Dir { return next(disk.FS()) }
+	for seed := range uint64(50) {
+		disk := attic(t, crashfs.Options{})
+		d := open(disk)
+		fine(t, d.Put(ctx, "blobs/ab/first", strings.NewReader("x")))
+		disk.FailSync(2) // the first one is the file's
+		if err := d.Put(ctx, name, strings.NewReader("x")); err == nil {
+			t.Fatal("a sync that failed was told to have been done")
+		}
+		if _, err := d.Stat(ctx, name); !holdfast.IsKind(err, holdfast.NotFound) {
+			t.Fatal("its name is there:", err)
+		}
+		fine(t, d.Put(ctx, name, strings.NewReader("others")))
+		disk.PowerCut(rand.New(rand.NewPCG(seed, 1)))
+		if b, err := place.ReadAll(ctx, open(disk), name, 100); string(b) != "others" {
+			t.Fatalf("seed %d: after a sync that failed and another put: %q, %v", seed, b, err)
+		}
+
+		disk = attic(t, crashfs.Options{})
+		fine(t, open(disk).Put(ctx, "blobs/ab/first", strings.NewReader("x")))
+		plan := fault.Cut(1+int(seed)%12, fault.Before) // also behind its link, and before the sync of its directory
+		killed, err := dir.Open(fault.WrapFS(disk.FS(), plan), root, dir.Options{})
+		fine(t, err)
+		_ = killed.Put(ctx, name, strings.NewReader("x"))
+		d = open(disk)
+		if _, err := d.Stat(ctx, name); err != nil {
+			continue
+		}
+		disk.PowerCut(rand.New(rand.NewPCG(seed, 2)))
+		if _, err := open(disk).Stat(ctx, name); err != nil {
+			t.Fatalf("seed %d: the next writer found it, and the power cut took it: %v", seed, err)
+		}
+	}
+}

@@ -70,7 +70,7 @@ func Open(fsys vfs.FS, root string, o Options) (*Dir, error) {
 	return d, nil
 }
 
-// Lease implements [place.Leaser]. It also takes away what interrupted writers left: their temporary files.
+// Lease implements [place.Leaser]. It also takes away what interrupted writers left, their temporary files, and makes durable the names of blobs that they made.
 func (d *Dir) Lease() (io.Closer, error) {
 	l, err := vfs.AcquireLease(d.fs, filepath.Join(d.root, leaseName))
 	if errors.Is(err, vfs.ErrLocked) {
@@ -90,10 +90,18 @@ type leaseCloser struct{ l *vfs.Lease }
 
 func (c leaseCloser) Close() error { return c.l.Release() }
 
+// found is where objects lie that are looked for, and not put again where they are there, as their octets are others each time: whoever made a name may have been killed before it was durable. All others are made durable by who puts them again.
+const found = "blobs"
+
 // sweep removes temporary files. Directories with many of them (one for a few accounts each) are left to who writes there next: looking at all would grow with the accounts.
 func (d *Dir) sweep(dir string) error {
 	if _, err := vfs.RemoveTemps(d.fs, dir); err != nil {
 		return err
+	}
+	if filepath.Base(filepath.Dir(dir)) == found {
+		if err := d.fs.SyncDir(dir); err != nil {
+			return err
+		}
 	}
 	list, err := d.fs.ReadDir(dir)
 	if err != nil || len(list) > 1000 {
