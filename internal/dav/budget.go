@@ -34,7 +34,7 @@ func crowded(op, text string) error {
 	return &holdfast.Error{Op: op, Kind: holdfast.Unavailable, Retry: soon, Text: text}
 }
 
-// gate lets as many uploads in at once as their memory allows, and of one account only as many as there are places left for others: one alone may have half of all places, each of two a third. So whoever has none finds one,
+// gate lets as many uploads, or files that are read, in at once as their memory allows, and of one account only as many as there are places left for others: one alone may have half of all places, each of two a third. So whoever has none finds one,
 // however many slow ones another has.
 type gate struct {
 	most int
@@ -84,4 +84,15 @@ func (q *request) admit(size int64) (leave func(), err error) {
 		return nil, crowded("dav."+q.r.Method, "too many uploads are under way by now; nothing was stored, try again a little later")
 	}
 	return func() { q.h.uploads.leave(q.p.Account) }, nil
+}
+
+// sends takes a place for a file that is read: for as long as its client takes, memory holds up to two pieces of a MiB of it. leave must be called when it is over.
+func (q *request) sends(size int64) (leave func(), err error) {
+	if size <= trusted {
+		return func() {}, nil
+	}
+	if !q.h.downloads.enter(q.p.Account) {
+		return func() {}, crowded("dav."+q.r.Method, "too many files are being read by now; try again a little later")
+	}
+	return func() { q.h.downloads.leave(q.p.Account) }, nil
 }

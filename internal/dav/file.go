@@ -218,6 +218,8 @@ func (u *upload) Read(p []byte) (int, error) {
 func (q *request) getFile() (err error) {
 	var res holdfast.Resource
 	var octets *core.Octets
+	leave := func() {}
+	defer func() { leave() }()
 	err = q.read(func(r *core.Reader) (err error) {
 		if err = q.condition4918(r); err != nil {
 			return err
@@ -226,7 +228,9 @@ func (q *request) getFile() (err error) {
 			return err
 		}
 		if q.r.Method == http.MethodGet || res.State == holdfast.Ghost {
-			octets, err = r.Open(q.r.Context(), &res)
+			if leave, err = q.sends(res.Size); err == nil {
+				octets, err = r.Open(q.r.Context(), &res)
+			}
 		}
 		return err
 	})
@@ -253,7 +257,7 @@ func (q *request) sendFile(res *holdfast.Resource, octets *core.Octets) {
 	if octets != nil {
 		content = octets
 	}
-	http.ServeContent(out.writer(), q.validated(said), "", at, content)
+	http.ServeContent(out.writer(res.Size), q.validated(said), "", at, content)
 	out.end() // an error has broken the connection already
 }
 

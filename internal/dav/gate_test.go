@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -143,4 +144,46 @@ func TestADiskThatFillsMeanwhile(t *testing.T) {
 	}
 	asked = 0
 	g.want(201, "PUT", g.files()+"f", strings.Repeat("x", 90_000))
+}
+
+// idler is a client that takes nothing of the answer's body until it is let.
+type idler struct {
+	*httptest.ResponseRecorder
+	once  sync.Once
+	begun chan struct{}
+	let   chan struct{}
+}
+
+func (u *idler) Write(p []byte) (int, error) {
+	u.once.Do(func() { close(u.begun) })
+	<-u.let
+	return u.ResponseRecorder.Write(p)
+}
+
+// TestTooManyReadersAreToldEarly: with the places taken by clients that do not go on reading the next one of that account is told so, with a status on which nobody lets go of a file; small files and other accounts are served.
+func TestTooManyReadersAreToldEarly(t *testing.T) {
+	g := newRig(t, large, func(_ *core.Options, o *Options) { o.MaxDownloads = 4 })
+	const size = 100_000
+	g.want(201, "PUT", g.files()+"f", strings.Repeat("x", size))
+	g.want(201, "PUT", g.files()+"small", "x")
+	let, ended := make(chan struct{}), make(chan int, 2)
+	for range 2 {
+		r := httptest.NewRequest("GET", "http://dav.example.org"+g.files()+"f", nil)
+		r.SetBasicAuth("alice@example.org", "secret")
+		w := &idler{ResponseRecorder: httptest.NewRecorder(), begun: make(chan struct{}), let: let}
+		go func() { g.handler.ServeHTTP(w, r); ended <- w.Body.Len() }()
+		<-w.begun
+	}
+	if r := g.do("GET", g.files()+"f", ""); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" {
+		t.Errorf("status %d, %v", r.StatusCode, r.Header)
+	}
+	g.want(200, "HEAD", g.files()+"f", "")
+	g.want(200, "GET", g.files()+"small", "")
+	close(let)
+	for range 2 {
+		if n := <-ended; n != size {
+			t.Errorf("%d octets came", n)
+		}
+	}
+	g.want(200, "GET", g.files()+"f", "")
 }

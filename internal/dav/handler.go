@@ -42,12 +42,14 @@ type Options struct {
 	BodyBudget int64
 	// MaxUploads is how many files and chunks over 64 KiB come at once; of one account as many as there are places left. Beyond: 503. Default 256.
 	MaxUploads int
-	Room       func(octets int64) bool // tells whether the disk has room for so many octets more; nil: it is found out by writing
-	BodyIdle   time.Duration           // a body that stops for so long is cut; default 30 s
-	BodyTotal  time.Duration           // a body that takes so long in all is cut; default 10 min
-	WriteIdle  time.Duration           // a client that does not read for so long is cut; default 60 s
-	WriteRate  int64                   // octets that a client must read in a second, after WriteIdle, over the whole answer; default 16 KiB
-	Clock      clock.Clock             // of deadlines; nil: the system's
+	// MaxDownloads is how many files over 64 KiB are read at once, likewise. Default 256.
+	MaxDownloads int
+	Room         func(octets int64) bool // tells whether the disk has room for so many octets more; nil: it is found out by writing
+	BodyIdle     time.Duration           // a body that stops for so long is cut; default 30 s
+	BodyTotal    time.Duration           // a body that takes so long in all is cut; default 10 min
+	WriteIdle    time.Duration           // a client that does not read for so long is cut; default 60 s
+	WriteRate    int64                   // octets that a client must read in a second, after WriteIdle, over the whole answer; default 16 KiB
+	Clock        clock.Clock             // of deadlines; nil: the system's
 }
 
 func (o Options) withDefaults() Options {
@@ -72,6 +74,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxUploads <= 0 {
 		o.MaxUploads = 256
 	}
+	if o.MaxDownloads <= 0 {
+		o.MaxDownloads = 256
+	}
 	if o.Limits.Props <= 0 {
 		o.Limits.Props = 200 // each is answered for each member, also where there is none
 	}
@@ -90,21 +95,22 @@ func (o Options) withDefaults() Options {
 // Handler serves /dav/, /remote.php/dav/, /remote.php/webdav/, /.well-known/carddav, /.well-known/caldav, and PROPFIND and OPTIONS of "/". It must get
 // paths as they were sent: not through an http.ServeMux, which answers "//" and ".." with redirects of its own.
 type Handler struct {
-	o       Options
-	davs    string // the DAV header
-	locking string // … where there are locks
-	tables  map[kindOfPlace]*table
-	spools  budget
-	bodies  budget
-	uploads gate
-	seen    sightings
-	flights flights
+	o         Options
+	davs      string // the DAV header
+	locking   string // … where there are locks
+	tables    map[kindOfPlace]*table
+	spools    budget
+	bodies    budget
+	uploads   gate
+	downloads gate
+	seen      sightings
+	flights   flights
 }
 
 // New makes a Handler.
 func New(o Options) *Handler {
 	h := &Handler{o: o.withDefaults()}
-	h.spools.most, h.bodies.most, h.uploads.most = h.o.SpoolTotal, h.o.BodyBudget, h.o.MaxUploads
+	h.spools.most, h.bodies.most, h.uploads.most, h.downloads.most = h.o.SpoolTotal, h.o.BodyBudget, h.o.MaxUploads, h.o.MaxDownloads
 	h.o.Extensions = append(slices.Clip(h.o.Extensions), files(h.o.Locks != nil))
 	tokens := []string{"1", "3", "extended-mkcol", "access-control", "sync-collection"}
 	for _, x := range o.Extensions {

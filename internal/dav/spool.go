@@ -143,11 +143,12 @@ func (q *request) patience(size int64) *patient {
 }
 
 // writer is the answer with each of its writes under the deadline.
-func (p *patient) writer() http.ResponseWriter { return &paced{p.q.w, p} }
+func (p *patient) writer(size int64) http.ResponseWriter { return &paced{p.q.w, p, size} }
 
 type paced struct {
 	http.ResponseWriter
-	p *patient
+	p    *patient
+	size int64 // of the file
 }
 
 // Write implements io.Writer.
@@ -161,9 +162,14 @@ var aheads = sync.Pool{New: func() any { return new([ahead]byte) }}
 
 // ReadFrom implements io.ReaderFrom: net/http would move 32 KiB at a time.
 func (w *paced) ReadFrom(r io.Reader) (n int64, err error) {
-	whole := aheads.Get().(*[ahead]byte)
-	defer aheads.Put(whole)
-	buf := whole[:]
+	var buf []byte
+	if w.size <= trusted { // many of them may wait for slow clients
+		buf = make([]byte, max(w.size, 1))
+	} else {
+		whole := aheads.Get().(*[ahead]byte)
+		defer aheads.Put(whole)
+		buf = whole[:]
+	}
 	for {
 		got, rerr := io.ReadFull(r, buf)
 		sent, werr := w.Write(buf[:got])
