@@ -49,6 +49,19 @@ func parseBlobName(name string) (Name, bool) {
 	return Name{Class: BlobObject, Version: version}, ok && version > 1
 }
 
+// BlobBefore is the name of the object of a blob that the one of this name is written after, because that is damaged; "" for the first.
+func BlobBefore(name string) string {
+	n, ok := parseBlobName(name)
+	first, _, _ := strings.Cut(name, ".")
+	switch {
+	case !ok || n.Version <= 1:
+		return ""
+	case n.Version == 2:
+		return first
+	}
+	return first + "." + number(n.Version-1)
+}
+
 // blobObject is a blob's object that is there.
 type blobObject struct {
 	name    string

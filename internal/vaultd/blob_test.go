@@ -64,6 +64,13 @@ func TestBlobsAreTakenOnce(t *testing.T) {
 	if err := r.guard.Remove(t.Context(), name); !holdfast.IsKind(err, holdfast.Forbidden) {
 		t.Error("it was removed:", err)
 	}
+	for _, version := range []string{".999999999999", ".000000000003"} { // behind the last of all the store would find none for a damaged one
+		if err := put(r.guard, name+version, was); !holdfast.IsKind(err, holdfast.Invalid) {
+			t.Errorf("the version %s was taken: %v", version, err)
+		}
+	}
+	fine(t, put(r.guard, name+".000000000002", was))
+	fine(t, put(r.guard, name+".000000000003", was))
 	free := "blobs/ab/ab" + strings.Repeat("0", 62)
 	for _, x := range []struct {
 		name string

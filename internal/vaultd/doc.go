@@ -11,7 +11,7 @@
 // a position that the tail has reached, with accounts that do not go back, naming packs that are there with the hashes that it says; keys that the store signed; frames that are whole, have their hashes and go on exactly where the stream ends. So a store that was put back from an old image,
 // a clone of it that runs beside it, and one that lost the right to write are refused, whatever they believe of themselves.
 //
-// A blob, the octets of a large file, comes once, encrypted, under a name of its form; no head names it, and nobody but the store can judge it.
+// A blob, the octets of a large file, comes once, encrypted, under a name of its form, and its versions one after the other; no head names it, and nobody but the store can judge it.
 //
 // What is damaged here may be written again with the octets that came first; see docs/design/0019.
 //

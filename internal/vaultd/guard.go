@@ -329,7 +329,7 @@ func (g *Guard) putLarge(ctx context.Context, name string, class vault.Class, r 
 	return err
 }
 
-// expect tells whether a pack or a blob may come, and returns what reads it. A pack's number is at most the next one: whoever took the last one of all would leave none to the store.
+// expect tells whether a pack or a blob may come, and returns what reads it. A number is at most the next one: whoever took the last one of all would leave none to the store.
 func (g *Guard) expect(ctx context.Context, name string, class vault.Class, r io.Reader) (src *summed, since time.Duration, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -339,12 +339,12 @@ func (g *Guard) expect(ctx context.Context, name string, class vault.Class, r io
 	if g.term.Number == 0 {
 		return nil, 0, refuse("Put", holdfast.Invalid, name, "the vault has no term yet")
 	}
-	most := int64(maxBlob)
+	most, next := int64(maxBlob), g.isNextBlob
 	if class != vault.BlobObject {
-		most = maxPack
-		if err := g.isNext(ctx, name); err != nil {
-			return nil, 0, err
-		}
+		most, next = maxPack, g.isNext
+	}
+	if err := next(ctx, name); err != nil {
+		return nil, 0, err
 	}
 	src = &summed{r: r, hash: sha256.New(), most: most, left: most, name: name}
 	if g.o.MaxOctets > 0 {
@@ -361,23 +361,6 @@ func (g *Guard) expect(ctx context.Context, name string, class vault.Class, r io
 		return nil
 	}
 	return src, g.counted, g.room(name, 0)
-}
-
-// isNext refuses a number that leaves others out.
-func (g *Guard) isNext(ctx context.Context, name string) error {
-	dir, _, _ := strings.Cut(name, "/")
-	last, ok, err := place.Last(ctx, g.Place, dir+"/")
-	if err != nil {
-		return err
-	}
-	top := uint64(0)
-	if ok {
-		top = vault.ParseName(last.Name).Number
-	}
-	if vault.ParseName(name).Number > top+1 {
-		return refuse("Put", holdfast.Invalid, name, "the next number is %d", top+1)
-	}
-	return nil
 }
 
 // summed hashes what is read, and ends where it is too large.

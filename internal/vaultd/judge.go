@@ -2,8 +2,10 @@ package vaultd
 
 import (
 	"context"
+	"strings"
 
 	"holdfast"
+	"holdfast/internal/place"
 	"holdfast/internal/vault"
 )
 
@@ -161,4 +163,34 @@ func (g *Guard) noteHead(h vault.Head) {
 	if err != nil {
 		g.o.Log.Error("the index could not be written", "object", vault.HeadName(h.Number), "err", err)
 	}
+}
+
+// isNext refuses a number that leaves others out.
+func (g *Guard) isNext(ctx context.Context, name string) error {
+	dir, _, _ := strings.Cut(name, "/")
+	last, ok, err := place.Last(ctx, g.Place, dir+"/")
+	if err != nil {
+		return err
+	}
+	top := uint64(0)
+	if ok {
+		top = vault.ParseName(last.Name).Number
+	}
+	if vault.ParseName(name).Number > top+1 {
+		return refuse("Put", holdfast.Invalid, name, "the next number is %d", top+1)
+	}
+	return nil
+}
+
+// isNextBlob refuses a version of a blob that leaves others out: the store could not write the next one of a damaged one.
+func (g *Guard) isNextBlob(ctx context.Context, name string) error {
+	before := vault.BlobBefore(name)
+	if before == "" {
+		return nil
+	}
+	_, err := g.Place.Stat(ctx, before)
+	if holdfast.IsKind(err, holdfast.NotFound) {
+		return refuse("Put", holdfast.Invalid, name, "the version before it is not there")
+	}
+	return err
 }
