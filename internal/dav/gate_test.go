@@ -146,6 +146,25 @@ func TestADiskThatFillsMeanwhile(t *testing.T) {
 	g.want(201, "PUT", g.files()+"f", strings.Repeat("x", 90_000))
 }
 
+// TestSmallChunksNeedPlacesToo, as each holds the buffers of a large one while it comes.
+func TestSmallChunksNeedPlacesToo(t *testing.T) {
+	g := newRig(t, arrives(t), large, func(_ *core.Options, o *Options) { o.MaxUploads = 2 })
+	g.begin("u")
+	slow, ended := newPipe(), make(chan reply, 1)
+	go func() { ended <- g.send("PUT", g.upload("u", "1"), slow, 10) }()
+	<-slow.read
+	body := &counting{}
+	if r := g.send("PUT", g.upload("u", "2"), io.LimitReader(body, 10), 10, "Expect: 100-continue"); r.StatusCode != 503 || body.n > 0 {
+		t.Errorf("status %d, %d octets were read", r.StatusCode, body.n)
+	}
+	slow.w.Write(make([]byte, 10))
+	slow.w.Close()
+	if r := <-ended; r.StatusCode != 201 {
+		t.Errorf("the slow one: status %d", r.StatusCode)
+	}
+	g.want(201, "PUT", g.upload("u", "2"), "octets")
+}
+
 // idler is a client that takes nothing of the answer's body until it is let.
 type idler struct {
 	*httptest.ResponseRecorder

@@ -176,7 +176,11 @@ func (q *request) putChunk() error {
 	if err != nil {
 		return err
 	}
-	leave, err := q.admit(p.Size)
+	size := p.Size
+	if size >= 0 { // also a small one takes the buffers of a large one, which stand ready before its octets come
+		size = max(size, trusted+1)
+	}
+	leave, err := q.admit(size)
 	if err != nil {
 		return err
 	}
