@@ -24,13 +24,22 @@ func (o *Octets) Close() error { return o.close() }
 //
 // Errors: NotFound (it is not there any more), Unavailable (it is known to be lost, or cannot be reached now), Corrupt.
 func (r *Reader) Open(ctx context.Context, x *holdfast.Resource) (*Octets, error) {
+	open, err := r.Opener(x)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx)
+}
+
+// Opener looks up octets as Open does, and returns what opens them once the function of [Service.Read] has returned. Where they have to come from a vault that takes a while, and everybody else would wait for the snapshot. Errors: those of Open.
+func (r *Reader) Opener(x *holdfast.Resource) (open func(context.Context) (*Octets, error), err error) {
 	if err := r.mine(x.Collection); err != nil {
 		return nil, err
 	}
 	if x.State == holdfast.Ghost {
 		return nil, fail("Open", holdfast.Unavailable, x.Name, "these octets were lost. Whoever still has them can put them here again")
 	}
-	full, err := *x, error(nil)
+	full := *x
 	if full.Body == nil && full.Blob == nil {
 		if full, err = r.snap.Resource(x.Collection, x.Name, WithBody); err != nil {
 			return nil, err
@@ -39,10 +48,13 @@ func (r *Reader) Open(ctx context.Context, x *holdfast.Resource) (*Octets, error
 	if full.ETag != x.ETag || full.State == holdfast.Ghost {
 		return nil, fail("Open", holdfast.NotFound, x.Name, "this version is not the present one")
 	}
+	s, account, name := r.s, x.Account, x.Name
 	if full.Blob != nil {
-		return r.s.openBlob(ctx, x.Account, *full.Blob, x.Name)
+		b := *full.Blob
+		return func(ctx context.Context) (*Octets, error) { return s.openBlob(ctx, account, b, name) }, nil
 	}
-	return openBody(bytes.Clone(full.Body), full.ETag, x.Name) // the octets of a listing are the listing's
+	body, etag := bytes.Clone(full.Body), full.ETag // the octets of a listing are the listing's
+	return func(context.Context) (*Octets, error) { return openBody(body, etag, name) }, nil
 }
 
 // openBlob opens octets that lie beside the engine. Where they are not there although a change names them they are damaged: a device that was told that there is no such file would delete its copy.

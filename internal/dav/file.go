@@ -1,6 +1,7 @@
 package dav
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"regexp"
@@ -217,7 +218,7 @@ func (u *upload) Read(p []byte) (int, error) {
 // getFile answers GET and HEAD of a file: its octets as they are read, after the snapshot was closed.
 func (q *request) getFile() (err error) {
 	var res holdfast.Resource
-	var octets *core.Octets
+	var open func(context.Context) (*core.Octets, error)
 	leave := func() {}
 	defer func() { leave() }()
 	err = q.read(func(r *core.Reader) (err error) {
@@ -229,16 +230,20 @@ func (q *request) getFile() (err error) {
 		}
 		if q.r.Method == http.MethodGet || res.State == holdfast.Ghost {
 			if leave, err = q.sends(res.Size); err == nil {
-				octets, err = r.Open(q.r.Context(), &res)
+				open, err = r.Opener(&res)
 			}
 		}
 		return err
 	})
-	if octets != nil {
-		defer octets.Close()
-	}
 	if err != nil {
 		return err
+	}
+	var octets *core.Octets
+	if open != nil { // after the snapshot was closed: a vault may have to be asked, and may be slow
+		if octets, err = open(q.r.Context()); err != nil {
+			return err
+		}
+		defer octets.Close()
 	}
 	q.sendFile(&res, octets)
 	return nil
