@@ -189,11 +189,12 @@ func (l *Library) open(ctx context.Context, x job) (o *core.Octets, name string,
 		return nil, "", err
 	}
 	failed := errNowhere
+	var open func(context.Context) (*core.Octets, error) // after the snapshot was closed: they may have to come from a vault
 	err = l.o.Core.Inspect(ctx, x.account, func(r *core.Reader) error {
 		for _, p := range places {
 			f, err := r.Resource(p.coll, p.name, 0)
 			if err == nil && f.ETag == x.hash {
-				if o, err = r.Open(ctx, &f); err == nil {
+				if open, err = r.Opener(&f); err == nil {
 					name = p.name
 					return nil
 				}
@@ -204,6 +205,10 @@ func (l *Library) open(ctx context.Context, x job) (o *core.Octets, name string,
 		}
 		return failed
 	})
+	if err != nil {
+		return nil, "", err
+	}
+	o, err = open(ctx) // in all of these places it is the same
 	return o, name, err
 }
 

@@ -102,8 +102,8 @@ func (x *export) survey(r *core.Reader) error {
 // page reads as many members as fit and writes them; one whose octets lie beside the engine is the last of a page. The snapshot is closed before the first octet leaves.
 func (x *export) page(ctx context.Context, rest []member) (int, error) {
 	var got []holdfast.Resource
-	var large *core.Octets // of the last
-	var lost error         // why they are not to be had
+	var open func(context.Context) (*core.Octets, error) // those of the last
+	var lost error                                       // why they are not to be had
 	err := x.s.Inspect(ctx, x.account, func(r *core.Reader) error {
 		octets := int64(0)
 		for i, m := range rest {
@@ -119,16 +119,23 @@ func (x *export) page(ctx context.Context, rest []member) (int, error) {
 			if got = append(got, res); res.Blob == nil {
 				continue
 			}
-			large, err = r.Open(ctx, &res)
-			if holdfast.IsKind(err, holdfast.Corrupt) {
-				lost, err = err, nil
-			}
+			open, err = r.Opener(&res)
 			return err
 		}
 		return nil
 	})
 	if err != nil {
 		return 0, err
+	}
+	var large *core.Octets
+	if open != nil { // they may have to come from a vault, which may be slow
+		large, err = open(ctx)
+		if holdfast.IsKind(err, holdfast.Corrupt) {
+			lost, err = err, nil
+		}
+		if err != nil {
+			return 0, err
+		}
 	}
 	if large != nil {
 		defer large.Close()
