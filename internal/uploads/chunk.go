@@ -45,9 +45,9 @@ func (s *Store) Put(ctx context.Context, id holdfast.ID, p Put) (c Chunk, made b
 	}
 	defer m.giveBack()
 	name := filepath.Join(u.dir, fmt.Sprintf("%s%d", taking, s.next.Add(1)))
-	b, err := s.takeIn(ctx, name, m)
-	if err == nil && p.Size >= 0 && b.Size != p.Size {
-		err = blame("Put", holdfast.Invalid, p.Chunk, fmt.Sprintf("%d octets came, and %d were said; nothing was stored", b.Size, p.Size), nil)
+	b, err := s.takeIn(ctx, name, m, p.Size)
+	if p.Size >= 0 && (err == nil && b.Size != p.Size || holdfast.IsKind(err, holdfast.TooLarge) && m.held > p.Size) {
+		err = blame("Put", holdfast.Invalid, p.Chunk, fmt.Sprintf("more or fewer octets came than the %d that were said; nothing was stored", p.Size), nil)
 	}
 	if err == nil {
 		c = Chunk{p.Chunk, b, s.o.Clock.Now().UTC()}
@@ -97,13 +97,17 @@ func (s *Store) chunksOf(id holdfast.ID) (n int) {
 }
 
 // takeIn writes a chunk's file, synced, under a name that nobody looks for.
-func (s *Store) takeIn(ctx context.Context, name string, r io.Reader) (b holdfast.Blob, err error) {
+func (s *Store) takeIn(ctx context.Context, name string, r io.Reader, size int64) (b holdfast.Blob, err error) {
 	own := func(err error) error { return s.fail("Put", name, err) }
+	most := size + 1 // one more tells that there are too many
+	if size < 0 {
+		most = maxChunk
+	}
 	f, err := s.o.FS.OpenFile(name, vfs.O_RDWR|vfs.O_CREATE|vfs.O_EXCL, 0o600)
 	if err != nil {
 		return b, own(err)
 	}
-	if b, err = blob.Take(ctx, f, r, maxChunk, own); err == nil {
+	if b, err = blob.Take(ctx, f, r, most, own); err == nil {
 		err = own(f.SyncData())
 	}
 	if cerr := f.Close(); err == nil {

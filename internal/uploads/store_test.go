@@ -271,6 +271,23 @@ func TestAChunkThatBreaksOff(t *testing.T) {
 	}
 }
 
+// TestAChunkOfAnotherLength than was said is none, however many octets come.
+func TestAChunkOfAnotherLength(t *testing.T) {
+	r := open(t, uploads.Options{})
+	r.begin("a")
+	for _, octets := range []io.Reader{strings.NewReader("1234"), strings.NewReader("123456"), endless{}} {
+		_, _, err := r.Put(t.Context(), owner, uploads.Put{Upload: "a", Chunk: "1", Octets: octets, Size: 5, Room: plenty, Most: plenty})
+		want(t, err, holdfast.Invalid)
+	}
+	if got := r.whole("a"); got != "" || r.Octets(owner) != 0 {
+		t.Errorf("it is %q, %d octets are counted", got, r.Octets(owner))
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
