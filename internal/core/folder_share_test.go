@@ -152,6 +152,22 @@ func TestOwnThingsThatComeBackStandBeforeBindings(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.sees(t, "bob", "", "F-2/ F-2/1=own F/ F/1=alices G=file")
+
+	// By a way that asks nobody, as a restore has one: both are in sight, and both can be had.
+	f, err := h.at("bob", "F")
+	must(t, err)
+	home, err := h.at("bob", "")
+	must(t, err)
+	rec := holdfast.CollectionRecord{Parent: home.Collection.ID, Name: "F", Type: holdfast.TypeFolder}
+	g := &holdfast.Group{Account: home.Owner, Entries: []holdfast.Entry{{ID: holdfast.NewID(nil), Op: holdfast.OpPut, Kind: holdfast.KindCollection, Collection: holdfast.NewID(nil), Body: rec.Encode(), At: h.s.Now()}}}
+	g.Seal()
+	_, err = h.e.Engine.Commit(t.Context(), g)
+	must(t, err)
+	h.clock.Advance(time.Hour) // what is cached grows old
+	other := "F (" + f.Collection.ID.String() + ")"
+	h.sees(t, "bob", "", other+"/ "+other+"/1=alices F-2/ F-2/1=own F/ G=file")
+	must(t, h.put("bob", "F/2", "own"), h.remove("bob", "F"))
+	h.sees(t, "bob", "", "F-2/ F-2/1=own F/ F/1=alices G=file")
 }
 
 // TestWhatEndsAFolderShare: beside its removal, the owner's deletion of the folder, and the end of either account.

@@ -50,11 +50,11 @@ func (p *Person) taken(snap store.Snapshot, home holdfast.ID, name string) (bool
 	if _, own := p.paths[k]; own || !p.hangs[k].IsZero() {
 		return true, nil
 	}
-	_, err := snap.Resource(home, name, 0)
-	if holdfast.IsKind(err, holdfast.NotFound) {
+	if home != p.paths[pathKey{p.ID, holdfast.HomeFiles}] { // other homes hold no resources
 		return false, nil
 	}
-	return err == nil, err
+	_, err := snap.Resource(home, name, 0)
+	return found(err)
 }
 
 // otherName is what a binding is called where its name is taken.

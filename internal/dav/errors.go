@@ -160,11 +160,12 @@ func (q *request) lacking() (href string, privilege davxml.Name) {
 		} else if q.dest != nil {
 			at = q.dest
 		}
-	case "COPY", "MKCOL", http.MethodPut:
-		if q.dest != nil { // of an upload that begins, or has come, what it is to become
+	case "COPY":
+		if q.dest != nil {
 			at = q.dest
 		}
-		if q.verb == http.MethodPut && q.occupied(at) {
+	case http.MethodPut:
+		if q.occupied(at) {
 			return at.path.Href(), davxml.DWriteContent
 		}
 	}

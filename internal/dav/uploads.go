@@ -107,7 +107,6 @@ func (q *request) takesUpload(at *place) error {
 	case at.path.Area != holdfast.HomeFiles:
 		return Refuse(http.StatusForbidden, davxml.Name{}, "an upload becomes a file; its destination is below "+holdfast.HomeFiles)
 	case at.loc.Access < core.Writes:
-		q.dest = at
 		return readOnlyHere("dav."+q.r.Method, at.path.Href())
 	}
 	return nil
