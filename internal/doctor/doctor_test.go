@@ -167,6 +167,9 @@ func TestFindings(t *testing.T) {
 			p.status.Checks = []control.Check{{Name: "disk", Detail: "full"}}
 		}},
 		{"known to be lost", "store", Warn, "2 items are known to be lost", func(_ *Options, p *patient) { p.status.Ghosts = 2 }},
+		{"coming back", "store", Warn, "3 large files, 4 KiB, are not on its disk (it is away)", func(_ *Options, p *patient) {
+			p.status.Returning = control.Returning{Files: 3, Octets: 4000, Trouble: "it is away"}
+		}},
 		{"lost and no damage", "integrity", OK, "fit together; 1 item is known to be lost", func(_ *Options, p *patient) {
 			p.findings = []control.Finding{{Account: "alice@example.org", Name: "x.vcf", Seq: 7, What: "its octets were nowhere", Lost: true}}
 		}},

@@ -79,7 +79,19 @@ func (d *doctor) store(ctx context.Context) Check {
 		return warn(detail+"; "+knownLost(s.Ghosts), "Devices that have them keep them, and no others can get them.",
 			"Change and save each on a device that has it, or bring it in with `holdfast salvage` or `holdfast repair --from VAULT`; `holdfast export` names them.")
 	}
+	if r := s.Returning; r.Files > 0 {
+		return warn(fmt.Sprintf("%s; %d large files, %d KiB, are not on its disk%s", detail, r.Files, (r.Octets+1023)>>10, because(r.Trouble)), "A vault is read for them until they are copied back.",
+			"Nothing, as long as it gets less: `holdfast status` tells. Otherwise look at what keeps it; `holdfast repair --from VAULT` brings them in out of any vault.")
+	}
 	return ok(detail)
+}
+
+// because puts what keeps something from happening behind a sentence.
+func because(trouble string) string {
+	if trouble == "" {
+		return ""
+	}
+	return " (" + trouble + ")"
 }
 
 // knownLost counts ghosts.

@@ -60,12 +60,13 @@ func (c *Chosen) AskedFor() string {
 
 // run is a drill under way.
 type run struct {
-	o      Options
-	res    *Result
-	due    map[holdfast.ID]uint64 // the seq up to which an account had to be restored
-	proofs []Proof
-	parts  int64 // in how many parts large files are read
-	came   int64 // octets of large files that were read out of the vault
+	o       Options
+	res     *Result
+	due     map[holdfast.ID]uint64 // the seq up to which an account had to be restored
+	proofs  []Proof
+	lacking map[holdfast.ID][]holdfast.Blob // of which the vault has no object
+	parts   int64                           // in how many parts large files are read
+	came    int64                           // octets of large files that were read out of the vault
 }
 
 // loadChanges is how many changes are applied at once: so few that nobody waits long.
@@ -83,7 +84,7 @@ func Run(ctx context.Context, o Options) (*Result, []Proof) {
 		o.Pace = func(ctx context.Context) error { return context.Cause(ctx) }
 	}
 	began := o.Clock.Now()
-	d := &run{o: o, due: map[holdfast.ID]uint64{}, res: &Result{ID: o.ID, Started: began.UTC().Truncate(time.Second), At: began.UTC().Truncate(time.Second), Batch: o.Batch, Vault: o.Name, KeyUsed: o.KeyUsed,
+	d := &run{o: o, due: map[holdfast.ID]uint64{}, lacking: map[holdfast.ID][]holdfast.Blob{}, res: &Result{ID: o.ID, Started: began.UTC().Truncate(time.Second), At: began.UTC().Truncate(time.Second), Batch: o.Batch, Vault: o.Name, KeyUsed: o.KeyUsed,
 		Result: Pass, Digests: Digests{Different: []string{}}, Reasons: []string{}, Sample: o.Chosen.Sample, only: o.Chosen.Only}}
 	d.res.Account = o.Chosen.AskedFor()
 	d.res.Sample.confidence()
@@ -145,7 +146,7 @@ func (d *run) all(ctx context.Context) error {
 		return err
 	}
 	defer e.Close()
-	if err := d.countFiles(ctx, e); err != nil {
+	if err := d.countFiles(ctx, e, rep); err != nil {
 		return err
 	}
 	if err := d.compare(ctx, e, rep); err != nil {

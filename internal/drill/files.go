@@ -3,12 +3,14 @@ package drill
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
 	"holdfast"
 	"holdfast/internal/restore"
 	"holdfast/internal/store"
+	"holdfast/internal/vault"
 )
 
 // Large files are not restored by a drill: it would need as much room again as all photos. Of each account that is tried the vault must have every one, by name and length. Their octets are read as a restore reads them, decrypted and hashed, and thrown away; and so are those of the living store. Where there
@@ -49,14 +51,28 @@ func partOf(h holdfast.Hash, parts int64) int64 {
 	return int64(binary.BigEndian.Uint64(h[:8]) % uint64(parts))
 }
 
-// countFiles finds out how much there is of the accounts that were restored, and so which part is read.
-func (d *run) countFiles(ctx context.Context, e store.Engine) error {
+// countFiles finds out how much there is of the accounts that were restored, and so which part is read, and what of it the vault does not have at all. In memory are some 200 octets of each file.
+func (d *run) countFiles(ctx context.Context, e store.Engine, rep *restore.Report) error {
 	if d.o.Files.Store == nil {
 		return nil
 	}
-	files, octets, err := restore.CountBlobs(ctx, e, holdfast.ID{}, "")
-	d.res.Blobs.Files, d.parts = files, d.o.Files.parts(octets)
+	var all []vault.OwnedBlob
+	octets := int64(0)
+	for i := range rep.Accounts {
+		id := rep.Accounts[i].ID
+		if err := store.EachBlob(ctx, e, id, holdfast.Hash{}, func(b holdfast.Blob) error {
+			all, octets = append(all, vault.OwnedBlob{Account: id, Blob: b}), octets+b.Size
+			return nil
+		}); err != nil && !holdfast.IsKind(err, holdfast.NotFound) { // nothing of it could be restored
+			return err
+		}
+	}
+	d.res.Blobs.Files, d.parts = int64(len(all)), d.o.Files.parts(octets)
 	d.res.Blobs.Parts, d.res.Blobs.Part = d.parts, d.o.Files.part(d.parts)
+	lacking, err := d.o.Vault.LackingBlobs(ctx, all)
+	for _, b := range lacking {
+		d.lacking[b.Account] = append(d.lacking[b.Account], b.Blob)
+	}
 	return err
 }
 
@@ -65,39 +81,39 @@ func (d *run) files(ctx context.Context, e store.Engine, id holdfast.ID) (bad st
 	if d.o.Files.Store == nil {
 		return "", nil
 	}
-	var all []holdfast.Blob
-	if err := store.EachBlob(ctx, e, id, holdfast.Hash{}, func(b holdfast.Blob) error { all = append(all, b); return nil }); err != nil || len(all) == 0 {
-		return "", err
-	}
-	lacking, err := d.o.Vault.LackingBlobs(ctx, id, all)
-	if err != nil {
-		return "", err
-	}
 	gone := map[holdfast.Hash]bool{}
-	for _, b := range lacking {
+	for _, b := range d.lacking[id] {
 		lost, err := d.lost(ctx, id, b)
 		if err != nil {
 			return "", err
 		}
 		if !lost {
-			return fmt.Sprintf("the vault lacks the octets of %d of %d large files, one has the SHA-256 %s", len(lacking), len(all), b.Hash), nil
+			return fmt.Sprintf("the vault lacks the octets of large files, of %d; one has the SHA-256 %s", len(d.lacking[id]), b.Hash), nil
 		}
 		gone[b.Hash] = true
 		d.res.Blobs.Ghosts++
 	}
-	for _, b := range all {
+	err = store.EachBlob(ctx, e, id, holdfast.Hash{}, func(b holdfast.Blob) error {
 		if gone[b.Hash] || !d.o.Files.due(b.Hash, d.parts) {
-			continue
+			return nil
 		}
-		if bad, err = d.file(ctx, id, b); bad != "" || err != nil {
-			return bad, err
+		var err error
+		if bad, err = d.file(ctx, id, b); err != nil {
+			return err
 		}
-		if err := d.o.Pace(ctx); err != nil {
-			return "", err
+		if bad != "" {
+			return errEnough
 		}
+		return d.o.Pace(ctx)
+	})
+	if err == errEnough {
+		err = nil
 	}
-	return "", nil
+	return bad, err
 }
+
+// errEnough ends a listing early.
+var errEnough = errors.New("enough")
 
 // lost tells whether the living store has nothing of a file either: the vault gives back what there is, and the store's own scrub names it.
 func (d *run) lost(ctx context.Context, id holdfast.ID, b holdfast.Blob) (bool, error) {

@@ -163,7 +163,7 @@ func TestFilesAreReadInTurns(t *testing.T) {
 	fine(t, p.Remove(t.Context(), a.object(0, 2)))
 	for turn := range int64(12) {
 		r, _ := a.run(FileOptions{Octets: 1, Turns: 12, Turn: turn}, p)
-		outcome(t, fmt.Sprint("missing, turn ", turn), r, Fail, "lacks the octets of 1 of 6")
+		outcome(t, fmt.Sprint("missing, turn ", turn), r, Fail, "lacks the octets of large files, of 1;")
 	}
 }
 

@@ -20,7 +20,9 @@ func (m *mending) putFile(ctx context.Context, e *holdfast.Entry, w wanted) erro
 		return err
 	}
 	var err error
-	if m.o.DryRun {
+	if m.o.DryRun && m.o.Blobs == nil { // whether it can be had at all is asked, and not whether it is whole
+		nowhere, err = m.nowhereAtAll(ctx, *e.Blob)
+	} else if m.o.DryRun {
 		err = octets(func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
 	} else if err = m.flush(ctx); err == nil { // its collection, if that waits
 		_, err = m.o.Core.Mend(ctx, m.id, core.Mending{Was: strip(e), Replaces: w.replaces, Octets: octets})
@@ -38,6 +40,16 @@ func (m *mending) putFile(ctx context.Context, e *holdfast.Entry, w wanted) erro
 	delete(m.want, e.ID)
 	m.tell(w.key, e.Kind, e.ETag, w.what, err)
 	return nil
+}
+
+// nowhereAtAll tells whether no vault has an object of a blob.
+func (m *mending) nowhereAtAll(ctx context.Context, b holdfast.Blob) (bool, error) {
+	for _, v := range m.o.Vaults {
+		if has, err := v.HasBlob(ctx, m.id, b); has || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // repairFiles brings the octets of large files that the store lacks, or has damaged, out of the vaults. Their changes stay as they are.
