@@ -39,6 +39,7 @@ type sick struct {
 	down, full atomic.Bool
 	slow       atomic.Int64                                                              // how long an append takes
 	onBlob     atomic.Pointer[func(ctx context.Context, r io.Reader) (io.Reader, error)] // what happens to a blob that is put
+	onPut      atomic.Pointer[func(name string) error]                                   // asked before anything is put
 	blobs      atomic.Int64                                                              // puts of blobs that are under way
 	most       atomic.Int64                                                              // the most at once
 }
@@ -66,6 +67,11 @@ func (s *sick) Append(ctx context.Context, name string, at int64, p []byte) erro
 func (s *sick) Put(ctx context.Context, name string, r io.Reader) error {
 	if err := s.fault(); err != nil {
 		return err
+	}
+	if on := s.onPut.Load(); on != nil {
+		if err := (*on)(name); err != nil {
+			return err
+		}
 	}
 	if strings.HasPrefix(name, "blobs/") {
 		s.most.Store(max(s.most.Load(), s.blobs.Add(1)))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/clock"
 	"holdfast/internal/vault"
 )
 
@@ -29,6 +30,29 @@ func (r *Relay) RepairVault(ctx context.Context, name string, o RepairOptions) (
 		return rep, false, fail("Repair", holdfast.NotFound, name, "there is no vault of this name", nil)
 	}
 	from := &origin{engine: r.o.Engine, others: o.Others, spool: o.Spool}
+	for try := 0; ; try++ {
+		did, filled, again := w.mend(ctx, o, from)
+		rep.Damaged, rep.Packs, rep.Changes, anew = append(rep.Damaged, did.Damaged...), append(rep.Packs, did.Packs...), rep.Changes+did.Changes, anew || filled
+		if err = again; !errors.As(err, new(*closedErr)) || try == repairTries {
+			break
+		}
+		if clock.Sleep(ctx, r.o.Clock, 100*time.Millisecond) != nil { // the worker learns why, and says so
+			break
+		}
+	}
+	if err == nil {
+		err = w.mendBlobs(ctx, o, &rep)
+	}
+	rep.Damaged = slices.Compact(slices.Sorted(slices.Values(rep.Damaged)))
+	return rep, anew, err
+}
+
+// repairTries is how often a repair begins again because the vault was closed amid it: what is damaged may show only then, to whoever appends beside it.
+const repairTries = 3
+
+// mend mends a vault but for its blobs. Errors: *closedErr (the vault was closed amid it), as RepairVault.
+func (w *worker) mend(ctx context.Context, o RepairOptions, from *origin) (rep vault.RepairReport, anew bool, err error) {
+	r := w.r
 	sound, err := w.openable(ctx, o)
 	if err != nil {
 		return rep, false, err
@@ -44,23 +68,22 @@ func (r *Relay) RepairVault(ctx context.Context, name string, o RepairOptions) (
 			spine, err = v.MendSpine(ctx, vault.SpineOrigin{Store: r.o.Store, Holds: from.holds, Changed: from.changed})
 			return err
 		})
+		rep.Damaged = spine.Damaged
 		if err != nil {
 			return rep, spine.Anew, err
 		}
 	}
-	err = w.beside(ctx, func(ctx context.Context, v *vault.Vault, writer *vault.Writer) (err error) {
+	err = w.beside(ctx, func(ctx context.Context, v *vault.Vault, writer *vault.Writer) error {
 		if r.o.Service != nil {
 			if err := v.PutService(ctx, r.o.Service()); err != nil {
 				return err
 			}
 		}
-		rep, err = v.Repair(ctx, writer, from, vault.RepairOptions{Spool: o.Spool, Done: o.Done, Erased: from.erased})
+		did, err := v.Repair(ctx, writer, from, vault.RepairOptions{Spool: o.Spool, Done: o.Done, Erased: from.erased})
+		did.Damaged = append(did.Damaged, rep.Damaged...)
+		rep = did
 		return err
 	})
-	if err == nil {
-		err = w.mendBlobs(ctx, o, &rep)
-	}
-	rep.Damaged = slices.Compact(slices.Sorted(slices.Values(append(rep.Damaged, spine.Damaged...))))
 	return rep, spine.Anew, err
 }
 
@@ -164,8 +187,20 @@ func (j *job) do(ctx context.Context, v *vault.Vault, writer *vault.Writer) {
 	both, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(j.ctx, cancel)()
-	j.done <- j.fn(both, v, writer)
+	err := j.fn(both, v, writer)
+	if err != nil && ctx.Err() != nil && j.ctx.Err() == nil {
+		err = &closedErr{fail("Beside", holdfast.Unavailable, v.Place().String(), "the vault was closed while it was worked on; try again", nil), err}
+	}
+	j.done <- err
 }
+
+// closedErr says that a writer's turn ended amid a job: nobody who asked for it ended it, whatever the job itself says.
+type closedErr struct {
+	error
+	job error // for the log
+}
+
+func (e *closedErr) Unwrap() error { return e.error }
 
 // besidePatience is how long somebody waits for a vault that takes nothing.
 const besidePatience = 30 * time.Second
@@ -179,7 +214,11 @@ func (w *worker) beside(ctx context.Context, fn func(context.Context, *vault.Vau
 	for {
 		select {
 		case w.jobs <- j:
-			return <-j.done
+			err := <-j.done
+			if c := (*closedErr)(nil); errors.As(err, &c) {
+				w.r.o.Log.Warn("a vault was closed while it was worked on", "vault", w.a.Name, "err", c.job)
+			}
+			return err
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-look.C():

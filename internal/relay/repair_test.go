@@ -2,9 +2,11 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -229,4 +231,60 @@ func TestADamagedErasureIsWrittenAgain(t *testing.T) {
 	}
 	_, _, err = g.wait(g.put(g.a, "2.vcf"))
 	fine(t, err)
+}
+
+// TestARepairGoesOnWhereTheVaultIsClosedAmidIt ends the writer's turn while a repair is under way, as an append does that meets the damage first: the repair is not said to be interrupted, and begins again.
+func TestARepairGoesOnWhereTheVaultIsClosedAmidIt(t *testing.T) {
+	g := newRig(t, "engine+local", false, "local")
+	g.sealedUp("local")
+	g.stop()
+	o := g.options("engine+local", false)
+	var asked atomic.Int64
+	o.Service = func() any { return asked.Add(1) } // each time another, so that it is put
+	fine(t, g.runWith(o))
+	g.until("whole", g.r.Met)
+	w := g.r.workers["local"]
+	times := 0
+	for closed := range 2 {
+		left := closed + 1
+		fails := func(name string) error {
+			if !strings.HasPrefix(name, "service") || left == 0 {
+				return nil
+			}
+			left--
+			times++
+			w.mu.Lock()
+			w.cut()
+			w.mu.Unlock()
+			return errDown
+		}
+		g.places["local"].onPut.Store(&fails)
+		rep, _, err := g.r.RepairVault(t.Context(), "local", RepairOptions{Open: g.opened("local", holdfast.NewID(nil)), Spool: t.TempDir()})
+		if err != nil || len(rep.Damaged) > 0 {
+			t.Errorf("closed %d times: %+v, %v", closed+1, rep, err)
+		}
+		g.until("whole", g.r.Met)
+	}
+	if times != 3 {
+		t.Errorf("closed %d times", times)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err := g.r.Beside(ctx, "local", func(ctx context.Context, _ *vault.Vault, _ *vault.Writer) error {
+		w.mu.Lock()
+		w.cut()
+		w.mu.Unlock()
+		<-ctx.Done()
+		return context.Cause(ctx)
+	})
+	if !holdfast.IsKind(err, holdfast.Unavailable) || errors.Is(err, context.Canceled) {
+		t.Error("closed amid a job:", err)
+	}
+	err = g.r.Beside(ctx, "local", func(ctx context.Context, _ *vault.Vault, _ *vault.Writer) error {
+		cancel()
+		<-ctx.Done()
+		return context.Cause(ctx)
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Error("who asked has gone:", err)
+	}
 }
