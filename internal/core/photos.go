@@ -77,7 +77,7 @@ func IsFavorite(props holdfast.Properties) bool {
 	return props.Get(holdfast.SpaceOwnCloud, holdfast.PropFavorite) != nil && props.Text(holdfast.SpaceOwnCloud, holdfast.PropFavorite) == "1"
 }
 
-// FoundPhotos gives an account its folder for photos if it never had one, as accounts have that were made before there were any. A folder that is called so becomes it. Whoever deleted his, or said of one that it is none, is left alone. made tells that something was done.
+// FoundPhotos gives an account its folder for photos if it never had one, as accounts have that were made before there were any. A folder that is called so becomes it. Whoever deleted his, or said of one that it is none, is left alone. made tells that something was done. Errors: NotFound, Forbidden (the account is suspended), and those of a commit.
 func (s *Service) FoundPhotos(ctx context.Context, account holdfast.ID) (made bool, err error) {
 	home, folder, err := s.unfounded(ctx, account)
 	if err != nil || home.IsZero() {
@@ -98,7 +98,7 @@ func (s *Service) FoundPhotos(ctx context.Context, account holdfast.ID) (made bo
 	return err == nil, err
 }
 
-// unfounded returns the home of files of an account that never had a folder for photos, and the record of the folder that could be it; a zero home: the account has, or had, one, or is no active one.
+// unfounded returns the home of files of an account that never had a folder for photos, and the record of the folder that could be it; a zero home: the account has, or had, one.
 func (s *Service) unfounded(ctx context.Context, account holdfast.ID) (home holdfast.ID, folder holdfast.Resource, err error) {
 	snap, err := s.newest(ctx, account)
 	if err != nil {
@@ -106,7 +106,10 @@ func (s *Service) unfounded(ctx context.Context, account holdfast.ID) (home hold
 	}
 	defer snap.Close()
 	a, err := snap.Account(account)
-	if err != nil || a.State != holdfast.Active {
+	if err == nil && a.State != holdfast.Active {
+		err = fail("FoundPhotos", holdfast.Forbidden, a.Email, "nothing is made in an account that is not active")
+	}
+	if err != nil {
 		return home, folder, err
 	}
 	all, err := snap.Collections(account)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"holdfast"
+	"holdfast/internal/clock"
 	"holdfast/internal/core"
 
 	"zombiezen.com/go/sqlite"
@@ -15,7 +16,8 @@ const (
 	pageOf    = 500              // items that are read in one snapshot and written in one transaction
 	walkedAt  = 500              // accounts that are looked at in one snapshot
 	againIn   = 30 * time.Second // what failed is tried again
-	mostAgain = 10_000           // accounts that wait for that; above, all are walked
+	gathered  = 100 * time.Millisecond
+	mostAgain = 10_000 // accounts that wait for that; above, all are walked
 )
 
 // matters tells which changes can change what the index says.
@@ -56,12 +58,16 @@ func (l *Library) follow(ctx context.Context) {
 		if gap {
 			walk = now
 		}
+		began := l.o.Clock.Now()
 		for _, id := range accounts {
 			delete(again, id)
 			if err := l.refresh(ctx, id); err != nil && ctx.Err() == nil {
 				again[id] = true
 				l.trouble(ctx, "the photos of an account could not be followed; it is tried again", err, "account", id)
 			}
+		}
+		if took := l.o.Clock.Now().Sub(began); len(accounts) > 0 && took > 0 { // what comes meanwhile is done together
+			_ = clock.Sleep(ctx, l.o.Clock, min(stepBack*took, gathered))
 		}
 	}
 }
@@ -123,11 +129,11 @@ func (l *Library) walk(ctx context.Context, again map[holdfast.ID]bool) (ok bool
 	return ctx.Err() == nil
 }
 
-// known returns how far each account was followed whose id is above one, and not above another; zero: no bound.
+// known returns how far each account was followed, 0 where its folder for photos is not settled, whose id is above one, and not above another; zero: no bound.
 func (l *Library) known(ctx context.Context, above, upTo holdfast.ID) (seqs map[holdfast.ID]uint64, err error) {
 	seqs = map[holdfast.ID]uint64{}
 	return seqs, l.read(ctx, func(c *conn) error {
-		return c.each("SELECT id, seq FROM account WHERE id > ?1 AND (?3 OR id <= ?2)", func(s *sqlite.Stmt) error {
+		return c.each("SELECT id, CASE WHEN founded THEN seq ELSE 0 END FROM account WHERE id > ?1 AND (?3 OR id <= ?2)", func(s *sqlite.Stmt) error {
 			seqs[idAt(s, 0)] = uint64(s.ColumnInt64(1))
 			return nil
 		}, above, upTo, upTo.IsZero())
@@ -164,11 +170,7 @@ func (l *Library) refresh(ctx context.Context, account holdfast.ID) error {
 	if err != nil {
 		return err
 	}
-	if !f.founded {
-		if err := l.found(ctx, account); err != nil {
-			return err
-		}
-	}
+	founded := f.founded || l.found(ctx, account)
 	p, err := l.plan(ctx, account, f)
 	if holdfast.IsKind(err, holdfast.NotFound) {
 		return l.Forget(account)
@@ -176,31 +178,38 @@ func (l *Library) refresh(ctx context.Context, account holdfast.ID) error {
 	if err != nil {
 		return err
 	}
-	if err := l.write(ctx, func(c *conn) error { return c.rearrange(account, p) }); err != nil {
-		return err
+	if len(p.gone)+len(p.named) > 0 {
+		if err := l.write(ctx, func(c *conn) error { return c.rearrange(account, p) }); err != nil {
+			return err
+		}
 	}
 	for _, d := range p.due {
 		if err := l.bringUp(ctx, account, d); err != nil {
 			return err
 		}
 	}
-	err = l.write(ctx, func(c *conn) error {
-		return c.exec("INSERT INTO account VALUES (?1, ?2, ?3, 1) ON CONFLICT DO UPDATE SET seq = ?2, chain = ?3, founded = 1", account, int64(p.head.Seq), p.head.Chain)
-	})
+	if p.lacks() || f.seq == 0 || founded != f.founded || p.head.Seq-f.seq > noteEach { // otherwise the next start looks at the account once more, and finds nothing
+		err = l.write(ctx, func(c *conn) error {
+			return c.exec("INSERT INTO account VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET seq = ?2, chain = ?3, founded = ?4", account, int64(p.head.Seq), p.head.Chain, founded)
+		})
+	}
 	l.moved.happen()
 	return err
 }
 
-// found gives an account its folder for photos, if it is older than these. One that cannot be written to now gets it later.
-func (l *Library) found(ctx context.Context, account holdfast.ID) error {
+// noteEach is after how many changes that concern no photos it is written down how far an account was followed.
+const noteEach = 500
+
+// found gives an account its folder for photos, if it is older than these, and tells whether that is settled. One that cannot be written to now gets it later.
+func (l *Library) found(ctx context.Context, account holdfast.ID) (settled bool) {
 	made, err := l.o.Core.FoundPhotos(ctx, account)
-	if made && err == nil {
+	switch {
+	case err == nil && made:
 		l.o.Log.Info("an account got its folder for photos", "account", account)
+	case err != nil && !holdfast.IsKind(err, holdfast.NotFound) && !holdfast.IsKind(err, holdfast.Forbidden):
+		l.o.Log.Debug("an account could not be given its folder for photos; that is tried again", "account", account, "err", err)
 	}
-	if holdfast.IsKind(err, holdfast.NotFound) {
-		return nil
-	}
-	return err
+	return err == nil
 }
 
 func (l *Library) followed(ctx context.Context, account holdfast.ID) (f followed, err error) {

@@ -407,3 +407,36 @@ func TestThumbnailsGoWithTheLastVersion(t *testing.T) {
 	}
 	h.want(Query{}, "a.jpg")
 }
+
+// TestASuspendedAccountGetsItsFolderLater: nothing is made in it before.
+func TestASuspendedAccountGetsItsFolderLater(t *testing.T) {
+	h := newSimpleHouse(t, func(_ *core.Options, o *Options) { o.Every = 50 * time.Millisecond })
+	set := func(state holdfast.AccountState) {
+		t.Helper()
+		if _, err := h.core.UpdateAccount(t.Context(), holdfast.Actor{}, h.alice.Account, func(r *holdfast.AccountRecord) error { r.State = state; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.put(h.photos, "a.jpg", exif(t, "2009:10:03 14:05:06", 1))
+	h.settled()
+	h.restart(func() {
+		if err := os.RemoveAll(h.o.Dir); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.core.SetProperties(t.Context(), h.alice, h.place(h.photos, ""), nil, func(holdfast.Properties) (holdfast.Properties, error) { return nil, nil }); err != nil {
+			t.Fatal(err)
+		}
+		set(holdfast.Suspended)
+	})
+	before := h.head().Seq
+	time.Sleep(200 * time.Millisecond)
+	if after := h.head().Seq; after != before {
+		t.Errorf("the account was at %d, and is at %d", before, after)
+	}
+	set(holdfast.Active)
+	for end := time.Now().Add(time.Minute); names(h.list(Query{})) != "a.jpg"; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("its folder is not one of photos")
+		}
+	}
+}

@@ -340,7 +340,7 @@ func (c *conn) count(sql string, args ...any) (n int64, err error) {
 func (c *conn) dump() (string, error) {
 	var b strings.Builder
 	for _, sql := range []string{
-		"SELECT hex(id), seq, hex(chain) FROM account ORDER BY 1", "SELECT hex(id), seq, album, title FROM folder ORDER BY 1", "SELECT hex(acct), month, photos FROM month ORDER BY 1, 2",
+		"SELECT hex(id), founded FROM account ORDER BY 1", "SELECT hex(id), seq, album, title FROM folder ORDER BY 1", "SELECT hex(acct), month, photos FROM month ORDER BY 1, 2",
 		"SELECT hex(acct), item, hex(coll), name, hex(hash), size, seq, favorite, lost, claims, wall, month, film, pair, shown FROM photo ORDER BY 1, 2",
 		"SELECT DISTINCT hex(content.acct), hex(content.hash), state, kind, content.wall, zone, camera, lat FROM content JOIN photo ON photo.acct = content.acct AND photo.hash = content.hash ORDER BY 1, 2",
 		"SELECT hex(album), name, hex(hash), hex(coll), file FROM member ORDER BY 1, 2",
