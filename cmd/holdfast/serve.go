@@ -84,6 +84,7 @@ func (a *app) serve(ctx context.Context, c *config.Config) error {
 		return a.toldRefused(c, refused("%s can be reached from other machines, and without TLS every password could be read on the way: give --tls-cert and --tls-key, or --acme DOMAIN, "+
 			"or listen on 127.0.0.1 behind a proxy; --http-without-tls allows it all the same", c.Listen))
 	}
+	refuseCode()
 	s := &server{a: a, c: c, log: a.logger(c), failed: make(chan error, 8), since: clock.System.Now().UTC(), probe: rand.Text()}
 	s.sinceBoot, _ = clock.SinceBoot()
 	if err := s.open(ctx); err != nil {
