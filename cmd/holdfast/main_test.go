@@ -35,21 +35,41 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"holdfast": m
 //	signal STOP|CONT       has it hang, and go on
 //	exits CODE CMD...      runs a command that must end with this exit status
 //	http METHOD URL [-u USER:PASSWORD] [-f FILE] [-o FILE] [STATUS]    asks a server; the body is on stdout, or in a file
+//	line good|bad|cut      changes the line to the object store, see [TestScriptsInBuckets]
 //	field VAR NAME         sets $VAR to a field of the JSON object on stdout
-func TestScripts(t *testing.T) { scripts(t, "testdata", func(*testscript.Env) {}) }
+func TestScripts(t *testing.T) { scripts(t, "testdata", false, func(*testscript.Env) {}) }
 
 // TestScriptsInBuckets runs those that need an object store: $S3 is its URL, $S3DATA where it keeps what it is given, $BUCKET an empty bucket, and $LOCKING one in which objects can be locked.
 func TestScriptsInBuckets(t *testing.T) {
 	srv := s3test.Start(t)
-	scripts(t, filepath.Join("testdata", "bucket"), func(e *testscript.Env) {
+	scripts(t, filepath.Join("testdata", "bucket"), srv.Versions, func(e *testscript.Env) {
 		e.Setenv("S3", srv.URL)
 		e.Setenv("S3DATA", srv.Data)
 		e.Setenv("BUCKET", srv.Bucket(t))
-		e.Setenv("LOCKING", srv.Locking(t))
+		if srv.Versions {
+			e.Setenv("LOCKING", srv.Locking(t))
+		}
+		e.Values["line"] = srv.Front
 	})
 }
 
-func scripts(t *testing.T, dir string, setup func(*testscript.Env)) {
+// setLine makes the line to $BUCKET good, bad or cut, for one script of all.
+func setLine(ts *testscript.TestScript, neg bool, args []string) {
+	front, is := ts.Value("line").(*s3test.Front)
+	if neg || !is || len(args) != 1 {
+		ts.Fatalf("usage: line good|bad|cut, in scripts of testdata/bucket")
+	}
+	switch args[0] {
+	case "good":
+		front.Plan(nil)
+	case "bad":
+		front.Plan(s3test.Bad(ts.Getenv("BUCKET")))
+	case "cut":
+		front.Plan(s3test.Cut(ts.Getenv("BUCKET")))
+	}
+}
+
+func scripts(t *testing.T, dir string, locking bool, setup func(*testscript.Env)) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,
@@ -60,10 +80,13 @@ func scripts(t *testing.T, dir string, setup func(*testscript.Env)) {
 			setup(e)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"start": start, "signal": send, "finish": finish, "exits": exits, "http": request, "field": field, "downgrade": downgrade},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"start": start, "signal": send, "finish": finish, "exits": exits, "http": request, "field": field, "downgrade": downgrade, "line": setLine},
 		Condition: func(cond string) (bool, error) {
 			if cond == "root" {
 				return os.Geteuid() == 0, nil
+			}
+			if cond == "locking" { // a file system on which the object store for tests locks objects
+				return locking, nil
 			}
 			if cond == "shm" { // memory that the test may write to
 				st, err := os.Stat("/dev/shm")

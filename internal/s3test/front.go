@@ -2,9 +2,11 @@ package s3test
 
 import (
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -55,6 +57,41 @@ func NewFront(t testing.TB, to string) *Front {
 	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close(); f.client.CloseIdleConnections() })
 	f.URL = srv.URL
 	return f
+}
+
+// Bad is a plan for requests of one bucket on a line that breaks at every point, before a store that is overloaded: about every second request goes wrong.
+func Bad(bucket string) func(n int, r *http.Request) Act {
+	return of(bucket, func() Act {
+		switch rand.IntN(14) {
+		case 0:
+			return Act{Kind: Drop}
+		case 1:
+			return Act{Kind: Half, Octets: rand.Int64N(2000)}
+		case 2:
+			return Act{Kind: Lose}
+		case 3:
+			return Act{Kind: HalfAnswer, Octets: rand.Int64N(2000)}
+		case 4:
+			return Act{Kind: Refuse, Status: http.StatusServiceUnavailable, Code: "SlowDown"}
+		case 5:
+			return Act{Kind: Belie, Status: http.StatusInternalServerError, Code: "InternalError"}
+		}
+		return Act{}
+	})
+}
+
+// Cut is a plan for requests of one bucket that none reaches.
+func Cut(bucket string) func(n int, r *http.Request) Act {
+	return of(bucket, func() Act { return Act{Kind: Drop} })
+}
+
+func of(bucket string, act func() Act) func(n int, r *http.Request) Act {
+	return func(_ int, r *http.Request) Act {
+		if strings.HasPrefix(r.URL.Path, "/"+bucket+"/") || r.URL.Path == "/"+bucket {
+			return act()
+		}
+		return Act{}
+	}
 }
 
 // Plan has requests go wrong from now on as plan says, which is told how many came before; nil: none do. plan is called by one goroutine at a time.

@@ -27,12 +27,11 @@ const (
 
 // Server is an object store of a test's own.
 type Server struct {
-	URL   string // of the front that creates pass one by one, see [Front]
-	Front *Front
-	API   *minio.Client // straight to the server, as its owner
-	Data  string        // where it keeps what it is given
-
-	versions bool // it keeps them
+	URL      string // of the front that creates pass one by one, see [Front]
+	Front    *Front
+	API      *minio.Client // straight to the server, as its owner
+	Data     string        // where it keeps what it is given
+	Versions bool          // it keeps them, and locks objects, where a bucket is to
 	said     *bytes.Buffer
 }
 
@@ -62,7 +61,7 @@ func Start(t testing.TB) *Server {
 	p := program(t)
 	s := &Server{Data: t.TempDir()}
 	if s.run(t, p, "--versioning-dir", t.TempDir()) {
-		s.versions = true
+		s.Versions = true
 	} else if !s.run(t, p, "--sidecar", t.TempDir()) {
 		t.Fatalf("the object store does not start:\n%s", s.said.String())
 	}
@@ -125,7 +124,7 @@ func (s *Server) Bucket(t testing.TB) string { return s.make(t, minio.MakeBucket
 // Versioned makes an empty bucket that keeps versions.
 func (s *Server) Versioned(t testing.TB) string {
 	t.Helper()
-	if !s.versions {
+	if !s.Versions {
 		t.Skip("the file system of the tests' directory has no attributes, so that versitygw keeps no versions: choose another with TMPDIR")
 	}
 	name := s.Bucket(t)
@@ -138,7 +137,7 @@ func (s *Server) Versioned(t testing.TB) string {
 // Locking makes an empty bucket that keeps versions, and in which objects can be locked.
 func (s *Server) Locking(t testing.TB) string {
 	t.Helper()
-	if !s.versions {
+	if !s.Versions {
 		t.Skip("the file system of the tests' directory has no attributes, so that versitygw locks nothing: choose another with TMPDIR")
 	}
 	return s.make(t, minio.MakeBucketOptions{ObjectLocking: true})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"sync"
 
 	"holdfast"
 	"holdfast/internal/place"
@@ -13,7 +14,51 @@ import (
 const (
 	readAhead = 8
 	maxAhead  = 512 << 10
+	maxKept   = 4 << 20
 )
+
+// kept are the octets of small pieces that a reader has had last, as long as it is open. A segment is walked through, and each frame of it is read on the way: that would ask for every piece twice. They are never kept for longer: who reads again wants to know what lies there now.
+type kept struct {
+	mu     sync.Mutex
+	octets map[int64][]byte // by a piece's offset
+	order  []int64          // oldest first
+	size   int
+}
+
+func (k *kept) get(at int64) []byte {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.octets[at]
+}
+
+func (k *kept) put(at int64, b []byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, has := k.octets[at]; has {
+		return
+	}
+	if k.octets == nil {
+		k.octets = map[int64][]byte{}
+	}
+	k.octets[at] = b
+	k.order = append(k.order, at)
+	for k.size += len(b); k.size > maxKept; k.order = k.order[1:] {
+		k.size -= len(k.octets[k.order[0]])
+		delete(k.octets, k.order[0])
+	}
+}
+
+// had returns the octets of a piece that somebody has had who still reads the object; nil: nobody.
+func (p *Place) had(name string, at int64) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.reading[name] {
+		if b := c.kept.get(at); b != nil {
+			return b
+		}
+	}
+	return nil
+}
 
 // read reads a growing object.
 func (p *Place) read(ctx context.Context, name string, at, n int64) (io.ReadCloser, error) {
@@ -37,16 +82,29 @@ func (p *Place) read(ctx context.Context, name string, at, n int64) (io.ReadClos
 	if l.whole {
 		return p.b.Get(ctx, name, at, end-at)
 	}
+	return p.chain(ctx, name, l, at, end), nil
+}
+
+// chain reads a part of an object's pieces.
+func (p *Place) chain(ctx context.Context, name string, l *pieces, at, end int64) *chain {
 	ctx, cancel := context.WithCancel(ctx)
-	return &chain{p: p, ctx: ctx, cancel: cancel, name: name, at: at, end: end, left: l.between(at, end)}, nil
+	c := &chain{p: p, ctx: ctx, cancel: cancel, name: name, at: at, end: end, left: l.between(at, end)}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reading[name] == nil {
+		p.reading[name] = map[*chain]bool{}
+	}
+	p.reading[name][c] = true
+	return c
 }
 
 // span is a part of a piece, or octets that are missing and read as zeros.
 type span struct {
-	at   int64 // of the piece
-	from int64 // in it
-	size int64
-	hole bool
+	at    int64 // of the piece
+	whole int64 // its size
+	from  int64 // in it
+	size  int64
+	hole  bool
 }
 
 // between returns what the octets between two offsets are made of.
@@ -62,7 +120,7 @@ func (l *pieces) between(at, end int64) (out []span) {
 		}
 		if at < x.at+x.size {
 			n := min(x.at+x.size, end) - at
-			out = append(out, span{at: x.at, from: at - x.at, size: n})
+			out = append(out, span{at: x.at, whole: x.size, from: at - x.at, size: n})
 			at += n
 		}
 	}
@@ -80,6 +138,7 @@ type chain struct {
 	ahead   []chan fetched
 	now     io.ReadCloser // nil: none is open
 	moved   bool          // it was put whole while it was read
+	kept    kept
 }
 
 type fetched struct {
@@ -156,7 +215,7 @@ func (c *chain) open() error {
 func (c *chain) fetch() {
 	for len(c.ahead) < min(readAhead, len(c.left)) {
 		x := c.left[len(c.ahead)]
-		if !x.hole && x.size > maxAhead {
+		if !x.hole && x.whole > maxAhead {
 			return
 		}
 		if x.hole {
@@ -176,21 +235,32 @@ func (c *chain) get(x span) fetched {
 	if x.hole {
 		return fetched{octets: make([]byte, x.size)}
 	}
-	r, err := c.p.b.Get(c.ctx, pieceKey(c.name, x.at), x.from, x.size)
-	if err != nil {
-		return fetched{err: err}
+	b := c.p.had(c.name, x.at)
+	if b == nil {
+		r, err := c.p.b.Get(c.ctx, pieceKey(c.name, x.at), 0, -1)
+		if err != nil {
+			return fetched{err: err}
+		}
+		defer r.Close()
+		if b, err = io.ReadAll(io.LimitReader(r, x.whole+1)); err != nil {
+			return fetched{err: err}
+		}
+		if int64(len(b)) != x.whole {
+			return fetched{err: place.Err("Get", holdfast.Unavailable, c.name, "a piece of it has another length than listed", nil)}
+		}
+		c.kept.put(x.at, b)
 	}
-	defer r.Close()
-	b, err := io.ReadAll(r)
-	if err == nil && int64(len(b)) != x.size {
-		err = place.Err("Get", holdfast.Unavailable, c.name, "a piece of it was shorter than listed", nil)
-	}
-	return fetched{b, err}
+	return fetched{octets: b[x.from : x.from+x.size]}
 }
 
 // Close implements [io.Closer].
 func (c *chain) Close() error {
 	c.cancel()
+	c.p.mu.Lock()
+	if delete(c.p.reading[c.name], c); len(c.p.reading[c.name]) == 0 {
+		delete(c.p.reading, c.name)
+	}
+	c.p.mu.Unlock()
 	if c.now != nil {
 		return c.now.Close()
 	}

@@ -33,6 +33,8 @@ type Place struct {
 	mu    sync.Mutex
 	tails map[string]*tail
 	known map[string]*pieces // growing objects, as they were when they were looked at
+
+	reading map[string]map[*chain]bool // who reads which of them now
 }
 
 var (
@@ -49,7 +51,7 @@ func New(o Options) *Place {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Place{o: o, b: o.Bucket, tails: map[string]*tail{}, known: map[string]*pieces{}}
+	return &Place{o: o, b: o.Bucket, tails: map[string]*tail{}, known: map[string]*pieces{}, reading: map[string]map[*chain]bool{}}
 }
 
 // Bucket returns where the objects lie.

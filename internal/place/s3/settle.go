@@ -53,7 +53,7 @@ func (p *Place) join(ctx context.Context, name string) error {
 		return nil
 	}
 	if !whole {
-		r := p.chain(ctx, name, l)
+		r := p.chain(ctx, name, l, 0, l.size)
 		err := p.create(ctx, name, name, r, l.size, "")
 		r.Close()
 		if err != nil {
@@ -79,12 +79,6 @@ func (p *Place) join(ctx context.Context, name string) error {
 	return err
 }
 
-// chain reads all pieces of an object.
-func (p *Place) chain(ctx context.Context, name string, l *pieces) io.ReadCloser {
-	ctx, cancel := context.WithCancel(ctx)
-	return &chain{p: p, ctx: ctx, cancel: cancel, name: name, end: l.size, left: l.between(0, l.size)}
-}
-
 // prove compares what was put whole with its pieces, and removes it where it is something else: it must not have the place of what is right.
 func (p *Place) prove(ctx context.Context, name string, l *pieces) error {
 	err := p.compare(ctx, name, l)
@@ -99,7 +93,7 @@ func (p *Place) prove(ctx context.Context, name string, l *pieces) error {
 
 // compare reads an object and its pieces once more.
 func (p *Place) compare(ctx context.Context, name string, l *pieces) error {
-	parts := p.chain(ctx, name, l)
+	parts := p.chain(ctx, name, l, 0, l.size)
 	defer parts.Close()
 	whole, err := p.b.Get(ctx, name, 0, -1)
 	if err != nil {

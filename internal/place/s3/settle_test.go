@@ -302,3 +302,29 @@ func lostAnswers(t *testing.T, srv *s3test.Server) {
 		t.Errorf("the beginning once more: %v", err)
 	}
 }
+
+// TestReadsAreOfNow reads an object again whose octets changed in the store: what a reader has kept helps who reads beside it, and nobody after it.
+func TestReadsAreOfNow(t *testing.T) {
+	srv := s3test.Start(t)
+	name := srv.Bucket(t)
+	p := open(t, srv, name)
+	all := appended(t, p, 4)
+	r, err := p.Get(t.Context(), segment, 0, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(r, make([]byte, len(all))); err != nil {
+		t.Fatal(err)
+	}
+	srv.Front.Plan(nil)
+	if got := content(t, p, 7, 3); !bytes.Equal(got, all[7:10]) || srv.Front.Seen() != 0 {
+		t.Errorf("%q, after %d requests", got, srv.Front.Seen())
+	}
+	if _, err := srv.API.PutObject(t.Context(), name, "vaults/one/"+segment+"!000000000000", strings.NewReader("rotted\n"), 7, minio.PutObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	if got := string(content(t, p, 0, 7)); got != "rotted\n" {
+		t.Errorf("%q", got)
+	}
+}
