@@ -125,6 +125,9 @@ func TestAFleetSeesOneEmptyAnswer(t *testing.T) {
 			_, _ = w.Write([]byte(`<?xml version="1.0" encoding="utf-8"?><multistatus xmlns="DAV:"></multistatus>`))
 			return
 		}
+		if wholeBody(r) != nil {
+			panic(http.ErrAbortHandler)
+		}
 		proxy.ServeHTTP(w, r)
 	}))
 	t.Cleanup(front.Close)

@@ -71,12 +71,17 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			f.came[r.Header.Get("Authorization")] = true
 		}
 	}()
-	body, err := io.ReadAll(r.Body) // before it is passed on: an answer that comes first would end the reading of it
-	if to == nil || err != nil {
+	if err := wholeBody(r); to == nil || err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	to.ServeHTTP(a, r)
+}
+
+// wholeBody reads a request's body before it is passed on: an answer that comes first would end the reading of it, and a proxy then cuts the answer.
+func wholeBody(r *http.Request) error {
+	body, err := io.ReadAll(r.Body)
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	return err
 }
 
 // answered remembers the status.
