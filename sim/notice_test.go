@@ -109,7 +109,7 @@ func TestAVaultThatStopsIsTold(t *testing.T) {
 	must(write())
 	time.Sleep(late + late/2)
 	must(os.Rename(attic+".away", attic))
-	x = h.await(t, 1, "over", "vault.attic", 3*late)
+	x = h.await(t, 1, "over", "vault.attic", 12*late) // it is looked for after pauses of up to 45 s
 	if n, _ := h.count("begins", "vault.attic"); n != 1 || x.came.Sub(away) < late {
 		t.Errorf("told %d times", n)
 	}
