@@ -98,24 +98,13 @@ func newDisk(t *testing.T, opt crashfs.Options) *crashfs.Disk {
 
 // cuts cuts the power after each call and returns what was found.
 func cuts(t *testing.T, opt crashfs.Options, seeds uint64) (found []string, runs int) {
-	for n := 1; ; n++ {
-		for seed := range seeds {
-			d := newDisk(t, opt)
-			d.CutAfter(n)
-			x, err := story(t, d.FS())
-			if !d.Off() {
-				if err != nil {
-					t.Fatal(err)
-				}
-				return found, runs
-			}
-			runs++
-			d.PowerCut(rand.New(rand.NewPCG(seed, uint64(n))))
-			if what := broken(t, d.FS(), x); what != "" {
-				found = append(found, fmt.Sprintf("cut %d, seed %d: %s", n, seed, what))
-			}
-		}
+	t.Helper()
+	found, runs, err := crashfs.Cuts(func() *crashfs.Disk { return newDisk(t, opt) }, seeds,
+		func(fsys vfs.FS) (told, error) { return story(t, fsys) }, func(fsys vfs.FS, x told) string { return broken(t, fsys, x) })
+	if err != nil {
+		t.Fatal(err)
 	}
+	return found, runs
 }
 
 func TestPowerCuts(t *testing.T) {
