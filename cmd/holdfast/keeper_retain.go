@@ -164,22 +164,9 @@ func chooseRetained(policy []string, list []registry.Entry, status []relay.Vault
 
 // apartOf returns the vaults that do not end together with the living store: neither do they lie on its disk, nor are they labelled as one that does.
 func apartOf(status []relay.VaultStatus) (out []string) {
-	with := map[string]bool{"engine": true}
-	for range status { // until what follows from what is known
-		for _, v := range status {
-			if slices.ContainsFunc(v.SameDomain, func(o string) bool { return with[o] }) {
-				with[v.Name] = true
-			}
-			if with[v.Name] {
-				for _, o := range v.SameDomain {
-					with[o] = true
-				}
-			}
-		}
-	}
-	for _, v := range status {
-		if !with[v.Name] {
-			out = append(out, v.Name)
+	for i := range status {
+		if status[i].Apart() {
+			out = append(out, status[i].Name)
 		}
 	}
 	return out

@@ -38,12 +38,17 @@ func TestWhoIsAskedBeforeTheStoreLetsGo(t *testing.T) {
 		{"a ledger, which has no octets", []string{"local"}, []relay.VaultStatus{local, {Name: "book"}}, ""},
 		{"no vault", nil, nil, ""},
 	} {
+		relay.Group(x.status)
 		names, held := chooseRetained(x.policy, list, x.status)
 		if got := strings.Join(names, " "); got != x.want || (len(held) > 0) != (x.want == "") || len(held) > 0 && !strings.Contains(held[0], "another failure domain") {
 			t.Errorf("%s: %q, %v", x.what, got, held)
 		}
 	}
-	if got := apartOf([]relay.VaultStatus{local, shed, {Name: "yard", SameDomain: []string{"shed"}}, attic}); !slices.Equal(got, []string{"attic"}) {
+	joined := []relay.VaultStatus{local, shed, {Name: "yard", SameDomain: []string{"shed"}}, attic}
+	if relay.Group(joined); !slices.Equal(apartOf(joined), []string{"attic"}) {
+		t.Errorf("apart are %v", apartOf(joined))
+	}
+	if got := apartOf([]relay.VaultStatus{attic}); len(got) > 0 { // nobody said of it what it ends with
 		t.Errorf("apart are %v", got)
 	}
 }

@@ -219,8 +219,8 @@ func (k *keeper) names() (out []string) {
 func (k *keeper) Status(context.Context) (control.VaultStatus, error) {
 	s := k.relay.Status()
 	out := control.VaultStatus{Vaults: []control.VaultState{}, Policy: control.PolicyState(s.Policy), Verdict: s.Verdict, Copies: s.Copies, Domains: s.Domains}
-	sound := map[string]bool{"engine": true} // failure domains
-	for _, v := range s.Vaults {
+	for i := range s.Vaults {
+		v := &s.Vaults[i]
 		x := control.VaultState{Name: v.Name, Kind: v.Kind, Location: v.Location, Domain: v.Domain, SameDomainAs: v.SameDomain, WhySame: v.WhySame, Mode: v.Mode, State: string(v.State), Reason: v.Reason, Since: &v.Since,
 			LagChanges: v.LagChanges, LagBytes: v.LagBytes, LagSeconds: v.LagSeconds, LastShip: v.LastShip, LastScrub: v.LastScrub, Objects: v.Objects, Octets: v.Octets, Damaged: v.Damaged, Files: control.VaultFiles(v.Files)}
 		if last, ok := k.scrubs.of(v.Name); ok {
@@ -233,16 +233,13 @@ func (k *keeper) Status(context.Context) (control.VaultStatus, error) {
 				x.State, x.Reason = stateDamaged, "holdfast vault repair "+v.Name
 			}
 		}
-		if v.Counts && len(v.SameDomain) == 0 {
-			sound[v.Domain] = true
-		}
 		if e := k.vaults().Find(v.Name); e != nil {
 			x.Vault, x.Added = e.Vault, &e.Added
 			k.buckets.describe(*e, &x)
 		}
 		out.Vaults = append(out.Vaults, x)
 	}
-	if out.Domains = len(sound); out.Copies < s.Copies && out.Verdict != relay.VerdictUnknown {
+	if out.Domains = relay.DomainsOf(s.Vaults); out.Copies < s.Copies && out.Verdict != relay.VerdictUnknown {
 		if out.Verdict = relay.VerdictLate; out.Domains < 2 {
 			out.Verdict = relay.VerdictAtRisk
 		}

@@ -119,7 +119,7 @@ const mostChecks = 60
 // photoCopies are an account's copies, with what proved them.
 func (o *opened) photoCopies(_ context.Context, account holdfast.ID) ([]library.Copy, error) {
 	k := o.keeper
-	out := []library.Copy{{Name: "this server", Domain: "this disk", Engine: true, Counts: true, Damaged: o.scrub.left() > 0}}
+	out := []library.Copy{{Name: "this server", Domain: thisDisk, Engine: true, Counts: true, Damaged: o.scrub.left() > 0}}
 	results, err := o.drills.book.About(account, mostChecks*max(1, len(k.vaults().Vaults)))
 	if err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func (o *opened) photoCopies(_ context.Context, account holdfast.ID) ([]library.
 		if v.Kind == kindLedger {
 			continue
 		}
-		c := library.Copy{Name: "vault " + v.Name, Domain: v.Domain, Apart: !slices.Contains(v.SameDomain, "engine"), Counts: v.Counts, Batch: v.Batch}
+		c := library.Copy{Name: "vault " + v.Name, Domain: k.domainOf(v), Apart: v.Apart(), Counts: v.Counts, Batch: v.Batch}
 		if last, ok := k.scrubs.of(v.Name); ok && !last.At.Before(thereSince(k.vaults(), v.Name, clock.System.Now())) {
 			if c.Damaged = last.Findings > 0 || len(last.Damaged) > 0; !c.Damaged && last.Upto > 0 {
 				c.Checks = append(c.Checks, library.Check{On: last.At, By: "reading", Batch: last.Upto})

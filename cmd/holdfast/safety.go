@@ -20,7 +20,7 @@ import (
 
 // copyCards says on the pages where the data lie. Where that is exactly, how much lies there and how it failed in a program's words is not said: everybody who signs in sees these pages, and that tells of others.
 func (s *server) copyCards() []web.Copy {
-	out := []web.Copy{{Place: "This server's disk", Domain: "this disk", Note: "Every change is on the disk before a device is told that it is stored.", Damaged: int(s.store.scrub.left())}}
+	out := []web.Copy{{Place: "This server's disk", Domain: thisDisk, Note: "Every change is on the disk before a device is told that it is stored.", Damaged: int(s.store.scrub.left())}}
 	k := s.store.keeper
 	for _, v := range k.relay.Status().Vaults {
 		if v.Kind != kindLedger { // it is no copy
@@ -34,8 +34,13 @@ func (s *server) copyCards() []web.Copy {
 func (k *keeper) card(v relay.VaultStatus) web.Copy {
 	c := web.Copy{Place: "Vault " + v.Name, Domain: v.Domain, Vault: v.Name, State: string(v.State), Counts: v.Counts, Batch: v.Batch, Answered: v.LastRead, Late: k.c.Vault.Late,
 		Behind: time.Duration(v.LagSeconds * float64(time.Second)), VerifyWithin: k.c.Vault.Scrub + k.c.Vault.Scrub/4}
-	if slices.Contains(v.SameDomain, "engine") {
-		c.Domain, c.With = "this disk", failsWith(v)
+	switch {
+	case slices.Contains(v.SameDomain, "engine"):
+		c.Domain, c.With = thisDisk, failsWith(v)
+	case !v.Apart(): // it is joined to one that does
+		c.Domain, c.With = thisDisk, "another vault, and with that this disk"
+	default:
+		c.Domain = k.domainOf(v)
 	}
 	if e := k.vaults().Find(v.Name); e != nil {
 		c.Added = e.Added
@@ -55,6 +60,20 @@ func (k *keeper) card(v relay.VaultStatus) web.Copy {
 		c.Note += k.lockNote(*e)
 	}
 	return c
+}
+
+// thisDisk is the failure domain of the data.
+const thisDisk = "this disk"
+
+// domainOf names the failure domain in which a vault counts: it may be that of another, under another label.
+func (k *keeper) domainOf(v relay.VaultStatus) string {
+	if !v.Apart() {
+		return thisDisk
+	}
+	if e := k.vaults().Find(v.Group); e != nil {
+		return e.Domain
+	}
+	return v.Domain
 }
 
 // lockNote says of a vault in a bucket who can remove it.

@@ -283,8 +283,8 @@ func (w *watcher) copies(s relay.Status, now time.Time) (found []notice.Conditio
 		found = append(found, notice.Condition{Key: "copies.policy", Severity: notice.Critical, Title: "There are fewer copies than the policy asks for", Measure: float64(belowPolicy(s)), Since: now.Add(-lasts),
 			Text: "The policy is " + s.Policy.Ack + ", and it cannot be kept. " + text + " See: holdfast vault status"})
 	}
-	for _, v := range s.Vaults {
-		if len(v.SameDomain) == 0 {
+	for i := range s.Vaults {
+		if v := &s.Vaults[i]; v.Apart() && v.Kind != kindLedger { // a ledger is no copy
 			return found
 		}
 	}

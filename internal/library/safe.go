@@ -121,7 +121,7 @@ func (st *standing) judge(seq uint64, octets holdfast.Hash) (v Verdict) {
 	v.Copies = []Held{}
 	var apart, lagging, unread, damaged, safe []string
 	var newest time.Time
-	places := 0
+	places, domains := 0, map[string]bool{}
 	for i := range st.copies {
 		c := &st.copies[i]
 		h := Held{Copy: c.Name, Domain: c.Domain, Apart: c.Apart, Holds: c.Counts && c.has >= seq, Damaged: c.Damaged}
@@ -131,6 +131,7 @@ func (st *standing) judge(seq uint64, octets holdfast.Hash) (v Verdict) {
 		v.Copies = append(v.Copies, h)
 		if h.Holds {
 			places++
+			domains[c.Domain] = true
 		}
 		if c.Engine || !c.Apart {
 			continue
@@ -153,7 +154,7 @@ func (st *standing) judge(seq uint64, octets holdfast.Hash) (v Verdict) {
 	case !st.known:
 		v.Why = "how its copies fare is not known here"
 	case len(safe) > 0:
-		v.Safe, v.Why = true, fmt.Sprintf("it is in %d places; in %s it was last verified on %s", places, names(safe), newest.UTC().Format("2 Jan 2006 15:04 UTC"))
+		v.Safe, v.Why = true, fmt.Sprintf("%d copies in %d failure domains; in %s it was last verified on %s", places, len(domains), names(safe), newest.UTC().Format("2 Jan 2006 15:04 UTC"))
 	case len(apart) == 0:
 		v.Why = "there is no copy that would outlive this server's disk"
 	case len(unread) > 0:

@@ -35,7 +35,7 @@ func TestSafeToFreeUp(t *testing.T) {
 	}{
 		"alone":                            {nil, false, "no copy that would outlive"},
 		"on the same disk":                 {[]Copy{vault(func(c *Copy) { c.Apart = false })}, false, "no copy that would outlive"},
-		"read since":                       {[]Copy{vault(func(c *Copy) {})}, true, "it is in 2 places; in attic it was last verified on"},
+		"read since":                       {[]Copy{vault(func(c *Copy) {})}, true, "2 copies in 2 failure domains; in attic it was last verified on"},
 		"read before":                      {[]Copy{vault(before)}, false, "was not verified there since it was stored"},
 		"never read":                       {[]Copy{vault(func(c *Copy) { c.Checks = nil })}, false, "was not verified there since it was stored"},
 		"does not have it":                 {[]Copy{vault(func(c *Copy) { c.Batch-- })}, false, "attic does not have it yet"},
@@ -44,7 +44,7 @@ func TestSafeToFreeUp(t *testing.T) {
 		"drilled, this part":               {[]Copy{vault(func(c *Copy) { c.Checks[0].Covers = some(true) })}, true, "in attic"},
 		"drilled, another part":            {[]Copy{vault(func(c *Copy) { c.Checks[0].Covers = some(false) })}, false, "was not verified there"},
 		"this part is in an older drill":   {[]Copy{vault(func(c *Copy) { c.Checks = append(c.Checks, c.Checks[0]); c.Checks[0].Covers = some(false) })}, true, "in attic"},
-		"one of two":                       {[]Copy{vault(before), vault(func(c *Copy) { c.Name = "cellar" })}, true, "it is in 3 places; in cellar"},
+		"one of two":                       {[]Copy{vault(before), vault(func(c *Copy) { c.Name = "cellar" })}, true, "3 copies in 2 failure domains; in cellar"},
 		"read, and another is only nearby": {[]Copy{vault(func(c *Copy) { c.Apart = false }), vault(func(c *Copy) { c.Name = "cellar"; before(c) })}, false, "it is in cellar, and was not"},
 	} {
 		copies = append([]Copy{engine}, x.copies...)

@@ -31,10 +31,65 @@ type VaultStatus struct {
 	Damaged    []string   `json:"damaged"`
 	Files      Files      `json:"files"`
 
+	// Group is the first of those that end together with it, by whatever chain of disks, object stores and labels: "engine", or the name of a vault, its own too.
+	Group    string    `json:"-"`
 	Batch    uint64    `json:"-"` // the newest that it has
 	LastRead time.Time `json:"-"` // when its end was last read back
 	Lied     time.Time `json:"-"` // when it was last found not to have what it had stored; zero: never
 	Counts   bool      `json:"-"` // it was whole, takes changes now and has octets: it is one of the copies
+}
+
+// Apart tells that it does not end together with the store, as far as is known.
+func (v *VaultStatus) Apart() bool { return v.Group != "" && v.Group != withEngine }
+
+// withEngine is the group of what ends together with the store.
+const withEngine = "engine"
+
+// Group says of each vault with what it ends, by what is said of it. What two say of each other holds of all that are joined so: of two vaults with one label the second lies on the store's disk, and then the first counts with it too.
+func Group(vaults []VaultStatus) {
+	of := map[string]string{withEngine: withEngine}
+	for i := range vaults {
+		of[vaults[i].Name] = vaults[i].Name
+	}
+	join := func(a, b string) {
+		if a, b = of[a], of[b]; b == withEngine || a != withEngine && before(vaults, b, a) {
+			a, b = b, a
+		}
+		for name, g := range of {
+			if g == b {
+				of[name] = a
+			}
+		}
+	}
+	for i := range vaults {
+		for _, other := range vaults[i].SameDomain {
+			join(other, vaults[i].Name)
+		}
+	}
+	for i := range vaults {
+		vaults[i].Group = of[vaults[i].Name]
+	}
+}
+
+// before tells which of two vaults is listed first.
+func before(vaults []VaultStatus, a, b string) bool {
+	for i := range vaults {
+		if name := vaults[i].Name; name == a || name == b {
+			return name == a
+		}
+	}
+	return false
+}
+
+// DomainsOf counts the failure domains in which copies lie: that of the store, and those of the vaults that count.
+func DomainsOf(vaults []VaultStatus) int {
+	seen := map[string]bool{withEngine: true}
+	for i := range vaults {
+		if vaults[i].Counts {
+			seen[vaults[i].Group] = true
+		}
+	}
+	return len(seen)
 }
 
 // Files is how the octets of large files fare that go into one vault.
@@ -93,7 +148,6 @@ func (r *Relay) status() Status {
 	}
 	engine, now := r.o.Engine.Position().Batch, r.o.Clock.Now()
 	r.see(now, engine)
-	domains := map[string]bool{"engine": true}
 	out.Copies, out.Vaults = 1, []VaultStatus{}
 	late, unknown := false, false
 	for _, name := range r.order {
@@ -119,7 +173,7 @@ func (r *Relay) status() Status {
 			x.LastShip = &at
 		}
 		if w.a.SameDisk {
-			x.SameDomain, x.WhySame = append(x.SameDomain, "engine"), w.a.WhySame
+			x.SameDomain, x.WhySame = append(x.SameDomain, withEngine), w.a.WhySame
 		}
 		for _, other := range out.Vaults {
 			beside := w.a.Host != "" && w.a.Host == r.workers[other.Name].a.Host
@@ -129,22 +183,20 @@ func (r *Relay) status() Status {
 			if other.Domain == x.Domain && x.WhySame == "" {
 				x.WhySame = fmt.Sprintf("%s has the same label, %q", other.Name, x.Domain)
 			}
-			if beside || other.Domain == x.Domain || len(other.SameDomain) > 0 && other.SameDomain[0] == "engine" && w.a.SameDisk {
+			if beside || other.Domain == x.Domain || len(other.SameDomain) > 0 && other.SameDomain[0] == withEngine && w.a.SameDisk {
 				x.SameDomain = append(x.SameDomain, other.Name)
 			}
 		}
 		x.Counts = s.whole && s.up && !w.a.ledger()
 		if x.Counts {
 			out.Copies++
-			if len(x.SameDomain) == 0 {
-				domains[x.Domain] = true
-			}
 		}
 		late = late || !s.up || quiet || x.LagSeconds > r.o.Late.Seconds()
 		unknown = unknown || x.State == Opening
 		out.Vaults = append(out.Vaults, x)
 	}
-	out.Domains = len(domains)
+	Group(out.Vaults)
+	out.Domains = DomainsOf(out.Vaults)
 	switch {
 	case unknown:
 		out.Verdict = VerdictUnknown
