@@ -70,8 +70,8 @@ type app struct {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "holdfast",
-		Short: "Contacts and calendars on a server of your own that can prove that it gives them back",
-		Long: `Holdfast keeps the contacts, calendars, tasks and notes of people and their phones, and files of up to 10 MiB.
+		Short: "Contacts, calendars, photos and files on a server of your own that can prove that it gives them back",
+		Long: `Holdfast keeps the contacts, calendars, tasks, notes, photos and files of people and their phones.
 
 Without any configuration, "holdfast serve" keeps its data in ./holdfast-data, listens on this
 machine alone, and prints a link with which you create the first account.

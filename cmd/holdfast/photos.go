@@ -103,6 +103,14 @@ func (a *app) photosList() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list EMAIL",
 		Short: "List photos, newest first",
+		Long: `List photos, newest first, with the time that a clock showed where each was taken.
+
+KNOWN says how far that can be believed:
+  stated      the camera says it with its zone
+  derived     the camera says it, and its zone follows from the time of satellites
+  wall clock  the camera says it, and no zone
+  guessed     it stands in the file's name, or in a field that programs write when they edit
+  not known   nothing says it: it is the time of the file`,
 		Example: `  holdfast photos list alice@example.org
   holdfast photos list alice@example.org --from 2009-10 --to 2009-12 --camera nikon
   holdfast photos list alice@example.org --box 52.3,13.1,52.7,13.8 --favorites`,
@@ -159,7 +167,10 @@ func aboutPhoto(x *library.Photo) string {
 		out = append(out, fmt.Sprintf("%d×%d", x.Width, x.Height))
 	}
 	if x.Camera != nil {
-		out = append(out, strings.TrimSpace(x.Camera.Make+" "+x.Camera.Model))
+		out = append(out, x.Camera.Name())
+	}
+	if x.Place != nil {
+		out = append(out, x.Place.String())
 	}
 	if x.Favorite {
 		out = append(out, "favourite")
@@ -167,7 +178,11 @@ func aboutPhoto(x *library.Photo) string {
 	if x.Motion != nil {
 		out = append(out, "with a film")
 	}
-	if x.State != library.Ready {
+	switch x.State {
+	case library.Ready:
+	case library.Waiting:
+		out = append(out, "no thumbnail yet")
+	default:
 		out = append(out, strings.TrimSuffix(string(x.State)+": "+x.Why, ": "))
 	}
 	return strings.Join(slices.DeleteFunc(out, func(s string) bool { return s == "" }), ", ")

@@ -137,7 +137,15 @@ func clients(u *url.URL, email string) []clientSetting {
 			"Calendar: New Calendar, On the Network, Username " + email + ", Location " + u.String() + "/, Find Calendars.",
 			"Address book: New Address Book, Add CardDAV Address Book, Username " + email + ", Location " + u.String() + "/.",
 			"Password: the device's app password."}},
+		{"Files and photos, with programs that speak WebDAV (PhotoSync, FolderSync, rclone, davfs2, file managers)", []string{
+			"Address " + filesURL(u, "/dav/files/", email) + ", user " + email + ", password: the device's app password. What comes into the folder Photos is shown as photos.",
+			"rclone: type webdav, vendor nextcloud, url " + filesURL(u, "/remote.php/dav/files/", email) + "."}},
 	}
+}
+
+// filesURL is the address of somebody's files.
+func filesURL(u *url.URL, at, email string) string {
+	return u.JoinPath(at, url.PathEscape(email)).String() + "/"
 }
 
 // serviceUser is who the service runs as where the superuser sets it up.

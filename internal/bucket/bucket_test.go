@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -77,6 +78,20 @@ func TestBucket(t *testing.T) {
 			defer srv.Front.Plan(nil)
 			test(t, srv)
 		})
+	}
+}
+
+// TestACertificateThatNobodyKnows: who has a store of his own is told what makes its certificate known, at once.
+func TestACertificateThatNobodyKnows(t *testing.T) {
+	srv := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(srv.Close)
+	b, err := bucket.Open(bucket.Options{URL: srv.URL + "/name", Key: own, Pause: time.Millisecond})
+	fine(t, "open", err)
+	t.Cleanup(func() { b.Close() })
+	_, err = b.Stat(t.Context(), "x")
+	want(t, "it", err, holdfast.Unavailable)
+	if text := err.Error(); !strings.Contains(text, "--ca FILE") || !strings.Contains(text, srv.Listener.Addr().String()) {
+		t.Error(text)
 	}
 }
 

@@ -2,6 +2,7 @@ package bucket
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"math/rand/v2"
 	"net/http"
@@ -90,6 +91,16 @@ func cause(err error) error {
 	return err
 }
 
+// unanswered says why no answer came, as far as somebody can do something about it.
+func unanswered(err error) string {
+	if _, is := errors.AsType[x509.UnknownAuthorityError](err); is {
+		return "nobody whom this machine trusts has signed the object store's certificate; if it is your own store, name a file with that certificate (--ca FILE, or blobs.ca)"
+	}
+	return "the object store does not answer"
+}
+
+const noSuchBucket = "NoSuchBucket"
+
 // fail makes an error of the client one of the bucket.
 func (b *Bucket) fail(ctx context.Context, op, ref string, err error) error {
 	var known *holdfast.Error
@@ -101,9 +112,12 @@ func (b *Bucket) fail(ctx context.Context, op, ref string, err error) error {
 	}
 	a, ok := answerOf(err)
 	if !ok {
-		return fail(op, holdfast.Unavailable, b.host, "the object store does not answer", cause(err))
+		return fail(op, holdfast.Unavailable, b.host, unanswered(err), cause(err))
 	}
 	kind, text := b.judge(a)
+	if a.Code == noSuchBucket {
+		ref = b.name
+	}
 	return fail(op, kind, ref, text, err)
 }
 
@@ -114,7 +128,7 @@ func (b *Bucket) judge(a minio.ErrorResponse) (holdfast.ErrorKind, string) {
 		return holdfast.Full, "the object store is full, or a quota is used up; make room there"
 	case a.Code == "InvalidAccessKeyId" || a.Code == "XAdminUserNotFound" || a.Code == "SignatureDoesNotMatch" || a.StatusCode == http.StatusUnauthorized:
 		return holdfast.Unauthorized, "the object store does not take the credential: look at the access key, its secret, and the region"
-	case a.Code == "NoSuchBucket":
+	case a.Code == noSuchBucket:
 		return holdfast.Unavailable, "there is no such bucket; make it first"
 	case a.Code == "NoSuchKey" || a.Code == "NoSuchVersion":
 		return holdfast.NotFound, "there is no such object"

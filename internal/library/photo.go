@@ -60,6 +60,17 @@ type Place struct {
 	Name string   `json:"name,omitempty"` // as the file says it
 }
 
+// String is the place as people read it: its name, where the file says one, else degrees of latitude and longitude (WGS 84).
+func (p *Place) String() string {
+	switch {
+	case p.Name != "":
+		return p.Name
+	case p.Lat != nil && p.Lon != nil:
+		return fmt.Sprintf("%.4f,%.4f", *p.Lat, *p.Lon)
+	}
+	return ""
+}
+
 // Motion is the film of a Live Photo. It is a part of the photo, and no row of the timeline.
 type Motion struct {
 	ID      uint64        `json:"id"`

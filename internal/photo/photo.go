@@ -145,6 +145,16 @@ type Place struct {
 // Camera is what it was taken with.
 type Camera struct{ Make, Model, Lens string }
 
+// Name is make and model. Many makers say their name in the model again; then it stands there once.
+func (c *Camera) Name() string {
+	brand, model := strings.TrimSpace(c.Make), strings.TrimSpace(c.Model)
+	first, _, _ := strings.Cut(brand, " ")
+	if again, _, _ := strings.Cut(model, " "); strings.EqualFold(again, first) {
+		return model
+	}
+	return strings.TrimSpace(brand + " " + model)
+}
+
 // Preview is a JPEG inside of a RAW file.
 type Preview struct {
 	Offset, Length int64

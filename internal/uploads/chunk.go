@@ -212,7 +212,7 @@ func (s *Store) fits(m *meter, n int64) error {
 	case m.u.octets-old+n > m.p.Most:
 		return blame("Put", holdfast.TooLarge, m.p.Chunk, fmt.Sprintf("the file would have more than %d octets, which is the most that is taken", m.p.Most), nil)
 	case a.octets-old+n > m.p.Room:
-		return blame("Put", holdfast.Quota, m.p.Chunk, "the account's allowance is used up; delete something or ask for more", nil)
+		return blame("Put", holdfast.Quota, m.p.Chunk, fmt.Sprintf("the account's allowance is used up, with %d octets of uploads that are not finished, which go after %s; finish or delete those, or delete something else", a.octets, s.o.Keep), nil)
 	case s.o.Octets > 0 && a.octets-old+n > s.o.Octets:
 		return blame("Put", holdfast.Quota, m.p.Chunk, fmt.Sprintf("uploads of this account that are not finished have %d octets, and may have %d; finish or delete some", a.octets, s.o.Octets), nil)
 	}
