@@ -96,6 +96,13 @@ func (x *copying) make(ctx context.Context, to *holdfast.Collection, src *holdfa
 	if s.within(ctx, t.From.Owner, to.ID, t.From.Collection) {
 		return holdfast.Receipt{}, fail("Copy", holdfast.Forbidden, t.To.Name, "a collection cannot be copied into itself")
 	}
+	with := t.From
+	if t.Shallow {
+		with = Place{}
+	}
+	if err := s.mayReach(ctx, t.To, with); err != nil {
+		return holdfast.Receipt{}, err
+	}
 	if _, err := s.clear(ctx, p, &holdfast.Group{}, t); err != nil { // before all the work; the last commit judges it again
 		return holdfast.Receipt{}, err
 	}

@@ -28,6 +28,9 @@ func (s *Service) MakeCollection(ctx context.Context, p holdfast.Principal, n Ne
 	if err := s.mayHold(ctx, &parent, n.Owner, n.Name, n.Type, 1); err != nil {
 		return id, holdfast.Receipt{}, err
 	}
+	if err := s.mayReach(ctx, Place{Owner: n.Owner, Collection: n.Parent, Name: n.Name}, Place{}); err != nil {
+		return id, holdfast.Receipt{}, err
+	}
 	if err := s.mayLook(ctx, n.Owner, n.Name, octetsOf(n.Properties)); err != nil {
 		return id, holdfast.Receipt{}, err
 	}
@@ -249,6 +252,9 @@ func (s *Service) moveCollection(ctx context.Context, p holdfast.Principal, g *h
 	}
 	if s.within(ctx, t.From.Owner, to.ID, t.From.Collection) {
 		return fail("Move", holdfast.Forbidden, t.To.Name, "a collection cannot be moved into itself")
+	}
+	if err := s.mayReach(ctx, t.To, t.From); err != nil {
+		return err
 	}
 	rec.Parent, rec.Name = t.To.Collection, t.To.Name
 	put := s.entry(p.Actor(), holdfast.OpPut, holdfast.KindCollection, t.From.Collection, "", rec.Encode(), src.Properties)

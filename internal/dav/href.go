@@ -47,10 +47,11 @@ type Path struct {
 	spelt string // User as the request spelled it, percent-encoded
 }
 
-// maxPath bounds a path as it is sent, maxSegments its segments.
+// maxPath bounds a path as it is sent, maxSegments its segments. Both are more than the deepest folder has that the core lets be (core.MaxWay, core.MaxDeep), with a file in it and what stands before: also where an undo
+// has put one below another.
 const (
-	maxPath     = 8 << 10
-	maxSegments = 64
+	maxPath     = 24 << 10
+	maxSegments = 160
 )
 
 // ParsePath reads a percent-encoded path, decoding once. Refused with one sentence are empty, dot and overlong segments, encoded slashes, control

@@ -89,13 +89,13 @@ var badPaths = map[string]int{
 	"/dav/files/a@b.org/%4":                          400,
 	"/dav/files/a@b.org/%zz":                         400,
 	"/dav/files/a@b.org/" + strings.Repeat("x", 256): 400,
-	"/dav/files/a@b.org" + strings.Repeat("/x", 64):  400,
-	"/dav/" + strings.Repeat("x", maxPath):           414,
-	"/dav/nothing/":                                  404,
-	"/nothing":                                       404,
-	"/remote.php":                                    404,
-	"/remote.php/other/":                             404,
-	"/dav/principals/a@b.org/more":                   404,
+	"/dav/files/a@b.org" + strings.Repeat("/x", maxSegments): 400,
+	"/dav/" + strings.Repeat("x", maxPath):                   414,
+	"/dav/nothing/":                                          404,
+	"/nothing":                                               404,
+	"/remote.php":                                            404,
+	"/remote.php/other/":                                     404,
+	"/dav/principals/a@b.org/more":                           404,
 }
 
 func TestBadPaths(t *testing.T) {
