@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -165,6 +166,9 @@ func aboutPhoto(x *library.Photo) string {
 	var out []string
 	if x.Width > 0 {
 		out = append(out, fmt.Sprintf("%d×%d", x.Width, x.Height))
+	}
+	if x.Seconds > 0 {
+		out = append(out, fmt.Sprintf("film of %.0f s", math.Ceil(x.Seconds)))
 	}
 	if x.Camera != nil {
 		out = append(out, x.Camera.Name())

@@ -14,8 +14,8 @@ func TestAboutPhoto(t *testing.T) {
 	if got, want := aboutPhoto(&x), "640×480, Canon EOS, 43.4674,11.8851, no thumbnail yet"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	x.Place.Name, x.State, x.Camera = "Arezzo", library.Ready, nil
-	if got, want := aboutPhoto(&x), "640×480, Arezzo"; got != want {
+	x.Place.Name, x.State, x.Camera, x.Seconds = "Arezzo", library.Ready, nil, 2.1
+	if got, want := aboutPhoto(&x), "640×480, film of 3 s, Arezzo"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

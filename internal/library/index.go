@@ -19,7 +19,7 @@ import (
 var schema string
 
 // format is that of the index. It is raised when the schema changes, and when what is read or decoded becomes better: then everything is made anew.
-const format = 1
+const format = 2
 
 // Names in the library's directory.
 const (

@@ -84,7 +84,7 @@ type Motion struct {
 
 // columns are what [conn.photos] reads of p, a photo, and k, its content.
 const columns = `p.item, p.coll, p.name, p.hash, p.size, p.arrived, p.favorite, p.stored, p.wall, p.pair, p.film, p.lost,
-	k.kind, k.width, k.height, k.lasts, k.zone, k.sure, k.source, k.lat, k.lon, k.alt, k.place, k.make, k.model, k.lens, k.state, k.why, k.thumbhash, k.large_w, k.large_h, k.lies, k.problems`
+	k.kind, k.width, k.height, k.lasts, k.zone, k.sure, k.source, k.lat, k.lon, k.alt, k.place, k.make, k.model, k.lens, k.state, k.why, k.thumbhash, k.large_w, k.large_h, k.problems`
 
 const joined = " FROM photo AS p JOIN content AS k ON k.acct = p.acct AND k.hash = p.hash "
 
@@ -130,9 +130,11 @@ func (a *asked) path(coll holdfast.ID, name string) string {
 func photoOf(s *sqlite.Stmt, a *asked) Photo {
 	x := Photo{ID: uint64(s.ColumnInt64(0)), Collection: idAt(s, 1), Name: s.ColumnText(2), Hash: hashAt(s, 3), Octets: s.ColumnInt64(4), Stored: time.UnixMilli(s.ColumnInt64(5)).UTC(), Favorite: s.ColumnBool(6),
 		seq: uint64(s.ColumnInt64(7)), wall: s.ColumnInt64(8), pair: s.ColumnText(9), film: s.ColumnBool(10),
-		Kind: photo.Kind(s.ColumnText(12)), Width: s.ColumnInt(13), Height: s.ColumnInt(14), Seconds: float64(s.ColumnInt64(15)) / 1000, Lies: s.ColumnBool(31)}
+		Kind: photo.Kind(s.ColumnText(12)), Width: s.ColumnInt(13), Height: s.ColumnInt(14), Seconds: float64(s.ColumnInt64(15)) / 1000}
 	x.Path = a.path(x.Collection, x.Name)
 	x.MediaType = x.Kind.MediaType()
+	claimed := photo.Info{Kind: x.Kind, Claims: photo.KindOfName(x.Name)} // what has the same octets may have another name
+	x.Lies = x.Kind != photo.Unknown && claimed.Lies()
 	x.Taken = Taken{Wall: wallText(x.wall), Sure: photo.Sure(s.ColumnInt(17)).String(), From: s.ColumnText(18)}
 	if !s.ColumnIsNull(16) {
 		x.Taken.Zone = zoneText(s.ColumnInt(16))
@@ -151,7 +153,7 @@ func photoOf(s *sqlite.Stmt, a *asked) Photo {
 		s.ColumnBytes(28, x.ThumbHash)
 		x.Large = &[2]int{s.ColumnInt(29), s.ColumnInt(30)}
 	}
-	if text := s.ColumnText(32); text != "" {
+	if text := s.ColumnText(31); text != "" {
 		x.Problems = strings.Split(text, "\n")
 	}
 	return x

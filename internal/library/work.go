@@ -245,9 +245,9 @@ func (c *conn) describe(f *finding, state int) error {
 		}
 	}
 	if err := c.exec(`UPDATE content SET state = ?, tries = 0, why = '', kind = ?, width = ?, height = ?, wall = ?, zone = ?, sure = ?, source = ?, lat = ?, lon = ?, alt = ?, place = ?, place_folded = ?, make = ?, model = ?, lens = ?, camera = ?,
-		lasts = ?, pair = ?, problems = ?, lies = ? WHERE acct = ? AND hash = ?`,
+		lasts = ?, pair = ?, problems = ? WHERE acct = ? AND hash = ?`,
 		state, string(i.Kind), i.Width, i.Height, wall, zone, int(i.Taken.Sure), i.Taken.From, lat, lon, alt, i.PlaceName, fold(i.PlaceName), i.Camera.Make, i.Camera.Model, i.Camera.Lens, fold(i.Camera.Make+" "+i.Camera.Model+" "+i.Camera.Lens),
-		i.Duration.Milliseconds(), i.Pair, strings.Join(i.Problems, "\n"), i.Lies(), f.account, f.hash); err != nil {
+		i.Duration.Milliseconds(), i.Pair, strings.Join(i.Problems, "\n"), f.account, f.hash); err != nil {
 		return err
 	}
 	return c.tell(f.account, f.hash)
