@@ -50,7 +50,7 @@ type Info struct {
 
 // Leaser is a place that can keep a second writer of the same machine out.
 type Leaser interface {
-	// Lease takes the exclusive right to write. Error: Busy where another has it.
+	// Lease takes the exclusive right to write. What is found under it is durable, as is what was found before, whoever left it. Error: Busy where another has it.
 	Lease() (io.Closer, error)
 }
 

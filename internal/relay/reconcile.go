@@ -89,16 +89,23 @@ func (r *Relay) reached(name string) (before bool) {
 	return before
 }
 
-// settle notes how far the vaults have come, so that what is acknowledged is known before the first read.
+// settle notes how far the vaults have come, so that what is acknowledged is known before the first read. It counts what it finds under the lease: a process that was killed may have left what is not durable yet.
 func (r *Relay) settle(ctx context.Context, list []Attached, vaults map[string]*vault.Vault) {
 	for _, a := range list {
 		v := vaults[a.Name]
 		if v == nil {
 			continue
 		}
-		end, _, err := v.End(ctx)
-		head, err2 := v.LastHead(ctx)
-		if err != nil || err2 != nil {
+		var end holdfast.Position
+		var head vault.Head
+		err := v.UnderLease(func() (err error) {
+			if end, _, err = v.End(ctx); err == nil {
+				head, err = v.LastHead(ctx)
+			}
+			return err
+		})
+		if err != nil {
+			r.o.Log.Warn("how far a vault has come is not known yet", "vault", a.Name, "err", err)
 			continue
 		}
 		r.workers[a.Name].set(func(s *shipping) { s.pos, s.whole, s.known = end, head.Number > 0 && !head.Filling, true })

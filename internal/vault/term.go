@@ -197,6 +197,16 @@ func (v *Vault) lease() (io.Closer, error) {
 	return noLease{}, nil
 }
 
+// UnderLease calls fn with the place's lease, where it has one: what is found then is durable, though whoever wrote it may have been killed before it was (see [place.Leaser]). Errors: Busy (a writer has it), those of fn.
+func (v *Vault) UnderLease(fn func() error) error {
+	lease, err := v.lease()
+	if err != nil {
+		return err
+	}
+	defer lease.Close()
+	return fn()
+}
+
 type noLease struct{}
 
 func (noLease) Close() error { return nil }

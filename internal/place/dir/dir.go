@@ -36,6 +36,8 @@ type Dir struct {
 	mu    sync.Mutex
 	tails map[string]*tail
 	known map[string]bool // directories that are there, durably
+
+	ground ground
 }
 
 var _ place.Place = (*Dir)(nil)
@@ -54,7 +56,7 @@ func Open(fsys vfs.FS, root string, o Options) (*Dir, error) {
 	if o.Preallocate <= 0 {
 		o.Preallocate = 1 << 20
 	}
-	d := &Dir{fs: fsys, root: root, o: o, tails: map[string]*tail{}, known: map[string]bool{root: true}}
+	d := &Dir{fs: fsys, root: root, o: o, tails: map[string]*tail{}, known: map[string]bool{root: true}, ground: ground{seen: map[string]bool{}}}
 	if o.Create {
 		if err := vfs.MkdirDurable(fsys, root, 0o700); err != nil {
 			return nil, d.fail("Open", "", err)
@@ -70,7 +72,7 @@ func Open(fsys vfs.FS, root string, o Options) (*Dir, error) {
 	return d, nil
 }
 
-// Lease implements [place.Leaser]. It also takes away what interrupted writers left, their temporary files, and makes durable the names of blobs that they made.
+// Lease implements [place.Leaser]. It also takes away what interrupted writers left, their temporary files. Whatever is found from then on, or was found before through this Dir, is durable.
 func (d *Dir) Lease() (io.Closer, error) {
 	l, err := vfs.AcquireLease(d.fs, filepath.Join(d.root, leaseName))
 	if errors.Is(err, vfs.ErrLocked) {
@@ -79,7 +81,11 @@ func (d *Dir) Lease() (io.Closer, error) {
 	if err != nil {
 		return nil, d.fail("Lease", "", err)
 	}
-	if err := d.sweep(d.root); err != nil {
+	err = d.sweep(d.root)
+	if err == nil {
+		err = d.anew()
+	}
+	if err != nil {
 		l.Release()
 		return nil, d.fail("Lease", "", err)
 	}
@@ -90,18 +96,10 @@ type leaseCloser struct{ l *vfs.Lease }
 
 func (c leaseCloser) Close() error { return c.l.Release() }
 
-// found is where objects lie that are looked for, and not put again where they are there, as their octets are others each time: whoever made a name may have been killed before it was durable. All others are made durable by who puts them again.
-const found = "blobs"
-
 // sweep removes temporary files. Directories with many of them (one for a few accounts each) are left to who writes there next: looking at all would grow with the accounts.
 func (d *Dir) sweep(dir string) error {
 	if _, err := vfs.RemoveTemps(d.fs, dir); err != nil {
 		return err
-	}
-	if filepath.Base(filepath.Dir(dir)) == found {
-		if err := d.fs.SyncDir(dir); err != nil {
-			return err
-		}
 	}
 	list, err := d.fs.ReadDir(dir)
 	if err != nil || len(list) > 1000 {
@@ -169,9 +167,15 @@ func (d *Dir) Put(ctx context.Context, name string, r io.Reader) error {
 	}
 	src := &source{r: r}
 	file := d.path(name)
-	err := d.ready(file)
+	err := d.build()
+	if err == nil {
+		err = d.ready(file)
+	}
 	if err == nil {
 		err = vfs.CreateFrom(d.fs, file, src, 0o600)
+	}
+	if err == nil {
+		d.synced(filepath.Dir(file))
 	}
 	switch {
 	case src.err != nil:
@@ -207,6 +211,12 @@ func (d *Dir) Get(ctx context.Context, name string, at, n int64) (io.ReadCloser,
 		return nil, place.NoSuch("Get", name)
 	}
 	f, err := d.fs.OpenFile(d.path(name), vfs.O_RDONLY, 0)
+	if e := d.tellsOf(name); e != nil {
+		if err == nil {
+			f.Close()
+		}
+		return nil, d.fail("Get", name, e)
+	}
 	if err != nil {
 		return nil, d.fail("Get", name, err)
 	}
@@ -306,6 +316,15 @@ func (d *Dir) Stat(ctx context.Context, name string) (place.Info, error) {
 	if !place.IsName(name) {
 		return place.Info{}, place.NoSuch("Stat", name)
 	}
+	i, err := d.look(name)
+	if e := d.tellsOf(name); e != nil {
+		return place.Info{}, d.fail("Stat", name, e)
+	}
+	return i, err
+}
+
+// look is Stat without making sure of anything.
+func (d *Dir) look(name string) (place.Info, error) {
 	st, err := d.fs.Stat(d.path(name))
 	if err == nil && st.IsDir() {
 		err = fs.ErrNotExist
@@ -368,17 +387,23 @@ func (d *Dir) Last(ctx context.Context, prefix string) (i place.Info, ok bool, e
 		}
 	}
 	if last == "" {
-		return i, false, nil
+		return i, false, d.fail("List", prefix, d.told(filepath.Clean(d.path(prefix))))
 	}
 	i, err = d.Stat(ctx, prefix+last)
 	return i, err == nil, err
 }
+
+// many is where there may be tens of thousands of directories. Who goes through all of them reads each object that he builds on.
+const many = "keys/"
 
 // list walks one directory, whose name ends in a slash or is empty. A directory "a" sorts by the names in it ("a/…"), hence the order by name with its slash.
 func (d *Dir) list(ctx context.Context, dir, prefix, after string, fn func(place.Info) error) error {
 	entries, err := d.fs.ReadDir(d.path(dir))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil // removed meanwhile, or never there
+	}
+	if err == nil && (len(dir) <= len(prefix) || !strings.HasPrefix(dir, many)) {
+		err = d.told(filepath.Clean(d.path(dir)))
 	}
 	if err != nil {
 		return d.fail("List", dir, err)
@@ -398,7 +423,7 @@ func (d *Dir) list(ctx context.Context, dir, prefix, after string, fn func(place
 				return err
 			}
 		case strings.HasPrefix(name, prefix) && name > after:
-			i, err := d.Stat(ctx, name)
+			i, err := d.look(name)
 			if holdfast.IsKind(err, holdfast.NotFound) {
 				continue
 			}
@@ -428,7 +453,16 @@ func (d *Dir) Remove(ctx context.Context, name string) error {
 	if st, err := d.fs.Stat(file); err == nil && st.IsDir() {
 		return place.Err("Remove", holdfast.NotFound, name, "there is no such object", nil)
 	}
-	if err := d.fs.Remove(file); err != nil {
+	if err := d.build(); err != nil {
+		return d.fail("Remove", name, err)
+	}
+	err := d.fs.Remove(file)
+	if errors.Is(err, fs.ErrNotExist) { // who removed it may have been killed before that was durable
+		if e := d.told(filepath.Dir(file)); e != nil {
+			err = e
+		}
+	}
+	if err != nil {
 		return d.fail("Remove", name, err)
 	}
 	return d.fail("Remove", name, d.fs.SyncDir(filepath.Dir(file)))

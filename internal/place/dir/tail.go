@@ -34,6 +34,9 @@ func (d *Dir) Append(ctx context.Context, name string, at int64, p []byte) error
 	if err := place.CheckAppend(name, at, p); err != nil {
 		return err
 	}
+	if err := d.build(); err != nil {
+		return d.fail("Append", name, err)
+	}
 	t, err := d.tail(name, at == 0)
 	if err != nil {
 		return err
@@ -46,15 +49,16 @@ func (d *Dir) Append(ctx context.Context, name string, at int64, p []byte) error
 	if end := t.end.Load(); at != end {
 		return place.NotAtEnd(name, at, end)
 	}
-	if err := t.write(p, d.o.Preallocate); err != nil {
-		t.dead = err
-		return d.fail("Append", name, err)
-	}
-	if at == 0 { // the name is new
-		if err := d.fs.SyncDir(filepath.Dir(d.path(name))); err != nil {
-			t.dead = err
-			return d.fail("Append", name, err)
+	err = t.write(p, d.o.Preallocate)
+	if err == nil && at == 0 { // the name is new
+		if err = d.fs.SyncDir(filepath.Dir(d.path(name))); err == nil {
+			d.synced(filepath.Dir(d.path(name)), d.path(name))
 		}
+	}
+	if err != nil {
+		t.dead = err
+		_ = t.f.Truncate(at) // who finds these octets would take them for durable, and a later sync would not tell: where this fails too, nothing more can be done
+		return d.fail("Append", name, err)
 	}
 	t.end.Store(at + int64(len(p)))
 	return nil
@@ -121,7 +125,13 @@ func (d *Dir) tail(name string, fresh bool) (*tail, error) {
 		return nil, d.fail("Append", name, err)
 	}
 	t = &tail{f: f}
-	st, err := f.Stat()
+	if !fresh {
+		err = d.tellsOf(name)
+	}
+	var st fs.FileInfo
+	if err == nil {
+		st, err = f.Stat()
+	}
 	if err == nil {
 		t.extent = st.Size()
 		var end int64
