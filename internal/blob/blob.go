@@ -44,6 +44,8 @@ type Store interface {
 type Staged interface {
 	// Blob returns its hash and size.
 	Blob() holdfast.Blob
+	// Open opens it as the store's Open does, from now on: also while Keep is at work, and behind it what was kept. Whoever copies it elsewhere need not wait until it is durable here. After Drop it may be NotFound.
+	Open(ctx context.Context) (File, error)
 	// Keep makes it one of the account's, durably: after nil it survives a power cut. Where it was there before, what is there is verified whole, and stays if it is; otherwise this one takes its place.
 	Keep(ctx context.Context) error
 	// Drop lets go of what was staged. After Keep it does nothing.

@@ -73,6 +73,48 @@ func (k *Keeper) Put(ctx context.Context, account holdfast.ID, r io.Reader, limi
 		return nil, err
 	}
 	defer s.Drop()
+	return k.keep(ctx, account, s)
+}
+
+// Opener opens the octets of a blob, as often as they are needed. ctx is that of all reads.
+type Opener func(ctx context.Context) (File, error)
+
+// Copier makes another copy of a blob, durably, as which it counts once nil was returned. open may be called for as long as somebody has the blob, also behind its end.
+type Copier func(ctx context.Context, b holdfast.Blob, open Opener) error
+
+// PutAndCopy is Put, and has copied make another copy while the store's own becomes durable: the one is on its way through the processor while the other waits for its disk. It returns once both have ended. What either has made stays where the other fails, and is
+// let go of as what no change names. Errors: those of Put, and copied's.
+func (k *Keeper) PutAndCopy(ctx context.Context, account holdfast.ID, r io.Reader, limit int64, copied Copier) (*Pin, error) {
+	s, err := k.store.Stage(ctx, account, r, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Drop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var pin *Pin
+	var kept error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if pin, kept = k.keep(ctx, account, s); kept != nil {
+			cancel(kept) // the copy would be for nothing
+		}
+	}()
+	err = copied(ctx, s.Blob(), s.Open)
+	<-done
+	switch {
+	case kept != nil:
+		return nil, kept
+	case err != nil:
+		pin.Release()
+		return nil, err
+	}
+	return pin, nil
+}
+
+// keep makes what was staged durable, and pins it.
+func (k *Keeper) keep(ctx context.Context, account holdfast.ID, s Staged) (*Pin, error) {
 	at := key{account, s.Blob().Hash}
 	unlock, err := k.lock(ctx, at)
 	if err != nil {

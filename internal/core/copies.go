@@ -28,8 +28,8 @@ type Copies interface {
 // BlobCopies is a Copies that takes the octets of large files too.
 type BlobCopies interface {
 	Copies
-	// PutBlob returns once each copy that the policy waits for has a blob: before the change that names it is committed, so that a copy never gets a change without its octets. open opens them, as often as they are needed. Errors: Unavailable (nothing is committed).
-	PutBlob(ctx context.Context, account holdfast.ID, b holdfast.Blob, open func() (blob.File, error)) error
+	// PutBlob returns once each copy that the policy waits for has a blob: before the change that names it is committed, so that a copy never gets a change without its octets. open opens them; they need not be durable here yet. Errors: Unavailable (nothing is committed).
+	PutBlob(ctx context.Context, account holdfast.ID, b holdfast.Blob, open blob.Opener) error
 }
 
 // alone is the engine without copies: what it has committed is acknowledged.
@@ -45,7 +45,7 @@ func (a alone) Acked() uint64 { return a.engine.Position().Batch }
 
 func (alone) AwaitAcked(context.Context, uint64) error { return nil }
 
-func (alone) PutBlob(context.Context, holdfast.ID, holdfast.Blob, func() (blob.File, error)) error {
+func (alone) PutBlob(context.Context, holdfast.ID, holdfast.Blob, blob.Opener) error {
 	return nil
 }
 

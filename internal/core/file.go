@@ -50,9 +50,6 @@ func (s *Service) PutFile(ctx context.Context, p holdfast.Principal, q FileReque
 	if put.Body = body; pin != nil {
 		defer pin.Release() // the commit has returned: a change names it, or none will
 		put.blob = &pin.Blob
-		if err := s.copyOut(ctx, q.Owner, pin.Blob); err != nil {
-			return holdfast.Receipt{}, holdfast.Hash{}, err
-		}
 	}
 	return s.put(ctx, p, put)
 }
@@ -84,17 +81,19 @@ func (s *Service) takesBlobs() bool {
 
 // copyOut gives a blob to the copies that the policy waits for.
 func (s *Service) copyOut(ctx context.Context, account holdfast.ID, b holdfast.Blob) error {
-	return s.copies.(BlobCopies).PutBlob(ctx, account, b, func() (blob.File, error) { return s.blobs.Open(ctx, account, b.Hash) })
+	return s.copies.(BlobCopies).PutBlob(ctx, account, b, func(ctx context.Context) (blob.File, error) { return s.blobs.Open(ctx, account, b.Hash) })
 }
 
-// takeIn reads a file: a small one into memory, a large one into the store of blobs. room is how many octets the account has for it.
+// takeIn reads a file: a small one into memory, a large one into the store of blobs and into the copies that the policy waits for. room is how many octets the account has for it.
 func (s *Service) takeIn(ctx context.Context, q *FileRequest, room int64) ([]byte, *blob.Pin, error) {
 	src := q.exact()
 	head, err := upTo(src, q.Size, s.limits.Inline+1)
 	if err != nil || int64(len(head)) <= s.limits.Inline {
 		return head, nil, err
 	}
-	pin, err := s.blobs.Put(ctx, q.Owner, io.MultiReader(bytes.NewReader(head), src), min(s.limits.File, room))
+	pin, err := s.blobs.PutAndCopy(ctx, q.Owner, io.MultiReader(bytes.NewReader(head), src), min(s.limits.File, room), func(ctx context.Context, b holdfast.Blob, open blob.Opener) error {
+		return s.copies.(BlobCopies).PutBlob(ctx, q.Owner, b, open)
+	})
 	if holdfast.IsKind(err, holdfast.TooLarge) {
 		if room < s.limits.File {
 			return nil, nil, overQuota(q.Name)

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"holdfast"
+	"holdfast/internal/blob"
 	"holdfast/internal/store"
 	"holdfast/internal/vault"
 )
@@ -238,7 +239,7 @@ func (r *Relay) mendBlob(ctx context.Context, name string, k blobKey) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(t.ctx, cancel)()
-	err = r.outOfAny(ctx, name, k, func(open opener) (err, src error) {
+	err = r.outOfAny(ctx, name, k, func() (blob.File, error) { return r.openBlob(ctx, k) }, func(open opener) (err, src error) {
 		return sending(ctx, k, open, nil, func(open opener) error { return t.v.MendBlob(ctx, k.account, k.Blob, open) })
 	})
 	if err == nil {

@@ -17,9 +17,9 @@ type Blobs struct{ *Relay }
 
 // PutBlob implements the core's BlobCopies: it returns once each vault that the policy waits for has a blob of the store, or the engine alone is enough now. It waits for as long as octets move, and gives up when none do.
 // What was begun in other vaults goes on; those outside of the policy get it with the change that names it. Errors: Unavailable (nothing may be committed that names it).
-func (b Blobs) PutBlob(ctx context.Context, account holdfast.ID, x holdfast.Blob, _ func() (blob.File, error)) error {
+func (b Blobs) PutBlob(ctx context.Context, account holdfast.ID, x holdfast.Blob, open blob.Opener) error {
 	r := b.Relay
-	d := &delivery{r: r, k: blobKey{account, x}, to: map[string]*attempt{}, done: make(chan struct{}, 1), moved: r.o.Clock.Now()}
+	d := &delivery{r: r, k: blobKey{account, x}, open: open, to: map[string]*attempt{}, done: make(chan struct{}, 1), moved: r.o.Clock.Now()}
 	look := r.o.Clock.NewTicker(r.o.Patience / looks)
 	defer look.Stop()
 	for {
@@ -48,6 +48,7 @@ const (
 type delivery struct {
 	r      *Relay
 	k      blobKey
+	open   blob.Opener // its octets, which need not be durable in the store yet
 	to     map[string]*attempt
 	done   chan struct{} // holds a word that some put has ended
 	octets int64         // that had moved, in all vaults, at the last look
@@ -79,7 +80,7 @@ func (d *delivery) look() (ended bool, err error) {
 		if a == nil {
 			continue
 		}
-		a.look(d.k, d.done)
+		a.look(d.k, d.open, d.done)
 		has[name], may[name] = a.has, a.has || a.p != nil || a.tries < putTries
 		fault = firstErr(fault, a.err)
 	}
@@ -126,7 +127,7 @@ func (d *delivery) attempt(name string) *attempt {
 }
 
 // look takes up what has ended, and begins anew.
-func (a *attempt) look(k blobKey, done chan<- struct{}) {
+func (a *attempt) look(k blobKey, open blob.Opener, done chan<- struct{}) {
 	if a.p != nil {
 		select {
 		case <-a.p.done:
@@ -141,7 +142,7 @@ func (a *attempt) look(k blobKey, done chan<- struct{}) {
 	if a.has = a.has || a.w.shelf.has(k); a.has || a.tries >= putTries {
 		return
 	}
-	p, err := a.w.shelf.join(k, false, done)
+	p, err := a.w.shelf.join(k, open, done)
 	if err != nil {
 		a.err = err // it is being opened again, or too much waits for it: neither is a try
 		return
@@ -233,7 +234,7 @@ func (w *worker) fetch(ctx context.Context, writer *vault.Writer, wants []blobKe
 	}()
 	for len(wants) > 0 || len(under) > 0 {
 		for len(wants) > 0 && len(under) < putsAtOnce {
-			p, err := w.shelf.join(wants[0], true, nil)
+			p, err := w.shelf.join(wants[0], nil, nil)
 			if err != nil {
 				return err
 			}

@@ -125,8 +125,9 @@ func (s *shelf) note(k blobKey) {
 	s.oldest = (s.oldest + 1) % maxShelved
 }
 
-// join has a blob put there, or joins who does. tell gets a word, if there is room, once it is done. own: it is the worker itself. Whoever joined leaves. Errors: Unavailable (the vault is not open, or too many are under way).
-func (s *shelf) join(k blobKey, own bool, tell chan<- struct{}) (*put, error) {
+// join has a blob put there, or joins who does. tell gets a word, if there is room, once it is done. open opens its octets; nil: it is the worker itself, which takes those of the store. Whoever joined leaves. Errors: Unavailable (the vault is not open, or too many are under way).
+func (s *shelf) join(k blobKey, open blob.Opener, tell chan<- struct{}) (*put, error) {
+	own := open == nil
 	t, back, err := s.borrow()
 	if err != nil {
 		return nil, err
@@ -150,7 +151,7 @@ func (s *shelf) join(k blobKey, own bool, tell chan<- struct{}) (*put, error) {
 	go func() {
 		defer back()
 		defer cancel()
-		s.end(k, p, s.put(ctx, t.v, k, p, own))
+		s.end(k, p, s.put(ctx, t.v, k, p, open))
 	}()
 	return p, nil
 }
@@ -195,10 +196,10 @@ func (s *shelf) end(k blobKey, p *put, err error) {
 }
 
 // put puts a blob into the vault once it is its turn: out of the store, or, where the store lacks it or has it damaged, out of another vault. Errors: those of the vault, *lacks.
-func (s *shelf) put(ctx context.Context, v *vault.Vault, k blobKey, p *put, own bool) error {
+func (s *shelf) put(ctx context.Context, v *vault.Vault, k blobKey, p *put, open blob.Opener) error {
 	slots := s.slots
-	if own {
-		slots = s.own
+	if open == nil {
+		slots, open = s.own, func(ctx context.Context) (blob.File, error) { return s.w.r.openBlob(ctx, k) }
 	}
 	select {
 	case slots <- struct{}{}:
@@ -206,7 +207,7 @@ func (s *shelf) put(ctx context.Context, v *vault.Vault, k blobKey, p *put, own 
 	case <-ctx.Done():
 		return fail("PutBlob", holdfast.Unavailable, s.w.a.Name, "the vault was closed before the file was there", context.Cause(ctx))
 	}
-	return s.w.r.outOfAny(ctx, s.w.a.Name, k, func(open opener) (err, src error) {
+	return s.w.r.outOfAny(ctx, s.w.a.Name, k, func() (blob.File, error) { return open(ctx) }, func(open opener) (err, src error) {
 		count := func(at, n int64) {
 			s.moved.Add(n)
 			p.moved.Add(n)
@@ -224,9 +225,9 @@ func (l *lacks) Unwrap() error { return l.error }
 // opener opens the octets of a blob.
 type opener = func() (blob.File, error)
 
-// outOfAny has send put a blob into a vault: out of the store, or, where that lacks it or has it damaged, out of another vault. send's src is what was wrong with what it was given, and not with the vault. Errors: send's, *lacks.
-func (r *Relay) outOfAny(ctx context.Context, into string, k blobKey, send func(opener) (err, src error)) error {
-	err, src := send(func() (blob.File, error) { return r.openBlob(ctx, k) })
+// outOfAny has send put a blob into a vault: out of the store, which own opens, or, where that lacks it or has it damaged, out of another vault. send's src is what was wrong with what it was given, and not with the vault. Errors: send's, *lacks.
+func (r *Relay) outOfAny(ctx context.Context, into string, k blobKey, own opener, send func(opener) (err, src error)) error {
+	err, src := send(own)
 	if !holdfast.IsKind(src, holdfast.NotFound) && !holdfast.IsKind(src, holdfast.Corrupt) {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 	"holdfast"
 )
 
-// Stream is an age file of octets that lie elsewhere, made as it is read: of a film of any size no more than a chunk is in memory. Read again, from the beginning or from anywhere, it is the same octets: whoever sends it can say
+// Stream is an age file of octets that lie elsewhere, made as it is read: of a film of any size no more than a window is in memory. Read again, from the beginning or from anywhere, it is the same octets: whoever sends it can say
 // its size and its hash before, and send it once more. So what it is made of must not change, as a nonce would stand for two different texts then; a blob never does.
 type Stream struct {
 	src   io.ReaderAt
@@ -29,8 +29,12 @@ type Stream struct {
 	at     int64
 	have   int64  // the number of the chunk that is at hand, plus 1; 0: none
 	sealed []byte // that one
-	open   []byte
+	window []byte // octets of src
+	from   int64  // where they begin
 }
+
+// windowSize is how many octets are read of src at once, from a multiple of it on: a store of blobs verifies them by the MiB.
+const windowSize = 16 * chunkSize
 
 // NewStream makes the sealed form of size octets. All recipients are hybrid, or none is.
 func NewStream(src io.ReaderAt, size int64, to ...*Recipient) (*Stream, error) {
@@ -60,7 +64,7 @@ func sealedChunks(plain int64) int64 { return plain + chunks(plain)*chacha20poly
 // wholeChunk is a sealed chunk that is not the last.
 const wholeChunk = chunkSize + chacha20poly1305.Overhead
 
-// Read implements [io.Reader]. An error of what it is made of is returned as it is. Chunks that have room in p are sealed there, so that none of them is copied.
+// Read implements [io.Reader]. An error of what it is made of is returned as it is. Chunks that have room in p are sealed there, out of the window, so that nothing is copied.
 func (s *Stream) Read(p []byte) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,15 +88,15 @@ func (s *Stream) Read(p []byte) (n int, err error) {
 func (s *Stream) some(p []byte, in int64) (int, error) {
 	i := in / wholeChunk
 	if in%wholeChunk == 0 && len(p) >= wholeChunk {
-		sealed, err := s.seal(p[:0], p[:min(chunkSize, s.plain-i*chunkSize)], i)
+		sealed, err := s.seal(p[:0], i)
 		return len(sealed), err
 	}
 	if s.have != i+1 {
-		if s.open == nil {
-			s.open, s.sealed = make([]byte, chunkSize), make([]byte, 0, wholeChunk)
+		if s.sealed == nil {
+			s.sealed = make([]byte, 0, wholeChunk)
 		}
 		s.have = 0
-		sealed, err := s.seal(s.sealed, s.open[:min(chunkSize, s.plain-i*chunkSize)], i)
+		sealed, err := s.seal(s.sealed, i)
 		if err != nil {
 			return 0, err
 		}
@@ -101,16 +105,34 @@ func (s *Stream) some(p []byte, in int64) (int, error) {
 	return copy(p, s.sealed[in%wholeChunk:]), nil
 }
 
-// seal reads a chunk into open, and returns it sealed in dst, which is elsewhere or begins where open does.
-func (s *Stream) seal(dst, open []byte, i int64) ([]byte, error) {
-	if k, err := s.src.ReadAt(open, i*chunkSize); k < len(open) {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
+// seal returns a chunk, sealed in dst.
+func (s *Stream) seal(dst []byte, i int64) ([]byte, error) {
+	open, err := s.look(i*chunkSize, min(chunkSize, s.plain-i*chunkSize))
+	if err != nil {
 		return nil, err
 	}
 	at := chunkNonce(uint64(i), i == chunks(s.plain)-1)
 	return s.aead.Seal(dst[:0], at[:], open, nil), nil
+}
+
+// look returns n octets of src, which lie in one window.
+func (s *Stream) look(at, n int64) ([]byte, error) {
+	from := at / windowSize * windowSize
+	if len(s.window) == 0 || s.from != from {
+		if s.window == nil {
+			s.window = make([]byte, min(windowSize, s.plain))
+		}
+		s.window, s.from = s.window[:0], from
+		w := s.window[:min(windowSize, s.plain-from)]
+		if k, err := s.src.ReadAt(w, from); k < len(w) {
+			if err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+		s.window = w
+	}
+	return s.window[at-from:][:n], nil
 }
 
 // Seek implements [io.Seeker].

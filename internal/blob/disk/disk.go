@@ -6,10 +6,10 @@
 // The calls of a blob that is put, and why they stand in this order (testdata/sequence.txt has them as they are made):
 //
 //	create .new/N              O_EXCL; its hash is known at its end only, so it is not where it will be
-//	write  the octets, the sums, the trailer
+//	write  the octets, the sums, the trailer; from here on they can be read, and copied elsewhere
+//	mkdir  ACCOUNT, ACCOUNT/hh
 //	sync   .new/N              the content must be durable before a name points at it
 //	close                      reports late errors (NFS, quotas)
-//	mkdir  ACCOUNT, ACCOUNT/hh
 //	rename .new/N ACCOUNT/hh/HASH
 //	sync   the root, ACCOUNT   once in the life of a process: whoever made the directories before may have been killed before this. It stands behind the rename, as file systems with a journal make all three names durable at once then
 //	sync   ACCOUNT/hh          now the name is durable: only after this is a put acknowledged
@@ -128,11 +128,8 @@ func (s *Store) Stage(ctx context.Context, account holdfast.ID, r io.Reader, lim
 	if err != nil {
 		return nil, s.fail("Put", name, err)
 	}
-	x := &staged{s: s, name: name, account: account}
-	x.blob, err = s.fill(ctx, f, r, limit)
-	if cerr := f.Close(); err == nil && cerr != nil {
-		err = s.fail("Put", name, cerr)
-	}
+	x := &staged{s: s, name: name, account: account, file: f}
+	x.blob, err = blob.Take(ctx, f, r, limit, func(err error) error { return s.fail("Put", name, err) })
 	if err != nil {
 		x.Drop()
 		return nil, err
@@ -140,30 +137,52 @@ func (s *Store) Stage(ctx context.Context, account holdfast.ID, r io.Reader, lim
 	return x, nil
 }
 
-// fill writes a blob as it is stored, durably but for its name.
-func (s *Store) fill(ctx context.Context, f vfs.File, r io.Reader, limit int64) (b holdfast.Blob, err error) {
-	own := func(err error) error { return s.fail("Put", f.Name(), err) }
-	if b, err = blob.Take(ctx, f, r, limit, own); err != nil {
-		return b, err
-	}
-	if err := f.SyncData(); err != nil {
-		return b, own(err)
-	}
-	return b, nil
-}
-
 type staged struct {
 	s       *Store
 	name    string
 	account holdfast.ID
 	blob    holdfast.Blob
-	gone    bool // renamed or removed
+	file    vfs.File // nil: closed
+	gone    bool     // renamed or removed
 }
 
 func (x *staged) Blob() holdfast.Blob { return x.blob }
 
+// Open implements [blob.Staged].
+func (x *staged) Open(ctx context.Context) (blob.File, error) {
+	v, err := x.s.openFile("Open", x.name, x.blob.Hash)
+	if errors.Is(err, fs.ErrNotExist) { // it has its name already, or has given way to what had it
+		return x.s.Open(ctx, x.account, x.blob.Hash)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// settle makes the content durable.
+func (x *staged) settle() error {
+	f := x.file
+	if f == nil {
+		return nil
+	}
+	x.file = nil
+	err := f.SyncData()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return x.s.fail("Put", x.name, err)
+	}
+	return nil
+}
+
 // Drop implements [blob.Staged]. What cannot be removed now is at the next start.
 func (x *staged) Drop() {
+	if x.file != nil {
+		x.file.Close()
+		x.file = nil
+	}
 	if !x.gone {
 		x.gone = true
 		_ = x.s.fs.Remove(x.name)
@@ -193,6 +212,10 @@ func (x *staged) Keep(ctx context.Context) error {
 		if err == nil {
 			return s.named(name) // whoever made it may have been killed before the directory's sync
 		}
+	}
+	if err := x.settle(); err != nil {
+		x.Drop()
+		return err
 	}
 	if err := s.fs.Rename(x.name, name); err != nil {
 		return s.fail("Put", name, err)
@@ -277,10 +300,18 @@ func (s *Store) Open(_ context.Context, account holdfast.ID, h holdfast.Hash) (b
 }
 
 func (s *Store) open(op string, account holdfast.ID, h holdfast.Hash) (*blob.Verified, error) {
-	name := s.file(account, h)
-	f, err := s.fs.OpenFile(name, vfs.O_RDONLY, 0)
+	v, err := s.openFile(op, s.file(account, h), h)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, s.missing(op, h, err)
+	}
+	return v, err
+}
+
+// openFile opens the file that a blob is in. Errors: fs.ErrNotExist as it is.
+func (s *Store) openFile(op, name string, h holdfast.Hash) (*blob.Verified, error) {
+	f, err := s.fs.OpenFile(name, vfs.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, s.fail(op, name, err)

@@ -73,6 +73,11 @@ func (x *staged) Keep(ctx context.Context) error {
 	return nil
 }
 
+// Open implements [blob.Staged].
+func (x *staged) Open(context.Context) (blob.File, error) {
+	return file{bytes.NewReader(x.octets)}, nil
+}
+
 func (x *staged) Drop() {}
 
 func (s *Store) find(op string, account holdfast.ID, h holdfast.Hash) (entry, error) {

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -91,7 +92,7 @@ func (s *Store) Stage(ctx context.Context, account holdfast.ID, r io.Reader, lim
 	if err != nil {
 		return nil, s.fail("Put", name, err)
 	}
-	x := &staged{s: s, account: account, file: f}
+	x := &staged{s: s, account: account, spooled: name, file: f}
 	own := func(err error) error { return s.fail("Put", name, err) }
 	if x.blob, err = blob.Take(ctx, f, r, limit, own); err != nil {
 		x.Drop()
@@ -104,10 +105,27 @@ type staged struct {
 	s       *Store
 	account holdfast.ID
 	blob    holdfast.Blob
+	spooled string
 	file    vfs.File // nil: dropped
 }
 
 func (x *staged) Blob() holdfast.Blob { return x.blob }
+
+// Open implements [blob.Staged].
+func (x *staged) Open(ctx context.Context) (blob.File, error) {
+	f, err := x.s.fs.OpenFile(x.spooled, vfs.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) { // it was kept, and let go of here
+		return x.s.Open(ctx, x.account, x.blob.Hash)
+	}
+	if err != nil {
+		return nil, x.s.fail("Open", x.spooled, err)
+	}
+	v, err := blob.NewVerified(f, blob.StoredSize(x.blob.Size), x.blob.Hash)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
 
 // Drop implements [blob.Staged].
 func (x *staged) Drop() {
