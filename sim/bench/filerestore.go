@@ -13,7 +13,7 @@ import (
 )
 
 // filesRestored measures the way back of files out of a vault on the same disk, beside a plain copy of the same octets with fsync.
-func (b *bench) filesRestored(ctx context.Context, pool []byte) error {
+func (b *bench) filesRestored(ctx context.Context, p *pool) error {
 	dir := filepath.Join(b.dir, "files-back")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
@@ -23,7 +23,7 @@ func (b *bench) filesRestored(ctx context.Context, pool []byte) error {
 	if err := command(ctx, nil, b.bin, "key", "init", "--data", data, "--out", key); err != nil {
 		return err
 	}
-	list := newFiles(pool, b.fileCount, b.fileSize)
+	list := newFiles(p, b.fileCount, b.fileSize)
 	if err := b.filesKept(ctx, data, list); err != nil {
 		return err
 	}

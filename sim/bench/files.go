@@ -24,7 +24,8 @@ type stand struct {
 	goal  map[string]float64 // share of the plain copy by way; 0: none
 	note  string
 	rates map[string][]float64 // MiB a second of each round, by way
-	used  map[string][]float64 // milliseconds of the processor for a MiB likewise
+	used  map[string][]float64 // milliseconds of its processor for a MiB likewise
+	own   map[string][]float64 // and of this process's, which shares the processors with it
 	gone  string               // why it is not measured
 }
 
@@ -53,14 +54,19 @@ func (b *bench) stands() []*stand {
 		list = append(list, &stand{name: "Apache mod_dav", start: b.apacheStand, note: "without any fsync"}, &stand{name: "Cyrus", start: b.cyrusStand})
 	}
 	for _, s := range list {
-		s.rates, s.used = map[string][]float64{}, map[string][]float64{}
+		s.rates, s.used, s.own = map[string][]float64{}, map[string][]float64{}, map[string][]float64{}
 	}
 	return list
 }
 
 // files measures photos and films: how fast they go in and out, beside a plain copy on the same disk, in turns; one of gigabytes; and their way back out of a vault.
-func (b *bench) files(ctx context.Context) error {
-	stands, pool := b.stands(), newPool(b.fileSize)
+func (b *bench) files(ctx context.Context) (err error) {
+	stands := b.stands()
+	pool, err := newPool(b.dir, b.fileSize)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, pool.close()) }()
 	for i := range b.fileRounds {
 		for k, s := range stands {
 			if s.gone != "" {
@@ -83,7 +89,7 @@ func (b *bench) files(ctx context.Context) error {
 }
 
 // standRound moves all files in and out once.
-func (b *bench) standRound(ctx context.Context, s *stand, pool []byte, dir string) (err error) {
+func (b *bench) standRound(ctx context.Context, s *stand, p *pool, dir string) (err error) {
 	if err := os.Mkdir(dir, 0o711); err != nil {
 		return err
 	}
@@ -93,7 +99,7 @@ func (b *bench) standRound(ctx context.Context, s *stand, pool []byte, dir strin
 		return err
 	}
 	defer func() { err = errors.Join(err, at.stop()) }()
-	warm, list := newFiles(pool, 2*fileHands, b.fileSize), newFiles(pool, b.fileCount, b.fileSize)
+	warm, list := newFiles(p, 2*fileHands, b.fileSize), newFiles(p, b.fileCount, b.fileSize)
 	for i, f := range warm {
 		f.name = fmt.Sprintf("first-%d", i)
 	}
@@ -125,18 +131,22 @@ func (b *bench) standRound(ctx context.Context, s *stand, pool []byte, dir strin
 
 // timed moves files, and remembers how fast.
 func (s *stand) timed(ctx context.Context, at *standing, way string, list []*file, one func(hand, *file) error) error {
-	before, err := at.cpu()
-	if err != nil {
+	self := func() (time.Duration, error) { return server.CPUOf(os.Getpid()) }
+	theirs, err := at.cpu()
+	own, err2 := self()
+	if err := errors.Join(err, err2); err != nil {
 		return err
 	}
 	rate, err := move(ctx, at, fileHands, list, one)
 	if err != nil {
 		return err
 	}
-	after, err := at.cpu()
+	theirs2, err := at.cpu()
+	own2, err2 := self()
+	a := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 / mebis(list) }
 	s.rates[way] = append(s.rates[way], rate)
-	s.used[way] = append(s.used[way], float64((after-before).Microseconds())/1000/mebis(list))
-	return err
+	s.used[way], s.own[way] = append(s.used[way], a(theirs2-theirs)), append(s.own[way], a(own2-own))
+	return errors.Join(err, err2)
 }
 
 func mebis(list []*file) (n float64) {
@@ -161,6 +171,9 @@ func (b *bench) fileFigure(way string, s *stand, plain float64) {
 		}
 		if used := median(s.used[way]); used > 0 {
 			f.Note = joined(f.Note, fmt.Sprintf("%.1f ms of the server's processor a MiB", used))
+		}
+		if own := median(s.own[way]); own > 0 {
+			f.Note = joined(f.Note, fmt.Sprintf("%.1f ms of the client's", own))
 		}
 		if s.name != plainCopy {
 			f.beside(f.Value/plain, "of "+plainCopy)

@@ -60,7 +60,12 @@ func TestAFileThatComesBackAsAnotherIsSeen(t *testing.T) {
 	dir := t.TempDir()
 	s := httptest.NewServer(bareFiles(dir))
 	defer s.Close()
-	list := newFiles(newPool(1000), 2, 1000)
+	p, err := newPool(dir, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	list := newFiles(p, 2, 1000)
 	list[0].name, list[1].name = "a", "a"
 	h, err := (&web{addr: s.Listener.Addr().String(), path: "/"}).hand(t.Context())
 	if err != nil {

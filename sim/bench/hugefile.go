@@ -49,7 +49,7 @@ func (b *bench) hugeFile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h := &huge{b: b, s: s, at: filesOf(s.Addr, a), octets: endless{pool: newPool(0), left: b.hugeSize}}
+	h := &huge{b: b, s: s, at: filesOf(s.Addr, a), octets: endless{pool: newOctets(64 << 20), left: b.hugeSize}}
 	for _, way := range []struct {
 		name string
 		run  func(context.Context) error

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -20,6 +21,8 @@ type file struct {
 	name string
 	head []byte // its own
 	rest []byte // out of a pool
+	of   *pool  // that one
+	from int64  // where they lie there
 }
 
 func (f *file) size() int { return len(f.head) + len(f.rest) }
@@ -32,23 +35,48 @@ func (f *file) is(p []byte) bool {
 // ownOctets is how many octets of a file no other has.
 const ownOctets = 32
 
-// newPool returns octets that do not compress, for files of up to size.
-func newPool(size int) []byte {
-	pool := make([]byte, size+64<<20) // more than the processor's caches hold
-	_, _ = rand.NewChaCha8([32]byte{1}).Read(pool)
-	return pool
+// pool is octets that do not compress, in memory and as a file of memory where the system has such.
+type pool struct {
+	octets []byte
+	file   string
+}
+
+// memoryFiles is where files lie in memory.
+const memoryFiles = "/dev/shm"
+
+// newPool returns octets for files of up to size. Its file is in dir where there is no better place.
+func newPool(dir string, size int) (*pool, error) {
+	p := &pool{octets: newOctets(size + 64<<20)} // more than the processor's caches hold
+	if st, err := os.Stat(memoryFiles); err == nil && st.IsDir() {
+		dir = memoryFiles
+	}
+	f, err := os.CreateTemp(dir, "holdfast-bench-pool-")
+	if err != nil {
+		return nil, err
+	}
+	p.file = f.Name()
+	_, err = f.Write(p.octets)
+	return p, errors.Join(err, f.Close())
+}
+
+func (p *pool) close() error { return os.Remove(p.file) }
+
+func newOctets(n int) []byte {
+	octets := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(octets)
+	return octets
 }
 
 // newFiles returns n files of size octets, of which no earlier call returned one.
-func newFiles(pool []byte, n, size int) []*file {
+func newFiles(p *pool, n, size int) []*file {
 	list := make([]*file, n)
 	for i := range list {
 		f := &file{name: fmt.Sprintf("IMG_%04d.JPG", i), head: make([]byte, ownOctets)}
 		for k := range f.head {
 			f.head[k] = byte(rand.Uint32())
 		}
-		from := i * 300_007 % (len(pool) - size)
-		f.rest = pool[from : from+size-ownOctets]
+		from := i * 300_007 % (len(p.octets) - size)
+		f.rest, f.of, f.from = p.octets[from:from+size-ownOctets], p, int64(from)
 		list[i] = f
 	}
 	return list
@@ -154,12 +182,13 @@ func (s *web) hand(ctx context.Context) (hand, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &webHand{c, s}, nil
+	return &webHand{Conn: c, at: s}, nil
 }
 
 type webHand struct {
 	*load.Conn
-	at *web
+	at   *web
+	pool *os.File // opened by itself, for the offset; nil: not yet
 }
 
 // begin is the head of a request, but for its last lines.
@@ -173,15 +202,33 @@ func (h *webHand) begin(method string, f *file) []byte {
 
 func (h *webHand) put(f *file) error {
 	b := fmt.Appendf(h.begin("PUT", f), "Content-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n", f.size())
-	for _, part := range [][]byte{append(b, f.head...), f.rest} {
-		if _, err := h.Write(part); err != nil {
-			return fmt.Errorf("PUT %s: %w", f.name, err)
-		}
+	_, err := h.Write(append(b, f.head...))
+	if err == nil {
+		err = h.send(f)
+	}
+	if err != nil {
+		return fmt.Errorf("PUT %s: %w", f.name, err)
 	}
 	a, err := h.Read()
 	if err == nil && a.Status >= 300 {
 		err = fmt.Errorf("PUT %s: %d %.200s", f.name, a.Status, a.Body)
 	}
+	return err
+}
+
+// send lets the system copy a file's octets out of the pool's into the connection: phones bring processors of their own, and this one shares those of the server.
+func (h *webHand) send(f *file) error {
+	if h.pool == nil {
+		p, err := os.Open(f.of.file)
+		if err != nil {
+			return err
+		}
+		h.pool = p
+	}
+	if _, err := h.pool.Seek(f.from, io.SeekStart); err != nil {
+		return err
+	}
+	_, err := io.CopyN(h.Conn.Conn, h.pool, int64(len(f.rest)))
 	return err
 }
 
@@ -193,4 +240,9 @@ func (h *webHand) get(f *file) error {
 	return err
 }
 
-func (h *webHand) close() { h.Conn.Close() }
+func (h *webHand) close() {
+	h.Conn.Close()
+	if h.pool != nil {
+		h.pool.Close()
+	}
+}
