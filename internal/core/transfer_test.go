@@ -160,7 +160,7 @@ func TestWhatAKilledCopyLeftIsDeleted(t *testing.T) {
 	}
 	tick(25 * time.Hour)
 	for range 1000 {
-		if used, left = f.usage(t); len(left) == 0 {
+		if used, left = f.usage(t); len(left) == 0 && used == before { // they are looked at one after the other
 			break
 		}
 		time.Sleep(time.Millisecond)
