@@ -75,7 +75,7 @@ func findFFmpeg(name string, log *slog.Logger) string {
 		log.Info("films have no posters: ffmpeg is not installed", "photos.ffmpeg", name, "err", err)
 		return ""
 	case !decode.ShutsIn():
-		log.Info("films have no posters: this system cannot shut ffmpeg in (Linux 5.13 with Landlock can), and it is not run otherwise")
+		log.Info("films have no posters: this system cannot shut ffmpeg in (Linux 5.13 with Landlock and seccomp can), and it is not run otherwise")
 		return ""
 	}
 	return path

@@ -37,6 +37,10 @@ func confine(files uint64, readable ...string) error {
 	if err := everyThread(unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, 10, 0, 0); err != nil {
 		return fmt.Errorf("decode-worker: step back: %w", err)
 	}
+	// A decoder that can have no descriptor does without the filter where there is none; ffmpeg does not.
+	if err := filterCalls(); err != nil && (files > 0 || !errors.Is(err, errNoFilter)) {
+		return fmt.Errorf("decode-worker: shut the decoder in: %w", err)
+	}
 	if err := shutIn(readable...); err != nil {
 		return fmt.Errorf("decode-worker: shut the decoder in: %w", err)
 	}

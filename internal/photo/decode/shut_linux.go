@@ -15,7 +15,7 @@ var errNoLandlock = errors.New("this kernel has no Landlock")
 // ShutsIn tells whether the kernel can shut ffmpeg in: without that it is not run.
 func ShutsIn() bool {
 	abi, _, e := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	return e == 0 && abi >= 1
+	return e == 0 && abi >= 1 && filters()
 }
 
 // everyThread does a system call on all threads, because the rights that it takes away are each thread's own. In a program with C it is this thread alone.
