@@ -154,7 +154,7 @@ func trustOf(ca string) (*tls.Config, error) {
 	return c, nil
 }
 
-// dating learns the store's time from its answers.
+// dating learns the store's time from its answers, and looks whether they are a store's.
 type dating struct{ b *Bucket }
 
 func (d dating) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -166,6 +166,10 @@ func (d dating) RoundTrip(r *http.Request) (*http.Response, error) {
 	if at, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		d.b.skew.Store(int64(at.Sub(clock.System.Now())))
 		d.b.dated.Store(true)
+	}
+	if err := checkAnswer(resp); err != nil {
+		resp.Body.Close()
+		return nil, err
 	}
 	return resp, nil
 }

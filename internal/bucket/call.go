@@ -111,6 +111,9 @@ func (b *Bucket) fail(ctx context.Context, op, ref string, err error) error {
 		return context.Cause(ctx)
 	}
 	a, ok := answerOf(err)
+	if !ok && errors.Is(err, errForeign) {
+		return fail(op, holdfast.Unavailable, b.host, "something answers there that is no object store, or stands before it: look at the URL, and at proxies", cause(err))
+	}
 	if !ok {
 		return fail(op, holdfast.Unavailable, b.host, unanswered(err), cause(err))
 	}
