@@ -141,10 +141,35 @@ func (q *request) complete(m *uploads.Making) error {
 	case want < 0 && len(m.Chunks) == 0:
 		return badPath("no chunk of this upload came; nothing was stored")
 	}
+	if missing := missingIn(m.Chunks); want < 0 && missing > 0 {
+		return badPath(fmt.Sprintf("the chunk number %d is not there; send it, or say how long the file is to be (OC-Total-Length)", missing))
+	}
 	if gap := gapIn(m.Chunks); gap != "" {
 		return badPath("the chunk " + gap + " does not follow the one before it; send what is missing, or take away what is too much")
 	}
 	return nil
+}
+
+// missingIn returns the first number between those that chunks have as their names, where they begin with 0 or 1 and go on so; 0: none is missing, or they are not numbered so. A chunk that rotted on the disk is gone after a
+// restart, and its client, who was told that it is there, would get a file without it.
+func missingIn(chunks []uploads.Chunk) int {
+	next := -1
+	for _, c := range chunks {
+		n, err := strconv.ParseUint(c.Name, 10, 31)
+		switch {
+		case err != nil, next < 0 && n > 2:
+			return 0
+		case next < 0 && n == 2:
+			return 1
+		case next >= 0 && int(n) != next:
+			if n > uploads.MaxChunks || int(n) < next { // these are offsets, or one has two chunks
+				return 0
+			}
+			return next
+		}
+		next = int(n) + 1
+	}
+	return 0
 }
 
 // gapIn returns the first chunk that does not begin where the one before it ends, where all names say first and last octet ("000000000000000-000000010485759"); "": there is none.

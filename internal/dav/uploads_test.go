@@ -161,6 +161,21 @@ func TestAnUploadThatIsNotWhole(t *testing.T) {
 	if got := g.want(200, "GET", f, "").body; got != "0123456789" {
 		t.Errorf("it is %q", got)
 	}
+
+	for chunks, missing := range map[string]string{"1 2 4": "3", "0 1 3": "2", "2 3": "1", "00001 00003": "2", "1": "", "0 1 2": "", "3 4": "", "0 10485760": "", "1 2 b": "", "1 01 2": ""} {
+		g.want(201, "MKCOL", g.upload("numbers"), "")
+		for name := range strings.FieldsSeq(chunks) {
+			g.want(201, "PUT", g.upload("numbers", name), "x")
+		}
+		if missing != "" {
+			g.want(400, "MOVE", g.upload("numbers", ".file"), "", "Destination: "+f).has(t, "chunk number "+missing+" ")
+		}
+		total := fmt.Sprint("OC-Total-Length: ", len(strings.Fields(chunks))) // who says it knows what he numbers
+		if missing == "" {
+			total = seconds2009
+		}
+		g.want(204, "MOVE", g.upload("numbers", ".file"), "", "Destination: "+f, total)
+	}
 }
 
 // TestTheEndOfAnUploadIsAPut: conditions and locks are those of the destination.
