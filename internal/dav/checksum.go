@@ -25,7 +25,11 @@ type checksum struct {
 // makers of the hashes that have a name in OC-Checksum, and in Content-Digest (RFC 9530). Of what is not known here nothing can be checked.
 var checksums = map[string]func() hash.Hash{"MD5": md5.New, "SHA1": sha1.New, "SHA256": sha256.New, "sha-256": sha256.New, "sha-512": sha512.New}
 
-// checksums reads what the request says of its body: OC-Checksum ("SHA1:hex"), Content-Digest and Repr-Digest ("sha-256=:base64:"). One that cannot be read is refused: it was to be looked at.
+// olderNames are those that the hashes had in Digest (RFC 3230), which Content-Digest has replaced.
+var olderNames = map[string]string{"md5": "MD5", "sha": "SHA1", "sha-256": "sha-256", "sha-512": "sha-512"}
+
+// checksums reads what the request says of its body: OC-Checksum ("SHA1:hex"), Content-Digest and Repr-Digest ("sha-256=:base64:"), and what older programs send: Digest ("SHA-256=base64") and Content-MD5 (RFC 1864). One that cannot
+// be read is refused: it was to be looked at.
 func (q *request) checksums() (out []checksum, err error) {
 	add := func(name string, want []byte, bad error) error {
 		fresh := checksums[name]
@@ -53,6 +57,19 @@ func (q *request) checksums() (out []checksum, err error) {
 			if err := add(name, want, bad); err != nil {
 				return nil, err
 			}
+		}
+	}
+	for s := range strings.SplitSeq(strings.Join(q.r.Header.Values("Digest"), ","), ",") {
+		name, text, _ := strings.Cut(strings.TrimSpace(s), "=")
+		want, bad := base64.StdEncoding.DecodeString(text)
+		if err := add(olderNames[strings.ToLower(name)], want, bad); err != nil {
+			return nil, err
+		}
+	}
+	if text := strings.TrimSpace(q.r.Header.Get("Content-MD5")); text != "" {
+		want, bad := base64.StdEncoding.DecodeString(text)
+		if err := add("MD5", want, bad); err != nil {
+			return nil, err
 		}
 	}
 	if len(out) > 8 {

@@ -189,13 +189,14 @@ func TestOctetsThatWereDamagedOnTheirWay(t *testing.T) {
 	f := g.files() + "a"
 	const md5, sha1 = "5d41402abc4b2a76b9719d911017c592", "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d" // of "hello"
 	const sha256 = "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="
-	for _, h := range []string{"OC-Checksum: MD5:" + md5, "OC-Checksum: SHA1:" + sha1, "OC-Checksum: sha1:" + strings.ToUpper(sha1) + " ADLER32:062c0215", "Content-Digest: sha-256=:" + sha256 + ":", "Repr-Digest: unixsum=:AAA=:, sha-256=:" + sha256 + ":"} {
+	for _, h := range []string{"OC-Checksum: MD5:" + md5, "OC-Checksum: SHA1:" + sha1, "OC-Checksum: sha1:" + strings.ToUpper(sha1) + " ADLER32:062c0215", "Content-Digest: sha-256=:" + sha256 + ":", "Repr-Digest: unixsum=:AAA=:, sha-256=:" + sha256 + ":",
+		"Digest: unixsum=30637,SHA-256=" + sha256, "Digest: SHA=qvTGHdzF6KLavt4PO0gs2a6pQ00=", "Digest: md5=XUFAKrxLKna5cZ2REBfFkg==", "Content-MD5: XUFAKrxLKna5cZ2REBfFkg=="} {
 		g.want(400, "PUT", f, "hellO", h).has(t, "checksum")
 		g.want(404, "GET", f, "")
 		g.want(201, "PUT", f, "hello", h)
 		g.want(204, "DELETE", f, "")
 	}
-	for _, h := range []string{"OC-Checksum: MD5:xyz", "OC-Checksum: SHA1:" + md5, "Content-Digest: sha-256=:AAAA:", "Content-Digest: sha-256=" + sha256[1:]} {
+	for _, h := range []string{"OC-Checksum: MD5:xyz", "OC-Checksum: SHA1:" + md5, "Content-Digest: sha-256=:AAAA:", "Content-Digest: sha-256=" + sha256[1:], "Digest: sha-256=AAAA", "Content-MD5: " + md5} {
 		g.want(400, "PUT", f, "hello", h)
 	}
 	g.want(201, "PUT", f, "hello", "OC-Checksum: CRC32:00")
