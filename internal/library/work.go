@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -44,8 +45,10 @@ type jobKey struct {
 
 // jobs are those under way.
 type jobs struct {
-	mu   sync.Mutex
-	busy map[jobKey]bool
+	mu    sync.Mutex
+	busy  map[jobKey]bool
+	had   []holdfast.ID // accounts of which one was decoded since the others had their turn
+	alone time.Time     // until then nobody else is looked for
 }
 
 func (j *jobs) init() { j.busy = map[jobKey]bool{} }
@@ -56,19 +59,56 @@ func (j *jobs) end(x job) {
 	delete(j.busy, jobKey{x.account, x.hash})
 }
 
-// take returns the next contents of a state that nobody is at, the newest first.
-func (l *Library) take(ctx context.Context, state, most int) (out []job, err error) {
+// mostTurns is how many accounts have their turn before those with the newest photos have it again.
+const mostTurns = 100
+
+// nextInTurn returns the content that is to be decoded next: accounts take turns, so that nobody waits for the many or difficult photos of another one.
+func (l *Library) nextInTurn(ctx context.Context) (list []job, err error) {
+	l.jobs.mu.Lock()
+	had := slices.Clone(l.jobs.had)
+	if l.o.Clock.Now().Before(l.jobs.alone) {
+		had = nil
+	}
+	l.jobs.mu.Unlock()
+	if list, err = l.take(ctx, stateRead, 1, had...); err == nil && len(list) == 0 && len(had) > 0 {
+		l.jobs.mu.Lock()
+		if l.jobs.had = nil; len(had) == 1 { // looking costs more, the more photos it has
+			l.jobs.alone = l.o.Clock.Now().Add(lookAgain)
+		}
+		l.jobs.mu.Unlock()
+		list, err = l.take(ctx, stateRead, 1)
+	}
+	if len(list) > 0 {
+		l.jobs.mu.Lock()
+		defer l.jobs.mu.Unlock()
+		if !slices.Contains(l.jobs.had, list[0].account) {
+			l.jobs.had = append(l.jobs.had, list[0].account)
+		}
+		if len(l.jobs.had) > mostTurns {
+			l.jobs.had = nil
+		}
+	}
+	return list, err
+}
+
+// take returns the next contents of a state that nobody is at, the newest first, but those of some accounts.
+func (l *Library) take(ctx context.Context, state, most int, but ...holdfast.ID) (out []job, err error) {
 	l.jobs.mu.Lock()
 	defer l.jobs.mu.Unlock()
+	args, others := []any{state}, ""
+	for _, id := range but {
+		args, others = append(args, id), others+" AND acct <> ?"
+	}
+	args = append(args, most+len(l.jobs.busy))
 	err = l.read(ctx, func(c *conn) error {
-		return c.each("SELECT acct, hash, size, tries FROM content WHERE state = ? ORDER BY rank DESC LIMIT ?", func(s *sqlite.Stmt) error {
+		return c.each("SELECT acct, hash, size, tries FROM content WHERE state = ?"+others+" ORDER BY rank DESC LIMIT ?", func(s *sqlite.Stmt) error {
 			x := job{idAt(s, 0), hashAt(s, 1), s.ColumnInt64(2), s.ColumnInt(3)}
 			if key := (jobKey{x.account, x.hash}); len(out) < most && !l.jobs.busy[key] {
 				l.jobs.busy[key] = true
 				out = append(out, x)
 			}
 			return nil
-		}, state, most+len(l.jobs.busy))
+		}, args...)
 	})
 	if err != nil {
 		for _, x := range out {
@@ -299,7 +339,7 @@ func (l *Library) work(ctx context.Context) {
 			continue
 		}
 		queued := l.queued.next()
-		list, err := l.take(ctx, stateRead, 1)
+		list, err := l.nextInTurn(ctx)
 		l.trouble(ctx, "the queue of photos could not be read; it is tried again", err)
 		if len(list) == 0 {
 			_ = l.await(ctx, queued, lookAgain)

@@ -225,6 +225,61 @@ func TestABusyMachine(t *testing.T) {
 	}
 }
 
+// gated is a decoder that waits for leave, and remembers of which years the photos were.
+type gated struct {
+	leave chan bool
+	mu    sync.Mutex
+	years []int
+}
+
+func (d *gated) Thumbs(_ context.Context, _ io.ReaderAt, _ int64, i photo.Info) (*decode.Thumbs, error) {
+	d.mu.Lock()
+	d.years = append(d.years, i.Taken.At.Year())
+	d.mu.Unlock()
+	<-d.leave
+	return &decode.Thumbs{Square: []byte("s"), Large: []byte("l"), LargeWidth: 1, LargeHeight: 1, Hash: []byte("h")}, nil
+}
+
+// TestNobodyWaitsForAnothersPhotos: the many photos of one account keep those of another waiting for one of them, and not for all.
+func TestNobodyWaitsForAnothersPhotos(t *testing.T) {
+	d := &gated{leave: make(chan bool)}
+	h := newSimpleHouse(t, func(_ *core.Options, o *Options) { o.Decoder, o.Workers = d, 1 })
+	at, err := h.core.Locate(t.Context(), h.bob, h.bob.Account, []string{"files", "Photos"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.put(h.photos, "first.jpg", exif(t, "2001:01:01 00:00:00", 1))
+	his := exif(t, "2002:01:01 00:00:00", 2)
+	if _, _, err := h.core.PutFile(t.Context(), h.bob, core.FileRequest{Place: core.Place{Owner: h.bob.Account, Collection: at.Collection.ID, Name: "his.jpg"}, Octets: bytes.NewReader(his), Size: int64(len(his))}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 6 {
+		h.put(h.photos, fmt.Sprint(i, ".jpg"), exif(t, "2003:01:01 00:00:00", 3+i))
+	}
+	h.list(Query{})
+	if _, err := h.lib.Photos(t.Context(), h.bob, h.bob.Account, Query{}); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // each was read
+		var read int64
+		if err := h.lib.read(t.Context(), func(c *conn) (err error) {
+			read, err = c.count("SELECT count(*) FROM content WHERE state <> 0")
+			return err
+		}); err != nil || read == 8 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d were read", read)
+		}
+	}
+	close(d.leave)
+	h.settled()
+	// One is under way when the last ones come, and one of hers stands before his at most.
+	if i := slices.Index(d.years, 2002); i < 0 || i > 2 || len(d.years) != 8 {
+		t.Errorf("they were decoded in this order: %v", d.years)
+	}
+}
+
 // TestOctetsThatAreGone: a photo whose octets cannot be had is shown as broken, and mended once they are there again.
 func TestOctetsThatAreGone(t *testing.T) {
 	h := newSimpleHouse(t, withPool)
