@@ -43,7 +43,7 @@ func run() int {
 	}
 	code := exitCode(err)
 	if text := sentence(err); text != "" {
-		fmt.Fprintln(a.stderr, "holdfast: "+text)
+		a.say("holdfast: %s\n", text)
 		if (a.json || slices.Contains(os.Args[1:], "--json")) && !a.printed { // what is wrong may stand before the flag
 			_ = a.printJSON("error", failure{text, code}) // nothing is left to tell it to
 		}

@@ -53,10 +53,25 @@ func (a *app) table(titles string, rows [][]string) error {
 	return w.Flush()
 }
 
-func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.stdout, format, args...) }
+// printf is for the result.
+func (a *app) printf(format string, args ...any) {
+	fmt.Fprint(a.stdout, asText(fmt.Sprintf(format, args...)))
+}
 
 // say is for what accompanies the work: it goes to standard error, so that standard output holds the result alone.
-func (a *app) say(format string, args ...any) { fmt.Fprintf(a.stderr, format, args...) }
+func (a *app) say(format string, args ...any) {
+	fmt.Fprint(a.stderr, asText(fmt.Sprintf(format, args...)))
+}
+
+// asText leaves out what a terminal obeys, or what turns the direction of text around: names of devices, albums and files are other people's.
+func asText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) || r == 0x200c || r == 0x200d { // words and emoji are joined by these
+			return r
+		}
+		return -1
+	}, s)
+}
 
 // terminal tells whether a stream is one.
 func terminal(stream any) bool {

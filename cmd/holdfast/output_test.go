@@ -30,3 +30,15 @@ func TestReportsAreText(t *testing.T) {
 		t.Errorf("%q", s)
 	}
 }
+
+// TestWhatIsSaidIsText: a device is called what its owner likes, and whoever runs the server reads it in a terminal.
+func TestWhatIsSaidIsText(t *testing.T) {
+	const evil = "\x1b[2J\u009b31mphone\u202e\u2066\a\r"
+	var out bytes.Buffer
+	a := &app{stdout: &out, stderr: &out}
+	a.printf("%s\tgoes on\n", evil)
+	a.say("%s: \U0001f469\u200d\U0001f680\n", evil)
+	if got, want := out.String(), "[2J31mphone\tgoes on\n[2J31mphone: \U0001f469\u200d\U0001f680\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
