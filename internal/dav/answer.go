@@ -21,7 +21,11 @@ func (q *request) multistatus(depth davxml.Depth, body *davxml.Element, fn func(
 	m := writers.Get().(*davxml.Multistatus)
 	defer writers.Put(m)
 	m.Reset(s)
-	err := q.read(func(r *core.Reader) error {
+	leave, err := q.lists(depth)
+	if err != nil {
+		return err
+	}
+	err = q.read(func(r *core.Reader) error {
 		x, err := q.query(r, depth, body)
 		if err != nil {
 			return err
@@ -35,6 +39,7 @@ func (q *request) multistatus(depth davxml.Depth, body *davxml.Element, fn func(
 		}
 		return err
 	})
+	leave()
 	if err != nil {
 		return err
 	}
@@ -57,13 +62,18 @@ func (q *request) multistatus(depth davxml.Depth, body *davxml.Element, fn func(
 func (q *request) plainly(depth davxml.Depth, root *davxml.Element, fn func(*Query) (string, []byte, error)) error {
 	var kind string
 	var octets []byte
-	err := q.read(func(r *core.Reader) error {
+	leave, err := q.lists(depth)
+	if err != nil {
+		return err
+	}
+	err = q.read(func(r *core.Reader) error {
 		x, err := q.query(r, depth, root)
 		if err == nil {
 			kind, octets, err = fn(x)
 		}
 		return cmp.Or(err, x.err)
 	})
+	leave()
 	if err != nil {
 		return err
 	}

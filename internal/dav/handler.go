@@ -44,12 +44,14 @@ type Options struct {
 	MaxUploads int
 	// MaxDownloads is how many files over 64 KiB are read at once, likewise. Default 256.
 	MaxDownloads int
-	Room         func(octets int64) bool // tells whether the disk has room for so many octets more; nil: it is found out by writing
-	BodyIdle     time.Duration           // a body that stops for so long is cut; default 30 s
-	BodyTotal    time.Duration           // a body that takes so long in all is cut; default 10 min
-	WriteIdle    time.Duration           // a client that does not read for so long is cut; default 60 s
-	WriteRate    int64                   // octets that a client must read in a second, after WriteIdle, over the whole answer; default 16 KiB
-	Clock        clock.Clock             // of deadlines; nil: the system's
+	// MaxListings is how many listings are made at once: fewer than the store can be read by, so that whoever asks for one thing finds a place. Of one account one fewer, if that is any. Others wait for ten seconds; beyond: 503. Default 3.
+	MaxListings int
+	Room        func(octets int64) bool // tells whether the disk has room for so many octets more; nil: it is found out by writing
+	BodyIdle    time.Duration           // a body that stops for so long is cut; default 30 s
+	BodyTotal   time.Duration           // a body that takes so long in all is cut; default 10 min
+	WriteIdle   time.Duration           // a client that does not read for so long is cut; default 60 s
+	WriteRate   int64                   // octets that a client must read in a second, after WriteIdle, over the whole answer; default 16 KiB
+	Clock       clock.Clock             // of deadlines; nil: the system's
 }
 
 func (o Options) withDefaults() Options {
@@ -77,6 +79,9 @@ func (o Options) withDefaults() Options {
 	if o.MaxDownloads <= 0 {
 		o.MaxDownloads = 256
 	}
+	if o.MaxListings <= 0 {
+		o.MaxListings = 3
+	}
 	if o.Limits.Props <= 0 {
 		o.Limits.Props = 200 // each is answered for each member, also where there is none
 	}
@@ -103,6 +108,7 @@ type Handler struct {
 	bodies    budget
 	uploads   gate
 	downloads gate
+	listings  turns
 	seen      sightings
 	flights   flights
 }
@@ -110,7 +116,7 @@ type Handler struct {
 // New makes a Handler.
 func New(o Options) *Handler {
 	h := &Handler{o: o.withDefaults()}
-	h.spools.most, h.bodies.most, h.uploads.most, h.downloads.most = h.o.SpoolTotal, h.o.BodyBudget, h.o.MaxUploads, h.o.MaxDownloads
+	h.spools.most, h.bodies.most, h.uploads.most, h.downloads.most, h.listings.most = h.o.SpoolTotal, h.o.BodyBudget, h.o.MaxUploads, h.o.MaxDownloads, h.o.MaxListings
 	h.o.Extensions = append(slices.Clip(h.o.Extensions), files(h.o.Locks != nil))
 	tokens := []string{"1", "3", "extended-mkcol", "access-control", "sync-collection"}
 	for _, x := range o.Extensions {
