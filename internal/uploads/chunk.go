@@ -139,6 +139,7 @@ func (s *Store) keep(u *upload, from string, c Chunk, m *meter) (made bool, err 
 	defer s.mu.Unlock()
 	old, was := u.chunks[c.Name]
 	u.chunks[c.Name] = c
+	delete(u.lost, c.Name)
 	m.kept(old.Size)
 	return !was, nil
 }
@@ -261,8 +262,9 @@ func (s *Store) RemoveChunk(id holdfast.ID, name, chunk string) error {
 func (s *Store) drop(u *upload, chunk string) error {
 	s.mu.Lock()
 	_, there := u.chunks[chunk]
+	lost := u.lost[chunk]
 	s.mu.Unlock()
-	if !there {
+	if !there && !lost {
 		return blame("RemoveChunk", holdfast.NotFound, chunk, "there is no such chunk", nil)
 	}
 	err := s.o.FS.Remove(u.file(chunk))
@@ -274,8 +276,14 @@ func (s *Store) drop(u *upload, chunk string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.forget(u, chunk)
+	delete(u.lost, chunk)
+	return nil
+}
+
+// forget takes a chunk off the list. The lock is held.
+func (s *Store) forget(u *upload, chunk string) {
 	s.accounts[u.account].octets -= u.chunks[chunk].Size
 	u.octets -= u.chunks[chunk].Size
 	delete(u.chunks, chunk)
-	return nil
 }

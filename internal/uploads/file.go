@@ -193,7 +193,7 @@ func (s *Store) older(a *account, u *upload) error {
 
 // readUpload reads the directory of an upload; nil where it is none, and was removed.
 func (s *Store) readUpload(id holdfast.ID, dir string) (*upload, error) {
-	u := &upload{account: id, dir: dir, chunks: map[string]Chunk{}}
+	u := &upload{account: id, dir: dir, chunks: map[string]Chunk{}, lost: map[string]bool{}}
 	b, err := vfs.ReadFile(s.o.FS, filepath.Join(dir, headName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, s.removeAll(dir)
@@ -221,7 +221,7 @@ func (s *Store) readUpload(id holdfast.ID, dir string) (*upload, error) {
 	return u, nil
 }
 
-// readChunk lists one file of an upload's directory. What is no chunk, or a damaged one, is removed: its client sees that it is not there, and sends it again.
+// readChunk lists one file of an upload's directory. What is no chunk is removed. A damaged one is none: its client sees that it is not there, and sends it again.
 func (s *Store) readChunk(u *upload, file string) error {
 	if file == headName {
 		return nil
@@ -242,8 +242,9 @@ func (s *Store) readChunk(u *upload, file string) error {
 	}
 	b, err := blob.NameStored(f, st.Size())
 	if holdfast.IsKind(err, holdfast.Corrupt) {
-		s.o.Log.Warn("a part of an upload is damaged, and is let go of", "account", u.account, "upload", u.head.Name, "chunk", chunk, "err", err)
-		return s.o.FS.Remove(name)
+		s.o.Log.Warn("a part of an upload is damaged, and must come again", "account", u.account, "upload", u.head.Name, "chunk", chunk, "err", err)
+		u.lost[chunk] = true
+		return nil
 	}
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ type Making struct {
 	bad  string
 }
 
-// Make begins to make a file of an upload. The caller closes what it gets. Errors: NotFound, Busy (chunks are coming, or it is being made one already).
+// Make begins to make a file of an upload. The caller closes what it gets. Errors: NotFound, Busy (chunks are coming, or it is being made one already), Invalid (a chunk that came was damaged since).
 func (s *Store) Make(id holdfast.ID, name string) (*Making, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -31,6 +31,9 @@ func (s *Store) Make(id holdfast.ID, name string) (*Making, error) {
 		return nil, noSuch("Make", name)
 	case u.busy > 0:
 		return nil, blame("Make", holdfast.Busy, name, "something of this upload is still coming, or it is being made a file; ask again in a moment", nil)
+	}
+	for chunk := range u.lost {
+		return nil, blame("Make", holdfast.Invalid, chunk, "a part of what was sent was damaged on the disk since it came; send the chunk "+chunk+" again, or delete it", nil)
 	}
 	u.busy, u.making = u.busy+1, true
 	x := u.describe()
@@ -83,7 +86,7 @@ func (m *Making) broken(err error) error {
 	c := m.left[0].Name
 	if holdfast.IsKind(err, holdfast.Corrupt) || errors.Is(err, fs.ErrNotExist) {
 		m.bad = c
-		return blame("Make", holdfast.Corrupt, c, "a part of what was sent was damaged on the disk, and let go of; send it again", err)
+		return blame("Make", holdfast.Corrupt, c, "a part of what was sent was damaged on the disk since it came; send it again", err)
 	}
 	return m.s.fail("Make", c, err)
 }
@@ -122,14 +125,11 @@ func (m *Making) Close() {
 		m.open.Close()
 		m.open = nil
 	}
-	if m.bad != "" {
-		m.u.disk.Lock()
-		if err := m.s.drop(m.u, m.bad); err != nil {
-			m.s.o.Log.Warn("a damaged part of an upload could not be removed", "account", m.u.account, "upload", m.u.head.Name, "chunk", m.bad, "err", err)
-		}
-		m.u.disk.Unlock()
-	}
 	m.s.mu.Lock()
+	if m.bad != "" {
+		m.s.forget(m.u, m.bad)
+		m.u.lost[m.bad] = true
+	}
 	m.u.making = false
 	m.s.mu.Unlock()
 	m.s.letGo(m.u)

@@ -407,8 +407,22 @@ func TestADamagedChunk(t *testing.T) {
 			if got := r.names("a"); !slices.Equal(got, []string{"1"}) || r.Octets(owner) != 3<<20 {
 				t.Errorf("%s: the chunks are %q, %d octets", where, got, r.Octets(owner))
 			}
+			for range 2 { // the first chunk alone is no file, over any number of restarts
+				m, err := r.Make(owner, "a")
+				if err == nil { // damage amid the octets shows when they are read, once in each life of the process
+					_, err = io.Copy(io.Discard, m)
+					want(t, err, holdfast.Corrupt)
+					m.Close()
+					_, err = r.Make(owner, "a")
+				}
+				want(t, err, holdfast.Invalid)
+				r.reopen()
+			}
 			if err := r.put("a", "2", octets); err != nil || r.whole("a") != octets+octets {
 				t.Errorf("%s: it is not whole: %v", where, err)
+			}
+			if r.reopen(); r.whole("a") != octets+octets {
+				t.Errorf("%s: it is not whole after a restart", where)
 			}
 		}
 	}

@@ -48,7 +48,8 @@ type upload struct {
 	// The rest is guarded by the store's lock.
 	head    head
 	chunks  map[string]Chunk
-	octets  int64 // of them, and of what is being taken in
+	lost    map[string]bool // chunks that came and were damaged on the disk since: their files stay, so that this is known after a restart too. No file is made before each has come again
+	octets  int64           // of them, and of what is being taken in
 	touched time.Duration
 	busy    int  // chunks that are being taken in, and the making of a file
 	making  bool // it is being made a file
@@ -67,7 +68,7 @@ func (s *Store) Begin(id holdfast.ID, n New) error {
 	if err := s.working("Begin"); err != nil {
 		return err
 	}
-	u := &upload{account: id, chunks: map[string]Chunk{}, dir: filepath.Join(s.dir(id), holdfast.NewID(nil).String())}
+	u := &upload{account: id, chunks: map[string]Chunk{}, lost: map[string]bool{}, dir: filepath.Join(s.dir(id), holdfast.NewID(nil).String())}
 	now := s.count()
 	u.head = head{Format: format, Name: n.Name, Destination: n.Destination, Length: n.Length, Made: s.o.Clock.Now().UTC(), Touched: now}
 	u.touched = now
