@@ -50,6 +50,18 @@ func (a answer) wantNot(t *testing.T, words ...string) {
 	}
 }
 
+// TestNamesTurnNoSentenceAround: what others call things is text within a sentence.
+func TestNamesTurnNoSentenceAround(t *testing.T) {
+	h := newHouse(t, nil)
+	id := h.account()
+	b := h.browser().signIn()
+	p := b.phone(id, "Pixel\u202e 8")
+	h.put(p, "bob.vcf", card("\u2066\u202eBob\u05d0\u2069 <b>"))
+	page := b.get("/activity")
+	page.want(t, 200, "Bob\u05d0 &lt;b&gt;", "Pixel 8")
+	page.wantNot(t, "\u202e", "\u2066", "\u2069")
+}
+
 // TestActivityPage: what a phone did is said with what people call it, is undone with a button, and so is the undo.
 func TestActivityPage(t *testing.T) {
 	h := newHouse(t, nil)

@@ -225,7 +225,15 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, page s
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	w.Write(b.Bytes())
+	w.Write(bytes.Map(straight, b.Bytes()))
+}
+
+// straight leaves out what turns the direction of text around, or ends such a turn: in a name, which may be another one's, it would turn the sentence around it too. What is written from right to left is by itself.
+func straight(r rune) rune {
+	if r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+		return -1
+	}
+	return r
 }
 
 // signedIn returns who is signed in. If nobody is, it has already answered.
