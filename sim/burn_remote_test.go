@@ -2,11 +2,13 @@ package sim
 
 import (
 	"bufio"
+	"cmp"
 	"math/rand/v2"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,16 +24,20 @@ type friend struct {
 	dir string
 	url string
 	cmd *exec.Cmd
+
+	wrap   []string // a command in front of the program
+	listen string   // where it listens at first; empty: on a free port of this machine
 }
 
 // start starts it, at the address that it had before.
 func (f *friend) start() {
 	f.t.Helper()
-	listen := "127.0.0.1:0"
+	listen := cmp.Or(f.listen, "127.0.0.1:0")
 	if u, err := url.Parse(f.url); err == nil && u.Host != "" {
 		listen = u.Host
 	}
-	f.cmd = exec.Command(f.bin, "vault", "serve", "--dir", f.dir, "--listen", listen)
+	line := append(slices.Clone(f.wrap), f.bin, "vault", "serve", "--dir", f.dir, "--listen", listen)
+	f.cmd = exec.Command(line[0], line[1:]...)
 	log, err := os.OpenFile(f.dir+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		f.t.Fatal(err)

@@ -29,14 +29,14 @@ func ip(t *testing.T, args ...string) {
 func newNamespace(t *testing.T, what string) namespace {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		passOver(t, "network namespaces need the superuser, so that the way through a public name cannot be shown; run this test as root")
+		passOver(t, "network namespaces need the superuser, so that what takes several machines cannot be shown; run this test as root")
 	}
 	if _, err := exec.LookPath("ip"); err != nil {
-		passOver(t, "ip is not there (Debian: iproute2), so that the way through a public name cannot be shown")
+		passOver(t, "ip is not there (Debian: iproute2), so that what takes several machines cannot be shown")
 	}
 	n := namespace{fmt.Sprintf("holdfast-%d-%s", os.Getpid(), what)}
 	if out, err := exec.CommandContext(t.Context(), "ip", "netns", "add", n.name).CombinedOutput(); err != nil {
-		passOver(t, "network namespaces are not allowed here (%v: %s), so that the way through a public name cannot be shown", err, out)
+		passOver(t, "network namespaces are not allowed here (%v: %s), so that what takes several machines cannot be shown", err, out)
 	}
 	t.Cleanup(func() {
 		if out, err := exec.Command("ip", "netns", "del", n.name).CombinedOutput(); err != nil {
