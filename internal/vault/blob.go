@@ -119,8 +119,24 @@ func (v *Vault) blobsOf(ctx context.Context, account holdfast.ID, b holdfast.Blo
 	if err != nil {
 		return nil, nil, err
 	}
-	there, err := v.blobObjects(ctx, key, b)
+	there, err := v.countable(ctx, key, b)
 	return there, key, err
+}
+
+// countable is blobObjects for who relies on what is there: from here on nothing of the blob is removed as what no change names. What may still be removed, by a request that nobody heard the end of, fits nothing.
+func (v *Vault) countable(ctx context.Context, key *seal.Identity, b holdfast.Blob) ([]blobObject, error) {
+	lost, err := v.o.Watch.touch(ctx, key.MAC(blobNames, b.Hash[:]))
+	if err != nil {
+		return nil, err
+	}
+	there, err := v.blobObjects(ctx, key, b)
+	for i := range there {
+		there[i].fits = there[i].fits && there[i].version > lost
+	}
+	if lost > 0 && (len(there) == 0 || there[0].version < lost) {
+		there = append([]blobObject{{version: lost}}, there...) // its name is not used again
+	}
+	return there, err
 }
 
 func wasErased(account holdfast.ID) error {
@@ -152,7 +168,7 @@ func (v *Vault) putBlob(ctx context.Context, account holdfast.ID, key *seal.Iden
 	if !holdfast.IsKind(err, holdfast.Exists) {
 		return err
 	}
-	there, err = v.blobObjects(ctx, key, b) // somebody else was faster, or an answer got lost
+	there, err = v.countable(ctx, key, b) // somebody else was faster, or an answer got lost
 	if err == nil && !slices.ContainsFunc(there, func(o blobObject) bool { return o.fits && o.version >= version }) {
 		err = fail("PutBlob", holdfast.Unavailable, b.Hash.String(), "something else took its name meanwhile; try again", nil)
 	}
@@ -181,7 +197,7 @@ func (v *Vault) HasBlob(ctx context.Context, account holdfast.ID, b holdfast.Blo
 	if err != nil {
 		return false, err
 	}
-	there, err := v.blobObjects(ctx, key, b)
+	there, err := v.countable(ctx, key, b)
 	return slices.ContainsFunc(there, func(o blobObject) bool { return o.fits }), err
 }
 
@@ -281,21 +297,26 @@ func (v *Vault) eachBlob(ctx context.Context, op string, account holdfast.ID, b 
 // Errors: NotFound (no object of it, or no key of the account), Corrupt, those of fn and of the place.
 func (v *Vault) ReadBlob(ctx context.Context, account holdfast.ID, b holdfast.Blob, fn func(io.Reader) error) error {
 	return v.eachBlob(ctx, "ReadBlob", account, b, func(key *seal.Identity, name string) error {
-		r, err := v.steady(ctx, name)
-		if err != nil {
-			return err
-		}
-		defer r.Close()
-		plain, err := seal.Decrypt(r, key)
-		if err != nil {
-			return err
-		}
-		src := &judged{r: plain, b: b, name: name, sum: sha256.New()}
-		if err := fn(src); err != nil {
-			return err
-		}
-		return src.finish()
+		return v.readObject(ctx, key, name, b, fn)
 	})
+}
+
+// readObject is ReadBlob of one object.
+func (v *Vault) readObject(ctx context.Context, key *seal.Identity, name string, b holdfast.Blob, fn func(io.Reader) error) error {
+	r, err := v.steady(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	plain, err := seal.Decrypt(r, key)
+	if err != nil {
+		return err
+	}
+	src := &judged{r: plain, b: b, name: name, sum: sha256.New()}
+	if err := fn(src); err != nil {
+		return err
+	}
+	return src.finish()
 }
 
 // VerifyBlob reads a blob as a restore would. Errors: those of ReadBlob.

@@ -43,7 +43,7 @@ func (v *Vault) Hold(ctx context.Context) (held int, err error) {
 	return held, err
 }
 
-// going returns which objects are on their way out: segments of which packs were made, packs that others replaced, what heads release, files of erased accounts.
+// going returns which objects are on their way out: segments of which packs were made, packs that others replaced, what heads release, files of erased accounts, and what no change names.
 func (v *Vault) going(ctx context.Context) (func(name string) bool, error) {
 	out, err := v.sealedSegments(ctx)
 	if err != nil {
@@ -70,7 +70,7 @@ func (v *Vault) going(ctx context.Context) (func(name string) bool, error) {
 		}
 	}
 	return func(name string) bool {
-		return out[name] || out[strings.TrimSuffix(strings.TrimSuffix(name, packSuffix), indexSuffix)]
+		return out[name] || v.o.Watch.has(name) || out[strings.TrimSuffix(strings.TrimSuffix(name, packSuffix), indexSuffix)]
 	}, nil
 }
 

@@ -26,6 +26,7 @@ type Options struct {
 	Clock  clock.Clock
 	Log    *slog.Logger
 	Random io.Reader
+	Watch  *Watch // shared by all that the process opens over this vault; nil: nothing that no change names is removed
 
 	SegmentOctets int64         // a segment is closed when it is that long; default 8 MiB
 	SegmentAge    time.Duration // or that old; default 1 h
