@@ -36,6 +36,7 @@ type keeper struct {
 	rotating sync.Mutex // held by who wraps keys anew
 
 	scrubs     *scrubs
+	sweeps     *sweeps
 	buckets    *buckets
 	pruned     pruned
 	relay      *relay.Relay
@@ -54,7 +55,7 @@ type keeper struct {
 
 // openKeeper reads the keys and the list of vaults of a data directory. A store that has neither gets keys; one that has vaults and no keys is refused, as nobody could read them.
 func openKeeper(c *config.Config, store holdfast.ID, log *slog.Logger) (*keeper, error) {
-	k := &keeper{c: c, store: store, log: log, scrubs: readScrubs(c.Data), buckets: readBuckets(c)}
+	k := &keeper{c: c, store: store, log: log, scrubs: readScrubs(c.Data), sweeps: readSweeps(c.Data, log), buckets: readBuckets(c)}
 	var err error
 	if k.reg, k.had, err = registry.Read(vfs.OS, c.Data); err != nil {
 		return nil, refused("%s", sentence(err))
@@ -102,7 +103,9 @@ func (k *keeper) options() vault.Options {
 
 // open opens a vault of the list, to write into it.
 func (k *keeper) open(ctx context.Context, e registry.Entry) (*vault.Vault, error) {
-	v, err := openVault(ctx, e, k.options())
+	o := k.options()
+	o.Watch = k.sweeps.of(e.Vault)
+	v, err := openVault(ctx, e, o)
 	if err == nil {
 		k.buckets.look(ctx, e, v)
 	}

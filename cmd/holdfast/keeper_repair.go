@@ -111,7 +111,7 @@ func (k *keeper) openDamagedAt(ctx context.Context, e registry.Entry, wrap func(
 	}
 	p = wrap(p)
 	o := k.options()
-	o.Place = p
+	o.Place, o.Watch = p, k.sweeps.of(e.Vault)
 	v, err := vault.OpenDamaged(ctx, o, k.meta(e))
 	if err == nil && v.Meta().Vault != e.Vault {
 		err = refused("at %s lies another vault (%s) than the one that is called %s (%s); is the right disk mounted?", e.Location, v.Meta().Vault, e.Name, e.Vault)

@@ -234,7 +234,7 @@ func (k *keeper) Status(context.Context) (control.VaultStatus, error) {
 			}
 		}
 		if e := k.vaults().Find(v.Name); e != nil {
-			x.Vault, x.Added = e.Vault, &e.Added
+			x.Vault, x.Added, x.Unnamed = e.Vault, &e.Added, k.sweeps.tell(e.Vault)
 			k.buckets.describe(*e, &x)
 		}
 		out.Vaults = append(out.Vaults, x)

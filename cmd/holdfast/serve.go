@@ -206,6 +206,7 @@ func (s *server) begin(ctx context.Context) {
 	s.work.Go(func() { s.resumeKeys(ctx) })
 	s.work.Go(func() { s.store.keeper.scrubWhole(ctx) })
 	s.work.Go(func() { s.store.keeper.pruneWhole(ctx) })
+	s.work.Go(func() { s.store.keeper.sweepVaults(ctx) })
 	s.work.Go(func() { s.store.keeper.retainEngine(ctx) })
 	s.work.Go(func() { s.store.scrub.keep(ctx) })
 	s.work.Go(func() { s.store.drills.keepProving(ctx) })

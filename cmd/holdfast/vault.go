@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"holdfast/internal/clock"
 	"holdfast/internal/control"
 	"holdfast/internal/registry"
 	"holdfast/internal/relay"
@@ -260,6 +261,22 @@ func (a *app) showVaultFiles(v *control.VaultState) {
 	if v.Files.Fault != "" {
 		a.printf("             the newest large file could not be put there: %s\n", inTable(v.Files.Fault))
 	}
+	if u := v.Unnamed; u != nil && u.Objects > 0 {
+		a.printf("             %s of files that no change names, %s: %s\n", count(u.Objects, "object"), octets(u.Octets), whenSwept(u))
+	}
+}
+
+// whenSwept says when objects go that no change names.
+func whenSwept(u *control.VaultUnnamed) string {
+	switch {
+	case len(u.Held) > 0:
+		return "none goes now, as " + inTable(u.Held[0])
+	case u.Kept == u.Objects:
+		return "the place does not let go of them (a lock, or the credential)"
+	case u.Kept > 0:
+		return fmt.Sprintf("the place does not let go of %d of them (a lock, or the credential); of the others the first may go in %s", u.Kept, clock.Words(time.Duration(u.Left*float64(time.Second))))
+	}
+	return "the first may go in " + clock.Words(time.Duration(u.Left*float64(time.Second)))
 }
 
 // lagOf says what a vault lacks. Of one that cannot be reached now it is not said that nothing is behind: it had everything when it last answered.

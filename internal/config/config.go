@@ -204,6 +204,7 @@ type Vault struct {
 	KeepPruned time.Duration // of packs that others without old versions replaced
 	Retention  time.Duration // of versions that others replaced
 	Prune      time.Duration // between two rounds that let go of older ones
+	Sweep      time.Duration // between two looks for what no change names
 	Engine     bool          // the living store lets go of them too
 	Late       time.Duration // how far one may be behind
 }
@@ -313,6 +314,7 @@ func (c *Config) Keys() []Key {
 		{Name: "vault.keep_tail", Default: "312h", Value: &c.Vault.KeepTail, Help: "how long what was sealed is kept in the tail too"},
 		{Name: "vault.retention", Default: "8760h", Value: &c.Vault.Retention, Help: "how long ago, by the vault's own time, a version was replaced or deleted before its octets may go"},
 		{Name: "vault.prune", Default: "168h", Value: &c.Vault.Prune, Help: "between two rounds that let go of the octets of such versions, in each vault; four times as long in a remote one, which is read over the network"},
+		{Name: "vault.sweep", Default: "6h", Value: &c.Vault.Sweep, Help: "between two looks, in each vault, for objects of files that no change names, as uploads leave that broke off; they go once four looks in a row have found them so"},
 		{Name: "vault.prune_engine", Default: "true", Value: &c.Vault.Engine, Help: "let go of them in the living store too, once every vault that changes wait for, and one in another failure domain, has been proven without or with them"},
 		{Name: "vault.keep_pruned", Default: "720h", Value: &c.Vault.KeepPruned, Help: "how long a pack is kept that one without such versions replaced; a drill must have proven the new one too"},
 		{Name: "vault.late", Default: "1m", Value: &c.Vault.Late, Help: "how far a vault may be behind before it is called late; what it stored is read back four times in that time"},

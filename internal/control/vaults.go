@@ -43,28 +43,29 @@ type PolicyState struct {
 
 // VaultState tells how one vault fares.
 type VaultState struct {
-	Name         string       `json:"name"`
-	Vault        holdfast.ID  `json:"vault"`
-	Kind         string       `json:"kind"`
-	Location     string       `json:"location"`
-	Domain       string       `json:"domain"`
-	SameDomainAs []string     `json:"same_domain_as"` // other copies that would end with it: vaults, and "engine"
-	WhySame      string       `json:"same_domain_why,omitempty"`
-	Mode         string       `json:"mode"`  // sync, async
-	State        string       `json:"state"` // opening, filling, whole, behind, unreachable, fenced, damaged, full
-	Reason       string       `json:"reason,omitempty"`
-	Since        *time.Time   `json:"since"`
-	Added        *time.Time   `json:"added"`
-	LagChanges   int64        `json:"lag_changes"`
-	LagBytes     int64        `json:"lag_bytes"`
-	LagSeconds   float64      `json:"lag_s"`
-	LastShip     *time.Time   `json:"last_ship"`
-	LastScrub    *time.Time   `json:"last_scrub"`
-	Objects      int64        `json:"objects"`
-	Octets       int64        `json:"octets"`
-	Damaged      []string     `json:"damaged"`
-	Bucket       *BucketState `json:"bucket,omitempty"` // of one in an object store
-	Files        VaultFiles   `json:"files"`
+	Name         string        `json:"name"`
+	Vault        holdfast.ID   `json:"vault"`
+	Kind         string        `json:"kind"`
+	Location     string        `json:"location"`
+	Domain       string        `json:"domain"`
+	SameDomainAs []string      `json:"same_domain_as"` // other copies that would end with it: vaults, and "engine"
+	WhySame      string        `json:"same_domain_why,omitempty"`
+	Mode         string        `json:"mode"`  // sync, async
+	State        string        `json:"state"` // opening, filling, whole, behind, unreachable, fenced, damaged, full
+	Reason       string        `json:"reason,omitempty"`
+	Since        *time.Time    `json:"since"`
+	Added        *time.Time    `json:"added"`
+	LagChanges   int64         `json:"lag_changes"`
+	LagBytes     int64         `json:"lag_bytes"`
+	LagSeconds   float64       `json:"lag_s"`
+	LastShip     *time.Time    `json:"last_ship"`
+	LastScrub    *time.Time    `json:"last_scrub"`
+	Objects      int64         `json:"objects"`
+	Octets       int64         `json:"octets"`
+	Damaged      []string      `json:"damaged"`
+	Bucket       *BucketState  `json:"bucket,omitempty"` // of one in an object store
+	Files        VaultFiles    `json:"files"`
+	Unnamed      *VaultUnnamed `json:"unnamed,omitempty"` // of files that no change names; nil: nobody looked since the start
 }
 
 // VaultFiles tells how the octets of large files fare that go into a vault.
@@ -74,6 +75,15 @@ type VaultFiles struct {
 	Octets  int64  `json:"octets"`          // of those, that were read
 	Of      int64  `json:"of"`              // of those, in all
 	Fault   string `json:"fault,omitempty"` // why the newest could not be put there
+}
+
+// VaultUnnamed tells what a vault holds of files that no change names: uploads that broke off, what a repair replaced, what an older key of an account named.
+type VaultUnnamed struct {
+	Objects int64    `json:"objects"`
+	Octets  int64    `json:"octets"`
+	Kept    int64    `json:"kept"`   // of the objects: that the place does not let go of
+	Left    float64  `json:"left_s"` // until the first of the others may go, by time that the service runs
+	Held    []string `json:"held"`   // why nothing goes now
 }
 
 // BucketState tells what the bucket is made for that a vault lies in.

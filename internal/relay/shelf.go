@@ -42,6 +42,7 @@ type shelf struct {
 	had     map[blobKey]struct{} // put or found there in this turn
 	order   []blobKey            // of had, in a ring
 	oldest  int
+	age     int                // how often all of had was forgotten
 	missing map[blobKey]string // what batches that were shipped name and the vault lacks, and why
 	more    int64              // likewise, not by name
 	fault   string             // why the last one could not be put; empty: it could
@@ -63,6 +64,7 @@ type put struct {
 	moved  atomic.Int64
 	done   chan struct{}
 	err    error // once done is closed
+	age    int   // of the shelf, when it began
 	users  int   // who wants it; where nobody does any more it ends
 	told   []chan<- struct{}
 }
@@ -146,7 +148,7 @@ func (s *shelf) join(k blobKey, open blob.Opener, tell chan<- struct{}) (*put, e
 		return nil, fail("PutBlob", holdfast.Unavailable, s.w.a.Name, "too many files are on their way into the vault; try again later", nil)
 	}
 	ctx, cancel := context.WithCancel(t.ctx)
-	p = &put{key: k, cancel: cancel, done: make(chan struct{}), users: 1, told: []chan<- struct{}{tell}}
+	p = &put{key: k, age: s.age, cancel: cancel, done: make(chan struct{}), users: 1, told: []chan<- struct{}{tell}}
 	s.puts[k] = p
 	go func() {
 		defer back()
@@ -181,7 +183,9 @@ func (s *shelf) end(k blobKey, p *put, err error) {
 	defer s.mu.Unlock()
 	s.forget(p)
 	if p.err = err; err == nil {
-		s.note(k)
+		if p.age == s.age { // what was there when it began may be gone
+			s.note(k)
+		}
 		s.fault = ""
 	} else if s.turn != nil && !errors.Is(err, context.Canceled) {
 		s.fault, s.failed = text(err), s.w.r.o.Clock.Now()

@@ -128,6 +128,14 @@ func (x *sweep) run(ctx context.Context) error {
 	if x.o.Held != nil {
 		x.rep.Held = x.o.Held()
 	}
+	if look.Lacking > 0 { // what changes name that are not there yet comes with them
+		if err := x.shipped(ctx); err != nil {
+			return err
+		}
+		if look.Lacking, err = x.v.StillLacking(ctx, &look); err != nil {
+			return err
+		}
+	}
 	if look.Lacking > 0 {
 		x.rep.Held = append(x.rep.Held, fmt.Sprintf("the vault lacks the octets of %d files that are named", look.Lacking))
 	}
@@ -157,6 +165,23 @@ func (x *sweep) run(ctx context.Context) error {
 	}
 	for part := range slices.Chunk(may, sweepAtOnce) {
 		if err := x.remove(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shipPatience is how long a sweep waits for a vault to take what the store has.
+const shipPatience = 30 * time.Second
+
+// shipped waits until the vault has what the store has now, for a bounded time.
+func (x *sweep) shipped(ctx context.Context) error {
+	upto, o := x.r.o.Engine.Position().Batch, &x.r.o
+	for began := o.Clock.Now(); x.w.look().pos.Batch < upto; {
+		if since := o.Clock.Now().Sub(began); since < 0 || since > shipPatience {
+			return nil
+		}
+		if err := clock.Sleep(ctx, o.Clock, 20*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -293,21 +318,19 @@ func (r *Relay) namedBlobs(ctx context.Context, fn func(holdfast.ID, holdfast.Bl
 	}
 }
 
-// unlearn forgets what the vault is known to have: it is asked again.
+// unlearn forgets what the vault is known to have, and what is found out by puts that have begun already: it is asked again.
 func (s *shelf) unlearn() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.age++
 	clear(s.had)
 	s.order, s.oldest = nil, 0
 }
 
-// sweepStep is the most that counts from one look at the clock to the next.
-const sweepStep = time.Hour
-
-// CountService adds the time that has passed to what a service has run, an hour at most: no jump of a clock makes a day of it, nor does a night in which it was off.
-func CountService(w *clock.Waited, now time.Time) time.Duration {
+// CountService adds the time that has passed to what a service has run, step at most: no jump of a clock makes a day of it, nor does a night in which it was off.
+func CountService(w *clock.Waited, now time.Time, step time.Duration) time.Duration {
 	before := w.Total
 	w.Count(now)
-	w.Total = min(w.Total, before+sweepStep)
+	w.Total = min(w.Total, before+step)
 	return w.Total
 }

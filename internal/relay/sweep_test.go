@@ -3,9 +3,11 @@ package relay
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,7 +41,7 @@ func newSweeper(t testing.TB, open func(testing.TB, clock.Clock) place.Place) *s
 	s := &sweeper{t: t, clock: clock.NewFake(time.Now()), state: map[string]Swept{}}
 	s.service = newService(t, func(t testing.TB) place.Place { return open(t, s.clock) })
 	s.start()
-	CountService(&s.waited, s.clock.Now())
+	CountService(&s.waited, s.clock.Now(), time.Hour)
 	t.Cleanup(func() { s.stop() })
 	return s
 }
@@ -89,17 +91,26 @@ func (s *sweeper) whole() {
 func (s *sweeper) hours(n int) {
 	for range n {
 		s.clock.Advance(time.Hour)
-		CountService(&s.waited, s.clock.Now())
+		CountService(&s.waited, s.clock.Now(), time.Hour)
 	}
 }
 
 func (s *sweeper) options(name string) SweepOptions {
 	return SweepOptions{State: s.state[name], Save: func(x Swept) error { s.state[name] = x; return nil }, Counted: s.waited.Total, Watch: s.watch[name],
-		Open: func(ctx context.Context) (*vault.Vault, error) { return s.open(ctx, name) },
+		Open: func(ctx context.Context) (*vault.Vault, error) { return s.read(ctx, name) },
 		Spool: func() (string, func(), error) {
 			d, err := os.MkdirTemp(s.t.TempDir(), "spool")
 			return d, func() { os.RemoveAll(d) }, err
 		}}
+}
+
+// lasting is a place that others have open too.
+type lasting struct{ place.Place }
+
+func (lasting) Close() error { return nil }
+
+func (s *sweeper) read(ctx context.Context, name string) (*vault.Vault, error) {
+	return vault.Open(ctx, vault.Options{Place: lasting{s.places[name]}, Ring: s.ring, Watch: s.watch[name]})
 }
 
 func (s *sweeper) sweep(name string) SweepReport {
@@ -142,7 +153,7 @@ func TestWhatNoChangeNamesGoes(t *testing.T) {
 			}
 			s.hours(22)
 			s.clock.Advance(10 * 365 * 24 * time.Hour) // a clock that is put ahead is an hour at most
-			CountService(&s.waited, s.clock.Now())
+			CountService(&s.waited, s.clock.Now(), time.Hour)
 			if rep := s.sweep("local"); rep.Gone != 0 || rep.Left <= 0 {
 				t.Fatalf("it went early: %+v", rep)
 			}
@@ -166,7 +177,7 @@ func TestWhatNoChangeNamesGoes(t *testing.T) {
 // TestSweptAtRandom has uploads that break off, or take their time, files that are stored again, replaced and deleted, accounts that are erased, restarts, and clocks that jump by years, and sweeps at any point. Nothing that any change names is ever gone; in the end nothing is there that none names.
 func TestSweptAtRandom(t *testing.T) {
 	for kind, open := range sweptKinds {
-		for seed := range uint64(3) {
+		for seed := range kinds[kind].seeds {
 			t.Run(fmt.Sprint(kind, " ", seed), func(t *testing.T) { sweptAtRandom(t, newSweeper(t, open), seed) })
 		}
 	}
@@ -217,10 +228,10 @@ func sweptAtRandom(t *testing.T, s *sweeper, seed uint64) {
 			counts["restarts"]++
 		case 6:
 			s.clock.Advance(time.Duration(rnd.Int64N(int64(10 * 365 * 24 * time.Hour))))
-			CountService(&s.waited, s.clock.Now())
+			CountService(&s.waited, s.clock.Now(), time.Hour)
 		case 7:
 			s.clock.Set(s.clock.Now().Add(-time.Duration(rnd.Int64N(int64(10 * 365 * 24 * time.Hour)))))
-			CountService(&s.waited, s.clock.Now())
+			CountService(&s.waited, s.clock.Now(), time.Hour)
 		case 8, 9:
 			s.hours(rnd.IntN(20))
 		default:
@@ -254,3 +265,277 @@ func sweptAtRandom(t *testing.T, s *sweeper, seed uint64) {
 		t.Error("hardly anything was shown")
 	}
 }
+
+// TestUploadsWhileItIsSwept has many put and store the same few files over and over, and break off, while both vaults are swept without a pause and with hardly any grace. What is stored is in the vaults.
+func TestUploadsWhileItIsSwept(t *testing.T) {
+	for kind, open := range sweptKinds {
+		t.Run(kind, func(t *testing.T) {
+			s, m := newSweeper(t, open), storetest.NewMaker(3)
+			a := storetest.NewAccount(t, m, s.engine, "ann@example.org")
+			var making sync.Mutex // of the maker
+			var enough atomic.Bool
+			done, all := make(chan struct{}), sync.WaitGroup{}
+			for g := range 4 {
+				all.Go(func() {
+					rnd := rand.New(rand.NewPCG(uint64(g), 1))
+					for i := 0; i < 500 && !enough.Load(); i++ {
+						b := s.film(t, a, uint64(g%2*1000+i)*10+rnd.Uint64N(2), 300) // two of the four want the same
+						if err := (Blobs{s.r}).PutBlob(t.Context(), a.ID, b, nil); err != nil {
+							t.Error(err)
+							return
+						}
+						if time.Sleep(time.Duration(rnd.IntN(80)) * time.Millisecond); rnd.IntN(3) == 0 {
+							continue // it breaks off
+						}
+						making.Lock()
+						s.commit(t, m, a, fmt.Sprint(g, " ", i), b)
+						making.Unlock()
+					}
+				})
+			}
+			go func() { all.Wait(); close(done) }()
+			gone, spared, held := int64(0), 0, map[string]int{}
+			for over := false; !over; {
+				select {
+				case <-done:
+					over = true
+				default:
+				}
+				for _, name := range []string{"local", "attic"} {
+					s.waited.Total += time.Hour
+					s.clock.Advance(time.Second)
+					o := s.options(name)
+					o.Grace, o.Judge = 1, 1
+					o.Told = func(names []string, _ int64) { spared += len(names) }
+					rep, err := s.r.SweepVault(t.Context(), name, o)
+					fine(t, err)
+					if gone += rep.Gone; gone >= 8 {
+						enough.Store(true)
+					}
+					for _, h := range rep.Held {
+						held[name+": "+h]++
+					}
+				}
+			}
+			s.whole()
+			if n := s.shelved(t); n == 0 || gone < 8 || int64(spared) != gone {
+				t.Errorf("%d named, %d went, %d were told of", n, gone, spared)
+			}
+			t.Log(gone, "went", held)
+		})
+	}
+}
+
+// hooked is a place that says when something is about to be removed.
+type hooked struct {
+	place.Place
+	before func(name string) error
+}
+
+func (h *hooked) Remove(ctx context.Context, name string) error {
+	if err := h.before(name); err != nil {
+		return err
+	}
+	return h.Place.Remove(ctx, name)
+}
+
+// waiting makes a service with an object in each vault that no change names, and that is due to go.
+func waiting(t *testing.T) (s *sweeper, m *storetest.Maker, a storetest.Account, b holdfast.Blob) {
+	s, m = newSweeper(t, sweptKinds["memory"]), storetest.NewMaker(1)
+	a = storetest.NewAccount(t, m, s.engine, "ann@example.org")
+	b = s.film(t, a, 1, 5000)
+	fine(t, Blobs{s.r}.PutBlob(t.Context(), a.ID, b, nil))
+	s.whole()
+	s.sweep("local")
+	s.hours(25)
+	return s, m, a, b
+}
+
+// TestAnUploadMeetsARemoval: the same file is put and stored while its object is about to go. It is put anew, and the change is in the vault with it.
+func TestAnUploadMeetsARemoval(t *testing.T) {
+	s, m, a, b := waiting(t)
+	stored := make(chan holdfast.Receipt, 1)
+	s.again(func(string) error {
+		go func() {
+			if err := (Blobs{s.r}).PutBlob(t.Context(), a.ID, b, nil); err != nil {
+				t.Error(err)
+			}
+			stored <- s.commit(t, m, a, "film", b)
+		}()
+		select {
+		case <-stored:
+			t.Error("it was told that the vault has what is about to go")
+		case <-time.After(50 * time.Millisecond): // whatever it does meanwhile
+		}
+		return nil
+	})
+	if rep := s.sweep("local"); rep.Gone != 1 {
+		t.Fatalf("%+v", rep)
+	}
+	r := <-stored
+	if _, _, err := s.r.Wait(t.Context(), r.Batch); err != nil {
+		t.Fatal(err)
+	}
+	s.whole()
+	s.shelved(t)
+}
+
+// again starts another process, with something that is called before each removal.
+func (s *sweeper) again(before func(name string) error) {
+	s.stop()
+	s.wrap = func(p place.Place) place.Place { return &hooked{p, before} }
+	s.start()
+}
+
+// slowPut is a place that says when a file's object is there, and has not told yet.
+type slowPut struct {
+	place.Place
+	made func()
+}
+
+func (p *slowPut) Put(ctx context.Context, name string, r io.Reader) error {
+	err := p.Place.Put(ctx, name, r)
+	if vault.ParseName(name).Class == vault.BlobObject {
+		p.made()
+	}
+	return err
+}
+
+// TestAPutThatOutlastsItsGrace: an object was there for long, unnamed, and went, before the call that made it came back. The change that names it is in the vault only with the octets.
+func TestAPutThatOutlastsItsGrace(t *testing.T) {
+	s, m := newSweeper(t, sweptKinds["memory"]), storetest.NewMaker(1)
+	a := storetest.NewAccount(t, m, s.engine, "ann@example.org")
+	s.stop()
+	gone := int64(0)
+	var once sync.Once
+	s.wrap = func(p place.Place) place.Place {
+		return &slowPut{p, func() {
+			once.Do(func() {
+				s.sweep("local")
+				s.hours(25)
+				gone = s.sweep("local").Gone
+			})
+		}}
+	}
+	s.start()
+	b := s.film(t, a, 1, 5000)
+	fine(t, Blobs{s.r}.PutBlob(t.Context(), a.ID, b, nil))
+	s.commit(t, m, a, "film", b)
+	s.whole()
+	if s.shelved(t); gone != 1 {
+		t.Error("it did not go")
+	}
+}
+
+// TestWhatWasAskedForIsSpared: a vault that is asked for an object long after it was found unnamed, and before it goes, keeps it for another day.
+func TestWhatWasAskedForIsSpared(t *testing.T) {
+	s, m, a, b := waiting(t)
+	s.again(func(name string) error { t.Error("goes:", name); return nil }) // the vaults are asked anew
+	fine(t, Blobs{s.r}.PutBlob(t.Context(), a.ID, b, nil))
+	if rep := s.sweep("local"); rep.Gone != 0 || rep.Unnamed != 1 {
+		t.Fatalf("%+v", rep)
+	}
+	s.commit(t, m, a, "film", b)
+	s.whole()
+	s.hours(48)
+	if rep := s.sweep("local"); rep.Gone != 0 || rep.Unnamed != 0 {
+		t.Fatalf("%+v", rep)
+	}
+	s.shelved(t)
+}
+
+// TestAChangeThatRemembersMore: the relay put the file days ago and still knows that; meanwhile the object went. The change that names it is in the vault only with the octets.
+func TestAChangeThatRemembersMore(t *testing.T) {
+	s, m, a, b := waiting(t)
+	if !s.r.workers["local"].shelf.has(blobKey{a.ID, b}) {
+		t.Fatal("it is not remembered")
+	}
+	if rep := s.sweep("local"); rep.Gone != 1 {
+		t.Fatalf("%+v", rep)
+	}
+	s.commit(t, m, a, "film", b)
+	s.whole()
+	if n := s.shelved(t); n != 2 {
+		t.Error(n)
+	}
+}
+
+// TestARemovalThatNobodyHeardTheEndOf: the request is lost on its way, the file is put and stored again, also by another process, and then the request arrives after all.
+func TestARemovalThatNobodyHeardTheEndOf(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		s, m, a, b := waiting(t)
+		late := ""
+		s.again(func(name string) error {
+			late = name
+			return place.Err("Remove", holdfast.Unavailable, name, "the line is dead", nil)
+		})
+		if _, err := s.r.SweepVault(t.Context(), "local", s.options("local")); !holdfast.IsKind(err, holdfast.Unavailable) || late == "" {
+			t.Fatal(err)
+		}
+		if restarted {
+			s.again(func(string) error { return nil })
+		}
+		fine(t, Blobs{s.r}.PutBlob(t.Context(), a.ID, b, nil))
+		s.commit(t, m, a, "film", b)
+		s.whole()
+		fine(t, s.places["local"].Remove(t.Context(), late))
+		s.shelved(t)
+		s.hours(50)
+		s.sweep("local")
+		if got := s.state["local"].Doubts; len(got) != 0 {
+			t.Errorf("it is in doubt for ever: %+v", got)
+		}
+	}
+}
+
+// TestWhatThePlaceKeeps: where removing is Forbidden the object stays, is told of, and is tried again a week later.
+func TestWhatThePlaceKeeps(t *testing.T) {
+	s, _, _, _ := waiting(t)
+	tries := 0
+	s.again(func(name string) error {
+		tries++
+		return place.Err("Remove", holdfast.Forbidden, name, "this credential may not", nil)
+	})
+	for range 5 {
+		if rep := s.sweep("local"); rep.Gone != 0 || rep.Unnamed != 1 || rep.Kept != 1 {
+			t.Fatalf("%+v", rep)
+		}
+		s.hours(25)
+	}
+	if tries != 1 {
+		t.Error(tries, "tries")
+	}
+	s.hours(48)
+	if s.sweep("local"); tries != 2 {
+		t.Error(tries, "tries a week later")
+	}
+}
+
+// TestWhoHasNotTheNewestTermSweepsNothing: another store has taken the right to write.
+func TestWhoHasNotTheNewestTermSweepsNothing(t *testing.T) {
+	s, _, _, _ := waiting(t)
+	taken := false
+	s.again(func(string) error { return nil })
+	o := s.options("local")
+	o.Save = func(x Swept) error { // between the reading and the removal
+		if s.state["local"] = x; len(x.Doubts) > 0 && !taken {
+			taken = true
+			v, err := vault.Open(t.Context(), vault.Options{Place: unleased{s.places["local"]}, Ring: s.ring})
+			fine(t, err)
+			end, _, err := v.End(t.Context())
+			fine(t, err)
+			_, err = v.Adopt(t.Context(), holdfast.ID{0xbb}, end, vault.FromEnd)
+			fine(t, err)
+		}
+		return nil
+	}
+	if _, err := s.r.SweepVault(t.Context(), "local", o); !holdfast.IsKind(err, holdfast.Fenced) && !holdfast.IsKind(err, holdfast.Unavailable) || !taken {
+		t.Error(err)
+	}
+	if s.objects("local") != 1 {
+		t.Error("it went")
+	}
+}
+
+// unleased is a place without a lease, as another machine sees it.
+type unleased struct{ place.Place }

@@ -43,6 +43,8 @@ type UnnamedReport struct {
 	Lacking         int64         // blobs that are named, and of which the vault has no object of the right length
 	Unnamed         []UnnamedBlob // by name
 	More            int64         // that were found, and are not among them
+
+	missed []namedBlob // of Lacking, some
 }
 
 // UnnamedBlobs looks for objects of blobs that no change names. It reads names alone, of the store, of the vault's blobs, and of what its lists of erased accounts condemn, which is theirs. Errors: those of Named and of the place; those of an account's key.
@@ -199,22 +201,19 @@ func (x *unnamedLook) found(u UnnamedBlob) {
 	x.rep.Unnamed = append(x.rep.Unnamed, u)
 }
 
-// lacking counts what is named and is not there; it looks once more, as it may have come meanwhile.
+// lacking counts what is named and is not there, but for accounts that were erased.
 func (x *unnamedLook) lacking(ctx context.Context) error {
 	for _, n := range x.named {
 		if n.has {
 			continue
 		}
-		if x.rep.Lacking < maxLacking {
-			first := dirBlobs + hex.EncodeToString(n.mac[:1]) + "/" + n.mac.String()
-			if err := x.v.p.List(ctx, first, "", func(i place.Info) error { n.has = n.has || i.Size == n.size; return nil }); err != nil {
-				return err
-			}
+		if len(x.rep.missed) < maxLacking {
 			if gone, err := x.v.IsErased(ctx, x.whose[n.whose]); err != nil {
 				return err
-			} else if n.has || gone {
+			} else if gone {
 				continue
 			}
+			x.rep.missed = append(x.rep.missed, n)
 		}
 		x.rep.Lacking++
 	}
@@ -223,6 +222,22 @@ func (x *unnamedLook) lacking(ctx context.Context) error {
 
 // maxLacking is how many that are missing are looked for once more: more of them say enough.
 const maxLacking = 1000
+
+// StillLacking counts anew what a look found to be lacking: it may have come since.
+func (v *Vault) StillLacking(ctx context.Context, rep *UnnamedReport) (n int64, err error) {
+	n = rep.Lacking
+	for _, b := range rep.missed {
+		has := false
+		first := dirBlobs + hex.EncodeToString(b.mac[:1]) + "/" + b.mac.String()
+		if err := v.p.List(ctx, first, "", func(i place.Info) error { has = has || i.Size == b.size; return nil }); err != nil {
+			return n, err
+		}
+		if has {
+			n--
+		}
+	}
+	return n, nil
+}
 
 // eachCondemnedName calls fn with the MACs that lists of erased accounts name.
 func (v *Vault) eachCondemnedName(ctx context.Context, fn func(holdfast.Hash)) error {
