@@ -266,6 +266,7 @@ func TestKillUnderUploads(t *testing.T) {
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	swept(t, o)
 	collected(t, o.Data)
 }
 

@@ -12,7 +12,7 @@ import (
 	"holdfast/internal/vault"
 )
 
-// What a vault holds of blobs that no change names is swept away: see docs/design/0053.
+// What a vault holds of blobs that no change names is swept away: see docs/design/0054.
 
 // Swept is what is known of one vault between two sweeps, and is kept between runs of the process. Where it is lost, what no change names stays for longer.
 type Swept struct {
