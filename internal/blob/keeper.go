@@ -79,17 +79,25 @@ func (k *Keeper) Put(ctx context.Context, account holdfast.ID, r io.Reader, limi
 // Opener opens the octets of a blob, as often as they are needed. ctx is that of all reads.
 type Opener func(ctx context.Context) (File, error)
 
-// Copier makes another copy of a blob, durably, as which it counts once nil was returned. open may be called for as long as somebody has the blob, also behind its end.
-type Copier func(ctx context.Context, b holdfast.Blob, open Opener) error
+// Intake is who has a say in a blob that is put.
+type Intake struct {
+	// Wanted tells whether it is wanted still, now that its octets have come: where it refuses, nothing stays.
+	Wanted func(b holdfast.Blob) error
+	// Copy makes another copy, durably, as which it counts once nil was returned. open may be called for as long as somebody has the blob, also behind its end.
+	Copy func(ctx context.Context, b holdfast.Blob, open Opener) error
+}
 
-// PutAndCopy is Put, and has copied make another copy while the store's own becomes durable: the one is on its way through the processor while the other waits for its disk. It returns once both have ended. What either has made stays where the other fails, and is
-// let go of as what no change names. Errors: those of Put, and copied's.
-func (k *Keeper) PutAndCopy(ctx context.Context, account holdfast.ID, r io.Reader, limit int64, copied Copier) (*Pin, error) {
+// PutAndCopy is Put of what is wanted still, and has another copy made while the store's own becomes durable: the one is on its way through the processor while the other waits for its disk. It returns once both have ended. What either has made stays where
+// the other fails, and is let go of as what no change names. Errors: those of Put, and of in's.
+func (k *Keeper) PutAndCopy(ctx context.Context, account holdfast.ID, r io.Reader, limit int64, in Intake) (*Pin, error) {
 	s, err := k.store.Stage(ctx, account, r, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Drop()
+	if err := in.Wanted(s.Blob()); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var pin *Pin
@@ -101,7 +109,7 @@ func (k *Keeper) PutAndCopy(ctx context.Context, account holdfast.ID, r io.Reade
 			cancel(kept) // the copy would be for nothing
 		}
 	}()
-	err = copied(ctx, s.Blob(), s.Open)
+	err = in.Copy(ctx, s.Blob(), s.Open)
 	<-done
 	switch {
 	case kept != nil:

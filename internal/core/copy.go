@@ -198,6 +198,11 @@ func (x *copying) aside(ctx context.Context, rec holdfast.CollectionRecord, prop
 	if x.again {
 		return to, x.fill(ctx, to)
 	}
+	if x.t.crosses() && !x.t.Shallow { // within an account the commits count it, and no octets are moved
+		if err := x.s.holdsTree(ctx, &x.t); err != nil {
+			return to, err
+		}
+	}
 	rec.Parent, rec.Name = x.t.To.Owner, copyPrefix+to.id.String()
 	e := x.s.entry(x.p.Actor(), holdfast.OpPut, holdfast.KindCollection, to.id, "", rec.Encode(), props)
 	r, err := x.commit(ctx, &holdfast.Group{Entries: []holdfast.Entry{e}, If: x.t.Conditions})

@@ -78,6 +78,7 @@ type Options struct {
 	Engine store.Engine
 	Copies Copies                            // nil: the engine alone
 	Blobs  *blob.Keeper                      // of large files; nil, or where Copies are no BlobCopies: files are no larger than other resources
+	Room   func(octets int64) bool           // tells whether the disk has room for so many octets of large files more; nil: it is found out by writing
 	Judges map[holdfast.CollectionType]Judge // a type without one takes no resources
 	Clock  clock.Clock
 	Random io.Reader // nil: the system's
@@ -97,6 +98,7 @@ type Service struct {
 	engine store.Engine
 	copies Copies
 	blobs  *blob.Keeper // may be nil
+	roomy  func(int64) bool
 	judges map[holdfast.CollectionType]Judge
 	clock  clock.Clock
 	random io.Reader
@@ -122,7 +124,7 @@ type Service struct {
 
 // New wires a service over an open engine. The caller closes the service before the engine.
 func New(o Options) *Service {
-	s := &Service{engine: o.Engine, blobs: o.Blobs, judges: o.Judges, clock: o.Clock, random: o.Random, log: o.Log, limits: o.Limits.withDefaults(), saveDoubts: o.SaveDoubts}
+	s := &Service{engine: o.Engine, blobs: o.Blobs, roomy: o.Room, judges: o.Judges, clock: o.Clock, random: o.Random, log: o.Log, limits: o.Limits.withDefaults(), saveDoubts: o.SaveDoubts}
 	if s.clock == nil {
 		s.clock = clock.System
 	}

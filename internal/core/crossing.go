@@ -51,6 +51,9 @@ func (s *Service) cross(ctx context.Context, p holdfast.Principal, t Transfer, t
 
 // putAcross puts one member into another account; over what this request has put there, if mine is not 0.
 func (s *Service) putAcross(ctx context.Context, p holdfast.Principal, t Transfer, to *holdfast.Collection, src *holdfast.Resource, mine uint64) (holdfast.Receipt, error) {
+	if _, err := s.clear(ctx, p, &holdfast.Group{}, t); err != nil { // before the octets are; the commit judges it again
+		return holdfast.Receipt{}, err
+	}
 	pins, err := s.carry(ctx, &t, []holdfast.Entry{{Name: src.Name, Blob: src.Blob}})
 	defer pins.release()
 	if err != nil {
@@ -75,9 +78,20 @@ func (ps pins) release() {
 }
 
 // carry makes the blobs that entries name blobs of the account that the entries are to be in: streamed from the source's, verified on the way, durable here and in the copies that the policy waits for.
-// What has no room is refused before its octets are read.
+// What has no room, in the account or on the disk, is refused before the octets of any of them are read.
 func (s *Service) carry(ctx context.Context, t *Transfer, entries []holdfast.Entry) (held pins, err error) {
-	room := int64(-1)
+	octets := int64(0)
+	for i := range entries {
+		if b := entries[i].Blob; b != nil {
+			octets += b.Size
+		}
+	}
+	if octets == 0 {
+		return nil, nil
+	}
+	if err := s.holds(ctx, t.To, octets); err != nil {
+		return nil, err
+	}
 	for i := range entries {
 		b := entries[i].Blob
 		if b == nil {
@@ -85,14 +99,6 @@ func (s *Service) carry(ctx context.Context, t *Transfer, entries []holdfast.Ent
 		}
 		if s.blobs == nil {
 			return held, fail("Copy", holdfast.Unavailable, entries[i].Name, "the store of large files is not there")
-		}
-		if room < 0 {
-			if room, err = s.room(ctx, t.To); err != nil {
-				return held, err
-			}
-		}
-		if room -= b.Size; room < 0 {
-			return held, overQuota(entries[i].Name)
 		}
 		pin, err := s.carryOne(ctx, t, *b, entries[i].Name)
 		if err != nil {
@@ -118,6 +124,43 @@ func (s *Service) carryOne(ctx context.Context, t *Transfer, b holdfast.Blob, na
 		err = fail("Copy", holdfast.Corrupt, name, "what is stored is not what was put there; run holdfast scrub")
 	}
 	return pin, err
+}
+
+// holds refuses octets that an account has no room for at a place, or the disk.
+func (s *Service) holds(ctx context.Context, at Place, octets int64) error {
+	room, err := s.room(ctx, at)
+	switch {
+	case err != nil:
+		return err
+	case octets > room:
+		return overQuota(at.Name)
+	case s.roomy != nil && !s.roomy(octets):
+		return fail("Copy", holdfast.Full, at.Name, "the disk of this server has no room for this; nothing was copied")
+	}
+	return nil
+}
+
+// holdsTree is holds of a folder that is to come from another account, with all below it.
+func (s *Service) holdsTree(ctx context.Context, t *Transfer) error {
+	snap, err := s.newest(ctx, t.From.Owner)
+	if err != nil {
+		return err
+	}
+	all, err := snap.Collections(t.From.Owner)
+	snap.Close()
+	octets := int64(0)
+	for _, c := range below(t.From.Collection, all) {
+		octets += c.Octets
+	}
+	for _, c := range all {
+		if c.ID == t.From.Collection {
+			octets += c.Octets
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return s.holds(ctx, t.To, octets)
 }
 
 // room is how many octets may come to an account at a place, in the stead of what is there.

@@ -155,6 +155,50 @@ func TestNoOctetsAreReadForWhatHasNoRoom(t *testing.T) {
 	h.sees(t, "alice", "", "F/ F/t/ F/t/1=one of some octets F/t/u/ F/t/u/2=two of some octets")
 }
 
+// TestNoOctetsAreMovedForWhatIsRefused: into another account nothing comes, of a file or of a folder, that the disk or the account has no room for as a whole, or that would stand over what is there.
+func TestNoOctetsAreMovedForWhatIsRefused(t *testing.T) {
+	store := memblob.New(nil)
+	room := int64(1 << 20)
+	asked := int64(0)
+	o := core.Options{Blobs: blob.NewKeeper(store), Room: func(n int64) bool { asked = n; return n <= room }}
+	o.Limits.Inline, o.Limits.File, o.Limits.Quota = 3, 1<<20, 10_000
+	h := newCrossing(t, o)
+	must(t, h.put("bob", "there", "some octets that stand there"))
+	count := func() (n int) {
+		must(t, store.List(t.Context(), h.people["bob"].Account, nil, 0, func(blob.Info) error { n++; return nil }))
+		return n
+	}
+	before := count()
+	none := func(what string, err error, kind holdfast.ErrorKind) {
+		t.Helper()
+		wantKind(t, err, kind)
+		if n := count(); n != before {
+			t.Errorf("%s: %d blobs came", what, n-before)
+		}
+		if left := h.hidden(t); len(left) > 0 {
+			t.Errorf("%s: %v is left over", what, left)
+		}
+	}
+	for _, move := range []bool{false, true} {
+		none("over what is there", h.carry("bob", "F/t/1", "there", move, false), holdfast.PreconditionFailed)
+		room = 25 // each of the files alone would fit
+		none("a folder, no room on the disk", h.carry("bob", "F/t", "got", move, false), holdfast.Full)
+		if asked != 36 {
+			t.Errorf("room for %d octets was asked for", asked)
+		}
+		room = 17
+		none("a file, no room on the disk", h.carry("bob", "F/t/1", "got", move, false), holdfast.Full)
+		room = 1 << 20
+	}
+	left, err := h.s.Room(t.Context(), h.people["bob"].Account)
+	must(t, err, h.put("bob", "much", strings.Repeat("y", int(left)-30))) // each of the files alone would fit
+	before = count()
+	for _, move := range []bool{false, true} {
+		none("a folder, no allowance", h.carry("bob", "F/t", "got", move, false), holdfast.Quota)
+	}
+	must(t, h.remove("bob", "much"), h.carry("bob", "F/t", "got", true, false))
+}
+
 // TestGuestsAreNamedAndUndone: what a guest does stands in the owner's history as his, a burst of it is noticed and undone in one step.
 func TestGuestsAreNamedAndUndone(t *testing.T) {
 	h := newHousehold(t, core.Options{})

@@ -91,8 +91,14 @@ func (s *Service) takeIn(ctx context.Context, q *FileRequest, room int64) ([]byt
 	if err != nil || int64(len(head)) <= s.limits.Inline {
 		return head, nil, err
 	}
-	pin, err := s.blobs.PutAndCopy(ctx, q.Owner, io.MultiReader(bytes.NewReader(head), src), min(s.limits.File, room), func(ctx context.Context, b holdfast.Blob, open blob.Opener) error {
-		return s.copies.(BlobCopies).PutBlob(ctx, q.Owner, b, open)
+	pin, err := s.blobs.PutAndCopy(ctx, q.Owner, io.MultiReader(bytes.NewReader(head), src), min(s.limits.File, room), blob.Intake{
+		Wanted: func(b holdfast.Blob) error {
+			_, err := s.affords(ctx, q, &b) // another one may have come while its octets did
+			return err
+		},
+		Copy: func(ctx context.Context, b holdfast.Blob, open blob.Opener) error {
+			return s.copies.(BlobCopies).PutBlob(ctx, q.Owner, b, open)
+		},
 	})
 	if holdfast.IsKind(err, holdfast.TooLarge) {
 		if room < s.limits.File {
@@ -137,11 +143,11 @@ func (s *Service) expect(ctx context.Context, p holdfast.Principal, q *FileReque
 	if q.Size > s.MostOfFile() {
 		return 0, tooLarge(q.Name, s.MostOfFile())
 	}
-	return s.affords(ctx, q)
+	return s.affords(ctx, q, nil)
 }
 
-// affords refuses a file whose octets the account has no room for, or whose precondition fails in a way that the octets cannot mend: whoever sends what is there already meets it, whatever he demands.
-func (s *Service) affords(ctx context.Context, q *FileRequest) (room int64, err error) {
+// affords refuses a file whose octets the account has no room for, or whose precondition fails in a way that the octets cannot mend: whoever sends what is there already meets it, whatever he demands. come is what has come; nil: nothing yet.
+func (s *Service) affords(ctx context.Context, q *FileRequest, come *holdfast.Blob) (room int64, err error) {
 	snap, err := s.newest(ctx, q.Owner)
 	if err != nil {
 		return 0, err
@@ -151,8 +157,12 @@ func (s *Service) affords(ctx context.Context, q *FileRequest) (room int64, err 
 	if err != nil && !holdfast.IsKind(err, holdfast.NotFound) {
 		return 0, err
 	}
-	there := err == nil
-	if q.Size >= 0 && old.State != holdfast.Ghost && (!there || old.Size != q.Size) && !q.If.Check(there, old.ETag, old.Seq) {
+	there, size := err == nil, q.Size
+	other := size >= 0 && (!there || old.Size != size)
+	if come != nil {
+		size, other = come.Size, !there || old.ETag != come.Hash
+	}
+	if other && old.State != holdfast.Ghost && !q.If.Check(there, old.ETag, old.Seq) {
 		if !there && (len(q.If.Match) > 0 || q.If.Exists == holdfast.Present) { // as the commit says it
 			return 0, fail("PutFile", holdfast.NotFound, q.Name, "there is no such file")
 		}
@@ -166,7 +176,7 @@ func (s *Service) affords(ctx context.Context, q *FileRequest) (room int64, err 
 		return 0, err
 	}
 	room = max(old.Size, s.limits.Quota-octetsOfAll(q.Owner, all)+old.Size) // what does not grow the account always passes
-	if q.Size > room {
+	if size > room {
 		return 0, overQuota(q.Name)
 	}
 	return room, nil

@@ -198,6 +198,50 @@ func refusedUnread(t *testing.T, h cabinet) {
 	h.mustFile(t, "b", strings.Repeat("x", int(room)))
 }
 
+// atEnd does something once all of the octets were read.
+type atEnd struct {
+	io.Reader
+	do func()
+}
+
+func (r *atEnd) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if err == io.EOF && r.do != nil {
+		r.do()
+		r.do = nil
+	}
+	return n, err
+}
+
+// TestWhatIsRefusedAfterItsOctetsCameLeavesNone: while a large file comes another one takes its name, or the allowance.
+func TestWhatIsRefusedAfterItsOctetsCameLeavesNone(t *testing.T) {
+	const size = 2000
+	ours := strings.Repeat("o", size)
+	for what, x := range map[string]struct {
+		kind      holdfast.ErrorKind
+		pre       holdfast.Precondition
+		name      string // of what comes meanwhile
+		meanwhile int
+	}{
+		"one of the same size takes the name": {holdfast.PreconditionFailed, holdfast.Precondition{Exists: holdfast.Absent}, "a", size},
+		"the allowance is used up":            {holdfast.Quota, holdfast.Precondition{}, "b", 4000},
+	} {
+		for _, said := range []bool{true, false} {
+			h, store, _ := newShelves(t, core.Options{Limits: core.Limits{Quota: 6000, Inline: 3, File: 10_000}})
+			q := h.request("a", ours)
+			if q.If = x.pre; !said {
+				q.Size = -1
+			}
+			q.Octets = &atEnd{q.Octets, func() { h.mustFile(t, x.name, strings.Repeat("t", x.meanwhile)) }}
+			_, _, err := h.s.PutFile(t.Context(), h.p, q)
+			wantKind(t, err, x.kind)
+			if _, err := store.Stat(t.Context(), h.p.Account, holdfast.HashOf([]byte(ours))); !holdfast.IsKind(err, holdfast.NotFound) {
+				t.Errorf("%s, size said %v: its octets stay: %v", what, said, err)
+			}
+		}
+	}
+}
+
 func TestAFileThatBreaksOffIsNotStored(t *testing.T) {
 	eachCabinet(t, core.Options{}, breaksOff)
 }

@@ -72,11 +72,11 @@ func (x slowly) Keep(ctx context.Context) error {
 // TestACopyIsMadeMeanwhile copies what the store has not made durable, and lets each of both fail.
 func TestACopyIsMadeMeanwhile(t *testing.T) {
 	broken := errors.New("broken")
-	for _, x := range []struct{ kept, copied, want error }{{nil, nil, nil}, {broken, nil, broken}, {nil, broken, broken}, {broken, io.ErrShortWrite, broken}} {
+	for _, x := range []struct{ wanted, kept, copied, want error }{{}, {kept: broken, want: broken}, {copied: broken, want: broken}, {kept: broken, copied: io.ErrShortWrite, want: broken}, {wanted: broken, want: broken}} {
 		s := slow{memory.New(nil), make(chan error, 1)}
 		k := blob.NewKeeper(s)
 		var late blob.Opener
-		pin, err := k.PutAndCopy(t.Context(), holdfast.ID{1}, strings.NewReader("a photo"), 10, func(ctx context.Context, b holdfast.Blob, open blob.Opener) error {
+		pin, err := k.PutAndCopy(t.Context(), holdfast.ID{1}, strings.NewReader("a photo"), 10, blob.Intake{Wanted: func(holdfast.Blob) error { return x.wanted }, Copy: func(ctx context.Context, b holdfast.Blob, open blob.Opener) error {
 			late = open
 			f, err := open(ctx)
 			if err != nil {
@@ -95,7 +95,7 @@ func TestACopyIsMadeMeanwhile(t *testing.T) {
 				<-ctx.Done() // a copy of what is not kept would be for nothing
 			}
 			return x.copied
-		})
+		}})
 		if !errors.Is(err, x.want) || (pin == nil) != (err != nil) {
 			t.Fatalf("%+v: %v, %v", x, pin, err)
 		}
@@ -110,7 +110,7 @@ func TestACopyIsMadeMeanwhile(t *testing.T) {
 			}
 			pin.Release()
 		}
-		if gone, err := k.LetGo(t.Context(), holdfast.ID{1}, h, free); x.kept == nil && (!gone || err != nil) {
+		if gone, err := k.LetGo(t.Context(), holdfast.ID{1}, h, free); x.wanted == nil && x.kept == nil && (!gone || err != nil) {
 			t.Errorf("%+v: what nobody holds stays: %v", x, err)
 		}
 	}
