@@ -56,6 +56,11 @@ type Entry struct {
 	Hash      Hash // the canonical entry's
 }
 
+// Recurs tells whether a put may be a repeat of one that is there already, with the same octets: its client lost the answer. No octets are like any other no octets, so who demands to be the first that makes an empty file, as one does that stands for a lock, is not told that he was.
+func (e *Entry) Recurs() bool {
+	return e.Op == OpPut && (e.Size > 0 || e.If.Exists != Absent)
+}
+
 // Index is what queries need to know of a resource's octets.
 type Index struct {
 	UID   string // unique among the live members of a collection

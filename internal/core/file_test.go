@@ -304,6 +304,13 @@ func meetsItself(t *testing.T, h cabinet) {
 			t.Errorf("%v %v", again, err)
 		}
 	}
+	q := h.request("empty", "") // who makes one of those is the first, or is told that he is not
+	q.If.Exists = holdfast.Absent
+	if _, _, err := h.s.PutFile(t.Context(), h.p, q); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := h.s.PutFile(t.Context(), h.p, q)
+	wantKind(t, err, holdfast.PreconditionFailed)
 }
 
 // newShelves makes a cabinet whose large files lie in a store that a test can reach into.

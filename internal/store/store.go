@@ -40,6 +40,7 @@ type Engine interface {
 	//
 	// A put whose precondition fails although the live item holds these very octets and properties, last written by this very actor, is a
 	// retry that meets its own write: the receipt names the change that did it (Replay), and nothing is added. This holds for groups of one entry, and not at a ghost: its octets are not there.
+	// Nor does it hold for a put of no octets that demands that nothing is there (see [holdfast.Entry.Recurs]).
 	//
 	// An entry that is Lost makes a ghost, as a change does that Apply brings without octets. Only what found out that nobody has them makes one; no face does.
 	Commit(ctx context.Context, g *holdfast.Group) (holdfast.Receipt, error)

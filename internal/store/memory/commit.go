@@ -96,7 +96,7 @@ func (e *Engine) condition(c holdfast.Condition) bool {
 func replay(v view, g *holdfast.Group) *version {
 	en := &g.Entries[0]
 	c := v.collections[en.Collection]
-	if len(g.Entries) != 1 || en.Op != holdfast.OpPut || c == nil || v.live(c, "") == nil {
+	if len(g.Entries) != 1 || !en.Recurs() || c == nil || v.live(c, "") == nil {
 		return nil
 	}
 	if en.Kind != holdfast.KindCollection && !v.reachable(c) {

@@ -272,7 +272,7 @@ func (t *transaction) anyCollection(h *head, id holdfast.ID) (*collection, error
 // replay answers a retry that meets its own write: the precondition fails, yet the live item holds these very octets and properties, last written by
 // this very actor.
 func (t *transaction) replay(g *holdfast.Group, h *head, e *holdfast.Entry, coll *collection, old item, cause error) (holdfast.Receipt, bool) {
-	if len(g.Entries) != 1 || e.Op != holdfast.OpPut || old.state != holdfast.Live || old.seq == 0 || old.etag != e.ETag || !e.If.Bare && old.phash != e.PropsHash || e.If.Check(true, old.etag, old.seq) {
+	if len(g.Entries) != 1 || !e.Recurs() || old.state != holdfast.Live || old.seq == 0 || old.etag != e.ETag || !e.If.Bare && old.phash != e.PropsHash || e.If.Check(true, old.etag, old.seq) {
 		return holdfast.Receipt{}, false
 	}
 	if coll.gone || !holdfast.IsKind(cause, holdfast.PreconditionFailed) && !holdfast.IsKind(cause, holdfast.NotFound) {

@@ -253,6 +253,16 @@ func testReplay(k *kit) {
 	gone := k.m.Delete(k.a.Book, "a.vcf")
 	gone.If.Exists = holdfast.Present
 	k.refuses(holdfast.NotFound, "a.vcf", gone)
+
+	// No octets are like any other no octets: who demands to make them is refused, who has emptied one version meets himself.
+	empty := edit(made, func(e *holdfast.Entry) { e.Name, e.Body = "empty", nil })
+	k.do(empty)
+	k.refuses(holdfast.PreconditionFailed, "empty", edit(empty, func(*holdfast.Entry) {}))
+	k.do(edit(empty, func(e *holdfast.Entry) { e.Body, e.If = []byte("full"), holdfast.Precondition{} }))
+	emptied := edit(empty, func(e *holdfast.Entry) {
+		e.If = holdfast.Precondition{Match: []holdfast.Hash{holdfast.HashOf([]byte("full"))}}
+	})
+	meets("emptied again", k.do(emptied), edit(emptied, func(*holdfast.Entry) {}))
 }
 
 func testUID(k *kit) {
