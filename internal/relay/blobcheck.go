@@ -215,6 +215,8 @@ func (x *blobCheck) mend(ctx context.Context, k blobKey, f *BlobFinding) error {
 		x.rep.Mended++
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.As(err, &l) && len(l.away) > 0:
+		f.Why = text(err) + "; once that can be reached, repair again"
 	case errors.As(err, &l):
 		f.Why = "neither the store nor another vault has it whole (" + text(err) + "); whoever has the file can put it again"
 	default:

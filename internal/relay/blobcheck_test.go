@@ -152,6 +152,34 @@ func TestWhatAVaultLacksIsFoundAndMended(t *testing.T) {
 	}
 }
 
+// TestAVaultThatIsAwayMayHaveIt: what neither the store nor a vault that answers has is lost only once the others were asked too. Until then it is said whom it waits for, and when to try again; once that is back, it is there.
+func TestAVaultThatIsAwayMayHaveIt(t *testing.T) {
+	g, blobs := album(t)
+	b := blobs[3]
+	g.spoil("local", g.objectOf("local", g.b, b), nil)
+	fine(t, g.blobs.Remove(t.Context(), g.b.ID, b.Hash))
+	g.places["attic"].down.Store(true)
+	g.until("attic is away", func() bool { g.put(g.a, "card"); return !g.r.workers["attic"].look().up })
+	k := blobKey{g.b.ID, b}
+	err := g.r.mendBlob(t.Context(), "local", k)
+	var l *lacks
+	var e *holdfast.Error
+	if !errors.As(err, &l) || !errors.As(err, &e) || e.Kind != holdfast.Unavailable || e.Retry <= 0 || !strings.Contains(e.Text, `the vault "attic" is away and may have it`) {
+		t.Errorf("while a vault is away: %v", err)
+	}
+	if _, list := g.check("local", BlobCheck{Into: "local"}); len(list) != 1 || !strings.Contains(list[0].Why, `"attic" is away`) || strings.Contains(list[0].Why, "whoever has the file") {
+		t.Errorf("found: %+v", list)
+	}
+	g.places["attic"].down.Store(false)
+	g.until("attic is back", func() bool { return g.r.workers["attic"].look().up })
+	fine(t, g.r.mendBlob(t.Context(), "local", k))
+	g.spoil("attic", g.objectOf("attic", g.b, b), nil) // and nobody is away
+	g.spoil("local", g.objectOf("local", g.b, b), nil)
+	if err := g.r.mendBlob(t.Context(), "local", k); !errors.As(err, &l) || !holdfast.IsKind(err, holdfast.NotFound) || len(l.away) > 0 {
+		t.Errorf("it is nowhere: %v", err)
+	}
+}
+
 // TestWhatIsStillOnItsWayIsNotMissed: a vault that lags lacks what newer changes name.
 func TestWhatIsStillOnItsWayIsNotMissed(t *testing.T) {
 	g, blobs := album(t)

@@ -99,7 +99,11 @@ func (d *delivery) look() (ended bool, err error) {
 func (d *delivery) without(why string, fault error) (bool, error) {
 	var l *lacks
 	if errors.As(fault, &l) {
-		return true, fail("PutBlob", holdfast.Unavailable, d.k.Hash.String(), "what was stored of the file cannot be read back; try again", fault)
+		why := "what was stored of the file cannot be read back; try again"
+		if len(l.away) > 0 {
+			why += " (" + mayHave(l.away) + ")"
+		}
+		return true, &holdfast.Error{Op: "relay.PutBlob", Kind: holdfast.Unavailable, Ref: d.k.Hash.String(), Text: why, Retry: d.r.o.Retry, Err: fault}
 	}
 	if d.r.o.Degraded {
 		return true, nil

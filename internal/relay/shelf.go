@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -221,8 +222,11 @@ func (s *shelf) put(ctx context.Context, v *vault.Vault, k blobKey, p *put, open
 	})
 }
 
-// lacks says that the octets of a blob are nowhere to be had, and what the store says of them.
-type lacks struct{ error }
+// lacks says that the octets of a blob are nowhere to be had now, and what the store says of them. Where a vault that may have them is away, it is Unavailable, and says when to try again.
+type lacks struct {
+	error
+	away []string // vaults that may have them
+}
 
 func (l *lacks) Unwrap() error { return l.error }
 
@@ -235,12 +239,28 @@ func (r *Relay) outOfAny(ctx context.Context, into string, k blobKey, own opener
 	if !holdfast.IsKind(src, holdfast.NotFound) && !holdfast.IsKind(src, holdfast.Corrupt) {
 		return err
 	}
+	l := &lacks{error: src}
 	for _, other := range r.besides(into) {
-		if err, bad := send(func() (blob.File, error) { return other.shelf.read(ctx, k) }); bad == nil || ctx.Err() != nil {
+		err, bad := send(func() (blob.File, error) { return other.shelf.read(ctx, k) })
+		if bad == nil || ctx.Err() != nil {
 			return err
 		}
+		if !holdfast.IsKind(bad, holdfast.NotFound) && !holdfast.IsKind(bad, holdfast.Corrupt) {
+			l.away = append(l.away, other.a.Name)
+		}
 	}
-	return &lacks{src}
+	if len(l.away) > 0 {
+		l.error = &holdfast.Error{Op: "relay.PutBlob", Kind: holdfast.Unavailable, Ref: k.Hash.String(), Text: mayHave(l.away) + ", and the store has it not whole: " + text(src), Retry: r.o.Retry, Err: src}
+	}
+	return l
+}
+
+// mayHave says of vaults that are away that they may have something.
+func mayHave(away []string) string {
+	if len(away) == 1 {
+		return fmt.Sprintf("the vault %q is away and may have it", away[0])
+	}
+	return fmt.Sprintf("the vaults %q are away and may have it", away)
 }
 
 // besides returns who else may have octets that the store lacks.
