@@ -64,7 +64,7 @@ func (s *server) face() (http.Handler, error) {
 	d := dav.New(dav.Options{SpoolDir: spool, Core: s.store.core, Authenticate: s.store.auth.Basic, Log: s.log, RequestID: idOf, RetryAfter: s.c.RetryAfter, Hosts: hosts,
 		Host:     func(r *http.Request) string { return s.proxy.Client(r).Host },
 		BodyIdle: s.c.Timeouts.Stall, BodyTotal: s.c.Timeouts.Body, WriteIdle: s.c.Timeouts.Write,
-		Extensions: extensions(s.c), Uploads: s.store.uploads, MaxUploads: s.c.Limits.Uploads, MaxListings: max(1, s.c.Engine.Readers-1), Room: leavesRoom(s.c.Data), Locks: s.store.locks, Refused: s.store.refused})
+		Extensions: extensions(s.c), Uploads: s.store.uploads, MaxUploads: s.c.Limits.Uploads, MaxDownloads: s.c.Limits.Downloads, MaxListings: max(1, s.c.Engine.Readers-1), Room: leavesRoom(s.c.Data), Locks: s.store.locks, Refused: s.store.refused})
 	place, err := filepath.Abs(s.c.Data)
 	if err != nil {
 		return nil, err

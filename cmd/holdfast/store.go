@@ -311,7 +311,7 @@ func (o *opened) handler(c *config.Config, status func(*control.Status), closed 
 	if o.photos != nil {
 		photos = o.photos
 	}
-	return control.NewHandler(control.Options{Photos: photos, Explain: explain, Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Scrubs: o.scrub, Notices: o.board, Refused: o.refused, Arriving: o.arriving, Returning: o.back.returning, Closed: closed, Repair: o.repairer(c, log, explain),
+	return control.NewHandler(control.Options{Photos: photos, Explain: explain, Core: o.core, Hash: o.auth.HashPassword, SetPassword: o.auth.SetPassword, Status: status, MaxImport: c.Limits.Import, Log: log, Keys: o.keeper, Vaults: o.keeper, Erasures: o.erase, Drills: o.drills, Scrubs: o.scrub, Notices: o.board, Refused: o.refused, Arriving: func() control.Arriving { return o.arriving(c.Data) }, Returning: o.back.returning, Closed: closed, Repair: o.repairer(c, log, explain),
 		TakeoverDir: filepath.Join(c.Data, takeoverName), Stopping: stopping, TakeSecret: auth.TakeAppPassword,
 		NewSecret: func() (string, holdfast.Hash, error) {
 			p, err := auth.NewAppPassword(nil)

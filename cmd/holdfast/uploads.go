@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"holdfast/internal/config"
 	"holdfast/internal/control"
@@ -28,8 +29,12 @@ func leavesRoom(dir string) func(int64) bool {
 	}
 }
 
-// arriving says what of files is on its way.
-func (o *opened) arriving() control.Arriving {
+// arriving says what of files is on its way, into a data directory.
+func (o *opened) arriving(dir string) control.Arriving {
 	n := o.uploads.Count()
-	return control.Arriving{Uploads: n.Uploads, Chunks: n.Chunks, Octets: n.Octets}
+	a := control.Arriving{Uploads: n.Uploads, Chunks: n.Chunks, Octets: n.Octets, Quiet: int64(n.Quiet / time.Second)}
+	if s, err := vfs.FreeSpace(dir); err == nil {
+		a.Room = s.Free - spared
+	}
+	return a
 }

@@ -84,6 +84,7 @@ type Limits struct {
 	Shares                int
 	Connections           int
 	Uploads               int // files and chunks that come at once
+	Downloads             int // files that are read at once
 	ConnectionsPerAddress int
 	Headers               int64 // octets
 	Import                int64 // octets
@@ -381,6 +382,7 @@ func (c *Config) Keys() []Key {
 		{Name: "limits.connections", Default: "4096", Value: &c.Limits.Connections, Help: "open connections in all"},
 		{Name: "limits.connections_per_address", Default: "256", Value: &c.Limits.ConnectionsPerAddress, Help: "open connections of one address; loopback and trusted proxies are free of it"},
 		{Name: "limits.uploads", Default: "256", Value: &c.Limits.Uploads, Help: "files and chunks over 64 KiB that come at once; an account alone has half of these places, and others find one"},
+		{Name: "limits.downloads", Default: "256", Value: &c.Limits.Downloads, Help: "files over 64 KiB that are read at once, likewise"},
 		{Name: "limits.headers", Default: "64KiB", Value: &c.Limits.Headers, Help: "octets of the head of one request"},
 		{Name: "limits.import", Default: "1GiB", Value: &c.Limits.Import, Help: "octets of one imported file"},
 		{Name: "limits.directory_cache", Default: "20000", Value: &c.Limits.DirectoryCache, Help: "accounts kept ready in memory"},

@@ -102,6 +102,8 @@ type Arriving struct {
 	Uploads int   `json:"uploads"`
 	Chunks  int   `json:"chunks"`
 	Octets  int64 `json:"octets"`
+	Quiet   int64 `json:"quiet_s,omitempty"` // for how many seconds nobody has gone on with the one that waits longest
+	Room    int64 `json:"room,omitempty"`    // octets that may come until what is not whole yet is refused, for the database's sake; below 0: by so many too little is free; 0: not known
 }
 
 // Returning is what a restored store still lacks of the octets of large files. They are read from a vault until they are copied back.

@@ -105,7 +105,7 @@ func Run(ctx context.Context, o Options) []Check {
 		{"data directory", d.directory}, {"permissions", d.permissions}, {"file system", d.fileSystem}, {"free space", d.space}, {"fsync", d.fsync},
 		{"store", d.store}, {"integrity", d.integrity}, {"clock", d.clock}, {"vault clocks", d.vaultClocks}, {"listening", d.listening}, {"certificate", d.certificate},
 		{"name", d.name}, {"service records", d.records}, {"reach", d.reach}, {"public TLS", d.publicTLS}, {"way through", d.wayThrough}, {"discovery", d.discovery},
-		{"copies", d.copies}, {"vault space", d.vaultSpace}, {"vault buckets", d.buckets}, {"last drill", d.drills}, {"scrub", d.scrubs}, {"photos", d.photos}, {"recovery key", d.recoveryKey},
+		{"copies", d.copies}, {"vault space", d.vaultSpace}, {"vault buckets", d.buckets}, {"last drill", d.drills}, {"scrub", d.scrubs}, {"photos", d.photos}, {"uploads", d.uploads}, {"recovery key", d.recoveryKey},
 	} {
 		if o.Progress != nil {
 			o.Progress(step.name)

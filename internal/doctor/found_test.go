@@ -193,3 +193,18 @@ func TestTheRunningServersSettings(t *testing.T) {
 		w.run(t)
 	}
 }
+
+func TestUploads(t *testing.T) {
+	at := func(a control.Arriving) func(*Options, *patient) {
+		return func(_ *Options, p *patient) { p.status.Arriving = a }
+	}
+	for _, w := range []wrong{
+		{"nothing arrives", "uploads", OK, "no file is on its way in chunks", at(control.Arriving{})},
+		{"room that is known", "uploads", OK, "no file is on its way in chunks; 10 MiB more may come", at(control.Arriving{Room: 10 << 20})},
+		{"some arrive", "uploads", OK, "on their way: 2 files, 5 MiB in 7 chunks; 10 MiB more", at(control.Arriving{Uploads: 2, Chunks: 7, Octets: 5 << 20, Quiet: 60, Room: 10 << 20})},
+		{"one waits", "uploads", OK, "in 7 chunks; with one nobody went on for 2 days, it is let go of after ", at(control.Arriving{Uploads: 2, Chunks: 7, Octets: 5 << 20, Quiet: 48 * 3600})},
+		{"no room", "uploads", Warn, "on their way: 1 files, 5 MiB in 7 chunks; the disk has no room", at(control.Arriving{Uploads: 1, Chunks: 7, Octets: 5 << 20, Room: -1})},
+	} {
+		w.run(t)
+	}
+}

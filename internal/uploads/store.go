@@ -172,18 +172,21 @@ type Counts struct {
 	Uploads int
 	Chunks  int
 	Octets  int64
+	Quiet   time.Duration // for how long nobody has touched the one that waits longest, by the time that passed
 }
 
 // Count returns how much is kept, what became files left out.
 func (s *Store) Count() (n Counts) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := s.waited.Count(s.o.Clock.Now())
 	for _, a := range s.accounts {
 		n.Octets += a.octets
 		for _, u := range a.uploads {
 			if u.head.Done == nil {
 				n.Uploads++
 				n.Chunks += len(u.chunks)
+				n.Quiet = max(n.Quiet, now-u.touched)
 			}
 		}
 	}
