@@ -30,6 +30,7 @@ type filesBack struct {
 	log    *slog.Logger
 
 	mu    sync.Mutex
+	tried bool // once in this process
 	state control.Returning
 	left  map[holdfast.ID]restore.BlobCount
 }
@@ -49,10 +50,13 @@ func (f *filesBack) run(ctx context.Context) {
 	for pause := firstFilesPause; ; pause = min(2*pause, lastFilesPause) {
 		before := f.returning().Octets
 		done, err := f.once(ctx)
-		if done || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return
 		}
-		f.trouble(err)
+		f.ended(err)
+		if done {
+			return
+		}
 		f.log.Warn("octets of large files cannot be copied back now; they are read from a vault where that is possible, and it is tried again", "left", f.returning().Octets, "err", err)
 		if f.returning().Octets < before {
 			pause = firstFilesPause
@@ -152,10 +156,21 @@ func (f *filesBack) passed(p restore.BlobProgress) {
 	f.left[p.Account] = restore.BlobCount{Blobs: max(0, n.Blobs-1), Octets: max(0, n.Octets-p.Came)}
 }
 
-func (f *filesBack) trouble(err error) {
+// ended notes what a try came to; nil: nothing is to come any more.
+func (f *filesBack) ended(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.state.Trouble = sentence(err)
+	f.tried, f.state.Trouble = true, ""
+	if err != nil {
+		f.state.Trouble = sentence(err)
+	}
+}
+
+// judged is returning, and whether it was tried since this process began.
+func (f *filesBack) judged() (r control.Returning, tried bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state, f.tried
 }
 
 // returning tells how much is to come.

@@ -193,7 +193,7 @@ func TestAVaultThatIsAwayEndsNoCopying(t *testing.T) {
 		if done || !holdfast.IsKind(err, holdfast.Unavailable) {
 			t.Errorf("it ended with %v, %v", done, err)
 		}
-		f.trouble(err)
+		f.ended(err)
 		if s := f.returning(); s.Files != 1 || s.Octets != 1<<20 || s.Since.IsZero() || s.Trouble == "" {
 			t.Errorf("it says %+v", s)
 		}

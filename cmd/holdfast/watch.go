@@ -11,6 +11,7 @@ import (
 
 	"holdfast/internal/clock"
 	"holdfast/internal/config"
+	"holdfast/internal/control"
 	"holdfast/internal/core"
 	"holdfast/internal/drill"
 	"holdfast/internal/notice"
@@ -37,7 +38,8 @@ type watcher struct {
 	tls      func() (bool, string) // nil: plain HTTP
 	drills   func() []drillState   // of each vault
 	scrubbed func() scrub.State    // what is known of the engine's octets
-	newest   func() time.Time      // when the newest change was made, by the clock of then; zero: that is not known
+	back     func() (r control.Returning, tried bool)
+	newest   func() time.Time // when the newest change was made, by the clock of then; zero: that is not known
 
 	seeing sync.Mutex // held while it is looked and shown: what was seen earlier is shown earlier
 
@@ -52,6 +54,7 @@ func newWatcher(s *server) *watcher {
 		doubts: s.store.core.Doubts, bursts: s.bursts,
 		readOnly: func() bool { return s.store.engine.Info().ReadOnly }}
 	w.drills, w.scrubbed = w.drilled(s.store.drills), s.store.scrub.book.State
+	w.back = s.store.back.judged
 	w.newest = func() time.Time {
 		at, _ := s.store.core.Newest(context.Background()) // of what cannot be read others tell
 		return at
@@ -119,6 +122,7 @@ func (w *watcher) look(now time.Time) []notice.Condition {
 		}
 		found = append(found, w.copies(status, now)...)
 	}
+	found = append(found, w.comingBack(now)...)
 	found = append(found, w.scrubs(now)...)
 	found = append(found, engineConditions(w.scrubbed(), w.c, now)...)
 	found = append(found, w.keys()...)

@@ -29,6 +29,24 @@ func (w *watcher) files(v relay.VaultStatus, now time.Time) (found []notice.Cond
 	return append(found, c)
 }
 
+// comingBack tells of large files of a restored store that cannot be copied back out of its vaults. What fails for a moment is passed over.
+func (w *watcher) comingBack(now time.Time) []notice.Condition {
+	r, tried := w.back()
+	if !tried {
+		return w.still("returning")
+	}
+	lasts, is := w.holds("returning", r.Trouble != "", r.Trouble == "", now)
+	if !is || lasts < w.c.Vault.Late/4 {
+		return nil
+	}
+	what := "Large files"
+	if r.Files > 0 {
+		what = fmt.Sprintf("%s (%s)", count(r.Files, "large file"), octets(r.Octets))
+	}
+	return []notice.Condition{{Key: "returning", Severity: notice.Warning, Title: what + " cannot be copied back out of the vaults", Measure: float64(r.Files), Since: now.Add(-lasts),
+		Text: fmt.Sprintf("The store was restored, or lost them, and they lie in a vault alone until they are back; there they are read meanwhile, where that is possible (%s). It is tried again by itself.", strings.TrimSuffix(r.Trouble, "."))}}
+}
+
 // worthOfFiles says what follows from a vault that takes no large files.
 func (w *watcher) worthOfFiles(v relay.VaultStatus) string {
 	switch {

@@ -7,10 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"holdfast"
 	"holdfast/internal/core"
 	"holdfast/internal/notice"
 	"holdfast/internal/registry"
 	"holdfast/internal/relay"
+	"holdfast/internal/restore"
 	"holdfast/internal/scrub"
 	"holdfast/internal/vfs"
 )
@@ -114,6 +116,43 @@ func TestWhatIsWrongWithLargeFiles(t *testing.T) {
 		if got := keysOf(w.files(v, start.Add(time.Duration(x.at)*time.Second))); got != x.want {
 			t.Errorf("at %d: %q, want %q", x.at, got, x.want)
 		}
+	}
+}
+
+func TestWhatIsWrongWithFilesThatComeBack(t *testing.T) {
+	w, o := watching(t)
+	w.c.Vault.Late = time.Minute
+	start := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	stuck := errors.New("the disk is full")
+	o.back.state.Files, o.back.state.Octets, o.back.left = 3, 5<<20, map[holdfast.ID]restore.BlobCount{}
+	for _, x := range []struct {
+		at   int
+		do   func()
+		want string
+	}{
+		{0, func() {}, ""},
+		{1, func() { o.back.ended(stuck) }, ""},
+		{15, func() {}, ""},
+		{16, func() {}, "returning warning"},
+		{20, func() { o.back.passed(restore.BlobProgress{Came: 1}) }, ""}, // it goes on
+		{30, func() { o.back.ended(stuck) }, ""},
+		{45, func() {}, "returning warning"},
+		{46, func() { w.board.Look(w.comingBack(start.Add(46 * time.Second))); o.back.tried = false }, "returning warning"}, // the next process has not looked yet
+		{47, func() { o.back.ended(nil) }, ""},
+	} {
+		x.do()
+		got := w.comingBack(start.Add(time.Duration(x.at) * time.Second))
+		if keysOf(got) != x.want {
+			t.Errorf("at %d: %q, want %q", x.at, keysOf(got), x.want)
+		}
+		if x.want != "" && (!strings.Contains(got[0].Text, "the disk is full") || !strings.HasPrefix(got[0].Title, "3 large files") && x.at < 20) {
+			t.Errorf("at %d: %+v", x.at, got[0])
+		}
+	}
+	o.back.ended(stuck)
+	w.look(start)
+	if got := keysOf(w.look(start.Add(time.Minute))); !strings.Contains(got, "returning warning") {
+		t.Errorf("it is not looked at: %q", got)
 	}
 }
 

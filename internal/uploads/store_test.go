@@ -428,6 +428,27 @@ func TestADamagedChunk(t *testing.T) {
 	}
 }
 
+// TestCountSaysForHowLongNobodyWentOn with the one that waits longest.
+func TestCountSaysForHowLongNobodyWentOn(t *testing.T) {
+	r := open(t, uploads.Options{})
+	quiet := func(want time.Duration) {
+		t.Helper()
+		if n := r.Count(); n.Quiet != want {
+			t.Errorf("for %v, want %v", n.Quiet, want)
+		}
+	}
+	quiet(0)
+	r.begin("a")
+	r.clock.Advance(2 * time.Hour)
+	r.begin("b")
+	r.clock.Advance(time.Hour)
+	quiet(3 * time.Hour)
+	if err := r.put("a", "1", "x"); err != nil {
+		t.Fatal(err)
+	}
+	quiet(time.Hour)
+}
+
 func TestForget(t *testing.T) {
 	r := open(t, uploads.Options{})
 	if err := r.Forget(owner); err != nil {
