@@ -208,7 +208,8 @@ func (o *opened) open(ctx context.Context, c *config.Config, why purpose, log *s
 		return err
 	}
 	o.blobs = blob.NewKeeper(o.files.whole)
-	o.core = core.New(core.Options{Engine: e, Copies: relay.Blobs{Relay: o.relay}, Blobs: o.blobs, Room: leavesRoom(c.Data), Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data),
+	var copies core.BlobCopies = relay.Blobs{Relay: o.relay} // said here: the core asks for it at run time, and would do without large files
+	o.core = core.New(core.Options{Engine: e, Copies: copies, Blobs: o.blobs, Room: leavesRoom(c.Data), Judges: judges(c), Log: log, Doubted: doubted, SaveDoubts: saveDoubts(c.Data),
 		Guard: core.GuardLimits(c.Guard), Bursts: readBursts(c.Data, log), SaveBursts: saveBursts(c.Data),
 		Limits: core.Limits{Show: c.Policy.ReadWait, Resource: c.Limits.Resource, File: c.Limits.File, Inline: c.Limits.Inline, Quota: c.Limits.Quota,
 			Devices: c.Limits.Devices, Collections: c.Limits.Collections, Shares: c.Limits.Shares, SeenInterval: c.SeenInterval, DirectoryTTL: c.DirectoryTTL, Directory: c.Limits.DirectoryCache}})

@@ -400,9 +400,12 @@ func TestOctetsThatNoChangeNamesAreFreeAndOthersAreNot(t *testing.T) {
 	_, _, err := h.s.PutFile(t.Context(), h.p, q)
 	wantKind(t, err, holdfast.PreconditionFailed)
 	refused := holdfast.HashOf([]byte(strings.Repeat("3", 100_000)))
-	if err := store.Verify(t.Context(), h.p.Account, refused); err != nil {
+	wantKind(t, store.Verify(t.Context(), h.p.Account, refused), holdfast.NotFound)
+	pin, err := keep.Put(t.Context(), h.p.Account, strings.NewReader(strings.Repeat("3", 100_000)), 1<<20) // as one that only the commit refuses
+	if err != nil {
 		t.Fatal(err)
 	}
+	pin.Release()
 	if letGo(h.p.Account, first, names) {
 		t.Error("an earlier version of what was deleted was let go of")
 	}
@@ -466,11 +469,13 @@ type blobCopies struct {
 	fail error
 }
 
-func (c *blobCopies) PutBlob(_ context.Context, _ holdfast.ID, b holdfast.Blob, open func() (blob.File, error)) error {
+var _ core.BlobCopies = (*blobCopies)(nil)
+
+func (c *blobCopies) PutBlob(ctx context.Context, _ holdfast.ID, b holdfast.Blob, open blob.Opener) error {
 	if c.fail != nil {
 		return c.fail
 	}
-	f, err := open()
+	f, err := open(ctx)
 	if err != nil {
 		return err
 	}

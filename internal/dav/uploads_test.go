@@ -386,7 +386,9 @@ func (s *slowCopies) Acked() uint64 { return s.engine.Position().Batch }
 
 func (s *slowCopies) AwaitAcked(context.Context, uint64) error { return nil }
 
-func (s *slowCopies) PutBlob(ctx context.Context, _ holdfast.ID, _ holdfast.Blob, _ func() (blob.File, error)) error {
+var _ core.BlobCopies = (*slowCopies)(nil)
+
+func (s *slowCopies) PutBlob(ctx context.Context, _ holdfast.ID, _ holdfast.Blob, _ blob.Opener) error {
 	if s.n.Add(1) == 1 {
 		close(s.begun)
 	}

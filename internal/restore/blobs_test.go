@@ -41,12 +41,14 @@ type bearing struct {
 	s *source
 }
 
-func (b bearing) PutBlob(ctx context.Context, account holdfast.ID, x holdfast.Blob, open func() (blob.File, error)) error {
+var _ core.BlobCopies = bearing{}
+
+func (b bearing) PutBlob(ctx context.Context, account holdfast.ID, x holdfast.Blob, open blob.Opener) error {
 	v, err := vault.Open(ctx, b.s.options())
 	if err != nil {
 		return err
 	}
-	return v.PutBlob(ctx, account, x, open)
+	return v.PutBlob(ctx, account, x, func() (blob.File, error) { return open(ctx) })
 }
 
 // newAlbum is a source whose files above 100 octets are blobs.
