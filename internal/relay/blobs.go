@@ -48,7 +48,7 @@ const (
 type delivery struct {
 	r      *Relay
 	k      blobKey
-	open   blob.Opener // its octets, which need not be durable in the store yet
+	open   blob.Opener // its octets, which need not be durable in the store yet; nil: those of the store
 	to     map[string]*attempt
 	done   chan struct{} // holds a word that some put has ended
 	octets int64         // that had moved, in all vaults, at the last look
@@ -146,7 +146,7 @@ func (a *attempt) look(k blobKey, open blob.Opener, done chan<- struct{}) {
 	if a.has = a.has || a.w.shelf.has(k); a.has || a.tries >= putTries {
 		return
 	}
-	p, err := a.w.shelf.join(k, open, done)
+	p, err := a.w.shelf.join(k, false, open, done)
 	if err != nil {
 		a.err = err // it is being opened again, or too much waits for it: neither is a try
 		return
@@ -238,7 +238,7 @@ func (w *worker) fetch(ctx context.Context, writer *vault.Writer, wants []blobKe
 	}()
 	for len(wants) > 0 || len(under) > 0 {
 		for len(wants) > 0 && len(under) < putsAtOnce {
-			p, err := w.shelf.join(wants[0], nil, nil)
+			p, err := w.shelf.join(wants[0], true, nil, nil)
 			if err != nil {
 				return err
 			}

@@ -401,7 +401,7 @@ type rotten1 struct {
 }
 
 func (f rotten1) ReadAt(p []byte, at int64) (int, error) {
-	if at >= f.Size()/2 {
+	if at+int64(len(p)) > f.Size()/2 {
 		return 0, f.err
 	}
 	return f.File.ReadAt(p, at)

@@ -128,9 +128,8 @@ func (s *shelf) note(k blobKey) {
 	s.oldest = (s.oldest + 1) % maxShelved
 }
 
-// join has a blob put there, or joins who does. tell gets a word, if there is room, once it is done. open opens its octets; nil: it is the worker itself, which takes those of the store. Whoever joined leaves. Errors: Unavailable (the vault is not open, or too many are under way).
-func (s *shelf) join(k blobKey, open blob.Opener, tell chan<- struct{}) (*put, error) {
-	own := open == nil
+// join has a blob put there, or joins who does. tell gets a word, if there is room, once it is done. own: it is the worker itself. open opens its octets; nil: those of the store. Whoever joined leaves. Errors: Unavailable (the vault is not open, or too many are under way).
+func (s *shelf) join(k blobKey, own bool, open blob.Opener, tell chan<- struct{}) (*put, error) {
 	t, back, err := s.borrow()
 	if err != nil {
 		return nil, err
@@ -154,7 +153,7 @@ func (s *shelf) join(k blobKey, open blob.Opener, tell chan<- struct{}) (*put, e
 	go func() {
 		defer back()
 		defer cancel()
-		s.end(k, p, s.put(ctx, t.v, k, p, open))
+		s.end(k, p, s.put(ctx, t.v, k, p, own, open))
 	}()
 	return p, nil
 }
@@ -201,10 +200,13 @@ func (s *shelf) end(k blobKey, p *put, err error) {
 }
 
 // put puts a blob into the vault once it is its turn: out of the store, or, where the store lacks it or has it damaged, out of another vault. Errors: those of the vault, *lacks.
-func (s *shelf) put(ctx context.Context, v *vault.Vault, k blobKey, p *put, open blob.Opener) error {
+func (s *shelf) put(ctx context.Context, v *vault.Vault, k blobKey, p *put, own bool, open blob.Opener) error {
 	slots := s.slots
+	if own {
+		slots = s.own
+	}
 	if open == nil {
-		slots, open = s.own, func(ctx context.Context) (blob.File, error) { return s.w.r.openBlob(ctx, k) }
+		open = func(ctx context.Context) (blob.File, error) { return s.w.r.openBlob(ctx, k) }
 	}
 	select {
 	case slots <- struct{}{}:
