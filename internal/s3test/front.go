@@ -167,6 +167,11 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func refuse(w http.ResponseWriter, a Act) {
+	if a.Status < 300 { // it says that it did what it has not done
+		w.Header().Set("ETag", `"d41d8cd98f00b204e9800998ecf8427e"`)
+		w.WriteHeader(a.Status)
+		return
+	}
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(a.Status)
 	_, _ = io.WriteString(w, `<?xml version="1.0" encoding="UTF-8"?><Error><Code>`+a.Code+`</Code><Message>as a test says</Message></Error>`)
