@@ -59,7 +59,7 @@ func TestPowerCuts(t *testing.T) {
 		disk := base.Clone()
 		n := 1 + rnd.IntN(total)
 		if seed%4 != 0 {
-			n = 14 + rnd.IntN(16) // among the appends
+			n = 15 + rnd.IntN(16) // among the appends
 		}
 		where := fmt.Sprintf("seed %d, a power cut at call %d of %d", seed, n, total)
 		disk.CutAfter(n)

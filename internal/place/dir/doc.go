@@ -19,6 +19,8 @@
 //	        before the first change through this Dir (a Put, an Append, a Remove), and under each lease:
 //	fsync   each directory, and
 //	fdatasync each growing object, that it was told of until then
+//	        (under a lease also each directory at the top, and each of keys where they are no more than some: all of them are
+//	        asked for next, and what comes together a file system makes durable together)
 //	        from then on, once for each directory and each growing object, before it is told of
 //
 // Where one of these fails, this Dir tells of nothing and changes nothing any more. Who only reads syncs nothing. What a failed call left visible is taken back: a name whose directory could not be synced is removed, an append whose fdatasync failed is truncated away, as a later fdatasync

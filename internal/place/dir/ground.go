@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -97,12 +98,78 @@ func (d *Dir) build() error {
 		return g.failed
 	}
 	g.building = true
+	return d.firmAll()
+}
+
+// syncsAtOnce is how many are under way at once: a file system makes durable together what comes together.
+const syncsAtOnce = 16
+
+// firmAll makes durable what was told of until now. The lock is held.
+func (d *Dir) firmAll() error {
+	g := &d.ground
+	var dirs []string
 	for path, durable := range g.seen {
-		if durable {
+		switch {
+		case durable:
+		case strings.HasSuffix(path, place.Grows):
+			if err := d.firm(path); err != nil {
+				return err
+			}
+		default:
+			dirs = append(dirs, path)
+		}
+	}
+	slices.Sort(dirs)
+	for part := range slices.Chunk(dirs, syncsAtOnce) {
+		errs := make([]error, len(part))
+		var all sync.WaitGroup
+		for i, path := range part {
+			all.Go(func() { errs[i] = d.fs.SyncDir(path) })
+		}
+		all.Wait()
+		for i, path := range part {
+			switch err := errs[i]; {
+			case errors.Is(err, fs.ErrNotExist):
+				delete(g.seen, path)
+			case err != nil:
+				g.failed = err
+				return err
+			default:
+				d.note(path)
+			}
+		}
+	}
+	return nil
+}
+
+// Directories below these are many, one for some accounts or files each: those of keys are all asked for soon after a start, and others hardly ever.
+const (
+	allAsked = "keys"
+	maxAsked = 1000
+)
+
+// expect notes what will be told of soon after a start, so that it is made durable at once: one after the other each would keep who waits for the vault waiting. Where there is much of it, each is when it is told of.
+func (d *Dir) expect() error {
+	dirs := []string{d.root}
+	for at := 0; at < len(dirs); at++ {
+		list, err := d.fs.ReadDir(dirs[at])
+		if err != nil {
+			return err
+		}
+		if len(list) > maxAsked {
 			continue
 		}
-		if err := d.firm(path); err != nil {
-			return err
+		for _, e := range list {
+			if path := filepath.Join(dirs[at], e.Name()); e.IsDir() && (at == 0 || dirs[at] == d.path(allAsked)) {
+				dirs = append(dirs, path)
+			}
+		}
+	}
+	d.ground.mu.Lock()
+	defer d.ground.mu.Unlock()
+	for _, path := range dirs {
+		if !d.ground.seen[path] {
+			d.ground.seen[path] = false
 		}
 	}
 	return nil
@@ -117,6 +184,9 @@ func (d *Dir) anew() error {
 		g.seen[path] = false
 	}
 	g.mu.Unlock()
+	if err := d.expect(); err != nil {
+		return err
+	}
 	return d.build()
 }
 
