@@ -46,7 +46,7 @@ func TestPowerCuts(t *testing.T) {
 		fine(t, err)
 		return s.on(d)
 	}
-	rounds := uint64(30)
+	rounds := uint64(80)
 	if testing.Short() {
 		rounds = 8
 	}
@@ -59,7 +59,7 @@ func TestPowerCuts(t *testing.T) {
 		disk := base.Clone()
 		n := 1 + rnd.IntN(total)
 		if seed%4 != 0 {
-			n = 15 + rnd.IntN(16) // among the appends
+			n = 8 + rnd.IntN(30) // among the appends
 		}
 		where := fmt.Sprintf("seed %d, a power cut at call %d of %d", seed, n, total)
 		disk.CutAfter(n)
@@ -90,7 +90,7 @@ func TestPowerCuts(t *testing.T) {
 		after.check(where+", gone on with", after.r.place, true)
 	}
 	t.Logf("%d power cuts at one of %d calls; a frame was torn %d times", rounds, total, torn)
-	if torn == 0 {
+	if torn == 0 && !testing.Short() {
 		t.Error("no frame was ever torn, so nothing was shown of that")
 	}
 }

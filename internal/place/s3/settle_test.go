@@ -236,7 +236,7 @@ func locked(t *testing.T, srv *s3test.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const lock = 6 * time.Second
+	const lock = 12 * time.Second
 	p := s3.New(s3.Options{Bucket: b, Lock: func(name string) time.Duration {
 		if strings.HasPrefix(name, "keys/") {
 			return 0
@@ -263,11 +263,11 @@ func locked(t *testing.T, srv *s3test.Server) {
 	if got := content(t, p, 0, -1); !bytes.Equal(got, all) {
 		t.Errorf("%d octets, want %d", len(got), len(all))
 	}
-	time.Sleep(3 * time.Second)
+	time.Sleep(8 * time.Second)
 	if err := errors.Join(p.Hold(t.Context(), "pages/1.pack"), p.Hold(t.Context(), "keys/1")); !holdfast.IsKind(err, holdfast.NotFound) && err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(lock - 1500*time.Millisecond)
+	time.Sleep(lock - 4*time.Second) // the first lock is over for four seconds, and the second one is not for as long
 	if err := p.Remove(t.Context(), "pages/1.pack"); !holdfast.IsKind(err, holdfast.Forbidden) {
 		t.Errorf("it was not held: %v", err)
 	}
