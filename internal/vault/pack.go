@@ -223,7 +223,13 @@ func (v *Vault) gatherSegment(ctx context.Context, s segmentRef, g *gather, torn
 		if unread(err) && !f.broken && torn.err == nil {
 			torn = gap{err: err}
 			if g.upto == 0 {
-				torn.from = f.First
+				if torn.from = f.First; f.First == 0 { // its line is torn too
+					upto, err := v.sealedBelow(ctx, s)
+					if err != nil {
+						return torn, err
+					}
+					torn.from = upto + 1
+				}
 			}
 		}
 		if err != nil && !unread(err) && !errors.Is(err, errLine) {
@@ -231,6 +237,26 @@ func (v *Vault) gatherSegment(ctx context.Context, s segmentRef, g *gather, torn
 		}
 	}
 	return torn, nil
+}
+
+// sealedBelow returns the newest batch of a segment's term in packs of segments before it: what follows is all that its first frame can begin with. 0: there are none, and it is not known.
+func (v *Vault) sealedBelow(ctx context.Context, s segmentRef) (upto uint64, err error) {
+	packs, err := v.Packs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	before := SegmentName(s.term, s.n)
+	for _, p := range packs {
+		if len(p.Segments) == 0 || slices.Max(p.Segments) >= before {
+			continue
+		}
+		for _, r := range p.Batches {
+			if r.Term == s.term {
+				upto = max(upto, r.To)
+			}
+		}
+	}
+	return upto, nil
 }
 
 // writePack seals runs into a pack and its index.

@@ -61,6 +61,9 @@ func TestPowerCuts(t *testing.T) {
 		if seed%4 != 0 {
 			n = 8 + rnd.IntN(30) // among the appends
 		}
+		if seed == 34 {
+			n = 24 // the first frame of a segment is torn, and its line with it
+		}
 		where := fmt.Sprintf("seed %d, a power cut at call %d of %d", seed, n, total)
 		disk.CutAfter(n)
 		cut := on(disk)
