@@ -21,25 +21,22 @@ func (q *request) multistatus(depth davxml.Depth, body *davxml.Element, fn func(
 	m := writers.Get().(*davxml.Multistatus)
 	defer writers.Put(m)
 	m.Reset(s)
-	leave, err := q.lists(depth)
-	if err != nil {
-		return err
-	}
-	err = q.read(func(r *core.Reader) error {
-		x, err := q.query(r, depth, body)
-		if err != nil {
+	err := q.inTurn(depth, func() error {
+		return q.read(func(r *core.Reader) error {
+			x, err := q.query(r, depth, body)
+			if err != nil {
+				return err
+			}
+			x.m = m
+			if err = fn(x); err == nil {
+				err = x.err
+			}
+			if err == nil {
+				err = x.m.Close()
+			}
 			return err
-		}
-		x.m = m
-		if err = fn(x); err == nil {
-			err = x.err
-		}
-		if err == nil {
-			err = x.m.Close()
-		}
-		return err
+		})
 	})
-	leave()
 	if err != nil {
 		return err
 	}
@@ -62,18 +59,15 @@ func (q *request) multistatus(depth davxml.Depth, body *davxml.Element, fn func(
 func (q *request) plainly(depth davxml.Depth, root *davxml.Element, fn func(*Query) (string, []byte, error)) error {
 	var kind string
 	var octets []byte
-	leave, err := q.lists(depth)
-	if err != nil {
-		return err
-	}
-	err = q.read(func(r *core.Reader) error {
-		x, err := q.query(r, depth, root)
-		if err == nil {
-			kind, octets, err = fn(x)
-		}
-		return cmp.Or(err, x.err)
+	err := q.inTurn(depth, func() error {
+		return q.read(func(r *core.Reader) error {
+			x, err := q.query(r, depth, root)
+			if err == nil {
+				kind, octets, err = fn(x)
+			}
+			return cmp.Or(err, x.err)
+		})
 	})
-	leave()
 	if err != nil {
 		return err
 	}

@@ -86,18 +86,20 @@ func (t *turns) leave(account holdfast.ID) {
 	})
 }
 
-// lists waits until the request may make a listing. leave must be called once that is made, before it is sent.
-func (q *request) lists(depth davxml.Depth) (leave func(), err error) {
+// inTurn waits until the request may make a listing, and has fn make it. Its turn ends with fn, however that ends, so what is made is sent behind it.
+func (q *request) inTurn(depth davxml.Depth, fn func() error) error {
 	if depth == davxml.DepthZero && q.r.Method == "PROPFIND" {
-		return func() {}, nil
+		return fn()
 	}
 	ctx, cancel := clock.WithTimeout(q.r.Context(), q.h.o.Clock, listingPatience)
-	defer cancel()
-	if err := q.h.listings.enter(ctx, q.p.Account); err != nil {
+	err := q.h.listings.enter(ctx, q.p.Account)
+	cancel()
+	if err != nil {
 		if q.r.Context().Err() != nil {
-			return nil, err
+			return err
 		}
-		return nil, crowded("dav."+q.r.Method, "too many listings are being made by now; try again a little later")
+		return crowded("dav."+q.r.Method, "too many listings are being made by now; try again a little later")
 	}
-	return func() { q.h.listings.leave(q.p.Account) }, nil
+	defer q.h.listings.leave(q.p.Account)
+	return fn()
 }

@@ -3,12 +3,15 @@ package dav
 import (
 	"context"
 	"errors"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
 
 	"holdfast"
+	"holdfast/internal/clock"
 	"holdfast/internal/core"
+	"holdfast/internal/davxml"
 	"holdfast/internal/store"
 )
 
@@ -130,5 +133,23 @@ func TestListingsLeaveRoom(t *testing.T) {
 		if status := <-ended; status != 207 {
 			t.Errorf("a listing: %d", status)
 		}
+	}
+}
+
+// TestATurnEndsWithItsListing, also with one that panics, as net/http goes on behind that.
+func TestATurnEndsWithItsListing(t *testing.T) {
+	h := &Handler{o: Options{Clock: clock.System}}
+	h.listings.most = 3
+	q := &request{h: h, r: httptest.NewRequest("REPORT", "/", nil)}
+	why := errors.New("no such thing")
+	if err := q.inTurn(davxml.DepthOne, func() error { return why }); !errors.Is(err, why) {
+		t.Error(err)
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_ = q.inTurn(davxml.DepthOne, func() error { panic("a bug") })
+	}()
+	if h.listings.all != 0 || len(h.listings.of) != 0 {
+		t.Errorf("%d turns are taken", h.listings.all)
 	}
 }
