@@ -493,3 +493,27 @@ func TestOneReversalAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestWhatWasHiddenIsHiddenAgain moves a folder out of one that had been deleted and was brought back, and rewinds to when it was deleted: what lies in the moved folder is as old as it, nobody saw it then, and it goes with it.
+func TestWhatWasHiddenIsHiddenAgain(t *testing.T) {
+	onBoth(t, func(t *testing.T, f *family) {
+		top := f.idOf(t, "files")
+		outer := f.mustMake(t, top, "outer", holdfast.TypeFolder)
+		inner := f.mustMake(t, outer, "inner", holdfast.TypeFolder)
+		f.mustMake(t, inner, "inmost", holdfast.TypeFolder)
+		before := f.head(t)
+		f.mustDelete(t, outer, "")
+		deleted := f.head(t)
+		f.rewind(t, core.RewindRequest{Seq: before})
+		to := core.Place{Owner: f.p.Account, Collection: top, Name: "moved"}
+		if _, err := f.s.Move(t.Context(), f.p, core.Transfer{From: core.Place{Owner: f.p.Account, Collection: inner}, To: to}); err != nil {
+			t.Fatal(err)
+		}
+		if r := f.rewind(t, core.RewindRequest{Seq: deleted}); len(r.Left) > 0 {
+			t.Error(lefts(r))
+		}
+		if at, err := f.s.Locate(t.Context(), f.p, f.p.Account, []string{"files", "moved"}); err == nil && len(at.Rest) == 0 {
+			t.Error("the moved folder is there")
+		}
+	})
+}

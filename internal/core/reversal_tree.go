@@ -17,17 +17,19 @@ type limb struct {
 	record holdfast.CollectionRecord // that it gets, or has if it goes
 	props  holdfast.Properties
 	step   Step
+	hidden uint64   // of one that goes: the change from which on nobody saw it then
 	clear  *touched // a resource that goes right before, because it has the collection's name
 }
 
 // treePlan is what a reversal does to an account's tree, and how that looks afterwards.
 type treePlan struct {
-	tree    treeOfAll            // as it is now; after sketch as it will be
-	hides   []holdfast.Condition // the collections that are there now and will not be, as they are now
-	now     map[holdfast.ID]bool // the collections that are there now
-	head    uint64               // the account's newest change now
-	removes []*limb              // deepest first
-	puts    []*limb              // in an order in which each finds its parent there and its name free
+	tree    treeOfAll              // as it is now; after sketch as it will be
+	hides   []holdfast.Condition   // the collections that are there now and will not be, as they are now
+	now     map[holdfast.ID]bool   // the collections that are there now
+	head    uint64                 // the account's newest change now
+	was     map[holdfast.ID]uint64 // by which change each collection was what it is to be again
+	removes []*limb                // deepest first
+	puts    []*limb                // in an order in which each finds its parent there and its name free
 	aside   map[holdfast.ID]*limb
 	clears  []*touched           // resources that go with it, because they have the names of collections
 	gone    map[holdfast.ID]bool // removes
@@ -42,7 +44,7 @@ func (x *reversing) planTree(snap store.Snapshot) (*treePlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &treePlan{tree: tree, gone: map[holdfast.ID]bool{}, aside: map[holdfast.ID]*limb{}}
+	p := &treePlan{tree: tree, gone: map[holdfast.ID]bool{}, aside: map[holdfast.ID]*limb{}, was: map[holdfast.ID]uint64{}}
 	h, err := snap.Head(x.past.owner)
 	if err != nil {
 		return nil, err
@@ -79,6 +81,7 @@ func (x *reversing) limbs(snap store.Snapshot, p *treePlan) (out []*limb, then t
 		if t.name != "" {
 			continue
 		}
+		p.was[t.collection] = t.was.seq
 		cur, err := current(snap, t.itemKey)
 		if err != nil {
 			return nil, then, err
@@ -131,6 +134,7 @@ func (x *reversing) sort(p *treePlan, l *limb, then treeOfAll) {
 	case !was && c.Type.Fixed():
 		p.left = append(p.left, Left{Path: l.step.Path, Collection: l.collection, Why: "it is a part of every account"})
 	case !was:
+		l.hidden = p.hiddenSince(l, then)
 		l.record, l.props = c.CollectionRecord, c.Properties
 		l.step.Does = Removes
 		p.removes = append(p.removes, l)
@@ -141,6 +145,27 @@ func (x *reversing) sort(p *treePlan, l *limb, then treeOfAll) {
 		}
 		p.holdup = append(p.holdup, l)
 	}
+}
+
+// hiddenSince returns the change from which on nobody saw a collection, as it was: its own, or that by which something went that it lay in.
+func (p *treePlan) hiddenSince(l *limb, then treeOfAll) uint64 {
+	since := l.was.seq
+	if !l.was.live {
+		return since
+	}
+	for id, n := l.record.Parent, 0; n < maxDepth; n++ {
+		c, ok := then.all[id]
+		if !ok || id == then.root {
+			break
+		}
+		if seq, reversed := p.was[id]; reversed && c.Gone {
+			since = max(since, seq)
+		} else if c.Gone {
+			since = max(since, c.Seq)
+		}
+		id = c.Parent
+	}
+	return since
 }
 
 // changedSince notes that somebody changed an item after what is reversed.
@@ -172,7 +197,7 @@ func (x *reversing) keepUsed(snap store.Snapshot, p *treePlan) error {
 				}
 				p.left[n].Why = "what is in it was changed since"
 			}
-			if k := x.newcomer(p, l.collection, l.was.seq, moved); len(p.left) == n && !k.IsZero() {
+			if k := x.newcomer(p, l.collection, l.hidden, moved); len(p.left) == n && !k.IsZero() {
 				p.left = append(p.left, Left{Path: l.step.Path, Collection: l.collection, Why: "it holds " + p.tree.path(k) + ", which stays"})
 			}
 			if len(p.left) > n {
