@@ -154,6 +154,9 @@ func (k *keeper) sweepVaults(ctx context.Context) {
 				return
 			}
 			k.sweeps.note(e.Vault, rep, err)
+			if rep.Listed > 0 {
+				k.log.Info("a vault's server was told of objects that no change names; it lets them go by its own clock", "vault", e.Name, "objects", rep.Listed)
+			}
 			if err != nil {
 				k.log.Warn("it could not be looked for what a vault holds that no change names; it stays, and that is tried again", "vault", e.Name, "err", err)
 			}
@@ -165,11 +168,14 @@ func (k *keeper) sweepVaults(ctx context.Context) {
 func (k *keeper) sweep(ctx context.Context, e registry.Entry) (relay.SweepReport, error) {
 	state, counted := k.sweeps.state(e.Vault)
 	grace := sweepsInGrace * k.c.Vault.Sweep
-	judge := grace
+	judge, again := grace, 7*grace
 	if !inDirectory(e.Kind) { // its whole history is read over the network for it
 		judge *= 7
 	}
-	return k.relay.SweepVault(ctx, e.Name, relay.SweepOptions{State: state, Counted: counted, Watch: k.sweeps.of(e.Vault), Grace: grace, Judge: judge, Again: 7 * grace,
+	if e.Kind == kindRemote { // whose server lets nothing go that was listed a shorter time ago
+		again = 31 * grace
+	}
+	return k.relay.SweepVault(ctx, e.Name, relay.SweepOptions{State: state, Counted: counted, Watch: k.sweeps.of(e.Vault), Grace: grace, Judge: judge, Again: again, ByList: e.Kind == kindRemote,
 		Save: func(x relay.Swept) error { return k.sweeps.save(e.Vault, x) },
 		Open: func(ctx context.Context) (*vault.Vault, error) {
 			return k.openDamagedAt(ctx, e, func(p place.Place) place.Place { return pacedPlace{p, k.pacer(nil)} })

@@ -262,19 +262,24 @@ func (a *app) showVaultFiles(v *control.VaultState) {
 		a.printf("             the newest large file could not be put there: %s\n", inTable(v.Files.Fault))
 	}
 	if u := v.Unnamed; u != nil && u.Objects > 0 {
-		a.printf("             %s of files that no change names, %s: %s\n", count(u.Objects, "object"), octets(u.Octets), whenSwept(u))
+		a.printf("             %s of files that no change names, %s: %s\n", count(u.Objects, "object"), octets(u.Octets), whenSwept(v.Kind, u))
 	}
 }
 
 // whenSwept says when objects go that no change names.
-func whenSwept(u *control.VaultUnnamed) string {
+func whenSwept(kind string, u *control.VaultUnnamed) string {
+	keeps := "the place does not let go of"
+	why := " (a lock, or the credential)"
+	if kind == kindRemote {
+		keeps, why = "the server was told, and by its own clock does not yet let go of", " (vault serve --keep-unnamed)"
+	}
 	switch {
 	case len(u.Held) > 0:
 		return "none goes now, as " + inTable(u.Held[0])
 	case u.Kept == u.Objects:
-		return "the place does not let go of them (a lock, or the credential)"
+		return keeps + " them" + why
 	case u.Kept > 0:
-		return fmt.Sprintf("the place does not let go of %d of them (a lock, or the credential); of the others the first may go in %s", u.Kept, clock.Words(time.Duration(u.Left*float64(time.Second))))
+		return fmt.Sprintf("%s %d of them%s; of the others the first may go in %s", keeps, u.Kept, why, clock.Words(time.Duration(u.Left*float64(time.Second))))
 	}
 	return "the first may go in " + clock.Words(time.Duration(u.Left*float64(time.Second)))
 }

@@ -37,14 +37,14 @@ import (
 
 // vaultServeFlags are what `holdfast vault serve` is told.
 type vaultServeFlags struct {
-	dir, listen, cert, key string
-	plain                  bool
-	renew                  string
-	newSigner              bool
-	keepTail, keep, erased time.Duration
-	pruned                 time.Duration
-	scrub                  time.Duration
-	rate, most             int64
+	dir, listen, cert, key          string
+	plain                           bool
+	renew                           string
+	newSigner                       bool
+	keepTail, keep, erased, unnamed time.Duration
+	pruned                          time.Duration
+	scrub                           time.Duration
+	rate, most                      int64
 }
 
 func (a *app) vaultServe() *cobra.Command {
@@ -94,6 +94,7 @@ It takes only what goes on exactly where the vault ends, and tells nobody's cloc
 	l.DurationVar(&f.keep, "keep", 7*24*time.Hour, "how long objects stay that others have replaced")
 	l.DurationVar(&f.pruned, "keep-pruned", 30*24*time.Hour, "how long packs stay that others without their old versions have replaced; a drill must have proven those too")
 	l.DurationVar(&f.erased, "keep-erased", 7*24*time.Hour, "how long the keys of erased accounts stay")
+	l.DurationVar(&f.unnamed, "keep-unnamed", 30*24*time.Hour, "how long the octets of files stay of which the store says that no change of it names them")
 	l.DurationVar(&f.scrub, "scrub-every", 7*24*time.Hour, "how often everything is read again")
 	l.Int64Var(&f.rate, "scrub-rate", 32<<20, "`OCTETS` a second that reading takes at most")
 	l.Int64Var(&f.most, "max-octets", 0, "`OCTETS` that the vault may have in all; 0: what the disk takes")
@@ -183,7 +184,7 @@ func (s *servedVault) open(ctx context.Context) (made bool, err error) {
 	if s.index, err = vaultd.OpenIndex(filepath.Join(s.own, "index.sqlite")); err != nil {
 		return false, err
 	}
-	s.guard, err = vaultd.NewGuard(ctx, s.place, s.index, vaultd.Options{Log: s.log, KeepTail: s.f.keepTail, Keep: s.f.keep, KeepPruned: s.f.pruned, KeepErased: s.f.erased, MaxOctets: s.f.most, NewSigner: s.f.newSigner})
+	s.guard, err = vaultd.NewGuard(ctx, s.place, s.index, vaultd.Options{Log: s.log, KeepTail: s.f.keepTail, Keep: s.f.keep, KeepPruned: s.f.pruned, KeepErased: s.f.erased, KeepUnnamed: s.f.unnamed, MaxOctets: s.f.most, NewSigner: s.f.newSigner})
 	if err != nil {
 		return false, refused("the vault in %s cannot be kept: %s", root, sentence(err))
 	}
@@ -313,8 +314,8 @@ func (a *app) vaultPrune() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "prune URL --credential FILE | NAME",
 		Short: "Have a vault let go of what is needed no more",
-		Long: `Have a remote vault's server remove what is needed no more: what others have replaced, and keys of accounts that were erased.
-What that is the server decides, by its own clock and its own rules. FILE is the prune.txt that it wrote; keep it apart from the store, and
+		Long: `Have a remote vault's server remove what is needed no more: what others have replaced, keys of accounts that were erased, and the octets
+of files that nothing names any more. What that is the server decides, by its own clock and its own rules. FILE is the prune.txt that it wrote; keep it apart from the store, and
 run this from another machine, now and then.
 
 With the NAME of one of the store's vaults the octets of versions go that were replaced or deleted longer ago than vault.retention, by the vault's

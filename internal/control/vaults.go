@@ -81,7 +81,7 @@ type VaultFiles struct {
 type VaultUnnamed struct {
 	Objects int64    `json:"objects"`
 	Octets  int64    `json:"octets"`
-	Kept    int64    `json:"kept"`   // of the objects: that the place does not let go of
+	Kept    int64    `json:"kept"`   // of the objects: that the place does not let go of, or, told by a list, not yet
 	Left    float64  `json:"left_s"` // until the first of the others may go, by time that the service runs
 	Held    []string `json:"held"`   // why nothing goes now
 }

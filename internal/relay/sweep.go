@@ -28,7 +28,7 @@ type Swept struct {
 type Unnamed struct {
 	vault.UnnamedBlob
 	Since time.Duration `json:"since_ns"`          // of the counted time
-	Tried time.Duration `json:"tried_ns,omitzero"` // when the place last did not let go of it
+	Tried time.Duration `json:"tried_ns,omitzero"` // when the place last did not let go of it, or was told of it by a list
 }
 
 // Watches has what a vault's removals may still do known to who puts blobs there, before anybody does.
@@ -55,6 +55,7 @@ type SweepOptions struct {
 	Told    func(objects []string, octets int64)        // of what went; nil: nobody
 	Grace   time.Duration                               // from the first sweep that found an object unnamed to that which lets it go; default a day
 	Judge   time.Duration                               // from one reading of the whole vault to the next, at least; default a day
+	ByList  bool                                        // the place removes nothing by our word: it is told by signed lists
 	Again   time.Duration                               // until an object is tried again that the place did not let go of; default a week
 	Most    int                                         // objects that wait at once; default 10,000
 }
@@ -66,7 +67,8 @@ type SweepReport struct {
 	UnnamedOctets   int64         // of those
 	Gone            int64         // that went
 	GoneOctets      int64         // of those
-	Kept            int64         // of Unnamed: that the place does not let go of
+	Listed          int64         // that the place was told of by a list
+	Kept            int64         // of Unnamed: that the place does not let go of, or not yet
 	Left            time.Duration // until the first of the others may go
 	Held            []string      // why nothing goes now
 }
@@ -143,8 +145,14 @@ func (x *sweep) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ripe := x.ripe(now)
-	if len(ripe) == 0 || len(x.rep.Held) > 0 || x.state.Judged > 0 && x.o.Counted-x.state.Judged < x.o.Judge {
+	ripe, told, err := x.ripe(ctx, now)
+	if err != nil || len(x.rep.Held) > 0 {
+		return err
+	}
+	if err := x.removeAll(ctx, told); err != nil { // long judged
+		return err
+	}
+	if len(ripe) == 0 || x.state.Judged > 0 && x.o.Counted-x.state.Judged < x.o.Judge {
 		return nil
 	}
 	x.state.Judged = max(1, x.o.Counted)
@@ -163,7 +171,12 @@ func (x *sweep) run(ctx context.Context) error {
 	if held != "" {
 		x.rep.Held = append(x.rep.Held, held)
 	}
-	for part := range slices.Chunk(may, sweepAtOnce) {
+	return x.removeAll(ctx, may)
+}
+
+// removeAll removes objects, some at once.
+func (x *sweep) removeAll(ctx context.Context, list []vault.UnnamedBlob) error {
+	for part := range slices.Chunk(list, sweepAtOnce) {
 		if err := x.remove(ctx, part); err != nil {
 			return err
 		}
@@ -223,15 +236,24 @@ func (x *sweep) condemn(found []vault.UnnamedBlob) {
 	x.state.Unnamed = next
 }
 
-// ripe returns what has waited for long enough, by time that the service ran and by the place's own. A place's time that is still to come says nothing: some clock was put back.
-func (x *sweep) ripe(now time.Time) (out []vault.UnnamedBlob) {
+// ripe returns what has waited for long enough, by time that the service ran and by the place's own. A place's time that is still to come says nothing: some clock was put back. told are those that lists name, which a place goes by whatever we find later.
+func (x *sweep) ripe(ctx context.Context, now time.Time) (out, told []vault.UnnamedBlob, err error) {
 	for _, u := range x.state.Unnamed {
 		age := now.Sub(u.Made)
-		if x.waits(u) <= 0 && (age >= x.o.Grace || age < 0) {
+		if x.waits(u) > 0 || age < x.o.Grace && age >= 0 {
+			continue
+		}
+		is, err := x.v.IsListed(ctx, u.Name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if is {
+			told = append(told, u.UnnamedBlob)
+		} else {
 			out = append(out, u.UnnamedBlob)
 		}
 	}
-	return out
+	return out, told, nil
 }
 
 // waits tells for how long an object waits yet.
@@ -253,12 +275,12 @@ func (x *sweep) remove(ctx context.Context, list []vault.UnnamedBlob) error {
 	}
 	var did vault.UnnamedGone
 	err := x.w.beside(ctx, func(ctx context.Context, v *vault.Vault, writer *vault.Writer) (err error) {
-		did, err = v.RemoveUnnamed(ctx, writer, list, x.r.namedBlobs, x.w.shelf.unlearn)
+		did, err = v.RemoveUnnamed(ctx, writer, list, vault.Removal{Named: x.r.namedBlobs, ByList: x.o.ByList, Forget: x.w.shelf.unlearn})
 		return err
 	})
-	gone, denied := setOf(did.Gone), setOf(did.Kept)
+	gone, denied, unknown := setOf(did.Gone), setOf(append(did.Kept, did.Listed...)), setOf(did.Unknown)
 	x.state.Doubts = slices.DeleteFunc(x.state.Doubts, func(d Unnamed) bool {
-		begun := gone[d.Name] || d.Name == did.Unknown
+		begun := gone[d.Name] || unknown[d.Name]
 		if !begun && slices.ContainsFunc(list, func(u vault.UnnamedBlob) bool { return u.Name == d.Name }) {
 			x.o.Watch.Settle(d.Name)
 			return true
@@ -271,6 +293,7 @@ func (x *sweep) remove(ctx context.Context, list []vault.UnnamedBlob) error {
 			u.Tried = max(1, x.o.Counted)
 		}
 	}
+	x.rep.Listed += int64(len(did.Listed))
 	x.rep.Gone, x.rep.GoneOctets = x.rep.Gone+int64(len(did.Gone)), x.rep.GoneOctets+did.Octets
 	if x.o.Told != nil && len(did.Gone) > 0 {
 		x.o.Told(did.Gone, did.Octets)

@@ -25,9 +25,11 @@ import (
 // sweeper is a service whose vaults are swept.
 type sweeper struct {
 	*service
-	t     testing.TB
-	clock *clock.Fake
-	wrap  func(place.Place) place.Place // what stands before the vaults' places; nil: nothing
+	t      testing.TB
+	clock  *clock.Fake
+	wrap   func(place.Place) place.Place // what stands before the vaults' places; nil: nothing
+	byList bool                          // the vaults are told by lists
+	retry  time.Duration                 // what they do not let go of; zero: the default
 
 	waited clock.Waited // both as the file has them
 	state  map[string]Swept
@@ -96,7 +98,7 @@ func (s *sweeper) hours(n int) {
 }
 
 func (s *sweeper) options(name string) SweepOptions {
-	return SweepOptions{State: s.state[name], Save: func(x Swept) error { s.state[name] = x; return nil }, Counted: s.waited.Total, Watch: s.watch[name],
+	return SweepOptions{State: s.state[name], Save: func(x Swept) error { s.state[name] = x; return nil }, Counted: s.waited.Total, Watch: s.watch[name], ByList: s.byList, Again: s.retry,
 		Open: func(ctx context.Context) (*vault.Vault, error) { return s.read(ctx, name) },
 		Spool: func() (string, func(), error) {
 			d, err := os.MkdirTemp(s.t.TempDir(), "spool")

@@ -97,13 +97,18 @@ func (v *Vault) PutBlob(ctx context.Context, account holdfast.ID, b holdfast.Blo
 
 // MendBlob is PutBlob for a blob of which some object is known to be damaged: where none that is there has its hash, it is written once more.
 func (v *Vault) MendBlob(ctx context.Context, account holdfast.ID, b holdfast.Blob, open func() (blob.File, error)) error {
-	err := v.VerifyBlob(ctx, account, b)
-	if err == nil || !damaging(err) {
-		return err
-	}
 	there, key, err := v.blobsOf(ctx, account, b)
 	if err != nil {
 		return err
+	}
+	for _, o := range there {
+		if !o.fits {
+			continue
+		}
+		err := v.readObject(ctx, key, o.name, b, discard)
+		if err == nil || !damaging(err) {
+			return err
+		}
 	}
 	return v.putBlob(ctx, account, key, there, b, open)
 }
@@ -123,12 +128,18 @@ func (v *Vault) blobsOf(ctx context.Context, account holdfast.ID, b holdfast.Blo
 	return there, key, err
 }
 
-// countable is blobObjects for who relies on what is there: from here on nothing of the blob is removed as what no change names. What may still be removed, by a request that nobody heard the end of, fits nothing.
+// countable is blobObjects for who relies on what is there: from here on nothing of the blob is removed as what no change names. What may still be removed, because a list names it or by a request that nobody heard the end of, fits nothing.
 func (v *Vault) countable(ctx context.Context, key *seal.Identity, b holdfast.Blob) ([]blobObject, error) {
-	lost, err := v.o.Watch.touch(ctx, key.MAC(blobNames, b.Hash[:]))
+	mac := key.MAC(blobNames, b.Hash[:])
+	named, err := v.listedVersion(ctx, mac)
 	if err != nil {
 		return nil, err
 	}
+	lost, err := v.o.Watch.touch(ctx, mac)
+	if err != nil {
+		return nil, err
+	}
+	lost = max(lost, named)
 	there, err := v.blobObjects(ctx, key, b)
 	for i := range there {
 		there[i].fits = there[i].fits && there[i].version > lost
@@ -203,10 +214,19 @@ func (v *Vault) HasBlob(ctx context.Context, account holdfast.ID, b holdfast.Blo
 
 // CheckBlob tells what is wrong with a blob that the vault should have; nil: nothing. deep: its octets are read, as a restore would; otherwise its name and its length are enough. Errors: those of the place, which say nothing of the blob.
 func (v *Vault) CheckBlob(ctx context.Context, account holdfast.ID, b holdfast.Blob, deep bool) (*Damage, error) {
-	err := v.eachBlob(ctx, "CheckBlob", account, b, func(*seal.Identity, string) error { return nil })
-	if err == nil && deep {
-		err = v.VerifyBlob(ctx, account, b)
+	lists, err := v.readLists(ctx)
+	if err != nil {
+		return nil, err
 	}
+	err = v.eachBlob(ctx, "CheckBlob", account, b, func(key *seal.Identity, name string) error {
+		if v.isOn(lists, name) {
+			return fail("CheckBlob", holdfast.NotFound, name, "it is on a list of what no change names, and goes", nil)
+		}
+		if !deep {
+			return nil
+		}
+		return v.readObject(ctx, key, name, b, discard)
+	})
 	if err == nil || ctx.Err() != nil || !damaging(err) {
 		return nil, err
 	}
@@ -227,7 +247,7 @@ type OwnedBlob struct {
 	holdfast.Blob
 }
 
-// LackingBlobs returns those of the blobs, each given once, of which the vault has no object of the right length. It lists what is there, once, and asks for none by itself; in memory are some 150 octets of each.
+// LackingBlobs returns those of the blobs, each given once, of which the vault has no object of the right length that stays. It lists what is there, once, and asks for none by itself; in memory are some 150 octets of each.
 func (v *Vault) LackingBlobs(ctx context.Context, list []OwnedBlob) (lacking []OwnedBlob, err error) {
 	type wish struct {
 		mac  holdfast.Hash
@@ -255,7 +275,11 @@ func (v *Vault) LackingBlobs(ctx context.Context, list []OwnedBlob) (lacking []O
 	for i := range wishes {
 		macs[i] = wishes[i].mac
 	}
-	if err := v.shelves(ctx, macs, func(i place.Info, at int) { has[at] = has[at] || i.Size == wishes[at].size }); err != nil {
+	lists, err := v.readLists(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.shelves(ctx, macs, func(i place.Info, at int) { has[at] = has[at] || i.Size == wishes[at].size && !v.isOn(lists, i.Name) }); err != nil {
 		return nil, err
 	}
 	for i, w := range wishes {
@@ -321,10 +345,12 @@ func (v *Vault) readObject(ctx context.Context, key *seal.Identity, name string,
 
 // VerifyBlob reads a blob as a restore would. Errors: those of ReadBlob.
 func (v *Vault) VerifyBlob(ctx context.Context, account holdfast.ID, b holdfast.Blob) error {
-	return v.ReadBlob(ctx, account, b, func(r io.Reader) error {
-		_, err := io.Copy(io.Discard, r)
-		return err
-	})
+	return v.ReadBlob(ctx, account, b, discard)
+}
+
+func discard(r io.Reader) error {
+	_, err := io.Copy(io.Discard, r)
+	return err
 }
 
 // judged ends in an error where what was read is not the blob.

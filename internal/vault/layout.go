@@ -25,6 +25,7 @@ const (
 	dirErased    = "erased/"
 	dirBlobs     = "blobs/"
 	dirCondemned = "condemned/"
+	dirUnnamed   = "unnamed/"
 )
 
 // number writes a number in a name.

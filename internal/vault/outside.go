@@ -36,6 +36,7 @@ const (
 	ErasureObject   // Account
 	BlobObject      // Version
 	CondemnedObject // Account, Number
+	UnnamedObject   // Number
 )
 
 // Name is the name of an object, read.
@@ -58,7 +59,7 @@ func ParseName(name string) Name {
 	for prefix, x := range map[string]struct {
 		class  Class
 		suffix string
-	}{dirTerms: {TermObject, ""}, dirHeads: {HeadObject, ""}, dirService: {Service, ""}} {
+	}{dirTerms: {TermObject, ""}, dirHeads: {HeadObject, ""}, dirService: {Service, ""}, dirUnnamed: {UnnamedObject, ""}} {
 		if n, ok := numberOf(name, prefix, x.suffix); ok {
 			return Name{Class: x.class, Number: n}
 		}

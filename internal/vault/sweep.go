@@ -163,15 +163,23 @@ func (v *Vault) replaced(ctx context.Context, list []UnnamedBlob, store Naming) 
 type UnnamedGone struct {
 	Gone    []string // for good
 	Octets  int64    // of those
+	Listed  []string // that its lists name from now on, and that are there yet
 	Kept    []string // that the place does not let go of, or not yet
 	Spared  []string // that are named, or were asked for, or are others than were found
-	Unknown string   // the one of which it is not known
+	Unknown []string // of which it is not known
 }
 
-// RemoveUnnamed removes objects which were found unnamed long ago, and which JudgeUnnamed let go. Whoever wants one of their blobs waits meanwhile. forget has everybody forget what the vault is known to have; it is called before the store is asked for the last time what it names, so that who names one of
-// them later puts it anew. The order, which holds it together: they are marked, all is forgotten, the store is asked, each is looked at once more, then it goes.
+// Removal says how objects go that no change names.
+type Removal struct {
+	Named  Naming
+	ByList bool   // the place removes nothing by our word: what is on no list of it yet is put on one
+	Forget func() // has everybody forget what the vault is known to have
+}
+
+// RemoveUnnamed removes objects which were found unnamed long ago, and which JudgeUnnamed let go. Whoever wants one of their blobs waits meanwhile. All is forgotten before the store is asked for the last time what it names, so that who names one of
+// them later puts it anew. The order, which holds it together: they are marked, all is forgotten, the store is asked, each is looked at once more, then it goes, or is listed.
 // Errors: Fenced (the writer's term is not the newest), those of the place (rep is what was done before), of store, and of an account's key.
-func (v *Vault) RemoveUnnamed(ctx context.Context, w *Writer, list []UnnamedBlob, store Naming, forget func()) (rep UnnamedGone, err error) {
+func (v *Vault) RemoveUnnamed(ctx context.Context, w *Writer, list []UnnamedBlob, o Removal) (rep UnnamedGone, err error) {
 	if v.o.Watch == nil {
 		return rep, fail("RemoveUnnamed", holdfast.Invalid, v.p.String(), "nobody watches who asks for what", nil)
 	}
@@ -189,7 +197,7 @@ func (v *Vault) RemoveUnnamed(ctx context.Context, w *Writer, list []UnnamedBlob
 			rep.Spared = append(rep.Spared, u.Name)
 		}
 	}
-	forget()
+	o.Forget()
 	newest, err := v.lastTerm(ctx)
 	if err == nil && (newest.Number != w.term.Number || newest.Nonce != w.term.Nonce) {
 		err = fenced("RemoveUnnamed", v.p.String())
@@ -198,48 +206,65 @@ func (v *Vault) RemoveUnnamed(ctx context.Context, w *Writer, list []UnnamedBlob
 		return rep, err
 	}
 	n, named := newNamer(v, marked), make([]bool, len(marked))
-	if err := store(ctx, func(account holdfast.ID, b holdfast.Blob) error {
+	if err := o.Named(ctx, func(account holdfast.ID, b holdfast.Blob) error {
 		return n.find(ctx, account, b, func(i int, _ *seal.Identity) { named[i] = marked[i].By == "" })
 	}); err != nil {
 		return rep, err
 	}
+	var unlisted []string
 	for i, u := range marked {
-		if named[i] {
+		same := false
+		if !named[i] {
+			if same, err = v.still(ctx, w, u); err != nil {
+				return rep, err
+			}
+		}
+		if !same {
 			rep.Spared = append(rep.Spared, u.Name)
 			continue
 		}
-		if err := v.removeUnnamed(ctx, w, u, &rep); err != nil {
+		is, err := v.IsListed(ctx, u.Name)
+		switch {
+		case err != nil:
+			return rep, err
+		case o.ByList && !is:
+			unlisted = append(unlisted, u.Name)
+		default:
+			err = v.removeUnnamed(ctx, u, &rep)
+		}
+		if err != nil {
 			return rep, err
 		}
 	}
-	return rep, nil
+	return rep, v.listUnnamed(ctx, w, unlisted, &rep)
 }
 
-// removeUnnamed removes one, if it still is what was found and what has its place is there.
-func (v *Vault) removeUnnamed(ctx context.Context, w *Writer, u UnnamedBlob, rep *UnnamedGone) error {
+// still tells whether an object is what was found, and what has its place is there. Errors: Fenced, those of the place.
+func (v *Vault) still(ctx context.Context, w *Writer, u UnnamedBlob) (bool, error) {
 	i, err := v.p.Stat(ctx, u.Name)
 	if err == nil && u.By != "" {
 		_, err = v.p.Stat(ctx, u.By)
 	}
 	if holdfast.IsKind(err, holdfast.NotFound) || err == nil && !u.same(i) {
-		rep.Spared = append(rep.Spared, u.Name)
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	newer, err := v.newer(ctx, w.term.Number)
 	if err == nil && newer {
 		err = fenced("RemoveUnnamed", v.p.String())
 	}
-	if err != nil {
-		return err
-	}
+	return err == nil, err
+}
+
+// removeUnnamed removes one.
+func (v *Vault) removeUnnamed(ctx context.Context, u UnnamedBlob, rep *UnnamedGone) error {
 	v.o.Watch.Doubt(u.Name) // until it is known what came of it
 	gone, err := v.lets(ctx, u.Name)
 	switch {
 	case err != nil:
-		rep.Unknown = u.Name
+		rep.Unknown = append(rep.Unknown, u.Name)
 		return err
 	case gone:
 		rep.Gone, rep.Octets = append(rep.Gone, u.Name), rep.Octets+u.Size
@@ -247,4 +272,21 @@ func (v *Vault) removeUnnamed(ctx context.Context, w *Writer, u UnnamedBlob, rep
 		rep.Kept = append(rep.Kept, u.Name)
 	}
 	return nil
+}
+
+// listUnnamed puts some on lists.
+func (v *Vault) listUnnamed(ctx context.Context, w *Writer, names []string, rep *UnnamedGone) (err error) {
+	for _, name := range names {
+		v.o.Watch.Doubt(name) // likewise
+	}
+	slices.Sort(names)
+	rep.Listed, err = v.putLists(ctx, w.term.Number, names)
+	switch holdfast.KindOf(err) {
+	case holdfast.Invalid, holdfast.Forbidden, holdfast.Fenced: // it was refused
+	default:
+		if err != nil {
+			rep.Unknown = append(rep.Unknown, names[len(rep.Listed):]...)
+		}
+	}
+	return err
 }

@@ -186,6 +186,7 @@ func (v *Vault) putTerm(ctx context.Context, t Term) (Term, error) {
 	if err != nil {
 		return Term{}, err
 	}
+	v.forgetLists() // who wrote before may have made others
 	return t, place.Fence(ctx, v.p)
 }
 

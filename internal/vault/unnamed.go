@@ -50,6 +50,9 @@ func (v *Vault) UnnamedBlobs(ctx context.Context, o UnnamedLook) (rep UnnamedRep
 	def(&o.Most, 10_000)
 	def(&o.AtOnce, 500_000)
 	x := &unnamedLook{v: v, o: o, rep: &rep}
+	if x.lists, err = v.readLists(ctx); err != nil {
+		return rep, err
+	}
 	for from := 0; from < 256 && err == nil; {
 		to := 256
 		if to, err = x.names(ctx, from); err == nil {
@@ -70,6 +73,7 @@ type unnamedLook struct {
 	rep   *UnnamedReport
 	named []namedBlob // those of a part of all MACs, sorted
 	whose []holdfast.ID
+	lists listed
 }
 
 // namedBlob is a blob that some change names.
@@ -179,10 +183,11 @@ func (x *unnamedLook) row(row []place.Info) {
 	}
 	last := row[len(row)-1]
 	ours := false // the newest fits what is named
+	stays := func(i place.Info, n *namedBlob) bool { return i.Size == n.size && !x.v.isOn(x.lists, i.Name) }
 	for ; at < len(x.named) && x.named[at].mac == mac; at++ {
 		n := &x.named[at]
-		n.has = n.has || slices.ContainsFunc(row, func(i place.Info) bool { return i.Size == n.size })
-		ours = ours || last.Size == n.size
+		n.has = n.has || slices.ContainsFunc(row, func(i place.Info) bool { return stays(i, n) })
+		ours = ours || stays(last, n)
 	}
 	for _, i := range row[:len(row)-1] {
 		if ours {
@@ -224,10 +229,14 @@ const maxLacking = 1000
 // StillLacking counts anew what a look found to be lacking: it may have come since.
 func (v *Vault) StillLacking(ctx context.Context, rep *UnnamedReport) (n int64, err error) {
 	n = rep.Lacking
+	lists, err := v.readLists(ctx)
+	if err != nil {
+		return n, err
+	}
 	for _, b := range rep.missed {
 		has := false
 		first := dirBlobs + hex.EncodeToString(b.mac[:1]) + "/" + b.mac.String()
-		if err := v.p.List(ctx, first, "", func(i place.Info) error { has = has || i.Size == b.size; return nil }); err != nil {
+		if err := v.p.List(ctx, first, "", func(i place.Info) error { has = has || i.Size == b.size && !v.isOn(lists, i.Name); return nil }); err != nil {
 			return n, err
 		}
 		if has {

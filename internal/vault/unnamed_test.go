@@ -45,7 +45,7 @@ func (r *rig) sweep(named Naming) (UnnamedReport, UnnamedGone, error) {
 	if err != nil || held != "" {
 		return rep, UnnamedGone{}, errors.Join(err, errors.New(held))
 	}
-	gone, err := r.v.RemoveUnnamed(ctx, r.w, may, named, func() {})
+	gone, err := r.v.RemoveUnnamed(ctx, r.w, may, Removal{Named: named, Forget: func() {}})
 	return rep, gone, err
 }
 

@@ -87,13 +87,15 @@ type Vault struct {
 	p    place.Place
 	meta Meta
 
-	mu     sync.Mutex
-	keys   map[holdfast.ID]*seal.Identity
-	erased map[holdfast.ID]bool // by us: what of them is on its way goes again
-	making sync.Mutex           // held while an account's key is made
-	heads  headCache
-	ledger ledger
-	own    uint64 // the first term that our own heads name; 0: not looked for yet
+	mu      sync.Mutex
+	keys    map[holdfast.ID]*seal.Identity
+	erased  map[holdfast.ID]bool // by us: what of them is on its way goes again
+	making  sync.Mutex           // held while an account's key is made
+	reading sync.Mutex           // held while lists are read, and over what they name
+	heads   headCache
+	lists   listed // of what no change names; nil: not read yet
+	ledger  ledger
+	own     uint64 // the first term that our own heads name; 0: not looked for yet
 }
 
 func fail(op string, kind holdfast.ErrorKind, ref, text string, err error) error {

@@ -14,6 +14,7 @@ type Watch struct {
 	mu   sync.Mutex
 	on   map[holdfast.Hash]*watched // by the MAC in their names
 	lost map[holdfast.Hash]uint64   // the newest version of which it is not known whether its removal is still to come
+	list listed                     // what lists name, for good
 }
 
 // watched are the objects of one blob.
@@ -75,6 +76,25 @@ func (w *Watch) Doubt(name string) {
 	w.lost[mac] = max(w.lost[mac], ParseName(name).Version)
 }
 
+// heed says that some objects are on lists: the place lets go of them when it sees fit. It is as with a doubt, for good.
+func (w *Watch) heed(l listed) {
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.list == nil {
+		w.list = listed{}
+	}
+	for mac, versions := range l {
+		for _, n := range versions {
+			if !slices.Contains(w.list[mac], n) {
+				w.list[mac] = append(w.list[mac], n)
+			}
+		}
+	}
+}
+
 // Settle takes a doubt back.
 func (w *Watch) Settle(name string) {
 	mac, _ := macOf(name)
@@ -95,7 +115,7 @@ func (w *Watch) touch(ctx context.Context, mac holdfast.Hash) (lost uint64, err 
 			if x != nil {
 				x.touched = true
 			}
-			lost = w.lost[mac]
+			lost = max(w.lost[mac], w.list.newest(mac))
 			w.mu.Unlock()
 			return lost, nil
 		}

@@ -25,5 +25,5 @@
 //
 // A stolen append credential can add rubbish that is well-formed, and take the right to write from its owner, who notices at once. It cannot make anything that a restore takes for the store's: that needs
 // the store's signer. Who has that as well, because he has the store, can call anything pruned and proven, and rubbish a pack that others were joined to: what he replaces so stays for KeepPruned, or for Keep, and who
-// keeps the prune credential elsewhere has that time to notice. Who has the disk of this server has all of it; the store's own verification and a restore find what he changed, see GUARANTEES.md.
+// keeps the prune credential elsewhere has that time to notice. So it is with files that he says nothing names, for KeepUnnamed. Who has the disk of this server has all of it; the store's own verification and a restore find what he changed, see GUARANTEES.md.
 package vaultd

@@ -21,14 +21,15 @@ import (
 
 // Options say how a vault is kept. Zero values mean the defaults.
 type Options struct {
-	Clock      clock.Clock
-	Log        *slog.Logger
-	KeepTail   time.Duration // how long a sealed segment stays; default 13 days
-	Keep       time.Duration // how long what was replaced stays; default 7 days
-	KeepPruned time.Duration // how long a pack stays that one without its old versions replaced; default 30 days
-	KeepErased time.Duration // how long the keys of an erased account stay; default 7 days
-	MaxOctets  int64         // of all objects; 0: as many as the disk takes
-	NewSigner  bool          // the next term may be signed by another signer than those before: the store lost its keys and was restored with its recovery key
+	Clock       clock.Clock
+	Log         *slog.Logger
+	KeepTail    time.Duration // how long a sealed segment stays; default 13 days
+	Keep        time.Duration // how long what was replaced stays; default 7 days
+	KeepPruned  time.Duration // how long a pack stays that one without its old versions replaced; default 30 days
+	KeepErased  time.Duration // how long the keys of an erased account stay; default 7 days
+	KeepUnnamed time.Duration // how long a file's octets stay of which the store says that no change names them; default 30 days
+	MaxOctets   int64         // of all objects; 0: as many as the disk takes
+	NewSigner   bool          // the next term may be signed by another signer than those before: the store lost its keys and was restored with its recovery key
 }
 
 // The limits of one object, in octets.
@@ -66,6 +67,7 @@ type Guard struct {
 	dueAt   time.Time
 	dueHead uint64
 	list    condemnation // that let a blob go last
+	unnamed unnamedList  // likewise
 }
 
 var _ place.Place = (*Guard)(nil)
@@ -81,7 +83,7 @@ func NewGuard(ctx context.Context, p place.Place, x *Index, o Options) (*Guard, 
 	for _, d := range []struct {
 		v   *time.Duration
 		def time.Duration
-	}{{&o.KeepTail, 13 * 24 * time.Hour}, {&o.Keep, 7 * 24 * time.Hour}, {&o.KeepPruned, 30 * 24 * time.Hour}, {&o.KeepErased, 7 * 24 * time.Hour}} {
+	}{{&o.KeepTail, 13 * 24 * time.Hour}, {&o.Keep, 7 * 24 * time.Hour}, {&o.KeepPruned, 30 * 24 * time.Hour}, {&o.KeepErased, 7 * 24 * time.Hour}, {&o.KeepUnnamed, 30 * 24 * time.Hour}} {
 		if *d.v <= 0 {
 			*d.v = d.def
 		}

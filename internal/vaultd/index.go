@@ -106,11 +106,12 @@ func (x *Index) get(name string) (k known, ok bool, err error) {
 	return k, ok, err
 }
 
-// The names of facts: the newest head that was noted, when everything was last read and how much was damaged then, and with which batch each segment ends.
+// The names of facts: the newest head that was noted, when everything was last read and how much was damaged then, the list of unnamed blobs up to which none is left, and with which batch each segment ends.
 const (
 	factHeads    = "heads"
 	factScrubbed = "scrubbed"
 	factDamaged  = "damaged"
+	factUnnamed  = "unnamed"
 	factSegment  = "segment "
 )
 

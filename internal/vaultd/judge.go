@@ -44,6 +44,8 @@ func (g *Guard) judge(ctx context.Context, name string, n vault.Name, b []byte) 
 	case vault.ErasureObject:
 		_, err := vault.ParseErasure(name, b, g.signers())
 		return nil, asInvalid(name, err)
+	case vault.UnnamedObject:
+		return g.judgeUnnamed(ctx, name, b)
 	case vault.CondemnedObject:
 		if _, err := g.Place.Stat(ctx, vault.ErasedName(n.Account)); holdfast.IsKind(err, holdfast.NotFound) {
 			return nil, refuse("Put", holdfast.Invalid, name, "the account was not erased")
@@ -182,10 +184,13 @@ func (g *Guard) isNext(ctx context.Context, name string) error {
 	return nil
 }
 
-// isNextBlob refuses a version of a blob that leaves others out: the store could not write the next one of a damaged one.
+// freeVersions is up to which version a blob may come where the one before is not there: that may have gone as nothing named it.
+const freeVersions = 100
+
+// isNextBlob refuses a version of a blob that leaves many others out: the store could not write the next one of a damaged one.
 func (g *Guard) isNextBlob(ctx context.Context, name string) error {
 	before := vault.BlobBefore(name)
-	if before == "" {
+	if before == "" || vault.ParseName(name).Version <= freeVersions {
 		return nil
 	}
 	_, err := g.Place.Stat(ctx, before)

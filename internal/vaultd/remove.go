@@ -79,7 +79,7 @@ func (g *Guard) isDue(ctx context.Context, name string) (bool, error) {
 	return g.due[name], nil
 }
 
-// mayReplaced tells whether an object may go because something later took its place, or because its account was erased.
+// mayReplaced tells whether an object may go because something later took its place, because its account was erased, or because nothing names it.
 func (g *Guard) mayReplaced(ctx context.Context, name string) (bool, error) {
 	switch n := vault.ParseName(name); n.Class {
 	case vault.SegmentKey:
@@ -101,7 +101,11 @@ func (g *Guard) mayReplaced(ctx context.Context, name string) (bool, error) {
 	case vault.Service:
 		return g.replaced(ctx, name, "service/")
 	case vault.BlobObject:
-		return g.condemned(ctx, name)
+		gone, err := g.condemned(ctx, name)
+		if err != nil || gone {
+			return gone, err
+		}
+		return g.isUnnamed(ctx, name)
 	case vault.CondemnedObject:
 		list, err := g.condemnation(ctx, name)
 		for i := 0; err == nil && list.may && i < len(list.names); i++ {
@@ -190,7 +194,10 @@ func (g *Guard) Prune(ctx context.Context, dry bool, fn func(name string, octets
 	if err := g.pruneAll(ctx, names, dry, fn); err != nil {
 		return err
 	}
-	return g.pruneCondemned(ctx, dry, fn)
+	if err := g.pruneCondemned(ctx, dry, fn); err != nil {
+		return err
+	}
+	return g.pruneUnnamed(ctx, dry, fn)
 }
 
 func (g *Guard) pruneAll(ctx context.Context, names []string, dry bool, fn func(name string, octets int64)) error {
