@@ -25,6 +25,7 @@ type friend struct {
 	url string
 	cmd *exec.Cmd
 
+	flags  []string // of vault serve
 	wrap   []string // a command in front of the program
 	listen string   // where it listens at first; empty: on a free port of this machine
 }
@@ -37,6 +38,7 @@ func (f *friend) start() {
 		listen = u.Host
 	}
 	line := append(slices.Clone(f.wrap), f.bin, "vault", "serve", "--dir", f.dir, "--listen", listen)
+	line = append(line, f.flags...)
 	f.cmd = exec.Command(line[0], line[1:]...)
 	log, err := os.OpenFile(f.dir+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
