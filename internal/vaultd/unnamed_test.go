@@ -84,7 +84,7 @@ func TestWhatNothingNames(t *testing.T) {
 			t.Errorf("%s: %q are left", way, got)
 		}
 		fine(t, r.guard.Prune(t.Context(), false, func(string, int64) {})) // nothing is left to do
-		more := r.left(4)[3:] // three come under their next version, as the lists name the first
+		more := r.left(4)[3:]                                              // three come under their next version, as the lists name the first
 		r.days(1)
 		fine(t, r.list(r.ring, func(l *vault.UnnamedList) { l.Number = 2 }, more...))
 		r.days(31)
