@@ -154,6 +154,9 @@ func (k *keeper) sweepVaults(ctx context.Context) {
 				return
 			}
 			k.sweeps.note(e.Vault, rep, err)
+			if rep.Mended > 0 {
+				k.log.Warn("a vault lacked files that changes name; they were put there anew", "vault", e.Name, "files", rep.Mended)
+			}
 			if rep.Listed > 0 {
 				k.log.Info("a vault's server was told of objects that no change names; it lets them go by its own clock", "vault", e.Name, "objects", rep.Listed)
 			}

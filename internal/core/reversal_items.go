@@ -46,6 +46,7 @@ func (f face) same(o face) bool {
 type touched struct {
 	itemKey
 	now, was face
+	first    uint64 // the oldest of those that are reversed
 }
 
 // spans are changes by their seqs, ascending.
@@ -97,7 +98,7 @@ func (g *gatherer) later(ch *holdfast.Change) {
 		g.items[k] = t
 	}
 	if t.now.seq == 0 || t.now.seq != ch.Prev {
-		t.was.seq = ch.Prev
+		t.was.seq, t.first = ch.Prev, ch.Seq
 	}
 	t.now = faceOf(ch)
 }
@@ -113,7 +114,7 @@ func (g *gatherer) earlier(ch *holdfast.Change) {
 		t = &touched{itemKey: k, now: faceOf(ch)}
 		g.items[k] = t
 	}
-	t.was.seq = ch.Prev
+	t.was.seq, t.first = ch.Prev, ch.Seq
 }
 
 // settled returns what was gathered, with what each item was before, by the seq of its newest version.

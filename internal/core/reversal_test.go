@@ -517,3 +517,27 @@ func TestWhatWasHiddenIsHiddenAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatWasMadeSinceStays moves a folder out of another one; somebody makes a folder in it, and deletes the one that it lay in. Undoing the move would put it where nobody sees it: it goes, if nothing new lay in it, so it stays.
+func TestWhatWasMadeSinceStays(t *testing.T) {
+	onBoth(t, func(t *testing.T, f *family) {
+		top := f.idOf(t, "files")
+		outer := f.mustMake(t, top, "outer", holdfast.TypeFolder)
+		inner := f.mustMake(t, outer, "inner", holdfast.TypeFolder)
+		f.clock.Advance(100 * time.Hour)
+		to := core.Place{Owner: f.p.Account, Collection: top, Name: "moved"}
+		if _, err := f.s.Move(t.Context(), f.p, core.Transfer{From: core.Place{Owner: f.p.Account, Collection: inner}, To: to}); err != nil {
+			t.Fatal(err)
+		}
+		move := f.head(t)
+		f.clock.Advance(100 * time.Hour)
+		f.mustMake(t, inner, "new", holdfast.TypeFolder)
+		f.clock.Advance(100 * time.Hour)
+		f.mustDelete(t, outer, "")
+		f.clock.Advance(100 * time.Hour)
+		f.undo(t, core.UndoRequest{Change: move})
+		if at, err := f.s.Locate(t.Context(), f.p, f.p.Account, []string{"files", "moved", "new"}); err != nil || len(at.Rest) > 0 {
+			t.Errorf("what was made since is hidden: %q, %v", at.Rest, err)
+		}
+	})
+}

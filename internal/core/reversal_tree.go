@@ -147,7 +147,7 @@ func (x *reversing) sort(p *treePlan, l *limb, then treeOfAll) {
 	}
 }
 
-// hiddenSince returns the change from which on nobody saw a collection, as it was: its own, or that by which something went that it lay in.
+// hiddenSince returns the change from which on nobody saw a collection, as it was: its own, or that by which something went that it lay in. What went after it had been moved out never hid it.
 func (p *treePlan) hiddenSince(l *limb, then treeOfAll) uint64 {
 	since := l.was.seq
 	if !l.was.live {
@@ -158,10 +158,12 @@ func (p *treePlan) hiddenSince(l *limb, then treeOfAll) uint64 {
 		if !ok || id == then.root {
 			break
 		}
-		if seq, reversed := p.was[id]; reversed && c.Gone {
-			since = max(since, seq)
-		} else if c.Gone {
-			since = max(since, c.Seq)
+		gone := c.Seq
+		if seq, reversed := p.was[id]; reversed {
+			gone = seq
+		}
+		if c.Gone && gone < l.first {
+			since = max(since, gone)
 		}
 		id = c.Parent
 	}

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -70,6 +71,7 @@ type SweepReport struct {
 	Listed          int64         // that the place was told of by a list
 	Kept            int64         // of Unnamed: that the place does not let go of, or not yet
 	Left            time.Duration // until the first of the others may go
+	Mended          int64         // blobs that the vault lacked, and that were put anew
 	Held            []string      // why nothing goes now
 }
 
@@ -138,6 +140,14 @@ func (x *sweep) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if look.Lacking > 0 { // nobody else looks through a vault elsewhere by what changes name
+		if err := x.mend(ctx); err != nil {
+			return err
+		}
+		if look.Lacking, err = x.v.StillLacking(ctx, &look); err != nil {
+			return err
+		}
+	}
 	if look.Lacking > 0 {
 		x.rep.Held = append(x.rep.Held, fmt.Sprintf("the vault lacks the octets of %d files that are named", look.Lacking))
 	}
@@ -182,6 +192,50 @@ func (x *sweep) removeAll(ctx context.Context, list []vault.UnnamedBlob) error {
 		}
 	}
 	return nil
+}
+
+// lookedAtOnce is for how many blobs it is asked at once which of them a vault lacks.
+const lookedAtOnce = 50_000
+
+// mend puts anew what the store names and the vault lacks: what somebody removed there, or what a list names that should not. What nobody has is left to who verifies the vault.
+func (x *sweep) mend(ctx context.Context) error {
+	var part []vault.OwnedBlob
+	look := func() error {
+		lacking, err := x.v.LackingBlobs(ctx, part)
+		part = part[:0]
+		for _, b := range lacking {
+			if err == nil {
+				err = x.mendOne(ctx, b)
+			}
+		}
+		return err
+	}
+	err := x.r.namedBlobs(ctx, func(id holdfast.ID, b holdfast.Blob) error {
+		if part = append(part, vault.OwnedBlob{Account: id, Blob: b}); len(part) < lookedAtOnce {
+			return nil
+		}
+		return look()
+	})
+	if err == nil {
+		err = look()
+	}
+	return err
+}
+
+func (x *sweep) mendOne(ctx context.Context, b vault.OwnedBlob) error {
+	gone, err := x.r.erased(ctx, x.v, b.Account)
+	if err != nil || gone {
+		return err
+	}
+	err = x.r.mendBlob(ctx, x.w.a.Name, blobKey{b.Account, b.Blob})
+	var l *lacks
+	if errors.As(err, &l) || holdfast.IsKind(err, holdfast.NotFound) {
+		return nil
+	}
+	if err == nil {
+		x.rep.Mended++
+	}
+	return err
 }
 
 // shipPatience is how long a sweep waits for a vault to take what the store has.

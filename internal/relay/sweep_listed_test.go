@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"holdfast/internal/clock"
 	"holdfast/internal/place"
 	memplace "holdfast/internal/place/memory"
+	"holdfast/internal/seal"
 	"holdfast/internal/store/storetest"
 	"holdfast/internal/vault"
 	"holdfast/internal/vaultd"
@@ -110,6 +112,34 @@ func TestAServerIsTold(t *testing.T) {
 				t.Error("it was put again")
 			}
 		})
+	}
+}
+
+// TestANamedFileOnAList: a list names what a change names, by whoever has the store's keys. The next sweep puts it anew, so nothing is lost when the server goes by the list, and sweeps go on.
+func TestANamedFileOnAList(t *testing.T) {
+	s, m := newServed(t), storetest.NewMaker(1)
+	a := storetest.NewAccount(t, m, s.engine, "ann@example.org")
+	named := s.film(t, a, 1, 5000)
+	fine(t, Blobs{s.r}.PutBlob(t.Context(), a.ID, named, nil))
+	s.commit(t, m, a, "film", named)
+	s.whole()
+	s.days(1, m, a)
+	var names []string
+	fine(t, s.places["local"].List(t.Context(), "blobs/", "", func(i place.Info) error { names = append(names, i.Name); return nil }))
+	b, err := seal.SignLine(s.ring.Signer, vault.UnnamedList{Vault: holdfast.ID{1}, Term: 1, Number: 1, Names: names})
+	fine(t, err)
+	fine(t, s.places["local"].Put(t.Context(), vault.UnnamedListName(1), bytes.NewReader(b)))
+	if rep := s.sweep("local"); rep.Mended != 1 || len(rep.Held) != 0 {
+		t.Errorf("%+v", rep)
+	}
+	s.days(4, m, a)
+	fine(t, s.places["local"].(*vaultd.Guard).Prune(t.Context(), false, func(string, int64) {}))
+	if s.objects("local") != 1 {
+		t.Error(s.objects("local"), "objects")
+	}
+	s.allThere()
+	if rep := s.sweep("local"); rep.Mended != 0 || len(rep.Held) != 0 {
+		t.Errorf("%+v", rep)
 	}
 }
 

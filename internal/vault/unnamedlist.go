@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"holdfast"
 	"holdfast/internal/place"
@@ -61,27 +62,40 @@ func (l listed) newest(mac holdfast.Hash) (version uint64) {
 	return version
 }
 
-// readLists reads the vault's lists, once; and what they name is known from then on to all that watch with it.
+// listsAgain is when lists are read again where the place could not read one of them: it may be well by then, and obeyed.
+const listsAgain = time.Minute
+
+// readLists reads the vault's lists, once; and what they name is known from then on to all that watch with it. Whoever signed a term that can be read is heeded, also who is a stranger to this store: the place obeys him, and it costs a put.
 func (v *Vault) readLists(ctx context.Context) (listed, error) {
 	v.reading.Lock()
 	defer v.reading.Unlock()
-	if v.lists != nil {
+	if v.lists != nil && (v.relist.IsZero() || v.o.Clock.Now().Before(v.relist)) {
 		return v.lists, nil
 	}
-	signers, err := v.erasers(ctx)
+	terms, err := v.termsByNumber(ctx)
 	if err != nil {
 		return nil, err
 	}
-	lists := listed{}
+	signers := v.signersOf(terms)
+	for _, t := range terms {
+		signers = append(signers, t.Signer)
+	}
+	lists, relist := listed{}, time.Time{}
 	err = place.ReadEach(ctx, v.p, dirUnnamed, "", maxSmall, func(name string, b []byte, err error) error {
+		for tries := 0; err != nil && tries < 2; tries++ {
+			b, err = place.ReadAll(ctx, v.p, name, maxSmall)
+		}
+		if err != nil && (!damaging(err) || holdfast.IsKind(err, holdfast.Unavailable)) {
+			return err
+		}
+		if err != nil {
+			relist = v.o.Clock.Now().Add(listsAgain)
+		}
 		var l UnnamedList
 		if err == nil {
 			l, err = ParseUnnamedList(name, b, signers)
 		}
-		if err != nil && !damaging(err) {
-			return err
-		}
-		if err != nil { // its server obeys nobody's list that cannot be read either
+		if err != nil { // the place obeys none that cannot be read either
 			v.o.Log.Warn("a list of files that no change names cannot be read; what it names stays", "vault", v.meta.Name, "object", name, "err", err)
 			return nil
 		}
@@ -94,7 +108,7 @@ func (v *Vault) readLists(ctx context.Context) (listed, error) {
 		return nil, err
 	}
 	v.o.Watch.heed(lists)
-	v.lists = lists
+	v.lists, v.relist = lists, relist
 	return lists, nil
 }
 

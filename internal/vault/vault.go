@@ -93,7 +93,8 @@ type Vault struct {
 	making  sync.Mutex           // held while an account's key is made
 	reading sync.Mutex           // held while lists are read, and over what they name
 	heads   headCache
-	lists   listed // of what no change names; nil: not read yet
+	lists   listed    // of what no change names; nil: not read yet
+	relist  time.Time // when they are read again, as some could not be; zero: never
 	ledger  ledger
 	own     uint64 // the first term that our own heads name; 0: not looked for yet
 }

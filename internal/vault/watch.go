@@ -95,12 +95,14 @@ func (w *Watch) heed(l listed) {
 	}
 }
 
-// Settle takes a doubt back.
+// Settle takes a doubt back; one about a later version stays.
 func (w *Watch) Settle(name string) {
 	mac, _ := macOf(name)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.lost, mac)
+	if w.lost[mac] <= ParseName(name).Version {
+		delete(w.lost, mac)
+	}
 }
 
 // touch notes that somebody puts a blob or asks for it, once nobody removes anything of it any more, and returns the newest version that counts for nothing.

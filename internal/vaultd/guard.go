@@ -262,8 +262,12 @@ func (g *Guard) Put(ctx context.Context, name string, r io.Reader) error {
 	if !holdfast.IsKind(err, holdfast.NotFound) {
 		return err
 	}
-	if err := g.room(name, int64(len(b))); err != nil {
-		return err
+	switch n.Class {
+	case vault.UnnamedObject, vault.ErasureObject, vault.CondemnedObject: // they make room
+	default:
+		if err := g.room(name, int64(len(b))); err != nil {
+			return err
+		}
 	}
 	after, err := g.judge(ctx, name, n, b)
 	if err != nil {

@@ -195,6 +195,9 @@ func (g *Guard) isNextBlob(ctx context.Context, name string) error {
 	}
 	_, err := g.Place.Stat(ctx, before)
 	if holdfast.IsKind(err, holdfast.NotFound) {
+		if is, err := g.isListed(ctx, before); err != nil || is {
+			return err
+		}
 		return refuse("Put", holdfast.Invalid, name, "the version before it is not there")
 	}
 	return err

@@ -71,7 +71,7 @@ func (g *Guard) unnamedList(ctx context.Context, name string) (l unnamedList, er
 	return l, nil
 }
 
-// lets tells whether a list lets go of a blob that it names: what came after it is another one. Where the index was lost both are as old, and the place says which came first.
+// lets tells whether a list lets go of a blob that it names: what came after it is another one. The index and the place must agree on that: the first may have been lost, and be as old for both.
 func (g *Guard) lets(ctx context.Context, l *unnamedList, blob string) (bool, error) {
 	i, err := g.Place.Stat(ctx, blob)
 	if err != nil {
@@ -81,7 +81,7 @@ func (g *Guard) lets(ctx context.Context, l *unnamedList, blob string) (bool, er
 	if err != nil || !ok {
 		return false, err
 	}
-	return k.since < l.since.since || k.since == l.since.since && i.Made.Before(l.made.Made), nil
+	return k.since <= l.since.since && i.Made.Before(l.made.Made), nil
 }
 
 // isUnnamed tells whether some list lets a blob go. The list that named one last is asked first. The lock is held.
@@ -104,6 +104,20 @@ func (g *Guard) isUnnamed(ctx context.Context, blob string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// isListed tells whether some list names a blob, however young it is. The lock is held.
+func (g *Guard) isListed(ctx context.Context, blob string) (is bool, err error) {
+	signers := g.signers()
+	err = place.ReadEach(ctx, g.Place, "unnamed/", "", maxSmall, func(name string, b []byte, err error) error {
+		if err == nil {
+			if l, err := vault.ParseUnnamedList(name, b, signers); err == nil && slices.Contains(l.Names, blob) {
+				is = true
+			}
+		}
+		return ctx.Err()
+	})
+	return is, err
 }
 
 // lists returns the names of the lists behind one.

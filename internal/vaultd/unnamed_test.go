@@ -1,11 +1,14 @@
 package vaultd_test
 
 import (
+	"context"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"holdfast"
+	"holdfast/internal/place"
 	"holdfast/internal/seal"
 	"holdfast/internal/vault"
 	"holdfast/internal/vaultd"
@@ -141,6 +144,18 @@ func TestAListNamesWhatWasThere(t *testing.T) {
 	r.mustStay("it came later", left[0])
 }
 
+// loseIndex removes the server's index; restart makes another one.
+func (r *rig) loseIndex() {
+	r.t.Helper()
+	fine(r.t, r.index.Close())
+	r.index = nil
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(r.root + "/index.sqlite" + suffix); err != nil && !os.IsNotExist(err) {
+			r.t.Fatal(err)
+		}
+	}
+}
+
 // TestALostIndexCountsAnew: what lists name goes 30 days after the server has read everything again, and what came after them stays.
 func TestALostIndexCountsAnew(t *testing.T) {
 	r := newRig(t)
@@ -152,13 +167,7 @@ func TestALostIndexCountsAnew(t *testing.T) {
 	fine(t, r.guard.Remove(t.Context(), left[0]))
 	r.days(1)
 	fine(t, put(r.guard, left[0], was))
-	fine(t, r.index.Close())
-	r.index = nil
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(r.root + "/index.sqlite" + suffix); err != nil && !os.IsNotExist(err) {
-			t.Fatal(err)
-		}
-	}
+	r.loseIndex()
 	r.restart()
 	r.reopen()
 	r.mustStay("nobody knows since when it is there", left...)
@@ -172,4 +181,106 @@ func TestALostIndexCountsAnew(t *testing.T) {
 	if got := blobs(t, r.disk); slices.Contains(got, left[1]) {
 		t.Errorf("%q are left", got)
 	}
+}
+
+// guarded opens the guard anew with other options.
+func (r *rig) guarded(o vaultd.Options) {
+	r.t.Helper()
+	o.Clock = r.clock
+	g, err := vaultd.NewGuard(r.t.Context(), r.disk, r.index, o)
+	fine(r.t, err)
+	r.guard = g
+}
+
+// TestAListOfAnotherSigner: a store that is a stranger to the first one took the right to write, and listed; the first one takes it back. The server obeys that list, so the store does not rely on what it names.
+func TestAListOfAnotherSigner(t *testing.T) {
+	r := newRig(t)
+	f := film{2000}
+	left := r.left(1)
+	other, err := seal.NewRing(false)
+	fine(t, err)
+	r.guarded(vaultd.Options{NewSigner: true})
+	b, err := seal.SignLine(other.Signer, vault.Term{Number: 2, Nonce: holdfast.ID{9}, Store: holdfast.ID{8}, Base: vault.Position(r.engine.Position()), Continues: vault.FromEnd, Signer: other.Signer.Public(), At: r.clock.Now()})
+	fine(t, err)
+	fine(t, put(r.guard, vault.TermName(2), b))
+	r.clock.Advance(day)
+	fine(t, r.list(other, func(l *vault.UnnamedList) { l.Term = 2 }, left...))
+	r.guarded(vaultd.Options{NewSigner: true})
+	fine(t, r.w.Close())
+	r.opt.Place = r.guard
+	r.v, err = vault.Open(t.Context(), r.opt)
+	fine(t, err)
+	term, err := r.v.Adopt(t.Context(), storeID, r.engine.Position(), vault.FromEnd)
+	fine(t, err)
+	r.w, err = r.v.Writer(t.Context(), term, r.engine.Position())
+	fine(t, err)
+	fine(t, r.v.PutBlob(t.Context(), r.people[1].ID, f.blob(t), f.open))
+	r.days(33)
+	fine(t, r.guard.Prune(t.Context(), false, func(string, int64) {}))
+	fine(t, r.v.VerifyBlob(t.Context(), r.people[1].ID, f.blob(t)))
+}
+
+// TestAVersionFarUp: somebody with the append credential put one; both went as nothing named them. The file can be put again.
+func TestAVersionFarUp(t *testing.T) {
+	r := newRig(t)
+	f := film{2000}
+	left := r.left(1)
+	far := left[0] + ".000000000100"
+	fine(t, put(r.guard, far, octets(t, r.disk, left[0])))
+	r.days(1)
+	fine(t, r.list(r.ring, nil, left[0], far))
+	r.days(31)
+	fine(t, r.guard.Prune(t.Context(), false, func(string, int64) {}))
+	r.restart()
+	r.reopen()
+	fine(t, r.v.PutBlob(t.Context(), r.people[1].ID, f.blob(t), f.open))
+	if err := put(r.guard, left[0]+".000000000109", octets(t, r.disk, left[0]+".000000000101")); !holdfast.IsKind(err, holdfast.Invalid) {
+		t.Errorf("a version was left out: %v", err)
+	}
+}
+
+// TestTimeGoesOnWhileItIsReadAgain: the index is lost, and heads come while everything is read. What came after a list is no older by that.
+func TestTimeGoesOnWhileItIsReadAgain(t *testing.T) {
+	r := newRig(t)
+	left := r.left(1)
+	r.days(1)
+	fine(t, r.list(r.ring, nil, left...))
+	r.days(31)
+	was := octets(t, r.disk, left[0])
+	fine(t, r.guard.Remove(t.Context(), left[0]))
+	r.days(1)
+	fine(t, put(r.guard, left[0], was))
+	r.loseIndex()
+	s := &slow{Place: r.disk}
+	r.disk = s
+	r.restart()
+	r.reopen()
+	s.at = func() { s.at = nil; r.days(1) }
+	_, err := (&vaultd.Scrubber{Guard: r.guard, Rate: 1 << 30}).Once(t.Context())
+	fine(t, err)
+	r.days(31)
+	r.mustStay("it came later", left[0])
+}
+
+// slow is a place in which time goes on before lists are listed.
+type slow struct {
+	place.Place
+	at func()
+}
+
+func (s *slow) List(ctx context.Context, prefix, after string, fn func(place.Info) error) error {
+	return s.Place.List(ctx, prefix, after, func(i place.Info) error {
+		if prefix == "" && strings.HasPrefix(i.Name, "unnamed/") && s.at != nil {
+			s.at()
+		}
+		return fn(i)
+	})
+}
+
+// TestAFullVaultIsTold: what makes room is taken where there is none.
+func TestAFullVaultIsTold(t *testing.T) {
+	r := newRig(t)
+	left := r.left(1)
+	r.guarded(vaultd.Options{MaxOctets: 1})
+	fine(t, r.list(r.ring, nil, left...))
 }
