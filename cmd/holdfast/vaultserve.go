@@ -315,8 +315,8 @@ func (a *app) vaultPrune() *cobra.Command {
 		Use:   "prune URL --credential FILE | NAME",
 		Short: "Have a vault let go of what is needed no more",
 		Long: `Have a remote vault's server remove what is needed no more: what others have replaced, keys of accounts that were erased, and the octets
-of files that nothing names any more. What that is the server decides, by its own clock and its own rules. FILE is the prune.txt that it wrote; keep it apart from the store, and
-run this from another machine, now and then.
+of files that nothing names any more. What that is the server decides, by its own clock and its own rules. FILE is the prune.txt that it
+wrote; keep it apart from the store, and run this from another machine, now and then.
 
 With the NAME of one of the store's vaults the octets of versions go that were replaced or deleted longer ago than vault.retention, by the vault's
 own time; a server does this by itself each week. It takes two steps. Packs that hold enough of them are written anew without them; the old packs

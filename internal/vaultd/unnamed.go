@@ -87,7 +87,9 @@ func (g *Guard) lets(ctx context.Context, l *unnamedList, blob string) (bool, er
 // isUnnamed tells whether some list lets a blob go. The list that named one last is asked first. The lock is held.
 func (g *Guard) isUnnamed(ctx context.Context, blob string) (bool, error) {
 	if _, is := slices.BinarySearch(g.unnamed.names, blob); is {
-		return g.lets(ctx, &g.unnamed, blob)
+		if may, err := g.lets(ctx, &g.unnamed, blob); err != nil || may {
+			return may, err
+		}
 	}
 	names, err := g.lists(ctx, "")
 	if err != nil {
@@ -100,7 +102,9 @@ func (g *Guard) isUnnamed(ctx context.Context, blob string) (bool, error) {
 		}
 		if _, is := slices.BinarySearch(l.names, blob); is {
 			g.unnamed = l
-			return g.lets(ctx, &l, blob)
+			if may, err := g.lets(ctx, &l, blob); err != nil || may { // otherwise a later list may name what came since
+				return may, err
+			}
 		}
 	}
 	return false, nil

@@ -52,6 +52,20 @@ func (r *rig) mustStay(why string, names ...string) {
 	}))
 }
 
+// cameAgain puts files of which nothing names any, lists them, lets the first go when that may be, and puts its object once more.
+func (r *rig) cameAgain(n int) []string {
+	r.t.Helper()
+	left := r.left(n)
+	r.days(1)
+	fine(r.t, r.list(r.ring, nil, left...))
+	r.days(31)
+	was := octets(r.t, r.disk, left[0])
+	fine(r.t, r.guard.Remove(r.t.Context(), left[0]))
+	r.days(1)
+	fine(r.t, put(r.guard, left[0], was))
+	return left
+}
+
 // TestWhatNothingNames: the store says by a list which files no change names; they go 30 days later, by whoever may remove, and nothing else does. The list stays.
 func TestWhatNothingNames(t *testing.T) {
 	for _, way := range []string{"the store", "the server"} {
@@ -129,19 +143,18 @@ func TestListsThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestAListNamesWhatWasThere: an object that comes under a name after the list is another one. So it is where the server lost its index; then all counts anew.
+// TestAListNamesWhatWasThere: an object that comes under a name after the list is another one, and goes by a list of its own.
 func TestAListNamesWhatWasThere(t *testing.T) {
 	r := newRig(t)
-	left := r.left(2)
-	r.days(1)
-	fine(t, r.list(r.ring, nil, left...))
-	r.days(31)
-	was := octets(t, r.disk, left[0])
-	fine(t, r.guard.Remove(t.Context(), left[0]))
-	fine(t, put(r.guard, left[0], was))
+	left := r.cameAgain(2)
 	r.mustStay("it came later", left[0])
 	r.days(40)
 	r.mustStay("it came later", left[0])
+	fine(t, r.list(r.ring, func(l *vault.UnnamedList) { l.Number = 2 }, left[0]))
+	r.days(29)
+	r.mustStay("the second list is too young", left[0])
+	r.days(2)
+	fine(t, r.guard.Remove(t.Context(), left[0]))
 }
 
 // loseIndex removes the server's index; restart makes another one.
@@ -159,14 +172,7 @@ func (r *rig) loseIndex() {
 // TestALostIndexCountsAnew: what lists name goes 30 days after the server has read everything again, and what came after them stays.
 func TestALostIndexCountsAnew(t *testing.T) {
 	r := newRig(t)
-	left := r.left(2)
-	r.days(1)
-	fine(t, r.list(r.ring, nil, left...))
-	r.days(31)
-	was := octets(t, r.disk, left[0])
-	fine(t, r.guard.Remove(t.Context(), left[0]))
-	r.days(1)
-	fine(t, put(r.guard, left[0], was))
+	left := r.cameAgain(2)
 	r.loseIndex()
 	r.restart()
 	r.reopen()
@@ -242,14 +248,7 @@ func TestAVersionFarUp(t *testing.T) {
 // TestTimeGoesOnWhileItIsReadAgain: the index is lost, and heads come while everything is read. What came after a list is no older by that.
 func TestTimeGoesOnWhileItIsReadAgain(t *testing.T) {
 	r := newRig(t)
-	left := r.left(1)
-	r.days(1)
-	fine(t, r.list(r.ring, nil, left...))
-	r.days(31)
-	was := octets(t, r.disk, left[0])
-	fine(t, r.guard.Remove(t.Context(), left[0]))
-	r.days(1)
-	fine(t, put(r.guard, left[0], was))
+	left := r.cameAgain(1)
 	r.loseIndex()
 	s := &slow{Place: r.disk}
 	r.disk = s
